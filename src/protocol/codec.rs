@@ -1,0 +1,184 @@
+//! The formats of section 7: the same structure in JSON and in MessagePack.
+
+use super::json::Json;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// A message's format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Format {
+    /// `application/json`: values pass through as they were written.
+    Json,
+    /// `application/msgpack`: maps with string keys, the same structure.
+    MessagePack,
+}
+
+/// A message could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CodecError {
+    /// Bad JSON, or not the message's structure.
+    #[error("not a valid JSON message: {0}")]
+    Json(#[from] serde_json::Error),
+    /// Bad MessagePack, or not the message's structure.
+    #[error("not a valid MessagePack message: {0}")]
+    MessagePackDecode(#[from] rmp_serde::decode::Error),
+    /// A value that MessagePack cannot carry.
+    #[error("cannot be written as MessagePack: {0}")]
+    MessagePackEncode(#[from] rmp_serde::encode::Error),
+    /// Bytes follow the message.
+    #[error("{0} bytes follow the message")]
+    Trailing(usize),
+}
+
+// The nesting limit of a value plus the message around it; far below what a stack holds.
+const MESSAGE_PACK_DEPTH: usize = 256;
+
+impl Format {
+    /// The media type of the format.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Format::Json => "application/json",
+            Format::MessagePack => "application/msgpack",
+        }
+    }
+
+    /// The format of a `Content-Type` header; parameters do not count.
+    pub fn of_content_type(header: &str) -> Option<Format> {
+        let media_type = header.split(';').next().unwrap_or_default().trim();
+        [Format::Json, Format::MessagePack]
+            .into_iter()
+            .find(|format| media_type.eq_ignore_ascii_case(format.content_type()))
+    }
+
+    /// Writes a message.
+    pub fn encode<T: Serialize>(self, message: &T) -> Result<Vec<u8>, CodecError> {
+        match self {
+            Format::Json => Ok(serde_json::to_vec(message)?),
+            Format::MessagePack => Ok(rmp_serde::to_vec_named(message)?),
+        }
+    }
+
+    /// Reads a message; the whole of `bytes` must be it.
+    pub fn decode<T: DeserializeOwned>(self, bytes: &[u8]) -> Result<T, CodecError> {
+        match self {
+            Format::Json => Ok(serde_json::from_slice(bytes)?),
+            Format::MessagePack => {
+                let mut parser = rmp_serde::Deserializer::new(bytes);
+                parser.set_max_depth(MESSAGE_PACK_DEPTH);
+                let message = T::deserialize(&mut parser)?;
+                match parser.get_ref().len() {
+                    0 => Ok(message),
+                    rest => Err(CodecError::Trailing(rest)),
+                }
+            }
+        }
+    }
+}
+
+/// A JSON value read from a message of its own.
+impl Json {
+    /// Reads a value in `format`.
+    pub fn decode(format: Format, bytes: &[u8]) -> Result<Json, CodecError> {
+        let json: Json = format.decode(bytes)?;
+        json.check().map_err(|error| CodecError::Json(serde::de::Error::custom(error)))?;
+        Ok(json)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{ClientId, Op, OpKind, PushRequest, Ref};
+
+    const VALUES: &[&str] = &[
+        "null",
+        "18446744073709551615",
+        "-9223372036854775808",
+        "9007199254740993",
+        "0.1",
+        "1.7976931348623157e308",
+        "5e-324",
+        r#""\u0000 \u0001 \" \\ / é 漢 😀 􏿽""#,
+        r#"{"":{},"a":[[],[null,true,false]],"z":-1.5}"#,
+    ];
+
+    fn request(value: &str) -> PushRequest {
+        PushRequest {
+            client: ClientId::from_random(7),
+            cursor: None,
+            ops: vec![Op {
+                op_ref: Ref::from_parts(1, 1),
+                kind: OpKind::Set,
+                collection: "c".into(),
+                key: "k\0".into(),
+                value: Some(Json::parse(value).unwrap()),
+                patch: None,
+                base: Some(0),
+                batch: None,
+                of: None,
+                index: None,
+                relation: None,
+                tag: None,
+            }],
+        }
+    }
+
+    #[test]
+    fn every_value_survives_both_formats() {
+        for format in [Format::Json, Format::MessagePack] {
+            for text in VALUES {
+                let bytes = format.encode(&request(text)).unwrap();
+                let back: PushRequest = format.decode(&bytes).unwrap();
+                let value = back.ops[0].value.as_ref().unwrap();
+                assert_eq!(value.to_value().unwrap(), Json::parse(text).unwrap().to_value().unwrap(), "{text}");
+                assert_eq!(back.ops[0].key, "k\0");
+            }
+        }
+    }
+
+    #[test]
+    fn json_passes_through_byte_for_byte() {
+        let text = r#"{ "b" : 1.0, "a":1e2, "b2":  "\u0041" }"#;
+        let bytes = Format::Json.encode(&request(text)).unwrap();
+        let back: PushRequest = Format::Json.decode(&bytes).unwrap();
+        assert_eq!(back.ops[0].value.as_ref().unwrap().as_str(), text);
+    }
+
+    #[test]
+    fn an_absent_value_is_not_null() {
+        let op = |text: &str| serde_json::from_str::<Op>(text).unwrap();
+        let head = r#"{"ref":"01890a5d-ac96-774b-bcce-b302099a8057","op":"set","collection":"c","key":"k""#;
+        assert!(op(&format!("{head}}}")).change().is_err());
+        assert_eq!(op(&format!("{head},\"value\":null}}")).value.unwrap().as_str(), "null");
+        assert!(op(&format!("{head},\"value\":1,\"tag\":\"t\"}}")).change().is_err());
+        assert!(op(&format!("{head},\"value\":1,\"patch\":[]}}")).change().is_err());
+    }
+
+    #[test]
+    fn message_pack_that_json_cannot_say_is_refused() {
+        let cases: [&[u8]; 6] = [
+            &[0xcb, 0x7f, 0xf8, 0, 0, 0, 0, 0, 0], // NaN
+            &[0xca, 0x7f, 0x80, 0, 0],             // infinity
+            &[0xc4, 1, 0],                         // binary
+            &[0xd4, 1, 0],                         // extension
+            &[0x81, 0x01, 0x01],                   // a number as a key
+            &[0x93, 1, 2],                         // cut short
+        ];
+        for bytes in cases {
+            assert!(Json::decode(Format::MessagePack, bytes).is_err(), "{bytes:x?}");
+        }
+        assert!(Json::decode(Format::MessagePack, &[1, 2]).is_err(), "trailing bytes");
+        assert!(Json::decode(Format::MessagePack, &[0x91; 100_000]).is_err(), "nested without end");
+        // A length that no memory holds must not be reserved.
+        assert!(Json::decode(Format::MessagePack, &[0xdd, 0xff, 0xff, 0xff, 0xff, 1]).is_err());
+    }
+
+    #[test]
+    fn content_types() {
+        assert_eq!(Format::of_content_type("Application/JSON; charset=utf-8"), Some(Format::Json));
+        assert_eq!(Format::of_content_type("application/msgpack"), Some(Format::MessagePack));
+        assert_eq!(Format::of_content_type("text/html"), None);
+    }
+}

@@ -1,0 +1,397 @@
+//! The messages of sections 2 to 5, as they stand on the wire.
+//!
+//! Fields that a later version of the protocol adds are ignored, as are fields of resources that a
+//! message does not have; what makes an operation's meaning another (an index entry, a relation, a
+//! tag) is read, so that no peer mistakes it for an item's value.
+
+use super::code::Code;
+use super::json::{Json, Present};
+use super::limits::Limits;
+use super::name::{BatchId, ClientId, Cursor, Ref, Rev, Seq};
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// What an operation does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OpKind {
+    /// Replaces the whole value, or creates the item.
+    Set,
+    /// Applies a JSON Patch (RFC 6902) to the value.
+    Patch,
+    /// Removes the item.
+    Delete,
+}
+
+/// An operation's effect on an item's value, with its payload.
+#[derive(Clone, Copy, Debug)]
+pub enum Change<'a> {
+    /// The new value.
+    Set(&'a Json),
+    /// The JSON Patch.
+    Patch(&'a Json),
+    /// No value any more.
+    Delete,
+}
+
+/// A message lacks what its own form asks for; the text says what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Malformed(pub &'static str);
+
+/// One operation on its way to the server (section 2).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Op {
+    /// The operation's idempotency key.
+    #[serde(rename = "ref")]
+    pub op_ref: Ref,
+    /// What it does.
+    #[serde(rename = "op")]
+    pub kind: OpKind,
+    /// The collection of the item.
+    pub collection: String,
+    /// The key of the item.
+    pub key: String,
+    /// The new value of a `set`; `Some` of `null` is the JSON null.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub value: Option<Json>,
+    /// The RFC 6902 array of a `patch`.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub patch: Option<Json>,
+    /// The item's rev that the client had confirmed when the op was made; `None`: no claim.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Rev>,
+    /// Shared by the ops that stand or fall together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<BatchId>,
+    /// How many ops the batch has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<u32>,
+    /// Set when the op is on an index entry, whatever it holds.
+    #[serde(default, skip_serializing)]
+    pub index: Option<Present>,
+    /// Set when the op is on a relation.
+    #[serde(default, skip_serializing)]
+    pub relation: Option<Present>,
+    /// Set when the op is on a tag.
+    #[serde(default, skip_serializing)]
+    pub tag: Option<Present>,
+}
+
+impl Op {
+    /// What the op does to the item's value.
+    ///
+    /// Fails when the payload that its kind asks for is missing, and for an op on another resource.
+    pub fn change(&self) -> Result<Change<'_>, Malformed> {
+        if self.index.is_some() || self.relation.is_some() || self.tag.is_some() {
+            return Err(Malformed("operations on index entries, relations and tags are not supported"));
+        }
+        change(self.kind, self.value.as_ref(), self.patch.as_ref())
+    }
+
+    /// The bytes of its payload, the measure of a push's and a batch's size.
+    pub fn payload_len(&self) -> usize {
+        let len = |json: &Option<Json>| json.as_ref().map_or(0, |json| json.as_str().len());
+        len(&self.value) + len(&self.patch) + self.collection.len() + self.key.len()
+    }
+}
+
+fn change<'a>(kind: OpKind, value: Option<&'a Json>, patch: Option<&'a Json>) -> Result<Change<'a>, Malformed> {
+    match (kind, value, patch) {
+        (OpKind::Set, Some(value), None) => Ok(Change::Set(value)),
+        (OpKind::Set, ..) => Err(Malformed("a set needs a value and no patch")),
+        (OpKind::Patch, None, Some(patch)) => Ok(Change::Patch(patch)),
+        (OpKind::Patch, ..) => Err(Malformed("a patch needs a patch and no value")),
+        (OpKind::Delete, None, None) => Ok(Change::Delete),
+        (OpKind::Delete, ..) => Err(Malformed("a delete has no payload")),
+    }
+}
+
+// Tells a member that is `null` from one that is absent.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
+    Json::deserialize(deserializer).map(Some)
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+/// The body of `POST …/sync/outbox` (section 3).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PushRequest {
+    /// The replica.
+    pub client: ClientId,
+    /// The replica's cursor; absent before its first pull.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<Cursor>,
+    /// The ops in the client's order.
+    pub ops: Vec<Op>,
+}
+
+/// What a push said of one op.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PushOutcome {
+    /// Committed.
+    Accepted,
+    /// Refused for good.
+    Rejected,
+    /// Waits for an approver; the outcome comes by the inbox.
+    Queued,
+    /// Waits for the rest of its batch.
+    Staged,
+    /// Followed a rejected op on the same item in this push; nothing is recorded.
+    Skipped,
+}
+
+/// One line of a push's answer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OpResult {
+    /// The op.
+    #[serde(rename = "ref")]
+    pub op_ref: Ref,
+    /// What became of it.
+    pub outcome: PushOutcome,
+    /// Its place in the log, when it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seq: Option<Seq>,
+    /// Why it was rejected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<Code>,
+    /// The reason in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The reason for a program.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub detail: Option<Json>,
+}
+
+/// The answer to a push: results in the order of its ops.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PushResponse {
+    /// The head of the log.
+    pub seq: Seq,
+    /// One result for each op.
+    pub results: Vec<OpResult>,
+}
+
+/// What the log says of an op.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EntryOutcome {
+    /// Committed.
+    Accepted,
+    /// Refused for good.
+    Rejected,
+}
+
+/// One entry of the log, as the inbox tells it (section 4).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Entry {
+    /// Its place in the log.
+    pub seq: Seq,
+    /// The op.
+    #[serde(rename = "ref")]
+    pub op_ref: Ref,
+    /// Accepted or rejected.
+    pub outcome: EntryOutcome,
+    /// What the committed op does; absent when rejected or hidden.
+    #[serde(rename = "op", default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<OpKind>,
+    /// The collection of the item.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collection: Option<String>,
+    /// The key of the item.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The committed value of a `set`.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub value: Option<Json>,
+    /// The committed patch of a `patch`.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub patch: Option<Json>,
+    /// The item's rev before; 0: there was no item.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Rev>,
+    /// The item's rev after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rev: Option<Rev>,
+    /// When it was committed (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// Its batch; entries of one batch stand together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<BatchId>,
+    /// Committed exactly as the caller sent it; the payload is left out.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub as_sent: bool,
+    /// The whole item, because it has just become visible.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub full: bool,
+    /// The caller may learn the outcome of its op, but not see the item.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub hidden: bool,
+    /// Why a `delete` came: `revoked` when the item ceased to be visible.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Why the op was rejected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<Code>,
+    /// The reason in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The reason for a program.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub detail: Option<Json>,
+    /// Set when the op is on an index entry, whatever it holds.
+    #[serde(default, skip_serializing)]
+    pub index: Option<Present>,
+    /// Set when the op is on a relation.
+    #[serde(default, skip_serializing)]
+    pub relation: Option<Present>,
+    /// Set when the op is on a tag.
+    #[serde(default, skip_serializing)]
+    pub tag: Option<Present>,
+}
+
+impl Entry {
+    /// An entry with nothing but its place, its op and its outcome.
+    pub fn new(seq: Seq, op_ref: Ref, outcome: EntryOutcome) -> Entry {
+        Entry {
+            seq,
+            op_ref,
+            outcome,
+            kind: None,
+            collection: None,
+            key: None,
+            value: None,
+            patch: None,
+            from: None,
+            rev: None,
+            at: None,
+            batch: None,
+            as_sent: false,
+            full: false,
+            hidden: false,
+            reason: None,
+            code: None,
+            message: None,
+            detail: None,
+            index: None,
+            relation: None,
+            tag: None,
+        }
+    }
+
+    /// The item of the entry; fails when either part is missing.
+    pub fn item(&self) -> Result<(&str, &str), Malformed> {
+        match (&self.collection, &self.key) {
+            (Some(collection), Some(key)) => Ok((collection, key)),
+            _ => Err(Malformed("an accepted entry needs its collection and key")),
+        }
+    }
+
+    /// What the committed op does to the item's value; fails like [`Op::change`].
+    pub fn change(&self) -> Result<Change<'_>, Malformed> {
+        if self.index.is_some() || self.relation.is_some() || self.tag.is_some() {
+            return Err(Malformed("entries of index entries, relations and tags are not supported"));
+        }
+        let kind = self.kind.ok_or(Malformed("an accepted entry needs its op"))?;
+        change(kind, self.value.as_ref(), self.patch.as_ref())
+    }
+}
+
+/// The answer of `GET …/sync/inbox` (section 4).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct InboxPage {
+    /// The entries in seq order.
+    pub entries: Vec<Entry>,
+    /// Where the next page begins.
+    pub cursor: Cursor,
+    /// The position that the cursor stands for.
+    pub seq: Seq,
+    /// Whether there is more to be had at once.
+    pub more: bool,
+}
+
+/// One item of a checkpoint (section 5).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CheckpointItem {
+    /// The collection of the item.
+    pub collection: String,
+    /// The key of the item.
+    pub key: String,
+    /// The value when the page was read.
+    pub value: Json,
+    /// The rev when the page was read.
+    pub rev: Rev,
+}
+
+/// The answer of `GET …/sync/checkpoint` (section 5).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CheckpointPage {
+    /// Names the checkpoint that the page belongs to.
+    pub checkpoint: String,
+    /// Where the replay of the inbox begins; the same on every page.
+    pub cursor: Cursor,
+    /// The position that the cursor stands for.
+    pub seq: Seq,
+    /// The items of this page.
+    pub items: Vec<CheckpointItem>,
+    /// The next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// How many items there were when page one was made; for progress only.
+    pub total: u64,
+}
+
+/// The answer of `GET /v1/:db` (section 6).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DatabaseInfo {
+    /// Names this life of the log.
+    pub epoch: String,
+    /// The head of the log.
+    pub seq: Seq,
+    /// What the database takes.
+    pub limits: Limits,
+    /// Media types of messages.
+    pub formats: Vec<String>,
+    /// Content codings.
+    pub encodings: Vec<String>,
+}
+
+/// An error's body: RFC 9457 with the protocol's members (section 7).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Problem {
+    /// A URI of the kind of problem; `about:blank` here.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The HTTP status in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// The protocol's word for it.
+    pub code: String,
+    /// This case in words.
+    pub detail: String,
+    /// Why a cursor expired: `pruned`, `rewound` or `filter`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The last seq that a rewound log still shares with the log that the cursor is of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restored_seq: Option<Seq>,
+}
+
+impl Default for Problem {
+    fn default() -> Problem {
+        Problem {
+            kind: "about:blank".into(),
+            title: String::new(),
+            status: 0,
+            code: String::new(),
+            detail: String::new(),
+            reason: None,
+            restored_seq: None,
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! The SyncStore protocol's messages, limits and codecs, without any I/O.
+//!
+//! The engine, the wires and the reference server all speak through these types, so a rule about
+//! a message's form stands in one place. `docs/PROTOCOL.md` is the specification; section numbers
+//! in this module refer to it.
+
+pub mod code;
+mod codec;
+mod json;
+mod limits;
+mod message;
+mod name;
+pub mod patch;
+mod transcode;
+
+pub use code::Code;
+pub use codec::{CodecError, Format};
+pub use json::{Json, JsonError};
+pub use limits::{LimitError, Limits, check_collection, check_key};
+pub use message::{
+    Change, CheckpointItem, CheckpointPage, DatabaseInfo, Entry, EntryOutcome, InboxPage, Malformed, Op, OpKind,
+    OpResult, Problem, PushOutcome, PushRequest, PushResponse,
+};
+pub use name::{BatchId, ClientId, Cursor, NameError, Ref, Rev, Seq};

@@ -1,0 +1,125 @@
+//! JSON Patch (RFC 6902) with bounds: what client and server both apply, and so must agree on.
+
+use super::json::Json;
+use super::limits::Limits;
+use json_patch::{Patch, PatchOperation};
+use serde_json::Value;
+
+/// A patch does not apply; the value is as it was.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("operation {operation} of the patch failed at {path:?}: {reason}")]
+pub struct PatchError {
+    /// The index of the operation within the patch.
+    pub operation: usize,
+    /// The JSON Pointer that it failed at.
+    pub path: String,
+    /// What went wrong.
+    pub reason: String,
+}
+
+/// Reads the RFC 6902 array.
+pub fn parse(patch: &Json) -> Result<Patch, PatchError> {
+    patch.to().map_err(|error| PatchError { operation: 0, path: String::new(), reason: error.to_string() })
+}
+
+/// The patch that makes `to` of `from`; empty when they are the same.
+pub fn diff(from: &Value, to: &Value) -> Patch {
+    json_patch::diff(from, to)
+}
+
+/// Applies a patch to a value's text and gives the text of the result.
+///
+/// Fails when an operation does not apply, and when the result would exceed `limits` (an operation
+/// `copy` can double a value, so a small patch can ask for any amount of memory).
+pub fn apply(value: &Json, patch: &Json, limits: &Limits) -> Result<Json, PatchError> {
+    let patch = parse(patch)?;
+    let mut target = value.to_value().map_err(|error| PatchError {
+        operation: 0,
+        path: String::new(),
+        reason: error.to_string(),
+    })?;
+    apply_to(&mut target, &patch, limits)?;
+    let result = Json::from_value(&target);
+    let within = limits.check_value(&result);
+    within.map_err(|error| PatchError {
+        operation: patch.0.len().saturating_sub(1),
+        path: String::new(),
+        reason: error.to_string(),
+    })?;
+    Ok(result)
+}
+
+/// Applies a patch in place; after an error `target` holds the operations before the failed one.
+fn apply_to(target: &mut Value, patch: &Patch, limits: &Limits) -> Result<(), PatchError> {
+    // Counted only where a value is multiplied: everything else was within a message's limits.
+    let mut copied = 0_usize;
+    for (index, operation) in patch.0.iter().enumerate() {
+        let failed = |path: String, reason: String| PatchError { operation: index, path, reason };
+        let path = operation.path().to_string();
+        let added = match operation {
+            PatchOperation::Add(add) => Some(&add.value),
+            PatchOperation::Replace(replace) => Some(&replace.value),
+            PatchOperation::Move(moved) => target.pointer(moved.from.as_str()),
+            PatchOperation::Copy(copy) => {
+                let source = target.pointer(copy.from.as_str());
+                copied += source.map_or(0, |value| Json::from_value(value).as_str().len());
+                source
+            }
+            PatchOperation::Remove(_) | PatchOperation::Test(_) => None,
+        };
+        if copied > limits.value {
+            return Err(failed(path, format!("the copies exceed {} bytes", limits.value)));
+        }
+        let levels = path.matches('/').count() + added.map_or(0, levels);
+        if added.is_some() && levels > limits.nesting {
+            return Err(failed(path, format!("more than {} levels of nesting", limits.nesting)));
+        }
+        json_patch::patch_unsafe(target, std::slice::from_ref(operation))
+            .map_err(|error| failed(path, error.kind.to_string()))?;
+    }
+    Ok(())
+}
+
+fn levels(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(levels).max().unwrap_or(0),
+        Value::Object(members) => 1 + members.values().map(levels).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(text: &str) -> Json {
+        Json::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_patch_applies_or_names_where_it_fails() {
+        let patch = json(r#"[{"op":"replace","path":"/a","value":2},{"op":"add","path":"/l/-","value":3}]"#);
+        let limits = Limits::default();
+        assert_eq!(apply(&json(r#"{"a":1,"l":[1]}"#), &patch, &limits).unwrap(), json(r#"{"a":2,"l":[1,3]}"#));
+        let error = apply(&json(r#"{"a":1}"#), &patch, &limits).unwrap_err();
+        assert_eq!((error.operation, error.path.as_str()), (1, "/l/-"));
+    }
+
+    #[test]
+    fn copies_cannot_grow_or_nest_without_bound() {
+        let double = r#"{"op":"copy","from":"","path":"/a"}"#;
+        let patch = json(&format!("[{}]", vec![double; 200].join(",")));
+        assert!(apply(&json(r#"{"a":0}"#), &patch, &Limits::default()).is_err());
+        let double = r#"{"op":"copy","from":"/0","path":"/0/-"}"#;
+        let patch = json(&format!("[{}]", vec![double; 64].join(",")));
+        assert!(apply(&json("[[1]]"), &patch, &Limits::default()).is_err());
+    }
+
+    #[test]
+    fn every_member_survives_a_diff() {
+        let (from, to) =
+            (serde_json::json!({"a": 1, "b/c": [1, 2], "~": null}), serde_json::json!({"b/c": [2], "~": {}}));
+        let patch = Json::from_serialize(&diff(&from, &to)).unwrap();
+        assert_eq!(apply(&Json::from_value(&from), &patch, &Limits::default()).unwrap(), Json::from_value(&to));
+    }
+}

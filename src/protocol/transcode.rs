@@ -1,0 +1,102 @@
+//! JSON text to and from any other self-describing format.
+//!
+//! The other format must be able to say all that JSON can and is held to saying no more: map keys are
+//! strings, numbers are finite, and there are no binary or extension types (section 7).
+
+use super::json::Json;
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::ser::{self, Serialize, Serializer};
+use std::fmt;
+
+/// Writes the JSON value of `json` into `serializer`.
+///
+/// Through a tree, because lengths come first in MessagePack and JSON tells them last.
+pub(super) fn json_to<S: Serializer>(json: &Json, serializer: S) -> Result<S::Ok, S::Error> {
+    json.to_value().map_err(ser::Error::custom)?.serialize(serializer)
+}
+
+/// Reads one value from `deserializer` as JSON text.
+pub(super) fn to_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let mut text = String::new();
+    deserializer.deserialize_any(ToText(&mut text))?;
+    Ok(text)
+}
+
+struct ToText<'a>(&'a mut String);
+
+impl<'de> DeserializeSeed<'de> for ToText<'_> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+fn push_json<T: Serialize, E: de::Error>(text: &mut String, value: T) -> Result<(), E> {
+    text.push_str(&serde_json::to_string(&value).map_err(E::custom)?);
+    Ok(())
+}
+
+impl<'de> Visitor<'de> for ToText<'_> {
+    type Value = ();
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value that JSON can hold")
+    }
+    fn visit_unit<E: de::Error>(self) -> Result<(), E> {
+        self.0.push_str("null");
+        Ok(())
+    }
+    fn visit_none<E: de::Error>(self) -> Result<(), E> {
+        self.visit_unit()
+    }
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<(), E> {
+        push_json(self.0, value)
+    }
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<(), E> {
+        push_json(self.0, value)
+    }
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<(), E> {
+        push_json(self.0, value)
+    }
+    fn visit_f32<E: de::Error>(self, value: f32) -> Result<(), E> {
+        self.visit_f64(f64::from(value))
+    }
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<(), E> {
+        if !value.is_finite() {
+            return Err(E::custom("a number that JSON cannot hold (NaN or infinite)"));
+        }
+        push_json(self.0, value)
+    }
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<(), E> {
+        push_json(self.0, value)
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        self.0.push('[');
+        let start = self.0.len();
+        while seq.next_element_seed(ToText(&mut *self.0))?.is_some() {
+            self.0.push(',');
+        }
+        if self.0.len() > start {
+            self.0.pop();
+        }
+        self.0.push(']');
+        Ok(())
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        self.0.push('{');
+        let start = self.0.len();
+        while let Some(key) = map.next_key::<String>()? {
+            push_json::<_, A::Error>(self.0, key)?;
+            self.0.push(':');
+            map.next_value_seed(ToText(&mut *self.0))?;
+            self.0.push(',');
+        }
+        if self.0.len() > start {
+            self.0.pop();
+        }
+        self.0.push('}');
+        Ok(())
+    }
+}

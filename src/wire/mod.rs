@@ -1,0 +1,70 @@
+//! How the engine reaches a server: the trait [`Wire`] and the wires that implement it.
+
+mod error;
+
+pub use error::{Expiry, WireError};
+
+use crate::protocol::{CheckpointPage, ClientId, Cursor, DatabaseInfo, InboxPage, PushRequest, PushResponse};
+use std::time::Duration;
+
+/// A connection to one database of one server.
+///
+/// Calls block, one at a time for a replica. An implementation holds no state that a replica's
+/// correctness depends on: whatever was in flight when a call failed may or may not have arrived, and the
+/// engine repeats it. It tries each call once; when to try again is the engine's business, and the
+/// returned [`WireError`] says whether that is of use. (A refreshed credential is part of the one try.)
+pub trait Wire: Send + Sync {
+    /// What the database takes, and which life of its log this is (section 6, `GET /v1/:db`).
+    fn info(&self) -> Result<DatabaseInfo, WireError>;
+
+    /// Sends ops to the server (section 3). Results come in the order of the ops.
+    fn push(&self, request: &PushRequest) -> Result<PushResponse, WireError>;
+
+    /// Reads the log from a cursor on (section 4).
+    fn pull(&self, request: &PullRequest) -> Result<InboxPage, WireError>;
+
+    /// Reads a page of a checkpoint (section 5).
+    fn checkpoint(&self, request: &CheckpointRequest) -> Result<CheckpointPage, WireError>;
+
+    /// What has gone over this wire since it was made, for reports.
+    fn traffic(&self) -> Traffic {
+        Traffic::default()
+    }
+}
+
+/// What to read of the log.
+#[derive(Clone, Debug)]
+pub struct PullRequest {
+    /// The replica.
+    pub client: ClientId,
+    /// Where to begin; `None`: at the first entry.
+    pub cursor: Option<Cursor>,
+    /// The most entries that the page may have; a batch is never cut, so it may have more.
+    pub limit: u32,
+    /// How long the server may hold the answer while there is nothing new.
+    pub wait: Duration,
+    /// Whether the payload of the caller's own ops must come along even when they were committed as sent.
+    pub own_payloads: bool,
+}
+
+/// Which page of a checkpoint to read.
+#[derive(Clone, Debug)]
+pub struct CheckpointRequest {
+    /// The replica.
+    pub client: ClientId,
+    /// The page, as the one before named it; `None` makes a new checkpoint.
+    pub page: Option<String>,
+    /// The most items that the page may have.
+    pub limit: u32,
+}
+
+/// What has gone over a wire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Bytes of request bodies as sent, compressed if they were.
+    pub sent: u64,
+    /// Bytes of response bodies as received, compressed if they were.
+    pub received: u64,
+    /// Requests that were answered or failed.
+    pub round_trips: u64,
+}
