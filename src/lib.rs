@@ -3,5 +3,19 @@
 #![deny(missing_docs)]
 
 pub mod environment;
+mod error;
+mod outbox;
 pub mod protocol;
+mod replica;
+mod store;
+mod sync;
 pub mod wire;
+
+pub use error::{Error, Result};
+pub use json_patch;
+pub use outbox::ledger::Retention;
+pub use outbox::{Outcome, Rejection};
+pub use protocol::{BatchId, ClientId, Ref, Seq};
+pub use replica::{ItemRef, Items, KeyRange};
+pub use store::{Batch, BatchReceipt, Durability, Options, PendingOp, PendingState, Store, SyncError};
+pub use sync::{BootstrapReason, Progress, RetryPolicy, SyncReport};

@@ -26,17 +26,22 @@ pub struct Limits {
     pub batch: usize,
 }
 
+impl Limits {
+    /// The limits that the protocol recommends.
+    pub const PROTOCOL: Limits = Limits {
+        name: 128,
+        value: 1 << 20,
+        nesting: 128,
+        body: 8 << 20,
+        push_ops: 1_000,
+        batch_ops: 10_000,
+        batch: 8 << 20,
+    };
+}
+
 impl Default for Limits {
     fn default() -> Limits {
-        Limits {
-            name: 128,
-            value: 1 << 20,
-            nesting: 128,
-            body: 8 << 20,
-            push_ops: 1_000,
-            batch_ops: 10_000,
-            batch: 8 << 20,
-        }
+        Limits::PROTOCOL
     }
 }
 
@@ -91,6 +96,13 @@ impl Limits {
     pub fn check_value(&self, value: &Json) -> Result<(), LimitError> {
         within("value", value.as_str().len(), self.value, "bytes")?;
         within("value", value.nesting(), self.nesting, "levels of nesting")
+    }
+
+    /// Checks a patch: its text is bounded like a value's, and may be nested as far as the value that it carries.
+    pub fn check_patch(&self, patch: &Json) -> Result<(), LimitError> {
+        within("patch", patch.as_str().len(), self.value, "bytes")?;
+        // The array and the operation around the value.
+        within("patch", patch.nesting(), self.nesting + 2, "levels of nesting")
     }
 
     /// Checks a batch: the number of its operations and their size together.

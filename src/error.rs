@@ -1,0 +1,125 @@
+//! What can go wrong, in the application developer's terms.
+
+use crate::protocol::patch::PatchError;
+use crate::protocol::{JsonError, LimitError};
+use crate::wire::WireError;
+use std::path::PathBuf;
+
+/// The result of every fallible call of the crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error of the store.
+///
+/// Whatever it is, nothing that was stored before is lost, and a write that answers with an error has
+/// changed nothing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file exists and is not a replica of this crate; it was left untouched. Choose another path.
+    #[error("{} is not a SyncStore replica: {found}", path.display())]
+    NotAReplica {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        found: String,
+    },
+    /// The file was written by a newer version of the crate; it was left untouched. Update the application.
+    #[error("{} has schema version {found}; this library reads up to {supported}: update it", path.display())]
+    NewerSchema {
+        /// The file.
+        path: PathBuf,
+        /// The version in the file.
+        found: i64,
+        /// The newest version this library knows.
+        supported: i64,
+    },
+    /// The file is damaged. Nothing was deleted or repaired: keep a copy of it, and of its `-wal` file, before
+    /// anything else; unsynced operations may still be readable.
+    #[error("the replica is damaged: {0}")]
+    Corrupt(String),
+    /// The disk is full. What was stored before is intact; the call may be repeated once there is room.
+    #[error("the disk is full")]
+    DiskFull,
+    /// Another process kept the file locked for longer than `Options::busy_timeout`.
+    #[error("another process holds the replica locked")]
+    Busy,
+    /// SQLite or the file system failed in another way.
+    #[error("the replica cannot be read or written: {0}")]
+    Storage(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// A collection's name, a key, a value or a batch exceeds a limit that the server publishes.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    /// A value is not JSON that every format can carry, or has not the shape that was asked for.
+    #[error(transparent)]
+    Json(#[from] JsonError),
+    /// There is no such item to patch or update. Use `set` to create it.
+    #[error("there is no item {key:?} in collection {collection:?}")]
+    NotFound {
+        /// The collection.
+        collection: String,
+        /// The key.
+        key: String,
+    },
+    /// A patch does not apply to the item as the application sees it now. Nothing was queued.
+    #[error("the patch does not apply to item {key:?} in collection {collection:?}: {error}")]
+    PatchFailed {
+        /// The collection.
+        collection: String,
+        /// The key.
+        key: String,
+        /// The operation that failed, and where.
+        #[source]
+        error: PatchError,
+    },
+    /// An update's closure kept losing to other writers of the same item. Try again.
+    #[error("item {key:?} in collection {collection:?} kept changing while it was updated")]
+    Contended {
+        /// The collection.
+        collection: String,
+        /// The key.
+        key: String,
+    },
+    /// The replica is not what the server's log makes, and fresh checkpoints did not mend it. Operations stay
+    /// queued; the server, or something between, answers inconsistently.
+    #[error("the replica diverged from the server: {0}")]
+    Diverged(String),
+    /// The server could not be reached, or refused; [`WireError`] says whether trying again is of use.
+    /// Operations stay queued.
+    #[error(transparent)]
+    Wire(#[from] WireError),
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Error {
+        use rusqlite::ErrorCode;
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt) | Some(ErrorCode::NotADatabase) => Error::Corrupt(error.to_string()),
+            Some(ErrorCode::DiskFull) => Error::DiskFull,
+            Some(ErrorCode::DatabaseBusy) | Some(ErrorCode::DatabaseLocked) => Error::Busy,
+            _ => match error {
+                // A column that has not the type it was written with.
+                rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::IntegralValueOutOfRange(..)
+                | rusqlite::Error::Utf8Error(..) => Error::Corrupt(error.to_string()),
+                _ => Error::Storage(Box::new(error)),
+            },
+        }
+    }
+}
+
+impl Error {
+    /// Whether the same call may succeed later without the application doing anything.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Error::Wire(error) => error.is_transient(),
+            Error::Busy | Error::Contended { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// A broken promise of the server, as an error of the wire.
+    pub(crate) fn protocol(message: impl Into<String>) -> Error {
+        Error::Wire(WireError::Protocol(message.into()))
+    }
+}

@@ -1,0 +1,196 @@
+//! Coalescing: a new op that becomes part of the item's last one, when that has never been sent.
+
+use super::queue::{Payload, Queued};
+use crate::protocol::{Json, OpKind};
+use serde_json::{Map, Value};
+
+/// A patch that would grow beyond this many bytes by folding stays a row of its own.
+const PATCH_BYTES: usize = 64 << 10;
+
+/// A patch that would grow beyond this many operations by folding stays a row of its own.
+const PATCH_OPERATIONS: usize = 256;
+
+/// What the item's last op becomes when `next` folds into it; `None`: it must not.
+///
+/// `view` is the item's value after `next`. A fold is exact: the server ends with the same value whether it sees
+/// the two ops or the one. (An op that the server would refuse is why a set does not fold into a patch: the
+/// patch may be refused, and the ledger must be able to say so.)
+pub(crate) fn fold(last: &Queued, next: &Payload, view: Option<&str>) -> Option<Payload> {
+    // An op that does not apply will be refused, and must not take the new one with it.
+    if last.sent || last.batch.is_some() || !last.applies {
+        return None;
+    }
+    match (last.payload.kind, next.kind) {
+        (_, OpKind::Delete) | (OpKind::Set, OpKind::Set) => Some(next.clone()),
+        (OpKind::Set, OpKind::Patch) => Some(Payload { kind: OpKind::Set, text: Some(view?.to_owned()) }),
+        (OpKind::Patch, OpKind::Patch) => {
+            let joined = join_patches(last.payload.text.as_deref()?, next.text.as_deref()?)?;
+            Some(Payload { kind: OpKind::Patch, text: Some(joined) })
+        }
+        (OpKind::Patch, OpKind::Set) | (OpKind::Delete, _) => None,
+    }
+}
+
+type Operation = Map<String, Value>;
+
+fn join_patches(first: &str, second: &str) -> Option<String> {
+    if first.len() + second.len() > 2 * PATCH_BYTES {
+        return None;
+    }
+    let operations = |text: &str| Json::from_stored(text.to_owned()).ok()?.to::<Vec<Operation>>().ok();
+    let mut joined = operations(first)?;
+    for next in operations(second)? {
+        if let Some(earlier) = superseded(&joined, &next) {
+            joined[earlier].insert("value".into(), next.get("value")?.clone());
+        } else {
+            joined.push(next);
+        }
+    }
+    if joined.len() > PATCH_OPERATIONS {
+        return None;
+    }
+    let text = Json::from_serialize(&joined).ok()?.into_string();
+    (text.len() <= PATCH_BYTES).then_some(text)
+}
+
+/// The earlier operation whose value `next` may take over: both replace the same place, and everything
+/// between them replaces places that lie neither above nor below it.
+fn superseded(earlier: &[Operation], next: &Operation) -> Option<usize> {
+    let replaced = |operation: &Operation| match (operation.get("op"), operation.get("path")) {
+        (Some(Value::String(op)), Some(Value::String(path))) if op == "replace" => Some(path.clone()),
+        _ => None,
+    };
+    let path = replaced(next)?;
+    for (index, operation) in earlier.iter().enumerate().rev() {
+        let other = replaced(operation)?;
+        if other == path {
+            return Some(index);
+        }
+        let within = |inner: &str, outer: &str| inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'));
+        if within(&path, &other) || within(&other, &path) {
+            return None;
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbox::Answer;
+    use crate::protocol::patch::apply;
+    use crate::protocol::{BatchId, Limits, Ref};
+
+    fn payload(kind: OpKind, text: &str) -> Payload {
+        Payload { kind, text: (kind != OpKind::Delete).then(|| text.to_owned()) }
+    }
+
+    fn queued(kind: OpKind, text: &str) -> Queued {
+        Queued {
+            op_ref: Ref::from_parts(1, 1),
+            item: 1,
+            payload: payload(kind, text),
+            base: None,
+            batch: None,
+            sent: false,
+            answer: Answer::None,
+            applies: true,
+            seq: None,
+            rejection: None,
+        }
+    }
+
+    #[test]
+    fn the_pairs_that_fold() {
+        use OpKind::{Delete, Patch, Set};
+        let patch = r#"[{"op":"replace","path":"/a","value":2}]"#;
+        let view = Some(r#"{"a":2}"#);
+        let fold_of = |last, next| {
+            fold(
+                &queued(last, if last == Patch { patch } else { "1" }),
+                &payload(next, if next == Patch { patch } else { "2" }),
+                view,
+            )
+            .map(|payload| payload.kind)
+        };
+        assert_eq!(fold_of(Set, Set), Some(Set));
+        assert_eq!(fold_of(Set, Patch), Some(Set));
+        assert_eq!(fold_of(Patch, Patch), Some(Patch));
+        assert_eq!(fold_of(Patch, Set), None);
+        assert_eq!(fold_of(Delete, Set), None);
+        for last in [Set, Patch, Delete] {
+            assert_eq!(fold_of(last, Delete), Some(Delete));
+        }
+    }
+
+    #[test]
+    fn what_was_sent_or_is_in_a_batch_or_does_not_apply_stays_as_it_is() {
+        let next = payload(OpKind::Set, "2");
+        let unfit: [fn(&mut Queued); 3] =
+            [|op| op.sent = true, |op| op.batch = Some((BatchId::from_random(1), 2)), |op| op.applies = false];
+        for change in unfit {
+            let mut last = queued(OpKind::Set, "1");
+            change(&mut last);
+            assert_eq!(fold(&last, &next, Some("2")), None);
+        }
+    }
+
+    #[test]
+    fn a_slider_stays_one_operation() {
+        let mut last = queued(OpKind::Patch, r#"[{"op":"replace","path":"/x","value":0}]"#);
+        for step in 1..1_000 {
+            let path = if step % 2 == 0 { "/x" } else { "/y" };
+            let next = payload(OpKind::Patch, &format!(r#"[{{"op":"replace","path":"{path}","value":{step}}}]"#));
+            last.payload = fold(&last, &next, None).unwrap();
+        }
+        let patch = Json::parse(last.payload.text.as_deref().unwrap()).unwrap();
+        assert_eq!(patch.to::<Vec<Value>>().unwrap().len(), 2);
+        let result = apply(&Json::parse(r#"{"x":-1,"y":-1}"#).unwrap(), &patch, &Limits::default()).unwrap();
+        assert_eq!(result, Json::parse(r#"{"x":998,"y":999}"#).unwrap());
+    }
+
+    #[test]
+    fn joined_patches_do_what_the_two_did() {
+        let cases = [
+            // The second replaces within what lies between.
+            (
+                r#"[{"op":"replace","path":"/a/b","value":1},{"op":"replace","path":"/a","value":{"b":5,"c":6}}]"#,
+                r#"[{"op":"replace","path":"/a/b","value":7}]"#,
+            ),
+            // Positions shift between the two.
+            (
+                r#"[{"op":"replace","path":"/l/0","value":1},{"op":"remove","path":"/l/0"}]"#,
+                r#"[{"op":"replace","path":"/l/0","value":9}]"#,
+            ),
+            (
+                r#"[{"op":"replace","path":"/l/0","value":1}]"#,
+                r#"[{"op":"add","path":"/l/0","value":3},{"op":"replace","path":"/l/0","value":4}]"#,
+            ),
+            (
+                r#"[{"op":"add","path":"/n","value":1}]"#,
+                r#"[{"op":"replace","path":"/n","value":2},{"op":"move","from":"/n","path":"/m"}]"#,
+            ),
+        ];
+        let start = Json::parse(r#"{"a":{"b":0},"l":[1,2,3]}"#).unwrap();
+        let limits = Limits::default();
+        for (first, second) in cases {
+            let json = |text: &str| Json::parse(text).unwrap();
+            let apart = apply(&apply(&start, &json(first), &limits).unwrap(), &json(second), &limits).unwrap();
+            let joined = join_patches(first, second).unwrap();
+            assert_eq!(apply(&start, &json(&joined), &limits).unwrap(), apart, "{joined}");
+        }
+    }
+
+    #[test]
+    fn a_patch_does_not_grow_without_end() {
+        let mut last = queued(OpKind::Patch, r#"[{"op":"add","path":"/l/-","value":0}]"#);
+        let next = payload(OpKind::Patch, r#"[{"op":"add","path":"/l/-","value":1}]"#);
+        let mut folds = 0;
+        while let Some(joined) = fold(&last, &next, None) {
+            last.payload = joined;
+            folds += 1;
+            assert!(folds <= PATCH_OPERATIONS);
+        }
+        assert_eq!(folds, PATCH_OPERATIONS - 1);
+    }
+}

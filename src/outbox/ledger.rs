@@ -1,0 +1,193 @@
+//! The table `ledger`: every ref that is settled, and what became of it.
+
+use super::kind_to_sql;
+use super::queue::Queued;
+use crate::error::Result;
+use crate::protocol::{Code, Json, Ref, Seq};
+use rusqlite::{Connection, OptionalExtension};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// What became of an operation.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It waits in the outbox and has never been sent.
+    Queued,
+    /// It was sent; the server has not said for good what becomes of it (or said that it waits for the rest of
+    /// its batch, or for an approver).
+    InFlight,
+    /// The server committed it.
+    Accepted {
+        /// Its place in the server's log.
+        seq: Seq,
+    },
+    /// The server refused it, or nothing that holds it can be sent.
+    Rejected(Rejection),
+    /// It became part of an operation on the same item that had not been sent either: ask for that one.
+    FoldedInto(Ref),
+    /// The server had committed it, and then lost it: its log was restored from an older backup.
+    Undone {
+        /// Its place in the log that is gone.
+        seq: Seq,
+    },
+}
+
+/// Why an operation was rejected.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rejection {
+    /// The reason for a program.
+    pub code: Code,
+    /// The reason in the server's words.
+    pub message: String,
+    /// More for a program; its shape depends on the code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<Json>,
+    /// Its place in the server's log; `None`: it was refused without being recorded there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seq: Option<Seq>,
+}
+
+impl Rejection {
+    pub(super) fn to_sql(&self) -> String {
+        // Strings, a number and a value that is JSON already: it always serialises.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    pub(super) fn from_sql(text: &str) -> rusqlite::Result<Rejection> {
+        serde_json::from_str(text)
+            .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error)))
+    }
+}
+
+const ACCEPTED: i64 = 1;
+const REJECTED: i64 = 2;
+const FOLDED: i64 = 3;
+const UNDONE: i64 = 4;
+
+/// An op that the server committed.
+///
+/// Replaces what was said before: the server's log has the last word.
+pub(crate) fn accept(connection: &Connection, op_ref: Ref, seq: Seq, now: u64) -> Result<()> {
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO ledger(id, random, outcome, at, seq) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute((op_ref.order(), op_ref.random() as i64, ACCEPTED, now as i64, seq as i64))?;
+    Ok(())
+}
+
+/// An op that was refused, with what the user meant.
+pub(crate) fn reject(
+    connection: &Connection,
+    op: &Queued,
+    item: (&str, &str),
+    rejection: &Rejection,
+    now: u64,
+) -> Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO ledger(id, random, outcome, at, seq, kind, base, collection, key, failure, payload)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        )?
+        .execute((
+            op.id(),
+            op.op_ref.random() as i64,
+            REJECTED,
+            now as i64,
+            rejection.seq.map(|seq| seq as i64),
+            kind_to_sql(op.payload.kind),
+            op.base.map(|base| base as i64),
+            item.0,
+            item.1,
+            rejection.to_sql(),
+            op.payload.text.as_deref(),
+        ))?;
+    Ok(())
+}
+
+/// An op that became part of another.
+pub(crate) fn fold(connection: &Connection, op_ref: Ref, into: Ref, now: u64) -> Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO ledger(id, random, outcome, at, into_id, into_random) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute((op_ref.order(), op_ref.random() as i64, FOLDED, now as i64, into.order(), into.random() as i64))?;
+    Ok(())
+}
+
+/// An op that was refused locally, and that the log knows better: the request that brought it was taken, and
+/// its answer lost, before the one that was refused.
+pub(crate) fn correct(connection: &Connection, op_ref: Ref, seq: Seq) -> Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE ledger SET outcome = ?4, seq = ?3, failure = NULL, payload = NULL
+             WHERE id = ?1 AND random = ?2 AND outcome = ?5 AND seq IS NULL",
+        )?
+        .execute((op_ref.order(), op_ref.random() as i64, seq as i64, ACCEPTED, REJECTED))?;
+    Ok(())
+}
+
+/// Accepted ops above the position that a restored log begins anew from; how many there are.
+pub(crate) fn undo_above(connection: &Connection, restored: Seq) -> Result<u64> {
+    let undone = connection
+        .prepare_cached("UPDATE ledger SET outcome = ?2 WHERE outcome = ?3 AND seq > ?1")?
+        .execute((restored as i64, UNDONE, ACCEPTED))?;
+    Ok(undone as u64)
+}
+
+/// What became of a settled op.
+pub(crate) fn outcome(connection: &Connection, op_ref: Ref) -> Result<Option<Outcome>> {
+    let mut find = connection.prepare_cached(
+        "SELECT outcome, ifnull(seq, 0), into_id, into_random, failure FROM ledger WHERE id = ?1 AND random = ?2",
+    )?;
+    let row = find.query_row((op_ref.order(), op_ref.random() as i64), |row| {
+        let seq = row.get::<_, i64>(1)? as Seq;
+        Ok(match row.get::<_, i64>(0)? {
+            ACCEPTED => Outcome::Accepted { seq },
+            UNDONE => Outcome::Undone { seq },
+            REJECTED => Outcome::Rejected(Rejection::from_sql(&row.get::<_, String>(4)?)?),
+            FOLDED => Outcome::FoldedInto(Ref::from_parts(row.get(2)?, row.get::<_, i64>(3)? as u64)),
+            other => return Err(rusqlite::Error::IntegralValueOutOfRange(0, other)),
+        })
+    });
+    Ok(row.optional()?)
+}
+
+/// How long settled outcomes are kept. An operation that is still pending is never pruned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Outcomes older than this go; `None`: age alone removes nothing.
+    pub age: Option<Duration>,
+    /// The oldest outcomes beyond so many go; `None`: number alone removes nothing.
+    pub outcomes: Option<u64>,
+}
+
+impl Default for Retention {
+    /// 90 days, and at most 100,000 outcomes.
+    fn default() -> Retention {
+        Retention { age: Some(Duration::from_secs(90 * 24 * 3600)), outcomes: Some(100_000) }
+    }
+}
+
+/// Removes up to `rows` outcomes that the retention no longer keeps; how many went.
+pub(crate) fn prune(connection: &Connection, retention: &Retention, now: u64, rows: u64) -> Result<u64> {
+    let mut pruned = 0;
+    if let Some(age) = retention.age {
+        let before = now.saturating_sub(age.as_millis() as u64);
+        // By place, the oldest first: an old op that was settled late keeps those behind it a little longer.
+        pruned += connection
+            .prepare_cached(
+                "DELETE FROM ledger WHERE id IN (SELECT id FROM (SELECT id, at FROM ledger ORDER BY id LIMIT ?2) WHERE at < ?1)",
+            )?
+            .execute((before as i64, rows as i64))? as u64;
+    }
+    if let Some(outcomes) = retention.outcomes {
+        let count: i64 = connection.prepare_cached("SELECT count(*) FROM ledger")?.query_row([], |row| row.get(0))?;
+        let excess = (count as u64).saturating_sub(outcomes).min(rows);
+        if excess > 0 {
+            pruned += connection
+                .prepare_cached("DELETE FROM ledger WHERE id IN (SELECT id FROM ledger ORDER BY id LIMIT ?1)")?
+                .execute([excess as i64])? as u64;
+        }
+    }
+    Ok(pruned)
+}

@@ -1,0 +1,255 @@
+//! The table `outbox`: operations in the order in which they were made.
+
+use super::ledger::Rejection;
+use super::{kind_from_sql, kind_to_sql};
+use crate::error::{Error, Result};
+use crate::protocol::{BatchId, OpKind, Ref, Rev, Seq};
+use rusqlite::{Connection, OptionalExtension, Row};
+
+/// What the server has said of a queued op so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// Nothing: it is pushed, or pushed again.
+    None = 0,
+    /// Accepted, at a seq that the base has not reached.
+    Accepted = 1,
+    /// Rejected, at a seq that the base has not reached.
+    Rejected = 2,
+    /// It waits for an approver.
+    Queued = 3,
+    /// It waits for the rest of its batch.
+    Staged = 4,
+}
+
+/// What an op does, with its payload; the payload of a set is the value, of a patch the RFC 6902 array.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Payload {
+    pub kind: OpKind,
+    pub text: Option<String>,
+}
+
+/// A row of the outbox.
+#[derive(Clone, Debug)]
+pub(crate) struct Queued {
+    pub op_ref: Ref,
+    pub item: i64,
+    pub payload: Payload,
+    /// The claim that it makes of the item; `None`: no claim.
+    pub base: Option<Rev>,
+    pub batch: Option<(BatchId, u32)>,
+    /// Whether it may have left this replica; then it never changes.
+    pub sent: bool,
+    pub answer: Answer,
+    /// Whether it applies to what is before it.
+    pub applies: bool,
+    /// Where the answer says it stands in the log.
+    pub seq: Option<Seq>,
+    /// Why the answer says it was rejected.
+    pub rejection: Option<Rejection>,
+}
+
+impl Queued {
+    /// The place in the outbox.
+    pub fn id(&self) -> i64 {
+        self.op_ref.order()
+    }
+}
+
+const COLUMNS: &str = "o.id, o.random, o.item, o.kind, o.payload, o.base, o.batch, o.batch_of, o.sent, o.answer, o.applies, o.seq, o.failure";
+/// How many columns [`COLUMNS`] names.
+const WIDTH: usize = 13;
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Queued> {
+    let batch: Option<[u8; 16]> = row.get(6)?;
+    let batch_of: Option<u32> = row.get(7)?;
+    let failure: Option<String> = row.get(12)?;
+    Ok(Queued {
+        op_ref: Ref::from_parts(row.get(0)?, row.get::<_, i64>(1)? as u64),
+        item: row.get(2)?,
+        payload: Payload { kind: kind_from_sql(row.get(3)?)?, text: row.get(4)? },
+        base: row.get::<_, Option<i64>>(5)?.map(|base| base as Rev),
+        batch: batch.map(BatchId::from_bytes).zip(batch_of),
+        sent: row.get(8)?,
+        answer: match row.get::<_, i64>(9)? {
+            0 => Answer::None,
+            1 => Answer::Accepted,
+            2 => Answer::Rejected,
+            3 => Answer::Queued,
+            4 => Answer::Staged,
+            other => return Err(rusqlite::Error::IntegralValueOutOfRange(9, other)),
+        },
+        applies: row.get(10)?,
+        seq: row.get::<_, Option<i64>>(11)?.map(|seq| seq as Seq),
+        rejection: failure.map(|text| Rejection::from_sql(&text)).transpose()?,
+    })
+}
+
+/// Appends an op that was never sent.
+pub(crate) fn insert(
+    connection: &Connection,
+    op_ref: Ref,
+    item: i64,
+    payload: &Payload,
+    base: Option<Rev>,
+    batch: Option<(BatchId, u32)>,
+) -> Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO outbox(id, random, item, kind, base, batch, batch_of, payload)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?
+        .execute((
+            op_ref.order(),
+            op_ref.random() as i64,
+            item,
+            kind_to_sql(payload.kind),
+            base.map(|base| base as i64),
+            batch.map(|(id, _)| *id.as_bytes()),
+            batch.map(|(_, of)| of),
+            payload.text.as_deref(),
+        ))?;
+    Ok(())
+}
+
+/// The op with a ref.
+pub(crate) fn find(connection: &Connection, op_ref: Ref) -> Result<Option<Queued>> {
+    let mut find =
+        connection.prepare_cached(&format!("SELECT {COLUMNS} FROM outbox o WHERE o.id = ?1 AND o.random = ?2"))?;
+    Ok(find.query_row((op_ref.order(), op_ref.random() as i64), read).optional()?)
+}
+
+/// All ops of an item, in order.
+pub(crate) fn of_item(connection: &Connection, item: i64) -> Result<Vec<Queued>> {
+    let mut find =
+        connection.prepare_cached(&format!("SELECT {COLUMNS} FROM outbox o WHERE o.item = ?1 ORDER BY o.id"))?;
+    let rows = find.query_map([item], read)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The last op of an item.
+pub(crate) fn last_of_item(connection: &Connection, item: i64) -> Result<Option<Queued>> {
+    let mut find = connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM outbox o WHERE o.item = ?1 ORDER BY o.id DESC LIMIT 1"))?;
+    Ok(find.query_row([item], read).optional()?)
+}
+
+/// Ops behind a place, up to another one, in order with their collection and key, for as long as `take` wants more.
+pub(crate) fn scan(
+    connection: &Connection,
+    after: i64,
+    up_to: i64,
+    mut take: impl FnMut(Queued, String, String) -> bool,
+) -> Result<()> {
+    let mut find = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS}, c.name, i.key FROM outbox o JOIN items i ON i.id = o.item
+         JOIN collections c ON c.id = i.collection WHERE o.id > ?1 AND o.id <= ?2 ORDER BY o.id"
+    ))?;
+    let mut rows = find.query([after, up_to])?;
+    while let Some(row) = rows.next()? {
+        if !take(read(row)?, row.get(WIDTH)?, row.get(WIDTH + 1)?) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The place of the last op; 0: the outbox is empty.
+pub(crate) fn last_id(connection: &Connection) -> Result<i64> {
+    let mut find = connection.prepare_cached("SELECT ifnull(max(id), 0) FROM outbox")?;
+    Ok(find.query_row([], |row| row.get(0))?)
+}
+
+/// How many ops up to a place have no answer.
+pub(crate) fn unanswered(connection: &Connection, up_to: i64) -> Result<u64> {
+    let mut find = connection.prepare_cached("SELECT count(*) FROM outbox WHERE id <= ?1 AND answer = 0")?;
+    Ok(find.query_row([up_to], |row| row.get::<_, i64>(0))? as u64)
+}
+
+/// Whether an op was sent and the server's last word on it is not known.
+pub(crate) fn any_in_doubt(connection: &Connection) -> Result<bool> {
+    let mut find = connection.prepare_cached("SELECT 1 FROM outbox WHERE sent = 1 AND answer NOT IN (1, 2) LIMIT 1")?;
+    Ok(find.exists([])?)
+}
+
+/// How many ops wait.
+pub(crate) fn count(connection: &Connection) -> Result<u64> {
+    let count: i64 = connection.prepare_cached("SELECT count(*) FROM outbox")?.query_row([], |row| row.get(0))?;
+    Ok(count as u64)
+}
+
+/// Gives an op that was never sent another payload.
+pub(crate) fn update_payload(connection: &Connection, id: i64, payload: &Payload) -> Result<()> {
+    let changed = connection
+        .prepare_cached("UPDATE outbox SET kind = ?2, payload = ?3, applies = 1 WHERE id = ?1 AND sent = 0")?
+        .execute((id, kind_to_sql(payload.kind), payload.text.as_deref()))?;
+    if changed == 1 { Ok(()) } else { Err(Error::Corrupt(format!("outbox row {id} is not there to fold into"))) }
+}
+
+/// Marks ops as sent; the mark is never taken back.
+pub(crate) fn mark_sent(connection: &Connection, id: i64) -> Result<()> {
+    connection.prepare_cached("UPDATE outbox SET sent = 1 WHERE id = ?1 AND sent = 0")?.execute([id])?;
+    Ok(())
+}
+
+/// Records what the server said of an op.
+pub(crate) fn record_answer(
+    connection: &Connection,
+    id: i64,
+    answer: Answer,
+    seq: Option<Seq>,
+    rejection: Option<&Rejection>,
+) -> Result<()> {
+    connection.prepare_cached("UPDATE outbox SET answer = ?2, seq = ?3, failure = ?4 WHERE id = ?1")?.execute((
+        id,
+        answer as i64,
+        seq.map(|seq| seq as i64),
+        rejection.map(Rejection::to_sql),
+    ))?;
+    Ok(())
+}
+
+/// Records whether an op applies to what is before it.
+pub(crate) fn mark_applies(connection: &Connection, id: i64, applies: bool) -> Result<()> {
+    connection.prepare_cached("UPDATE outbox SET applies = ?2 WHERE id = ?1")?.execute((id, applies))?;
+    Ok(())
+}
+
+/// Removes an op that is settled.
+pub(crate) fn delete(connection: &Connection, id: i64) -> Result<()> {
+    connection.prepare_cached("DELETE FROM outbox WHERE id = ?1")?.execute([id])?;
+    Ok(())
+}
+
+/// The ops that an answer settles now that the base has reached `position`.
+pub(crate) fn answered_up_to(connection: &Connection, position: Seq) -> Result<Vec<Queued>> {
+    let mut find = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM outbox o WHERE o.answer IN (1, 2) AND ifnull(o.seq, 0) <= ?1 ORDER BY o.id"
+    ))?;
+    let rows = find.query_map([position as i64], read)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Forgets every answer, so that the whole outbox is pushed again.
+pub(crate) fn forget_answers(connection: &Connection) -> Result<()> {
+    connection
+        .prepare_cached("UPDATE outbox SET answer = 0, seq = NULL, failure = NULL WHERE answer <> 0")?
+        .execute([])?;
+    Ok(())
+}
+
+/// Forgets the answers of an op that the server should have decided by now.
+pub(crate) fn forget_answer(connection: &Connection, id: i64) -> Result<()> {
+    record_answer(connection, id, Answer::None, None, None)
+}
+
+/// Takes back every claim on a base: the log that they speak of is gone.
+pub(crate) fn forget_bases(connection: &Connection) -> Result<()> {
+    connection.prepare_cached("UPDATE outbox SET base = NULL WHERE base IS NOT NULL")?.execute([])?;
+    Ok(())
+}
+
+/// Moves an item's ops to the row that takes its place.
+pub(crate) fn move_item(connection: &Connection, from: i64, to: i64) -> Result<()> {
+    connection.prepare_cached("UPDATE outbox SET item = ?2 WHERE item = ?1")?.execute([from, to])?;
+    Ok(())
+}

@@ -1,0 +1,32 @@
+//! The table `base`: what the server confirmed of items that have pending operations.
+
+use crate::error::Result;
+use rusqlite::{Connection, OptionalExtension};
+
+/// The confirmed value kept apart; `None`: the server has no such item.
+pub(crate) fn value(connection: &Connection, item: i64) -> Result<Option<String>> {
+    let mut find = connection.prepare_cached("SELECT value FROM base WHERE item = ?1")?;
+    Ok(find.query_row([item], |row| row.get(0)).optional()?)
+}
+
+/// Keeps a confirmed value apart.
+pub(crate) fn insert(connection: &Connection, item: i64, value: &str) -> Result<()> {
+    connection.prepare_cached("INSERT OR REPLACE INTO base(item, value) VALUES (?1, ?2)")?.execute((item, value))?;
+    Ok(())
+}
+
+/// Drops what was kept apart, if anything was.
+pub(crate) fn delete(connection: &Connection, item: i64) -> Result<()> {
+    connection.prepare_cached("DELETE FROM base WHERE item = ?1")?.execute([item])?;
+    Ok(())
+}
+
+/// Keeps the value of an item apart that has no pending ops yet; nothing when the base has no such item.
+pub(crate) fn keep(connection: &Connection, item: i64) -> Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT OR REPLACE INTO base(item, value) SELECT id, value FROM items WHERE id = ?1 AND rev > 0",
+        )?
+        .execute([item])?;
+    Ok(())
+}

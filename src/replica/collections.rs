@@ -1,0 +1,76 @@
+//! The table `collections`: names, and which of three lives each set of items is in.
+
+use crate::error::Result;
+use rusqlite::{Connection, OptionalExtension};
+
+/// Which items a collection's name stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Life {
+    /// What the host reads and writes.
+    Live = 0,
+    /// A checkpoint that is being loaded.
+    Incoming = 1,
+    /// What a checkpoint replaced; deleted slice by slice.
+    Retired = 2,
+}
+
+/// The id of a live collection.
+pub(crate) fn live(connection: &Connection, name: &str) -> Result<Option<i64>> {
+    let mut find = connection.prepare_cached("SELECT id FROM collections WHERE name = ?1 AND life = 0")?;
+    Ok(find.query_row([name], |row| row.get(0)).optional()?)
+}
+
+/// The id of a collection, created when there is none of that name and life.
+pub(crate) fn find_or_create(connection: &Connection, name: &str, life: Life) -> Result<i64> {
+    let found = match life {
+        Life::Live => live(connection, name)?,
+        // Literal, so that the partial index serves it.
+        _ => connection
+            .prepare_cached("SELECT id FROM collections WHERE name = ?1 AND life = 1")?
+            .query_row([name], |row| row.get(0))
+            .optional()?,
+    };
+    if let Some(id) = found {
+        return Ok(id);
+    }
+    connection.prepare_cached("INSERT INTO collections(name, life) VALUES (?1, ?2)")?.execute((name, life as i64))?;
+    Ok(connection.last_insert_rowid())
+}
+
+/// The names of all live collections that have an item, in bytewise order.
+pub(crate) fn names(connection: &Connection) -> Result<Vec<String>> {
+    let mut names = connection.prepare_cached(
+        "SELECT name FROM collections c WHERE life = 0
+         AND EXISTS (SELECT 1 FROM items WHERE collection = c.id AND value IS NOT NULL) ORDER BY name",
+    )?;
+    let rows = names.query_map([], |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Gives up all collections of one life.
+pub(crate) fn retire(connection: &Connection, life: Life) -> Result<()> {
+    connection.prepare_cached("UPDATE collections SET life = 2 WHERE life = ?1")?.execute([life as i64])?;
+    Ok(())
+}
+
+/// Makes what was loaded live; the live ones must be retired before.
+pub(crate) fn incoming_to_live(connection: &Connection) -> Result<()> {
+    connection.prepare_cached("UPDATE collections SET life = 0 WHERE life = 1")?.execute([])?;
+    Ok(())
+}
+
+/// Deletes up to `items` retired items; false when none are left.
+pub(crate) fn delete_retired(connection: &Connection, items: u32) -> Result<bool> {
+    let retired: Option<i64> = connection
+        .prepare_cached("SELECT id FROM collections WHERE life = ?1 LIMIT 1")?
+        .query_row([Life::Retired as i64], |row| row.get(0))
+        .optional()?;
+    let Some(id) = retired else { return Ok(false) };
+    let deleted = connection
+        .prepare_cached("DELETE FROM items WHERE id IN (SELECT id FROM items WHERE collection = ?1 LIMIT ?2)")?
+        .execute((id, items))?;
+    if deleted == 0 {
+        connection.prepare_cached("DELETE FROM collections WHERE id = ?1")?.execute([id])?;
+    }
+    Ok(true)
+}

@@ -1,0 +1,204 @@
+//! The connections to the file: one that writes, a few that read.
+
+use super::schema;
+use super::state;
+use crate::error::{Error, Result};
+use crate::protocol::Limits;
+use parking_lot::{Mutex, MutexGuard, RwLock};
+use rusqlite::{Connection, OpenFlags};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How the file is kept; see the fields of `Options`, which these come from.
+#[derive(Clone, Debug)]
+pub(crate) struct Tuning {
+    /// fsync at every commit.
+    pub full: bool,
+    /// Of each connection, in bytes.
+    pub cache_bytes: usize,
+    pub busy_timeout: Duration,
+}
+
+/// Readers kept open for the next read; more may be open at a time.
+const IDLE_READERS: usize = 8;
+
+/// WAL pages after which a commit moves them into the file; SQLite's own default.
+const AUTO_CHECKPOINT: i64 = 1_000;
+
+/// What the WAL file may keep on disk after it was moved into the file, in bytes.
+const WAL_KEPT: i64 = 16 << 20;
+
+/// The open file.
+#[derive(Debug)]
+pub(crate) struct Replica {
+    path: PathBuf,
+    tuning: Tuning,
+    writer: Mutex<Connection>,
+    readers: Mutex<Vec<Connection>>,
+    /// What the server takes; `None` until it was asked.
+    limits: RwLock<Option<Arc<Limits>>>,
+}
+
+impl Replica {
+    /// Opens the file, creating or migrating it; `new_client` gives a new file's client id.
+    pub fn open(path: &Path, tuning: Tuning, new_client: impl FnOnce() -> [u8; 16]) -> Result<Replica> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut writer = Connection::open_with_flags(path, flags)?;
+        writer.busy_timeout(tuning.busy_timeout)?;
+        schema::prepare(&mut writer, path, new_client)?;
+        tune(&writer, &tuning)?;
+        writer.pragma_update(None, "wal_autocheckpoint", AUTO_CHECKPOINT)?;
+        writer.pragma_update(None, "journal_size_limit", WAL_KEPT)?;
+        let limits = state::load_limits(&writer)?.map(Arc::new);
+        Ok(Replica {
+            path: path.to_owned(),
+            tuning,
+            writer: Mutex::new(writer),
+            readers: Mutex::new(Vec::new()),
+            limits: RwLock::new(limits),
+        })
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the server takes, or the protocol's own limits until it was asked.
+    pub fn limits(&self) -> Arc<Limits> {
+        self.limits.read().clone().unwrap_or_default()
+    }
+
+    /// Whether the server was ever asked for its limits.
+    pub fn limits_known(&self) -> bool {
+        self.limits.read().is_some()
+    }
+
+    /// Takes what the server published; the caller stores it in the file.
+    pub fn set_limits(&self, limits: Limits) {
+        *self.limits.write() = Some(Arc::new(limits));
+    }
+
+    /// Runs `work` in one transaction that sees the newest commit and excludes every other writer.
+    ///
+    /// An error rolls everything back. `work` must not wait for anything.
+    pub fn write<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let writer = self.writer.lock();
+        let result = transaction(&writer, work);
+        // A loop of slices would otherwise win the lock back before a waiting host's write.
+        MutexGuard::unlock_fair(writer);
+        result
+    }
+
+    /// Like [`Replica::write`], and on the disk itself before it returns, whatever the durability setting.
+    pub fn write_synced<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let writer = self.writer.lock();
+        if self.tuning.full {
+            return transaction(&writer, work);
+        }
+        // A WAL is synced from its start to the commit, so all earlier commits become durable too.
+        set_synchronous(&writer, true)?;
+        let result = transaction(&writer, work);
+        set_synchronous(&writer, false)?;
+        result
+    }
+
+    /// Runs `work` with a connection that reads; each statement sees one consistent moment.
+    pub fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let idle = self.readers.lock().pop();
+        let reader = match idle {
+            Some(reader) => reader,
+            None => self.open_reader()?,
+        };
+        let result = work(&reader);
+        // A reader that failed may be in any state.
+        if result.is_ok() {
+            let mut readers = self.readers.lock();
+            if readers.len() < IDLE_READERS {
+                readers.push(reader);
+            }
+        }
+        result
+    }
+
+    /// Runs `work` with a connection that reads, all of it at one consistent moment.
+    pub fn read_at_once<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        self.read(|reader| {
+            let moment = reader.unchecked_transaction()?;
+            let result = work(&moment)?;
+            moment.finish()?;
+            Ok(result)
+        })
+    }
+
+    /// Leaves the WAL alone at commits until [`Replica::end_bulk`], for a load that moves it itself.
+    pub fn begin_bulk(&self) -> Result<()> {
+        Ok(self.writer.lock().pragma_update(None, "wal_autocheckpoint", 0)?)
+    }
+
+    /// Ends what [`Replica::begin_bulk`] began.
+    pub fn end_bulk(&self) -> Result<()> {
+        Ok(self.writer.lock().pragma_update(None, "wal_autocheckpoint", AUTO_CHECKPOINT)?)
+    }
+
+    /// Moves what it can of the WAL into the file without making any reader or writer wait.
+    pub fn checkpoint(&self) -> Result<()> {
+        // A connection of its own: the writer's lock would make the host's writes wait for the disk.
+        let connection = self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
+        Ok(())
+    }
+
+    fn open_reader(&self) -> Result<Connection> {
+        let reader = self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        // Not opened read-only: a reader of a WAL needs to write its shared memory.
+        reader.pragma_update(None, "query_only", true)?;
+        Ok(reader)
+    }
+
+    fn connect(&self, access: OpenFlags) -> Result<Connection> {
+        let connection = Connection::open_with_flags(&self.path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        connection.busy_timeout(self.tuning.busy_timeout)?;
+        tune(&connection, &self.tuning)?;
+        Ok(connection)
+    }
+}
+
+fn tune(connection: &Connection, tuning: &Tuning) -> Result<()> {
+    connection.set_prepared_statement_cache_capacity(64);
+    set_synchronous(connection, tuning.full)?;
+    // Negative: in KiB rather than in pages.
+    let kib = i64::try_from(tuning.cache_bytes / 1024).unwrap_or(i64::MAX);
+    connection.pragma_update(None, "cache_size", -kib.max(64))?;
+    // No mmap: an I/O error under a mapping is a signal that ends the host's process.
+    connection.pragma_update(None, "mmap_size", 0)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    Ok(())
+}
+
+fn set_synchronous(connection: &Connection, full: bool) -> Result<()> {
+    Ok(connection.pragma_update(None, "synchronous", if full { "FULL" } else { "NORMAL" })?)
+}
+
+fn transaction<T>(connection: &Connection, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+    /// Rolls back unless disarmed, also when `work` unwinds.
+    struct Rollback<'a>(Option<&'a Connection>);
+    impl Drop for Rollback<'_> {
+        fn drop(&mut self) {
+            if let Some(connection) = self.0
+                && !connection.is_autocommit()
+            {
+                // Nothing better can be done: SQLite rolls back at the latest when the connection closes.
+                let _ = connection.execute_batch("ROLLBACK");
+            }
+        }
+    }
+    // Cached, unlike rusqlite's own transactions: this is on the path of every write.
+    connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+    let mut guard = Rollback(Some(connection));
+    let result = work(connection)?;
+    connection.prepare_cached("COMMIT")?.execute([]).map_err(Error::from)?;
+    guard.0 = None;
+    Ok(result)
+}

@@ -1,0 +1,352 @@
+//! The table `items`: what the host reads, and the rev that the server confirmed.
+
+use crate::error::Result;
+use crate::protocol::Rev;
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension};
+
+/// A row of the table; the value is read apart, where it is needed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Item {
+    pub id: i64,
+    /// The rev of the base; 0: the base has no such item.
+    pub rev: Rev,
+    /// How many operations are pending.
+    pub pending: u32,
+}
+
+/// The row of an item, if there is one.
+pub(crate) fn find(connection: &Connection, collection: i64, key: &str) -> Result<Option<Item>> {
+    let mut find =
+        connection.prepare_cached("SELECT id, rev, pending FROM items WHERE collection = ?1 AND key = ?2")?;
+    let row = find.query_row((collection, key), |row| {
+        Ok(Item { id: row.get(0)?, rev: row.get::<_, i64>(1)? as Rev, pending: row.get(2)? })
+    });
+    Ok(row.optional()?)
+}
+
+/// The row of an item by its id.
+pub(crate) fn find_by_id(connection: &Connection, id: i64) -> Result<Option<Item>> {
+    let mut find = connection.prepare_cached("SELECT rev, pending FROM items WHERE id = ?1")?;
+    let row = find.query_row([id], |row| Ok(Item { id, rev: row.get::<_, i64>(0)? as Rev, pending: row.get(1)? }));
+    Ok(row.optional()?)
+}
+
+/// The name of a row: the id of its collection, the collection's name, and the key.
+pub(crate) fn name(connection: &Connection, id: i64) -> Result<Option<(i64, String, String)>> {
+    let mut find = connection.prepare_cached(
+        "SELECT c.id, c.name, i.key FROM items i JOIN collections c ON c.id = i.collection WHERE i.id = ?1",
+    )?;
+    Ok(find.query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?)
+}
+
+/// The value of a row: the view.
+pub(crate) fn value(connection: &Connection, id: i64) -> Result<Option<String>> {
+    let mut find = connection.prepare_cached("SELECT value FROM items WHERE id = ?1")?;
+    Ok(find.query_row([id], |row| row.get(0)).optional()?.flatten())
+}
+
+/// A new row; its id.
+pub(crate) fn insert(
+    connection: &Connection,
+    collection: i64,
+    key: &str,
+    rev: Rev,
+    pending: u32,
+    value: Option<&str>,
+) -> Result<i64> {
+    connection
+        .prepare_cached("INSERT INTO items(collection, key, rev, pending, value) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute((collection, key, rev as i64, pending, value))?;
+    Ok(connection.last_insert_rowid())
+}
+
+/// Sets everything but the name.
+pub(crate) fn update(connection: &Connection, item: Item, value: Option<&str>) -> Result<()> {
+    connection.prepare_cached("UPDATE items SET rev = ?2, pending = ?3, value = ?4 WHERE id = ?1")?.execute((
+        item.id,
+        item.rev as i64,
+        item.pending,
+        value,
+    ))?;
+    Ok(())
+}
+
+/// Sets the rev and the count, and leaves the value as it is.
+pub(crate) fn update_confirmed(connection: &Connection, item: Item) -> Result<()> {
+    connection.prepare_cached("UPDATE items SET rev = ?2, pending = ?3 WHERE id = ?1")?.execute((
+        item.id,
+        item.rev as i64,
+        item.pending,
+    ))?;
+    Ok(())
+}
+
+/// Removes a row.
+pub(crate) fn delete(connection: &Connection, id: i64) -> Result<()> {
+    connection.prepare_cached("DELETE FROM items WHERE id = ?1")?.execute([id])?;
+    Ok(())
+}
+
+/// An item of a checkpoint, over whatever an earlier try of the same page left.
+pub(crate) fn load(connection: &Connection, collection: i64, key: &str, rev: Rev, value: &str) -> Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO items(collection, key, rev, pending, value) VALUES (?1, ?2, ?3, 0, ?4)
+             ON CONFLICT(collection, key) DO UPDATE SET rev = excluded.rev, value = excluded.value",
+        )?
+        .execute((collection, key, rev as i64, value))?;
+    Ok(())
+}
+
+/// The live items with pending operations: id, collection and key.
+pub(crate) fn live_pending(connection: &Connection) -> Result<Vec<(i64, String, String)>> {
+    let mut find = connection.prepare_cached(
+        "SELECT DISTINCT i.id, c.name, i.key FROM outbox o JOIN items i ON i.id = o.item
+         JOIN collections c ON c.id = i.collection ORDER BY i.id",
+    )?;
+    let rows = find.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The value that the host sees; handed to `read` without a copy.
+pub(crate) fn view_value<T>(
+    connection: &Connection,
+    collection: &str,
+    key: &str,
+    read: impl FnOnce(&str) -> Result<T>,
+) -> Result<Option<T>> {
+    let mut find = connection.prepare_cached(
+        "SELECT value FROM items WHERE collection = (SELECT id FROM collections WHERE name = ?1 AND life = 0)
+         AND key = ?2",
+    )?;
+    let mut rows = find.query((collection, key))?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    match row.get_ref(0)? {
+        ValueRef::Null => Ok(None),
+        value => Ok(Some(read(value.as_str().map_err(rusqlite::Error::from)?)?)),
+    }
+}
+
+/// Which keys of a collection to list, and in which order.
+///
+/// Keys sort bytewise, which for UTF-8 is the order of their code points. All conditions hold together;
+/// the default is every key, ascending.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyRange {
+    prefix: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
+    after: Option<String>,
+    reverse: bool,
+    limit: Option<usize>,
+}
+
+impl KeyRange {
+    /// Every key, ascending.
+    pub fn all() -> KeyRange {
+        KeyRange::default()
+    }
+
+    /// Only keys that begin so.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> KeyRange {
+        self.prefix = Some(prefix.into());
+        self
+    }
+
+    /// Only this key and those behind it (inclusive), whatever the direction.
+    pub fn from(mut self, key: impl Into<String>) -> KeyRange {
+        self.from = Some(key.into());
+        self
+    }
+
+    /// Only keys before this one (exclusive), whatever the direction.
+    pub fn to(mut self, key: impl Into<String>) -> KeyRange {
+        self.to = Some(key.into());
+        self
+    }
+
+    /// Resumes a listing after this key (exclusive), in the direction of the listing.
+    pub fn after(mut self, key: impl Into<String>) -> KeyRange {
+        self.after = Some(key.into());
+        self
+    }
+
+    /// Descending.
+    pub fn reverse(mut self) -> KeyRange {
+        self.reverse = true;
+        self
+    }
+
+    /// At most so many items; [`Items::more`] tells whether there are others.
+    pub fn limit(mut self, items: usize) -> KeyRange {
+        self.limit = Some(items);
+        self
+    }
+
+    /// The lower bound with whether it is part of the range, and the upper bound, which is not.
+    fn bounds(&self) -> ((String, bool), Option<String>) {
+        let mut lower = (String::new(), true);
+        let mut upper: Option<String> = None;
+        let mut raise = |key: &str, inclusive: bool| {
+            if key > lower.0.as_str() || (key == lower.0 && !inclusive) {
+                lower = (key.to_owned(), inclusive);
+            }
+        };
+        let mut cap = |key: &str| {
+            if upper.as_deref().is_none_or(|upper| key < upper) {
+                upper = Some(key.to_owned());
+            }
+        };
+        if let Some(prefix) = &self.prefix {
+            raise(prefix, true);
+            if let Some(end) = after_prefix(prefix) {
+                cap(&end);
+            }
+        }
+        if let Some(from) = &self.from {
+            raise(from, true);
+        }
+        if let Some(to) = &self.to {
+            cap(to);
+        }
+        match &self.after {
+            Some(after) if self.reverse => cap(after),
+            Some(after) => raise(after, false),
+            None => {}
+        }
+        (lower, upper)
+    }
+}
+
+/// The least string behind all that begin with `prefix`; `None`: there is none.
+fn after_prefix(prefix: &str) -> Option<String> {
+    let mut chars: Vec<char> = prefix.chars().collect();
+    while let Some(last) = chars.pop() {
+        let next = match last {
+            char::MAX => continue,
+            // The surrogates are no characters.
+            '\u{d7ff}' => '\u{e000}',
+            other => char::from_u32(other as u32 + 1)?,
+        };
+        chars.push(next);
+        return Some(chars.into_iter().collect());
+    }
+    None
+}
+
+/// What a listing found: keys and values in order, in one piece of memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Items {
+    text: String,
+    /// Where each key and each value ends in `text`.
+    ends: Vec<(usize, usize)>,
+    more: bool,
+}
+
+/// One item of a listing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ItemRef<'a> {
+    /// The item's key.
+    pub key: &'a str,
+    /// The value's JSON text, as stored.
+    pub value: &'a str,
+}
+
+impl ItemRef<'_> {
+    /// The value as a `T`; an error when its shape is another.
+    pub fn to<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
+        super::parse(self.value)
+    }
+}
+
+impl Items {
+    /// How many items there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Whether the limit cut the listing; resume it with [`KeyRange::after`] the last key.
+    pub fn more(&self) -> bool {
+        self.more
+    }
+
+    /// The item at a place of the listing.
+    pub fn get(&self, index: usize) -> Option<ItemRef<'_>> {
+        let (key_end, value_end) = *self.ends.get(index)?;
+        let start = if index == 0 { 0 } else { self.ends[index - 1].1 };
+        Some(ItemRef { key: &self.text[start..key_end], value: &self.text[key_end..value_end] })
+    }
+
+    /// The last item of the listing.
+    pub fn last(&self) -> Option<ItemRef<'_>> {
+        self.get(self.len().checked_sub(1)?)
+    }
+
+    /// The items in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = ItemRef<'_>> {
+        (0..self.len()).map(|index| {
+            let (key_end, value_end) = self.ends[index];
+            let start = if index == 0 { 0 } else { self.ends[index - 1].1 };
+            ItemRef { key: &self.text[start..key_end], value: &self.text[key_end..value_end] }
+        })
+    }
+}
+
+/// Reads a part of a collection as the host sees it.
+pub(crate) fn list(connection: &Connection, collection: &str, range: &KeyRange) -> Result<Items> {
+    let ((lower, inclusive), upper) = range.bounds();
+    let lower_is = if inclusive { ">=" } else { ">" };
+    let upper_is = if upper.is_some() { "AND key < ?3" } else { "AND ?3 IS NULL" };
+    let order = if range.reverse { "DESC" } else { "ASC" };
+    // Eight texts in all, so that each stays prepared.
+    let mut find = connection.prepare_cached(&format!(
+        "SELECT key, value FROM items
+         WHERE collection = (SELECT id FROM collections WHERE name = ?1 AND life = 0)
+         AND key {lower_is} ?2 {upper_is} AND value IS NOT NULL ORDER BY key {order} LIMIT ?4"
+    ))?;
+    // One more than asked for tells whether there is more; -1 is no limit.
+    let limit = range.limit.map_or(-1, |limit| i64::try_from(limit).map_or(-1, |limit| limit.saturating_add(1)));
+    let mut rows = find.query((collection, lower, upper, limit))?;
+    let mut items = Items::default();
+    while let Some(row) = rows.next()? {
+        if range.limit == Some(items.len()) {
+            items.more = true;
+            break;
+        }
+        items.text.push_str(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?);
+        let key_end = items.text.len();
+        items.text.push_str(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?);
+        items.ends.push((key_end, items.text.len()));
+    }
+    Ok(items)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_prefix_is_the_next_character() {
+        assert_eq!(after_prefix("ab").as_deref(), Some("ac"));
+        assert_eq!(after_prefix("a\u{10ffff}").as_deref(), Some("b"));
+        assert_eq!(after_prefix("\u{10ffff}"), None);
+        assert_eq!(after_prefix("\u{d7ff}").as_deref(), Some("\u{e000}"));
+        assert_eq!(after_prefix(""), None);
+    }
+
+    #[test]
+    fn conditions_hold_together() {
+        let range = KeyRange::all().prefix("b").from("a").to("bz").after("bc");
+        assert_eq!(range.bounds(), (("bc".into(), false), Some("bz".into())));
+        let range = KeyRange::all().prefix("b").after("bc").reverse();
+        assert_eq!(range.bounds(), (("b".into(), true), Some("bc".into())));
+        assert_eq!(KeyRange::all().from("b").after("a").bounds().0, ("b".into(), true));
+        assert_eq!(KeyRange::all().from("b").after("b").bounds().0, ("b".into(), false));
+    }
+}

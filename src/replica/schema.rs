@@ -1,0 +1,210 @@
+//! The tables, and how an older file becomes a present one.
+
+use crate::error::{Error, Result};
+use rusqlite::Connection;
+use std::path::Path;
+
+/// "SyST": tells a replica from any other SQLite file.
+pub(crate) const APPLICATION_ID: i64 = 0x5379_5354;
+
+/// What makes version n + 1 of a file of version n, in order; a released step never changes.
+const MIGRATIONS: &[&str] = &[VERSION_1];
+
+// `life` of a collection: 0 live, 1 incoming (a checkpoint being loaded), 2 retired (being deleted).
+// Swapping a checkpoint in changes these few rows and leaves the items where they are.
+//
+// `items.value` is the view; NULL: deleted in the view, while operations are pending. `rev` is the base's.
+// `pending` counts the item's outbox rows. An item with pending operations has its base apart, in `base`; no row
+// there means that the base has no such item.
+//
+// `outbox.id` and `ledger.id` are `Ref::order`, `random` the rest of the ref: no index on refs is needed.
+const VERSION_1: &str = "
+CREATE TABLE collections(
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL,
+  life INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX collections_live ON collections(name) WHERE life = 0;
+CREATE UNIQUE INDEX collections_incoming ON collections(name) WHERE life = 1;
+
+CREATE TABLE items(
+  id INTEGER PRIMARY KEY,
+  collection INTEGER NOT NULL,
+  key TEXT NOT NULL,
+  rev INTEGER NOT NULL,
+  pending INTEGER NOT NULL,
+  value TEXT
+);
+CREATE UNIQUE INDEX items_key ON items(collection, key);
+
+CREATE TABLE base(
+  item INTEGER PRIMARY KEY,
+  value TEXT NOT NULL
+);
+
+CREATE TABLE outbox(
+  id INTEGER PRIMARY KEY,
+  random INTEGER NOT NULL,
+  item INTEGER NOT NULL,
+  kind INTEGER NOT NULL,
+  base INTEGER,
+  batch BLOB,
+  batch_of INTEGER,
+  sent INTEGER NOT NULL DEFAULT 0,
+  answer INTEGER NOT NULL DEFAULT 0,
+  applies INTEGER NOT NULL DEFAULT 1,
+  seq INTEGER,
+  failure TEXT,
+  payload TEXT
+);
+CREATE INDEX outbox_item ON outbox(item);
+
+CREATE TABLE ledger(
+  id INTEGER PRIMARY KEY,
+  random INTEGER NOT NULL,
+  outcome INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  seq INTEGER,
+  into_id INTEGER,
+  into_random INTEGER,
+  kind INTEGER,
+  base INTEGER,
+  collection TEXT,
+  key TEXT,
+  failure TEXT,
+  payload TEXT
+);
+
+CREATE TABLE state(
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  client BLOB NOT NULL,
+  cursor TEXT,
+  position INTEGER NOT NULL,
+  limits TEXT,
+  bootstrap TEXT
+);
+";
+
+const TABLES: &[&str] = &["collections", "items", "base", "outbox", "ledger", "state"];
+
+/// Refuses files that are not replicas, or are newer; creates or migrates the rest.
+///
+/// Nothing is written to a file that is refused.
+pub(crate) fn prepare(connection: &mut Connection, path: &Path, new_client: impl FnOnce() -> [u8; 16]) -> Result<()> {
+    prepare_with(connection, path, MIGRATIONS, new_client)
+}
+
+fn prepare_with(
+    connection: &mut Connection,
+    path: &Path,
+    migrations: &[&str],
+    new_client: impl FnOnce() -> [u8; 16],
+) -> Result<()> {
+    let supported = migrations.len() as i64;
+    let not_a_replica = |found: &str| Error::NotAReplica { path: path.to_owned(), found: found.to_owned() };
+    let id: i64 = match connection.pragma_query_value(None, "application_id", |row| row.get(0)) {
+        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) => {
+            return Err(not_a_replica("not a SQLite file, or an encrypted one"));
+        }
+        other => other?,
+    };
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if id != APPLICATION_ID && (id != 0 || tables != 0) {
+        return Err(not_a_replica("another application's SQLite file"));
+    }
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if id == APPLICATION_ID {
+        if version > supported {
+            return Err(Error::NewerSchema { path: path.to_owned(), found: version, supported });
+        }
+        if version == supported {
+            return check_tables(connection);
+        }
+    }
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    let tx = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    // Another process may have been quicker between the look above and the lock.
+    let version: i64 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    for step in migrations.iter().skip(usize::try_from(version).unwrap_or(0)) {
+        tx.execute_batch(step)?;
+    }
+    if version == 0 {
+        tx.execute("INSERT OR IGNORE INTO state(id, client, position) VALUES (1, ?1, 0)", [new_client().as_slice()])?;
+    }
+    tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+    tx.pragma_update(None, "user_version", supported)?;
+    tx.commit()?;
+    check_tables(connection)
+}
+
+fn check_tables(connection: &Connection) -> Result<()> {
+    let mut statement = connection.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1")?;
+    for table in TABLES {
+        if !statement.exists([table])? {
+            return Err(Error::Corrupt(format!("the table {table} is missing")));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(path: &Path, migrations: &[&str]) -> Result<()> {
+        prepare_with(&mut Connection::open(path).unwrap(), path, migrations, || [7; 16])
+    }
+
+    #[test]
+    fn an_older_file_is_migrated_and_keeps_its_rows() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("r.db");
+        open(&path, &[VERSION_1]).unwrap();
+        let connection = Connection::open(&path).unwrap();
+        connection.execute("INSERT INTO collections(name, life) VALUES ('kept', 0)", []).unwrap();
+        open(&path, &[VERSION_1, "ALTER TABLE collections ADD COLUMN later INTEGER"]).unwrap();
+        let row: (String, Option<i64>) =
+            connection.query_row("SELECT name, later FROM collections", [], |r| Ok((r.get(0)?, r.get(1)?))).unwrap();
+        assert_eq!(row, ("kept".to_owned(), None));
+        let client: Vec<u8> = connection.query_row("SELECT client FROM state", [], |r| r.get(0)).unwrap();
+        assert_eq!(client, [7; 16]);
+    }
+
+    #[test]
+    fn a_failed_migration_leaves_the_old_version() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("r.db");
+        open(&path, &[VERSION_1]).unwrap();
+        assert!(open(&path, &[VERSION_1, "CREATE TABLE extra(x); CREATE TABLE items(x)"]).is_err());
+        open(&path, &[VERSION_1]).unwrap();
+        let connection = Connection::open(&path).unwrap();
+        let extra: i64 =
+            connection.query_row("SELECT count(*) FROM sqlite_schema WHERE name='extra'", [], |r| r.get(0)).unwrap();
+        assert_eq!(extra, 0);
+    }
+
+    #[test]
+    fn newer_foreign_and_incomplete_files_are_refused_untouched() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("newer.db");
+        open(&path, &[VERSION_1, "SELECT 1"]).unwrap();
+        assert!(matches!(open(&path, &[VERSION_1]), Err(Error::NewerSchema { found: 2, supported: 1, .. })));
+
+        let path = dir.path().join("foreign.db");
+        Connection::open(&path).unwrap().execute_batch("CREATE TABLE theirs(x)").unwrap();
+        let before = std::fs::read(&path).unwrap();
+        assert!(matches!(open(&path, MIGRATIONS), Err(Error::NotAReplica { .. })));
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+
+        let path = dir.path().join("text.db");
+        let text = "not a database at all, but long enough to be mistaken for one\n".repeat(100);
+        std::fs::write(&path, &text).unwrap();
+        assert!(matches!(open(&path, MIGRATIONS), Err(Error::NotAReplica { .. })));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+
+        let path = dir.path().join("incomplete.db");
+        open(&path, MIGRATIONS).unwrap();
+        Connection::open(&path).unwrap().execute_batch("DROP TABLE base").unwrap();
+        assert!(matches!(open(&path, MIGRATIONS), Err(Error::Corrupt(_))));
+    }
+}

@@ -1,0 +1,114 @@
+//! Batches: operations that stand or fall together.
+
+use super::Store;
+use super::write::Write;
+use crate::error::Result;
+use crate::protocol::{BatchId, Limits, Ref};
+use json_patch::Patch;
+use serde::Serialize;
+use std::sync::Arc;
+
+/// Operations that are written at once, and that the server commits all or none of.
+///
+/// At most 10,000 operations and 8 MiB (or what the server publishes). They are never coalesced. Dropping a
+/// batch without [`Batch::commit`] writes nothing.
+///
+/// ```
+/// # fn main() -> syncstore::Result<()> {
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let store = syncstore::Store::open(dir.path().join("s.db"), syncstore::Options::default())?;
+/// let mut batch = store.batch();
+/// batch.set("accounts", "ada", &90)?;
+/// batch.set("accounts", "bob", &110)?;
+/// let receipt = batch.commit()?;
+/// assert_eq!(receipt.ops.len(), 2);
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a batch writes nothing until it is committed"]
+#[derive(Debug)]
+pub struct Batch<'a> {
+    store: &'a Store,
+    limits: Arc<Limits>,
+    writes: Vec<Write>,
+    bytes: usize,
+}
+
+/// What a committed batch is known by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BatchReceipt {
+    /// The batch; `None`: it had no operations, and nothing was written.
+    pub batch: Option<BatchId>,
+    /// The operations, in the order in which they were added.
+    pub ops: Vec<Ref>,
+}
+
+impl Store {
+    /// Begins a batch.
+    pub fn batch(&self) -> Batch<'_> {
+        Batch { store: self, limits: self.replica.limits(), writes: Vec::new(), bytes: 0 }
+    }
+}
+
+impl Batch<'_> {
+    /// Adds a set; see [`Store::set`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Limit`](crate::Error::Limit), for the batch as a whole too; [`Error::Json`](crate::Error::Json). The
+    /// batch is as it was then.
+    pub fn set<T: Serialize + ?Sized>(&mut self, collection: &str, key: &str, value: &T) -> Result<&mut Self> {
+        let write = Write::set(&self.limits, collection, key, value)?;
+        self.add(write)
+    }
+
+    /// Adds a patch; see [`Store::patch`]. Whether it applies shows in [`Batch::commit`].
+    ///
+    /// # Errors
+    ///
+    /// Like [`Batch::set`].
+    pub fn patch(&mut self, collection: &str, key: &str, patch: &Patch) -> Result<&mut Self> {
+        let write = Write::patch(&self.limits, collection, key, patch)?;
+        self.add(write)
+    }
+
+    /// Adds a delete; see [`Store::delete`].
+    ///
+    /// # Errors
+    ///
+    /// Like [`Batch::set`].
+    pub fn delete(&mut self, collection: &str, key: &str) -> Result<&mut Self> {
+        let write = Write::delete(&self.limits, collection, key)?;
+        self.add(write)
+    }
+
+    fn add(&mut self, write: Write) -> Result<&mut Self> {
+        let bytes = write.payload.text.as_ref().map_or(0, String::len) + write.collection.len() + write.key.len();
+        self.limits.check_batch(self.writes.len() + 1, self.bytes + bytes)?;
+        self.bytes += bytes;
+        self.writes.push(write);
+        Ok(self)
+    }
+
+    /// Writes all operations in one transaction, in order.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`](crate::Error::NotFound) and [`Error::PatchFailed`](crate::Error::PatchFailed) for a patch that
+    /// does not apply, and those of [`Store::set`]. Nothing of the batch was written then.
+    pub fn commit(self) -> Result<BatchReceipt> {
+        if self.writes.is_empty() {
+            return Ok(BatchReceipt { batch: None, ops: Vec::new() });
+        }
+        let store = self.store;
+        let batch = BatchId::from_random(store.settings.environment.random_u128());
+        let of = self.writes.len() as u32;
+        let ops = store.replica.write(|connection| {
+            let puts = self.writes.iter().map(|write| store.put(connection, &self.limits, write, Some((batch, of))));
+            puts.collect::<Result<Vec<_>>>()
+        })?;
+        store.prune_now_and_then(of)?;
+        Ok(BatchReceipt { batch: Some(batch), ops })
+    }
+}

@@ -1,0 +1,110 @@
+//! What a host holds: a store, its writes, its reads, and its syncs.
+
+mod batch;
+mod options;
+mod pending;
+mod read;
+mod sync;
+mod write;
+
+pub use batch::{Batch, BatchReceipt};
+pub use options::{Durability, Options};
+pub use pending::{PendingOp, PendingState};
+pub use sync::SyncError;
+
+use crate::error::{Error, Result};
+use crate::protocol::ClientId;
+use crate::replica::{Replica, Tuning};
+use crate::sync::Settings;
+use parking_lot::Mutex;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+
+/// A local store of JSON documents that syncs with a server.
+///
+/// Every read and write is local: none waits for the network, and reads do not wait for writes. A write is
+/// durable when it answers (see [`Durability`]), together with the operation that will carry it to the server.
+///
+/// A store may be used from any number of threads at a time. Several stores, of several processes too, may
+/// have one file open. Dropping a store closes it; nothing needs to be saved.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// use syncstore::{Options, Store};
+///
+/// let store = Store::open(dir.path().join("notes.db"), Options::default())?;
+/// let made = store.set("notes", "n1", &serde_json::json!({"title": "Milk", "done": false}))?;
+/// store.update("notes", "n1", |note| note["done"] = true.into())?;
+///
+/// let note: Option<serde_json::Value> = store.get("notes", "n1")?;
+/// assert_eq!(note.unwrap()["done"], true);
+/// // Neither op was sent yet, so the second became part of the first.
+/// assert_eq!(store.pending()?.len(), 1);
+/// assert_eq!(store.outcome(made)?, Some(syncstore::Outcome::Queued));
+/// # Ok(())
+/// # }
+/// ```
+pub struct Store {
+    replica: Replica,
+    settings: Settings,
+    coalescing: bool,
+    /// One sync of a store at a time: a replica has one push in flight.
+    syncing: Mutex<()>,
+    /// Writes since outcomes were last pruned: folding makes outcomes without any sync.
+    unpruned: AtomicU32,
+}
+
+impl Store {
+    /// Opens the replica at a path, creating it when there is no file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotAReplica`], [`Error::NewerSchema`] and [`Error::Corrupt`] leave the file as it is: nothing is ever
+    /// deleted to repair. [`Error::Storage`] when the file cannot be opened or created.
+    pub fn open(path: impl AsRef<Path>, options: Options) -> Result<Store> {
+        let tuning = Tuning {
+            full: options.durability == Durability::Full,
+            cache_bytes: options.cache_bytes,
+            busy_timeout: options.busy_timeout,
+        };
+        let environment = Arc::clone(&options.environment);
+        let client = || *ClientId::from_random(environment.random_u128()).as_bytes();
+        let replica = Replica::open(path.as_ref(), tuning, client)?;
+        Ok(Store {
+            replica,
+            settings: Settings {
+                push_ops: options.push_ops.max(1),
+                pull_entries: options.pull_entries.max(1),
+                checkpoint_items: options.checkpoint_items.max(1),
+                retention: options.retention,
+                retry: options.retry,
+                environment: options.environment,
+            },
+            coalescing: options.coalescing,
+            syncing: Mutex::new(()),
+            unpruned: AtomicU32::new(0),
+        })
+    }
+
+    /// The replica's name to the server; another one after it diverged.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read.
+    pub fn client_id(&self) -> Result<ClientId> {
+        self.replica.read(|connection| Ok(crate::replica::state::State::load(connection)?.client))
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("path", &self.replica.path()).finish_non_exhaustive()
+    }
+}
+
+fn not_found(collection: &str, key: &str) -> Error {
+    Error::NotFound { collection: collection.to_owned(), key: key.to_owned() }
+}

@@ -1,0 +1,79 @@
+//! How a store is opened.
+
+use crate::environment::{Environment, SystemEnvironment};
+use crate::outbox::ledger::Retention;
+use crate::sync::RetryPolicy;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a write that was answered survives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// The end of the process, however it comes; a power loss may take the last writes that were not sent
+    /// yet. (What is sent is on the disk before it leaves.)
+    #[default]
+    Normal,
+    /// Power loss too: each write waits for the disk.
+    Full,
+}
+
+/// How a store is opened; the default suits a desktop application.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// What a write that was answered survives.
+    pub durability: Durability,
+    /// The page cache of each connection to the file, in bytes: one that writes, and one for each thread that
+    /// reads at the same time. Default: 16 MiB.
+    pub cache_bytes: usize,
+    /// Whether an operation folds into the item's last one while neither was sent. Default: yes.
+    pub coalescing: bool,
+    /// How long settled outcomes are kept.
+    pub retention: Retention,
+    /// How long a write waits for another process that holds the file. Default: 5 seconds.
+    pub busy_timeout: Duration,
+    /// The most operations in a push; the server's own limit counts too. Default: 1,000.
+    pub push_ops: u32,
+    /// The most entries to ask for in a pull. Default: 1,000.
+    pub pull_entries: u32,
+    /// The most items to ask for in a page of a checkpoint. Default: 2,000.
+    pub checkpoint_items: u32,
+    /// How often and for how long a sync tries again by itself.
+    pub retry: RetryPolicy,
+    /// Where time and randomness come from. Default: the system.
+    pub environment: Arc<dyn Environment>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            durability: Durability::Normal,
+            cache_bytes: 16 << 20,
+            coalescing: true,
+            retention: Retention::default(),
+            busy_timeout: Duration::from_secs(5),
+            push_ops: 1_000,
+            pull_entries: 1_000,
+            checkpoint_items: 2_000,
+            retry: RetryPolicy::default(),
+            environment: Arc::new(SystemEnvironment::default()),
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("durability", &self.durability)
+            .field("cache_bytes", &self.cache_bytes)
+            .field("coalescing", &self.coalescing)
+            .field("retention", &self.retention)
+            .field("busy_timeout", &self.busy_timeout)
+            .field("push_ops", &self.push_ops)
+            .field("pull_entries", &self.pull_entries)
+            .field("checkpoint_items", &self.checkpoint_items)
+            .field("retry", &self.retry)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,109 @@
+//! Syncing on the host's own thread.
+
+use super::Store;
+use crate::error::Error;
+use crate::sync::{Direction, Engine, Progress, SyncReport};
+use crate::wire::Wire;
+use std::fmt;
+
+/// A sync that did not reach its end: why, and what it did before.
+///
+/// What it did stands, and what it did not do stays queued.
+#[derive(Debug)]
+pub struct SyncError(Box<(Error, SyncReport)>);
+
+impl SyncError {
+    /// Why it stopped.
+    pub fn error(&self) -> &Error {
+        &self.0.0
+    }
+
+    /// What it did before it stopped.
+    pub fn report(&self) -> &SyncReport {
+        &self.0.1
+    }
+
+    /// Why it stopped, owned.
+    pub fn into_error(self) -> Error {
+        self.0.0
+    }
+}
+
+impl fmt::Display for SyncError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error().fmt(f)
+    }
+}
+
+impl std::error::Error for SyncError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        std::error::Error::source(self.error())
+    }
+}
+
+impl From<SyncError> for Error {
+    fn from(error: SyncError) -> Error {
+        error.into_error()
+    }
+}
+
+impl Store {
+    /// Pushes everything that was queued when the call began, and pulls to the end of the server's log.
+    ///
+    /// Blocks while it speaks with the server, so call it on a thread that may wait; reads and writes of other
+    /// threads go on meanwhile. A second call waits for the first. A new replica, and one whose cursor
+    /// expired, is loaded from a checkpoint; what is queued stays queued through that.
+    ///
+    /// # Errors
+    ///
+    /// A [`WireError`](crate::wire::WireError) within [`Error::Wire`] after the tries that
+    /// [`Options::retry`](crate::Options::retry) allows; errors of the file; [`Error::Diverged`]. Calling again goes on
+    /// from where it stopped.
+    pub fn sync(&self, wire: &dyn Wire) -> Result<SyncReport, SyncError> {
+        self.sync_with(wire, &mut |_| {})
+    }
+
+    /// Like [`Store::sync`], and tells how far a bootstrap has come, on the calling thread, after each page.
+    ///
+    /// # Errors
+    ///
+    /// Like [`Store::sync`].
+    pub fn sync_with(&self, wire: &dyn Wire, progress: &mut dyn FnMut(Progress)) -> Result<SyncReport, SyncError> {
+        self.run(wire, Direction::Both, progress)
+    }
+
+    /// Pushes everything that was queued when the call began, each operation once.
+    ///
+    /// Operations stay in the outbox until a pull has reached their place in the log; [`Store::outcome`] tells
+    /// what the server said. Loads a checkpoint only when the server says that its log was restored from a backup.
+    ///
+    /// # Errors
+    ///
+    /// Like [`Store::sync`].
+    pub fn push(&self, wire: &dyn Wire) -> Result<SyncReport, SyncError> {
+        self.run(wire, Direction::Push, &mut |_| {})
+    }
+
+    /// Pulls to the end of the server's log; a new or expired replica is loaded from a checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// Like [`Store::sync`].
+    pub fn pull(&self, wire: &dyn Wire) -> Result<SyncReport, SyncError> {
+        self.run(wire, Direction::Pull, &mut |_| {})
+    }
+
+    fn run(
+        &self,
+        wire: &dyn Wire,
+        direction: Direction,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<SyncReport, SyncError> {
+        let _one_at_a_time = self.syncing.lock();
+        let (report, result) = Engine::new(&self.replica, wire, &self.settings, progress).run(direction);
+        match result {
+            Ok(()) => Ok(report),
+            Err(error) => Err(SyncError(Box::new((error, report)))),
+        }
+    }
+}

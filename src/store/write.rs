@@ -1,0 +1,234 @@
+//! Writing: one transaction for the view, the op in the outbox, and its ref.
+
+use super::{Store, not_found};
+use crate::error::{Error, Result};
+use crate::outbox::{Payload, fold, ledger, next_ref, queue};
+use crate::protocol::patch::{self, PatchError};
+use crate::protocol::{BatchId, Json, Limits, OpKind, Ref, check_collection, check_key};
+use crate::replica::collections::{self, Life};
+use crate::replica::{Item, base, items};
+use json_patch::{Patch, PatchOperation, ReplaceOperation};
+use rusqlite::Connection;
+use serde::Serialize;
+use serde_json::Value;
+use std::sync::atomic::Ordering;
+
+/// How often an update runs its closure anew because another writer was quicker.
+const UPDATE_ATTEMPTS: u32 = 16;
+
+/// Writes between two looks at the ledger's retention.
+const PRUNE_EVERY: u32 = 1_024;
+
+/// Outcomes pruned at one such look: as many as there may be new ones, and then some.
+const PRUNE_ROWS: u64 = 2_048;
+
+/// A checked write on its way into a transaction.
+#[derive(Debug)]
+pub(super) struct Write {
+    pub collection: String,
+    pub key: String,
+    pub payload: Payload,
+}
+
+impl Write {
+    pub fn set<T: Serialize + ?Sized>(limits: &Limits, collection: &str, key: &str, value: &T) -> Result<Write> {
+        let value = Json::from_serialize(value)?;
+        limits.check_value(&value)?;
+        Write::new(limits, collection, key, OpKind::Set, Some(value.into_string()))
+    }
+
+    pub fn patch(limits: &Limits, collection: &str, key: &str, patch: &Patch) -> Result<Write> {
+        let patch = Json::from_serialize(patch)?;
+        limits.check_patch(&patch)?;
+        Write::new(limits, collection, key, OpKind::Patch, Some(patch.into_string()))
+    }
+
+    pub fn delete(limits: &Limits, collection: &str, key: &str) -> Result<Write> {
+        Write::new(limits, collection, key, OpKind::Delete, None)
+    }
+
+    fn new(limits: &Limits, collection: &str, key: &str, kind: OpKind, text: Option<String>) -> Result<Write> {
+        check_collection(collection, limits)?;
+        check_key(key, limits)?;
+        Ok(Write { collection: collection.to_owned(), key: key.to_owned(), payload: Payload { kind, text } })
+    }
+}
+
+impl Store {
+    /// Replaces an item's value, or creates the item.
+    ///
+    /// `value` is anything that serialises to JSON: a `serde_json::Value`, a struct, a `&RawValue` that is stored
+    /// byte for byte.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Limit`] for a name of 0 or more than 128 bytes, a value of more than 1 MiB or 128 levels (or
+    /// whatever limits the server publishes); [`Error::Json`] for what JSON cannot hold; [`Error::DiskFull`],
+    /// [`Error::Busy`], [`Error::Storage`]. Then nothing was written.
+    pub fn set<T: Serialize + ?Sized>(&self, collection: &str, key: &str, value: &T) -> Result<Ref> {
+        let limits = self.replica.limits();
+        self.write(&limits, &Write::set(&limits, collection, key, value)?)
+    }
+
+    /// Replaces an item's value by a JSON text, which is stored byte for byte, or creates the item.
+    ///
+    /// # Errors
+    ///
+    /// Like [`Store::set`].
+    pub fn set_raw(&self, collection: &str, key: &str, json: &str) -> Result<Ref> {
+        let value = Json::parse(json)?;
+        self.set(collection, key, &value)
+    }
+
+    /// Changes a part of an item's value by a JSON Patch (RFC 6902).
+    ///
+    /// The patch itself travels, so changes that others make to the rest of the item stay.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] when there is no such item, [`Error::PatchFailed`] when the patch does not apply to what
+    /// the store reads now, and like [`Store::set`].
+    pub fn patch(&self, collection: &str, key: &str, patch: &Patch) -> Result<Ref> {
+        let limits = self.replica.limits();
+        self.write(&limits, &Write::patch(&limits, collection, key, patch)?)
+    }
+
+    /// Changes an item's value by a closure; the difference becomes a patch.
+    ///
+    /// Answers `None` when the closure changed nothing. No lock is held while it runs, so it may use the store,
+    /// and it may run again when another writer changes the item meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] when there is no such item, [`Error::Contended`] when others keep changing it, and like
+    /// [`Store::set`].
+    pub fn update(&self, collection: &str, key: &str, mut change: impl FnMut(&mut Value)) -> Result<Option<Ref>> {
+        let limits = self.replica.limits();
+        for _ in 0..UPDATE_ATTEMPTS {
+            let Some(text) = self.get_raw(collection, key)? else { return Err(not_found(collection, key)) };
+            let before = Json::from_stored(text)?;
+            let from = before.to_value()?;
+            let mut to = from.clone();
+            change(&mut to);
+            let after = Json::from_value(&to);
+            limits.check_value(&after)?;
+            let patch = difference(&from, to, &after)?;
+            if patch.0.is_empty() {
+                return Ok(None);
+            }
+            let write = Write::patch(&limits, collection, key, &patch)?;
+            let written = self.replica.write(|connection| {
+                let now = items::view_value(connection, collection, key, |now| Ok(now == before.as_str()))?;
+                if now != Some(true) {
+                    return Ok(None);
+                }
+                Ok(Some(self.put(connection, &limits, &write, None)?))
+            })?;
+            if let Some(op) = written {
+                self.prune_now_and_then(1)?;
+                return Ok(Some(op));
+            }
+        }
+        Err(Error::Contended { collection: collection.to_owned(), key: key.to_owned() })
+    }
+
+    /// Removes an item.
+    ///
+    /// Removing what this replica does not have is an operation too: the server may have it.
+    ///
+    /// # Errors
+    ///
+    /// Like [`Store::set`].
+    pub fn delete(&self, collection: &str, key: &str) -> Result<Ref> {
+        let limits = self.replica.limits();
+        self.write(&limits, &Write::delete(&limits, collection, key)?)
+    }
+
+    fn write(&self, limits: &Limits, write: &Write) -> Result<Ref> {
+        let op = self.replica.write(|connection| self.put(connection, limits, write, None))?;
+        self.prune_now_and_then(1)?;
+        Ok(op)
+    }
+
+    /// Writes the view and the op, folded into the item's last one where that is allowed.
+    pub(super) fn put(
+        &self,
+        connection: &Connection,
+        limits: &Limits,
+        write: &Write,
+        batch: Option<(BatchId, u32)>,
+    ) -> Result<Ref> {
+        let Write { collection, key, payload } = write;
+        let collection_id = collections::find_or_create(connection, collection, Life::Live)?;
+        let item = items::find(connection, collection_id, key)?;
+        let patched;
+        let view = match payload.kind {
+            OpKind::Set => payload.text.as_deref(),
+            OpKind::Delete => None,
+            OpKind::Patch => {
+                let before = item.map_or(Ok(None), |item| items::value(connection, item.id))?;
+                let before = before.ok_or_else(|| not_found(collection, key))?;
+                patched = apply(limits, before, payload.text.as_deref()).map_err(|error| Error::PatchFailed {
+                    collection: collection.clone(),
+                    key: key.clone(),
+                    error,
+                })?;
+                Some(patched.as_str())
+            }
+        };
+        let op = next_ref(connection, &*self.settings.environment)?;
+        if let Some(item) = item.filter(|item| item.pending > 0 && self.coalescing && batch.is_none())
+            && let Some(last) = queue::last_of_item(connection, item.id)?
+            && let Some(folded) = fold(&last, payload, view)
+        {
+            queue::update_payload(connection, last.id(), &folded)?;
+            ledger::fold(connection, op, last.op_ref, self.settings.environment.unix_ms())?;
+            items::update(connection, item, view)?;
+            return Ok(op);
+        }
+        let (item, rev) = match item {
+            None => (items::insert(connection, collection_id, key, 0, 1, view)?, 0),
+            Some(item) => {
+                if item.pending == 0 {
+                    base::keep(connection, item.id)?;
+                }
+                items::update(connection, Item { pending: item.pending + 1, ..item }, view)?;
+                (item.id, item.rev)
+            }
+        };
+        queue::insert(connection, op, item, payload, Some(rev), batch)?;
+        Ok(op)
+    }
+
+    /// Keeps the ledger within its retention for a host that writes and never syncs.
+    pub(super) fn prune_now_and_then(&self, writes: u32) -> Result<()> {
+        if self.unpruned.fetch_add(writes, Ordering::Relaxed) + writes >= PRUNE_EVERY {
+            self.unpruned.store(0, Ordering::Relaxed);
+            let now = self.settings.environment.unix_ms();
+            let retention = self.settings.retention;
+            // The write before is stored whatever becomes of this.
+            let _ = self.replica.write(|connection| ledger::prune(connection, &retention, now, PRUNE_ROWS));
+        }
+        Ok(())
+    }
+}
+
+fn apply(limits: &Limits, value: String, patch: Option<&str>) -> Result<String, PatchError> {
+    let failed =
+        |error: crate::protocol::JsonError| PatchError { operation: 0, path: String::new(), reason: error.to_string() };
+    let value = Json::from_stored(value).map_err(failed)?;
+    let patch = Json::from_stored(patch.unwrap_or("null").to_owned()).map_err(failed)?;
+    Ok(patch::apply(&value, &patch, limits)?.into_string())
+}
+
+/// The difference as a patch, or as one that replaces the whole when that is shorter by far.
+fn difference(from: &Value, to: Value, after: &Json) -> Result<Patch> {
+    let patch = patch::diff(from, &to);
+    let text = Json::from_serialize(&patch)?;
+    // What the operation around a whole value takes.
+    const AROUND: usize = 64;
+    if text.as_str().len() <= after.as_str().len() + AROUND {
+        return Ok(patch);
+    }
+    Ok(Patch(vec![PatchOperation::Replace(ReplaceOperation { path: Default::default(), value: to })]))
+}

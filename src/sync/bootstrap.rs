@@ -1,0 +1,258 @@
+//! Bootstrap: a checkpoint loaded aside, caught up with the log, and swapped in (section 5).
+//!
+//! Every step is in the file before the next begins, so an interruption at any point resumes there. The
+//! host reads and writes its live items all the while.
+
+use super::rebase::rebase;
+use super::report::{BootstrapReason, Progress};
+use super::slice::Slice;
+use super::{Engine, Halt};
+use crate::error::{Error, Result};
+use crate::outbox::{ledger, queue};
+use crate::protocol::{CheckpointItem, CheckpointPage, ClientId, Seq};
+use crate::replica::collections::{self, Life};
+use crate::replica::items;
+use crate::replica::state::{Bootstrap, Phase, Reason, State};
+use crate::wire::{CheckpointRequest, WireError};
+use rusqlite::Connection;
+use std::collections::HashMap;
+
+/// Items of a page in one transaction, and items that one transaction deletes: a few milliseconds.
+const SLICE: usize = 500;
+
+/// Payload after which the WAL is moved into the file while loading, in bytes.
+const WAL_BYTES: u64 = 16 << 20;
+
+impl Engine<'_> {
+    /// Begins a bootstrap, over one that may be on its way.
+    pub(super) fn begin_bootstrap(&mut self, reason: Reason, restored: Option<Seq>) -> Result<()> {
+        let client = ClientId::from_random(self.environment().random_u128());
+        let undone = self.replica.write(|connection| {
+            let mut state = State::load(connection)?;
+            let mut undone = 0;
+            match reason {
+                // What another file may share with this one is its client id.
+                Reason::Diverged => state.client = client,
+                Reason::Rewound => {
+                    queue::forget_bases(connection)?;
+                    undone = restored.map_or(Ok(0), |restored| ledger::undo_above(connection, restored))?;
+                }
+                Reason::Fresh | Reason::Expired => {}
+            }
+            queue::forget_answers(connection)?;
+            collections::retire(connection, Life::Incoming)?;
+            state.bootstrap = Some(Bootstrap::new(reason));
+            state.store(connection)?;
+            Ok(undone)
+        })?;
+        self.report.undone += undone;
+        Ok(())
+    }
+
+    /// Runs the bootstrap on its way to its end.
+    pub(super) fn run_bootstrap(&mut self) -> Result<(), Halt> {
+        self.replica.begin_bulk()?;
+        let result = self.bootstrap_steps();
+        let ended = self.replica.end_bulk().and_then(|()| self.replica.checkpoint());
+        result.and(ended.map_err(Halt::from))
+    }
+
+    fn bootstrap_steps(&mut self) -> Result<(), Halt> {
+        self.load_pages()?;
+        self.pull_to_end(Life::Incoming)?;
+        let up_to = self.replica.read(queue::last_id)?;
+        self.push_pass(up_to, Life::Incoming)?;
+        self.swap()?;
+        self.delete_retired()?;
+        Ok(())
+    }
+
+    fn load_pages(&mut self) -> Result<(), Halt> {
+        let start = self.environment().monotonic();
+        let result = self.load_each_page();
+        self.report.pull_time += self.environment().monotonic().saturating_sub(start);
+        result
+    }
+
+    fn load_each_page(&mut self) -> Result<(), Halt> {
+        let mut unmoved = 0;
+        loop {
+            let state = self.replica.read(State::load)?;
+            let Some(bootstrap) = state.bootstrap.filter(|bootstrap| bootstrap.phase == Phase::Load) else {
+                return Ok(());
+            };
+            if bootstrap.page.is_none() {
+                // Part of a first page may be there from a checkpoint whose name was never stored.
+                self.replica.write(|connection| collections::retire(connection, Life::Incoming))?;
+            }
+            let request = CheckpointRequest {
+                client: state.client,
+                page: bootstrap.page.clone(),
+                limit: self.settings.checkpoint_items,
+            };
+            let page = match self.call(|wire| wire.checkpoint(&request)) {
+                Err(Halt::Error(Error::Wire(WireError::CheckpointExpired))) if request.page.is_some() => {
+                    self.restart()?;
+                    continue;
+                }
+                other => other?,
+            };
+            check_page(&page, &bootstrap)?;
+            if bootstrap.checkpoint.as_ref().is_some_and(|name| *name != page.checkpoint) {
+                return Err(Error::protocol("a page belongs to another checkpoint than the page before").into());
+            }
+            let bytes = self.load_page(&page, bootstrap)?;
+            unmoved += bytes;
+            if unmoved >= WAL_BYTES {
+                self.replica.checkpoint()?;
+                unmoved = 0;
+            }
+        }
+    }
+
+    /// Begins the loading anew: the server gave the checkpoint up.
+    fn restart(&mut self) -> Result<()> {
+        self.replica.write(|connection| {
+            let mut state = State::load(connection)?;
+            if let Some(bootstrap) = &mut state.bootstrap {
+                *bootstrap = Bootstrap::new(bootstrap.reason);
+            }
+            collections::retire(connection, Life::Incoming)?;
+            state.store(connection)
+        })
+    }
+
+    /// Stores a page; the bytes that it has.
+    fn load_page(&mut self, page: &CheckpointPage, was: Bootstrap) -> Result<u64> {
+        let mut bytes = 0;
+        let mut slices = page.items.chunks(SLICE).peekable();
+        // Without an item there is still the state to store.
+        let mut slice = slices.next().unwrap_or_default();
+        loop {
+            let last = slices.peek().is_none();
+            let undone = self.replica.write(|connection| {
+                bytes += load_items(connection, slice)?;
+                let mut state = State::load(connection)?;
+                let Some(bootstrap) = &mut state.bootstrap else { return Ok(0) };
+                bootstrap.loaded += slice.len() as u64;
+                bootstrap.total = page.total;
+                let mut undone = 0;
+                if last {
+                    if was.checkpoint.is_none() {
+                        bootstrap.checkpoint = Some(page.checkpoint.clone());
+                        bootstrap.cursor = Some(page.cursor.clone());
+                        bootstrap.position = page.seq;
+                        if bootstrap.reason == Reason::Rewound {
+                            // Whatever the server knows of the restored position: nothing is above its head.
+                            undone = ledger::undo_above(connection, page.seq)?;
+                        }
+                    }
+                    bootstrap.page.clone_from(&page.next);
+                    if page.next.is_none() {
+                        bootstrap.phase = Phase::Replay;
+                    }
+                }
+                state.store(connection)?;
+                Ok(undone)
+            })?;
+            self.report.undone += undone;
+            self.report.loaded += slice.len() as u64;
+            if last {
+                break;
+            }
+            slice = slices.next().unwrap_or_default();
+        }
+        (self.progress)(Progress { loaded: was.loaded + page.items.len() as u64, total: page.total });
+        Ok(bytes)
+    }
+
+    /// Makes what was loaded live, with the pending ops on top, in one transaction.
+    fn swap(&mut self) -> Result<()> {
+        let now = self.environment().unix_ms();
+        let (settled, state) = self.replica.write(|connection| {
+            let mut state = State::load(connection)?;
+            let Some(bootstrap) = state.bootstrap.take() else { return Ok((Default::default(), state)) };
+            if bootstrap.reason == Reason::Rewound {
+                // Ops made since the bootstrap began still speak of the log that is gone.
+                queue::forget_bases(connection)?;
+            }
+            for (old, collection, key) in items::live_pending(connection)? {
+                let id = collections::find_or_create(connection, &collection, Life::Incoming)?;
+                let new = match items::find(connection, id, &key)? {
+                    Some(item) => item,
+                    None => {
+                        let new = items::insert(connection, id, &key, 0, 0, None)?;
+                        crate::replica::Item { id: new, rev: 0, pending: 0 }
+                    }
+                };
+                let confirmed = items::value(connection, new.id)?;
+                queue::move_item(connection, old, new.id)?;
+                crate::replica::base::delete(connection, old)?;
+                rebase(connection, new, confirmed.as_deref(), &queue::of_item(connection, new.id)?)?;
+            }
+            collections::retire(connection, Life::Live)?;
+            collections::incoming_to_live(connection)?;
+            let mut slice = Slice::new(connection, Life::Live, bootstrap.position, now)?;
+            slice.settle_answered(bootstrap.position)?;
+            let settled = slice.finish()?;
+            state.cursor = bootstrap.cursor;
+            state.position = bootstrap.position;
+            state.store(connection)?;
+            let reason = match bootstrap.reason {
+                Reason::Fresh => BootstrapReason::Fresh,
+                Reason::Expired => BootstrapReason::Expired,
+                Reason::Rewound => BootstrapReason::Rewound,
+                Reason::Diverged => BootstrapReason::Diverged(String::new()),
+            };
+            Ok((settled, State { bootstrap: None, ..state })).map(|done| {
+                self.report.bootstrapped.get_or_insert(reason);
+                done
+            })
+        })?;
+        self.report.accepted += settled.accepted;
+        self.report.rejected += settled.rejected;
+        self.report.position = state.position;
+        Ok(())
+    }
+
+    /// Deletes what earlier swaps left, a slice at a time.
+    pub(super) fn delete_retired(&mut self) -> Result<()> {
+        while self.replica.write(|connection| collections::delete_retired(connection, SLICE as u32))? {}
+        Ok(())
+    }
+}
+
+fn load_items(connection: &Connection, slice: &[CheckpointItem]) -> Result<u64> {
+    let mut ids: HashMap<&str, i64> = HashMap::new();
+    let mut bytes = 0;
+    for item in slice {
+        let id = match ids.get(item.collection.as_str()) {
+            Some(id) => *id,
+            None => {
+                let id = collections::find_or_create(connection, &item.collection, Life::Incoming)?;
+                ids.insert(&item.collection, id);
+                id
+            }
+        };
+        let value = item.value.as_str();
+        items::load(connection, id, &item.key, item.rev, value)?;
+        bytes += (value.len() + item.key.len()) as u64;
+    }
+    Ok(bytes)
+}
+
+/// Refuses a page that no checkpoint has.
+fn check_page(page: &CheckpointPage, bootstrap: &Bootstrap) -> Result<()> {
+    if page.next.is_some() && page.next == bootstrap.page {
+        return Err(Error::protocol("a page of the checkpoint names itself as the next"));
+    }
+    for item in &page.items {
+        if item.rev == 0 || item.rev > i64::MAX as u64 {
+            return Err(Error::protocol(format!("item {:?} of the checkpoint has rev {}", item.key, item.rev)));
+        }
+        super::rebase::CONFIRMED
+            .check_value(&item.value)
+            .map_err(|error| Error::protocol(format!("item {:?} of the checkpoint: {error}", item.key)))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,205 @@
+//! The sync engine: push, pull, rebase and bootstrap between a replica and a wire.
+
+mod bootstrap;
+mod pull;
+mod push;
+mod rebase;
+mod report;
+mod retry;
+mod slice;
+
+pub use report::{BootstrapReason, Progress, SyncReport};
+pub use retry::RetryPolicy;
+
+use crate::environment::Environment;
+use crate::error::{Error, Result};
+use crate::outbox::ledger::Retention;
+use crate::outbox::{ledger, queue};
+use crate::replica::Replica;
+use crate::replica::collections::Life;
+use crate::replica::state::{Reason, State, store_limits};
+use crate::wire::{Expiry, Traffic, Wire, WireError};
+use retry::Retry;
+use std::sync::Arc;
+
+/// How often one call loads the replica anew before it says that this does not help.
+const MOST_BOOTSTRAPS: u32 = 3;
+
+/// Outcomes that one transaction prunes.
+const PRUNE_SLICE: u64 = 2_000;
+
+/// What the engine needs to know of the store's options.
+pub(crate) struct Settings {
+    pub push_ops: u32,
+    pub pull_entries: u32,
+    pub checkpoint_items: u32,
+    pub retention: Retention,
+    pub retry: RetryPolicy,
+    pub environment: Arc<dyn Environment>,
+}
+
+/// What to do of the two halves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Push,
+    Pull,
+    Both,
+}
+
+/// Why a step stopped.
+enum Halt {
+    Error(Error),
+    /// The replica needs a checkpoint before anything else can go on.
+    Bootstrap {
+        reason: Reason,
+        restored: Option<u64>,
+        why: String,
+    },
+}
+
+impl From<Error> for Halt {
+    fn from(error: Error) -> Halt {
+        match error {
+            Error::Diverged(why) => Halt::Bootstrap { reason: Reason::Diverged, restored: None, why },
+            Error::Wire(WireError::CursorExpired(expiry)) => {
+                let (reason, restored) = match expiry {
+                    Expiry::Rewound { restored } => (Reason::Rewound, restored),
+                    Expiry::Pruned | Expiry::Filter => (Reason::Expired, None),
+                };
+                Halt::Bootstrap { reason, restored, why: String::new() }
+            }
+            other => Halt::Error(other),
+        }
+    }
+}
+
+/// One call of `sync`, `push` or `pull`.
+pub(crate) struct Engine<'a> {
+    replica: &'a Replica,
+    wire: &'a dyn Wire,
+    settings: &'a Settings,
+    retry: Retry,
+    report: SyncReport,
+    progress: &'a mut dyn FnMut(Progress),
+}
+
+impl<'a> Engine<'a> {
+    pub fn new(
+        replica: &'a Replica,
+        wire: &'a dyn Wire,
+        settings: &'a Settings,
+        progress: &'a mut dyn FnMut(Progress),
+    ) -> Engine<'a> {
+        let retry = Retry::new(settings.retry);
+        Engine { replica, wire, settings, retry, report: SyncReport::default(), progress }
+    }
+
+    /// Runs to the end of what the direction asks for; the report tells what was done even when it fails.
+    pub fn run(mut self, direction: Direction) -> (SyncReport, Result<()>) {
+        let start = self.environment().monotonic();
+        let before = self.wire.traffic();
+        let result = self.steps(direction);
+        let Traffic { sent, received, round_trips } = self.wire.traffic();
+        self.report.bytes_sent = sent.saturating_sub(before.sent);
+        self.report.bytes_received = received.saturating_sub(before.received);
+        self.report.round_trips = round_trips.saturating_sub(before.round_trips);
+        self.report.retries = self.retry.retries;
+        self.report.elapsed = self.environment().monotonic().saturating_sub(start);
+        (self.report, result)
+    }
+
+    fn steps(&mut self, direction: Direction) -> Result<()> {
+        let state = self.replica.read(State::load)?;
+        self.report.position = state.position;
+        // Ops made while the call runs wait for the next one, so that it ends however fast the host writes.
+        let up_to = self.replica.read(queue::last_id)?;
+        let mut bootstraps = 0;
+        let mut begun: Option<BootstrapReason> = None;
+        if state.cursor.is_none() && state.bootstrap.is_none() && direction != Direction::Push {
+            self.begin_bootstrap(Reason::Fresh, None)?;
+        }
+        loop {
+            let halt = match self.attempt(direction, up_to) {
+                Ok(()) => break,
+                Err(Halt::Error(error)) => return Err(error),
+                Err(Halt::Bootstrap { reason, restored, why }) => (reason, restored, why),
+            };
+            let (reason, restored, why) = halt;
+            bootstraps += 1;
+            if bootstraps > MOST_BOOTSTRAPS {
+                return Err(Error::Diverged(why));
+            }
+            self.begin_bootstrap(reason, restored)?;
+            if reason == Reason::Diverged {
+                begun = Some(BootstrapReason::Diverged(why));
+            }
+        }
+        if begun.is_some() && self.report.bootstrapped.is_some() {
+            self.report.bootstrapped = begun;
+        }
+        self.prune()
+    }
+
+    fn attempt(&mut self, direction: Direction, up_to: i64) -> Result<(), Halt> {
+        self.learn_limits()?;
+        self.delete_retired()?;
+        if self.replica.read(State::load)?.bootstrap.is_some() {
+            self.run_bootstrap()?;
+        }
+        match direction {
+            Direction::Push => self.push_pass(up_to, Life::Live).map(|_| ()),
+            Direction::Pull => self.pull_to_end(Life::Live),
+            Direction::Both => self.push_and_pull(up_to),
+        }
+    }
+
+    /// Pushes and pulls until nothing that waited at the call's begin can go any further.
+    fn push_and_pull(&mut self, up_to: i64) -> Result<(), Halt> {
+        let mut unstaged = false;
+        let mut settled_before = u64::MAX;
+        loop {
+            let went = self.push_pass(up_to, Life::Live)?;
+            self.pull_to_end(Life::Live)?;
+            let waiting = self.replica.read(|connection| queue::unanswered(connection, up_to))?;
+            if waiting == 0 {
+                if unstaged || !self.unstage(up_to)? {
+                    return Ok(());
+                }
+                unstaged = true;
+            } else if !went || waiting >= settled_before {
+                // What is left would be left the next time, too.
+                return Ok(());
+            }
+            settled_before = if waiting == 0 { u64::MAX } else { waiting };
+        }
+    }
+
+    /// Asks once for what the server takes, so that the store can refuse locally what the server would.
+    fn learn_limits(&mut self) -> Result<(), Halt> {
+        if self.replica.limits_known() {
+            return Ok(());
+        }
+        let info = self.call(|wire| wire.info())?;
+        self.replica.write(|connection| store_limits(connection, &info.limits))?;
+        self.replica.set_limits(info.limits);
+        Ok(())
+    }
+
+    fn prune(&mut self) -> Result<()> {
+        let now = self.environment().unix_ms();
+        let retention = self.settings.retention;
+        while self.replica.write(|connection| ledger::prune(connection, &retention, now, PRUNE_SLICE))? >= PRUNE_SLICE {
+        }
+        Ok(())
+    }
+
+    /// Makes a request over the wire, tried again as the policy allows. No lock is held.
+    fn call<T>(&mut self, request: impl Fn(&dyn Wire) -> Result<T, WireError>) -> Result<T, Halt> {
+        let result = self.retry.call(&*self.settings.environment, || request(self.wire));
+        result.map_err(|error| Halt::from(Error::from(error)))
+    }
+
+    fn environment(&self) -> &'a dyn Environment {
+        &*self.settings.environment
+    }
+}

@@ -1,0 +1,144 @@
+//! Pull: the server's log into the base, slice by slice (section 4).
+
+use super::slice::{Settled, Slice};
+use super::{Engine, Halt};
+use crate::error::{Error, Result};
+use crate::outbox::queue;
+use crate::protocol::{Cursor, Entry, InboxPage, Seq};
+use crate::replica::collections::Life;
+use crate::replica::state::State;
+use crate::wire::PullRequest;
+use std::time::Duration;
+
+/// Entries in one transaction: a few milliseconds, which is what a write of the host waits at most.
+const SLICE: usize = 250;
+
+impl Engine<'_> {
+    /// Reads the log to its end, into the live items or into those of a checkpoint.
+    pub(super) fn pull_to_end(&mut self, life: Life) -> Result<(), Halt> {
+        let start = self.environment().monotonic();
+        let result = self.pull_pages(life);
+        self.report.pull_time += self.environment().monotonic().saturating_sub(start);
+        result
+    }
+
+    fn pull_pages(&mut self, life: Life) -> Result<(), Halt> {
+        loop {
+            let (state, own_payloads) = self.replica.read_at_once(|connection| {
+                // Own ops without an answer may have reached the server in another form, from a copy of this
+                // file; a replay reads them as anybody's.
+                let own_payloads = life == Life::Incoming || queue::any_in_doubt(connection)?;
+                Ok((State::load(connection)?, own_payloads))
+            })?;
+            let request = PullRequest {
+                client: state.client,
+                cursor: place(&state, life).0,
+                limit: self.settings.pull_entries,
+                wait: Duration::ZERO,
+                own_payloads,
+            };
+            let page = self.call(|wire| wire.pull(&request))?;
+            check_page(&page, &request)?;
+            self.report.pulled += page.entries.len() as u64;
+            let asked = request.cursor.as_ref().map(|cursor| cursor.as_str());
+            if self.apply_page(&page, asked, life)? == Applied::Superseded {
+                // Another process pulled meanwhile; go on from where it came to.
+                continue;
+            }
+            if !page.more {
+                return Ok(());
+            }
+        }
+    }
+
+    fn apply_page(&mut self, page: &InboxPage, asked: Option<&str>, life: Life) -> Result<Applied> {
+        let mut rest = page.entries.as_slice();
+        loop {
+            let (slice, later) = rest.split_at(slice_len(rest));
+            rest = later;
+            let last = rest.is_empty();
+            let now = self.environment().unix_ms();
+            let applied = self.replica.write(|connection| {
+                let mut state = State::load(connection)?;
+                let (cursor, position) = place(&state, life);
+                if cursor.as_ref().map(|cursor| cursor.as_str()) != asked {
+                    return Ok(None);
+                }
+                let mut changes = Slice::new(connection, life, position, now)?;
+                for entry in slice {
+                    changes.entry(entry)?;
+                }
+                let reached = slice.last().map_or(position, |entry| position.max(entry.seq));
+                let reached = if last { reached.max(page.seq) } else { reached };
+                if last && !page.more && life == Life::Live {
+                    changes.settle_answered(reached)?;
+                }
+                let settled = changes.finish()?;
+                move_to(&mut state, life, reached, last.then(|| page.cursor.clone()));
+                state.store(connection)?;
+                Ok(Some((settled, reached)))
+            })?;
+            let Some((settled, reached)) = applied else { return Ok(Applied::Superseded) };
+            self.count(settled);
+            if life == Life::Live {
+                self.report.position = reached;
+            }
+            if last {
+                return Ok(Applied::Whole);
+            }
+        }
+    }
+
+    fn count(&mut self, settled: Settled) {
+        self.report.accepted += settled.accepted;
+        self.report.rejected += settled.rejected;
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Applied {
+    Whole,
+    Superseded,
+}
+
+/// Where the live items, or those of a checkpoint, stand in the log.
+fn place(state: &State, life: Life) -> (Option<Cursor>, Seq) {
+    match (&state.bootstrap, life) {
+        (Some(bootstrap), Life::Incoming) => (bootstrap.cursor.clone(), bootstrap.position),
+        _ => (state.cursor.clone(), state.position),
+    }
+}
+
+fn move_to(state: &mut State, life: Life, position: Seq, cursor: Option<Cursor>) {
+    let (at_cursor, at_position) = match (&mut state.bootstrap, life) {
+        (Some(bootstrap), Life::Incoming) => (&mut bootstrap.cursor, &mut bootstrap.position),
+        _ => (&mut state.cursor, &mut state.position),
+    };
+    *at_position = position;
+    if cursor.is_some() {
+        *at_cursor = cursor;
+    }
+}
+
+/// How many of these entries go into one transaction: a batch is never cut.
+fn slice_len(entries: &[Entry]) -> usize {
+    let mut end = SLICE.min(entries.len());
+    while end > 0 && end < entries.len() && entries[end].batch.is_some() && entries[end].batch == entries[end - 1].batch
+    {
+        end += 1;
+    }
+    end
+}
+
+/// Refuses a page whose order no log has, and one that leads nowhere.
+fn check_page(page: &InboxPage, request: &PullRequest) -> Result<()> {
+    let in_order = page.entries.windows(2).all(|pair| pair[0].seq < pair[1].seq);
+    let within = page.entries.last().is_none_or(|last| last.seq <= page.seq);
+    if !in_order || !within || page.seq > i64::MAX as u64 {
+        return Err(Error::protocol("the entries of an inbox page are not in the order of the log"));
+    }
+    if page.more && request.cursor.as_ref() == Some(&page.cursor) {
+        return Err(Error::protocol("the inbox says that there is more and its cursor does not advance"));
+    }
+    Ok(())
+}

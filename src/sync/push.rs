@@ -1,0 +1,335 @@
+//! Push: the outbox to the server, in order, around whatever cannot go yet (section 3).
+
+use super::slice::Slice;
+use super::{Engine, Halt};
+use crate::error::{Error, Result};
+use crate::outbox::{Answer, Queued, Rejection, queue};
+use crate::protocol::{BatchId, Code, Json, Limits, Op, OpKind, OpResult, PushOutcome, PushRequest, PushResponse};
+use crate::replica::collections::Life;
+use crate::replica::state::State;
+use crate::wire::WireError;
+use rusqlite::Connection;
+use std::collections::{HashSet, VecDeque};
+
+/// The most payload in one push, in bytes; under half of the protocol's limit for a body, since a text may grow
+/// in the message around it.
+const PUSH_BYTES: usize = 3 << 20;
+
+/// An op read for a push.
+struct Outgoing {
+    row: Queued,
+    collection: String,
+    key: String,
+}
+
+impl Outgoing {
+    fn bytes(&self) -> usize {
+        self.row.payload.text.as_ref().map_or(0, String::len) + self.collection.len() + self.key.len()
+    }
+
+    fn op(&self) -> Result<Op> {
+        let text = self.row.payload.text.clone();
+        let payload = text.map(Json::from_stored).transpose().map_err(|error| {
+            Error::Corrupt(format!("the payload of operation {} in the outbox: {error}", self.row.op_ref))
+        })?;
+        let (value, patch) = match self.row.payload.kind {
+            OpKind::Set => (payload, None),
+            OpKind::Patch => (None, payload),
+            OpKind::Delete => (None, None),
+        };
+        Ok(Op {
+            op_ref: self.row.op_ref,
+            kind: self.row.payload.kind,
+            collection: self.collection.clone(),
+            key: self.key.clone(),
+            value,
+            patch,
+            base: self.row.base,
+            batch: self.row.batch.map(|(id, _)| id),
+            of: self.row.batch.map(|(_, of)| of),
+            index: None,
+            relation: None,
+            tag: None,
+        })
+    }
+}
+
+/// What one pass over the outbox must leave where it is.
+#[derive(Default)]
+struct Blocked {
+    /// Items with an op whose rejection is not recorded in the base yet.
+    items: HashSet<i64>,
+    batches: HashSet<BatchId>,
+}
+
+impl Blocked {
+    fn blocks(&self, row: &Queued) -> bool {
+        self.items.contains(&row.item) || row.batch.is_some_and(|(id, _)| self.batches.contains(&id))
+    }
+
+    fn add(&mut self, row: &Queued) {
+        self.items.insert(row.item);
+        if let Some((id, _)) = row.batch {
+            self.batches.insert(id);
+        }
+    }
+}
+
+impl Engine<'_> {
+    /// One pass over the outbox up to a place: everything that can go is pushed once. Whether anything went.
+    pub(super) fn push_pass(&mut self, up_to: i64, life: Life) -> Result<bool, Halt> {
+        let start = self.environment().monotonic();
+        let result = self.push_all(up_to, life);
+        self.report.push_time += self.environment().monotonic().saturating_sub(start);
+        result
+    }
+
+    fn push_all(&mut self, up_to: i64, life: Life) -> Result<bool, Halt> {
+        let mut blocked = Blocked::default();
+        let mut after = 0;
+        let mut went = false;
+        loop {
+            // On the disk before the first byte leaves: an op that the server may know never changes again,
+            // even if the power fails.
+            let limits = self.replica.limits();
+            let settings = self.settings;
+            let (ops, reached) = self.replica.write_synced(|connection| {
+                take_ops(connection, after, up_to, &mut blocked, &limits, settings.push_ops as usize)
+            })?;
+            after = reached;
+            if ops.is_empty() {
+                return Ok(went);
+            }
+            went = true;
+            self.push_split(ops, life, &mut blocked)?;
+        }
+    }
+
+    /// Pushes ops; what the server refuses as a whole is halved until it takes the parts (section 3 ◆).
+    fn push_split(&mut self, ops: Vec<Outgoing>, life: Life, blocked: &mut Blocked) -> Result<(), Halt> {
+        let mut parts = VecDeque::from([ops]);
+        while let Some(mut part) = parts.pop_front() {
+            // A part that failed may have left ops on the same items behind it.
+            part.retain(|op| {
+                let free = !blocked.blocks(&op.row);
+                if !free {
+                    blocked.add(&op.row);
+                }
+                free
+            });
+            if part.is_empty() {
+                continue;
+            }
+            match self.push_request(&part, life) {
+                Ok(response) => self.record(part, response, life, blocked)?,
+                Err(Halt::Error(Error::Wire(error))) if error.refuses_content() => match middle(&part) {
+                    Some(middle) => {
+                        let rest = part.split_off(middle);
+                        parts.push_front(rest);
+                        parts.push_front(part);
+                    }
+                    None => self.refuse_locally(part, &error, life)?,
+                },
+                Err(other) => return Err(other),
+            }
+        }
+        Ok(())
+    }
+
+    fn push_request(&mut self, part: &[Outgoing], life: Life) -> Result<PushResponse, Halt> {
+        let state = self.replica.read(State::load)?;
+        let cursor = match (life, state.bootstrap) {
+            (Life::Incoming, Some(bootstrap)) => bootstrap.cursor,
+            _ => state.cursor,
+        };
+        let ops = part.iter().map(Outgoing::op).collect::<Result<Vec<_>>>()?;
+        let request = PushRequest { client: state.client, cursor, ops };
+        let response = self.call(|wire| wire.push(&request))?;
+        let matches = response.results.len() == part.len()
+            && response.results.iter().zip(part).all(|(result, op)| result.op_ref == op.row.op_ref);
+        if !matches {
+            return Err(Error::protocol("the results of a push are not those of its operations").into());
+        }
+        Ok(response)
+    }
+
+    /// Takes the answer of a push into the outbox, and settles what the base has reached already.
+    fn record(
+        &mut self,
+        part: Vec<Outgoing>,
+        response: PushResponse,
+        life: Life,
+        blocked: &mut Blocked,
+    ) -> Result<(), Halt> {
+        let now = self.environment().unix_ms();
+        let (mut accepted, mut rejected) = (0, 0);
+        let settled = self.replica.write(|connection| {
+            let position = State::load(connection)?.position;
+            let mut slice = Slice::new(connection, Life::Live, position, now)?;
+            for (op, result) in part.iter().zip(&response.results) {
+                // Another process may have settled it meanwhile.
+                let Some(row) = queue::find(connection, op.row.op_ref)? else { continue };
+                match read_result(result)? {
+                    Said::Accepted(seq) if life == Life::Live && seq <= position => slice.settle_accepted(&row, seq)?,
+                    Said::Accepted(seq) => {
+                        queue::record_answer(connection, row.id(), Answer::Accepted, Some(seq), None)?;
+                        accepted += u64::from(row.answer != Answer::Accepted);
+                    }
+                    Said::Rejected(rejection) if life == Life::Live && rejection.seq.unwrap_or(0) <= position => {
+                        slice.settle_rejected(&row, &rejection)?;
+                    }
+                    Said::Rejected(rejection) => {
+                        queue::record_answer(connection, row.id(), Answer::Rejected, rejection.seq, Some(&rejection))?;
+                        rejected += u64::from(row.answer != Answer::Rejected);
+                    }
+                    Said::Waits(answer) => queue::record_answer(connection, row.id(), answer, None, None)?,
+                    Said::Skipped => {}
+                }
+            }
+            slice.finish()
+        })?;
+        for (op, result) in part.iter().zip(&response.results) {
+            if matches!(result.outcome, PushOutcome::Rejected | PushOutcome::Skipped) {
+                blocked.add(&op.row);
+            }
+            self.report.pushed += u64::from(result.outcome != PushOutcome::Skipped);
+        }
+        self.report.accepted += accepted + settled.accepted;
+        self.report.rejected += rejected + settled.rejected;
+        Ok(())
+    }
+
+    /// Gives up ops that the server refuses even alone, and says why in the ledger.
+    fn refuse_locally(&mut self, part: Vec<Outgoing>, error: &WireError, life: Life) -> Result<(), Halt> {
+        let (status, message) = match error {
+            WireError::Refused { status, message, .. } => (*status, message.clone()),
+            other => (400, other.to_string()),
+        };
+        let code = if status == 413 { Code::TOO_LARGE } else { Code::INVALID };
+        let rejection = Rejection { code, message, detail: None, seq: None };
+        let now = self.environment().unix_ms();
+        let (answered, settled) = self.replica.write(|connection| {
+            let position = State::load(connection)?.position;
+            let mut slice = Slice::new(connection, Life::Live, position, now)?;
+            let mut answered = 0;
+            for op in &part {
+                let Some(row) = queue::find(connection, op.row.op_ref)? else { continue };
+                if life == Life::Live {
+                    slice.settle_rejected(&row, &rejection)?;
+                } else {
+                    queue::record_answer(connection, row.id(), Answer::Rejected, None, Some(&rejection))?;
+                    answered += 1;
+                }
+            }
+            Ok((answered, slice.finish()?))
+        })?;
+        self.report.rejected += answered + settled.rejected;
+        Ok(())
+    }
+
+    /// Batches that the server holds incomplete though all their ops were sent: they are pushed again, once a call.
+    pub(super) fn unstage(&mut self, up_to: i64) -> Result<bool> {
+        self.replica.write(|connection| {
+            let mut staged = Vec::new();
+            queue::scan(connection, 0, up_to, |row, _, _| {
+                if row.answer == Answer::Staged {
+                    staged.push(row.id());
+                }
+                true
+            })?;
+            for id in &staged {
+                queue::forget_answer(connection, *id)?;
+            }
+            Ok(!staged.is_empty())
+        })
+    }
+}
+
+/// Reads the next ops that can go and marks them as sent; how far it looked.
+fn take_ops(
+    connection: &Connection,
+    after: i64,
+    up_to: i64,
+    blocked: &mut Blocked,
+    limits: &Limits,
+    push_ops: usize,
+) -> Result<(Vec<Outgoing>, i64)> {
+    let most_ops = push_ops.clamp(1, limits.push_ops.max(1));
+    let most_bytes = PUSH_BYTES.min(limits.body / 2);
+    let mut ops: Vec<Outgoing> = Vec::new();
+    let mut bytes = 0;
+    let mut reached = after;
+    let mut cut = false;
+    queue::scan(connection, after, up_to, |row, collection, key| {
+        let op = Outgoing { row, collection, key };
+        let full = ops.len() >= most_ops || (!ops.is_empty() && bytes + op.bytes() > most_bytes);
+        if full {
+            cut = true;
+            return false;
+        }
+        reached = op.row.id();
+        if op.row.answer == Answer::Rejected || blocked.blocks(&op.row) {
+            blocked.add(&op.row);
+            // Its batch may have begun before the op that is blocked; it goes as a whole or not at all.
+            if let Some((batch, _)) = op.row.batch {
+                for held in ops.iter().filter(|held| held.row.batch.is_some_and(|(id, _)| id == batch)) {
+                    blocked.items.insert(held.row.item);
+                }
+                ops.retain(|held| held.row.batch.is_none_or(|(id, _)| id != batch));
+            }
+        } else if op.row.answer == Answer::None {
+            bytes += op.bytes();
+            ops.push(op);
+        }
+        true
+    })?;
+    if !cut {
+        reached = up_to;
+    }
+    // A batch that fits into one push is not begun in one that has no room for it.
+    if cut && let Some((batch, of)) = ops.last().and_then(|op| op.row.batch) {
+        let begins = ops.iter().position(|op| op.row.batch.is_some_and(|(id, _)| id == batch)).unwrap_or(0);
+        if begins > 0 && (of as usize) <= most_ops && ops.len() - begins < of as usize {
+            ops.truncate(begins);
+            reached = ops.last().map_or(after, |op| op.row.id());
+        }
+    }
+    for op in ops.iter().filter(|op| !op.row.sent) {
+        queue::mark_sent(connection, op.row.id())?;
+    }
+    Ok((ops, reached))
+}
+
+/// Where to halve a push without cutting a batch; `None`: it is one op or one batch.
+fn middle(ops: &[Outgoing]) -> Option<usize> {
+    let batch = |index: usize| ops[index].row.batch.map(|(id, _)| id);
+    let splits = |index: usize| batch(index).is_none() || batch(index - 1) != batch(index);
+    let half = ops.len() / 2;
+    (1..=half).rev().chain(half + 1..ops.len()).filter(|index| *index > 0).find(|index| splits(*index))
+}
+
+/// A result, checked for what its outcome needs.
+enum Said {
+    Accepted(u64),
+    Rejected(Rejection),
+    Waits(Answer),
+    Skipped,
+}
+
+fn read_result(result: &OpResult) -> Result<Said> {
+    Ok(match result.outcome {
+        PushOutcome::Accepted => match result.seq {
+            Some(seq) => Said::Accepted(seq),
+            None => return Err(Error::protocol(format!("operation {} was accepted without a seq", result.op_ref))),
+        },
+        PushOutcome::Rejected => Said::Rejected(Rejection {
+            code: result.code.clone().unwrap_or(Code::POLICY),
+            message: result.message.clone().unwrap_or_default(),
+            detail: result.detail.clone(),
+            seq: result.seq,
+        }),
+        PushOutcome::Queued => Said::Waits(Answer::Queued),
+        PushOutcome::Staged => Said::Waits(Answer::Staged),
+        PushOutcome::Skipped => Said::Skipped,
+    })
+}

@@ -1,0 +1,64 @@
+//! Rebase: the view of an item is its base with the pending ops in order.
+
+use crate::error::Result;
+use crate::outbox::{Payload, Queued, queue};
+use crate::protocol::patch::{self, PatchError};
+use crate::protocol::{Json, Limits, OpKind};
+use crate::replica::{Item, base, items};
+use rusqlite::Connection;
+
+/// Bounds for what a server sends or confirmed: far above its own limits, which this replica may not know, and
+/// low enough that no answer exhausts memory or a stack.
+pub(super) const CONFIRMED: Limits = Limits { value: 64 << 20, nesting: 256, ..Limits::PROTOCOL };
+
+/// The value after an op; `None`: there is no item then. Fails when the op does not apply.
+pub(crate) fn apply_payload(value: Option<&str>, payload: &Payload) -> Result<Option<String>, PatchError> {
+    let failed = |reason: String| PatchError { operation: 0, path: String::new(), reason };
+    match payload.kind {
+        OpKind::Set => Ok(payload.text.clone()),
+        OpKind::Delete => Ok(None),
+        OpKind::Patch => {
+            let value = value.ok_or_else(|| failed("there is no item to patch".into()))?;
+            let json = |text: &str| Json::from_stored(text.to_owned()).map_err(|error| failed(error.to_string()));
+            let patch = json(payload.text.as_deref().unwrap_or("null"))?;
+            Ok(Some(patch::apply(&json(value)?, &patch, &CONFIRMED)?.into_string()))
+        }
+    }
+}
+
+/// Writes an item's row and its base anew from what is confirmed of it and its pending ops.
+///
+/// An op that does not apply stays queued and is marked: the server decides.
+pub(crate) fn rebase(connection: &Connection, row: Item, confirmed: Option<&str>, ops: &[Queued]) -> Result<()> {
+    let Some(value) = fold_view(connection, confirmed, ops)? else {
+        if ops.is_empty() {
+            base::delete(connection, row.id)?;
+            return items::delete(connection, row.id);
+        }
+        keep_base(connection, row.id, confirmed)?;
+        return items::update(connection, Item { pending: ops.len() as u32, ..row }, None);
+    };
+    keep_base(connection, row.id, confirmed.filter(|_| !ops.is_empty()))?;
+    items::update(connection, Item { pending: ops.len() as u32, ..row }, Some(&value))
+}
+
+fn keep_base(connection: &Connection, item: i64, value: Option<&str>) -> Result<()> {
+    match value {
+        Some(value) => base::insert(connection, item, value),
+        None => base::delete(connection, item),
+    }
+}
+
+fn fold_view(connection: &Connection, confirmed: Option<&str>, ops: &[Queued]) -> Result<Option<String>> {
+    let mut view = confirmed.map(str::to_owned);
+    for op in ops {
+        let applied = apply_payload(view.as_deref(), &op.payload);
+        if applied.is_ok() != op.applies {
+            queue::mark_applies(connection, op.id(), applied.is_ok())?;
+        }
+        if let Ok(next) = applied {
+            view = next;
+        }
+    }
+    Ok(view)
+}

@@ -1,0 +1,173 @@
+//! Trying again: full-jitter exponential back-off, or the wait that the server asks for.
+
+use crate::environment::Environment;
+use crate::wire::WireError;
+use std::time::Duration;
+
+/// How often and for how long one call of `sync`, `push` or `pull` tries again by itself.
+///
+/// Only failures that may pass are tried again ([`WireError::is_transient`]). After the last try the call
+/// answers with the error, and everything stays queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RetryPolicy {
+    /// How often a request is tried in all; 1: once. Default: 4.
+    pub attempts: u32,
+    /// The longest wait after the first failure; it doubles with each one. Default: 250 ms.
+    pub first_wait: Duration,
+    /// No wait is longer, except one that the server asks for. Default: 10 seconds.
+    pub longest_wait: Duration,
+    /// A call gives up rather than wait longer than this in all; a server that asks for more is not waited for.
+    /// Default: 30 seconds.
+    pub total_wait: Duration,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> RetryPolicy {
+        RetryPolicy {
+            attempts: 4,
+            first_wait: Duration::from_millis(250),
+            longest_wait: Duration::from_secs(10),
+            total_wait: Duration::from_secs(30),
+        }
+    }
+}
+
+impl RetryPolicy {
+    /// One try, no waiting: for a host that decides itself when to try again.
+    pub fn never() -> RetryPolicy {
+        RetryPolicy { attempts: 1, ..RetryPolicy::default() }
+    }
+
+    /// This policy with another number of tries in all.
+    pub fn with_attempts(self, attempts: u32) -> RetryPolicy {
+        RetryPolicy { attempts, ..self }
+    }
+
+    /// This policy with another bound on the waiting in all.
+    pub fn with_total_wait(self, total_wait: Duration) -> RetryPolicy {
+        RetryPolicy { total_wait, ..self }
+    }
+}
+
+/// The waiting of one call, over all its requests.
+#[derive(Debug)]
+pub(crate) struct Retry {
+    policy: RetryPolicy,
+    waited: Duration,
+    pub retries: u64,
+}
+
+impl Retry {
+    pub fn new(policy: RetryPolicy) -> Retry {
+        Retry { policy, waited: Duration::ZERO, retries: 0 }
+    }
+
+    /// Makes a request, as often as the policy and the error allow.
+    pub fn call<T>(
+        &mut self,
+        environment: &dyn Environment,
+        mut request: impl FnMut() -> Result<T, WireError>,
+    ) -> Result<T, WireError> {
+        let mut attempt = 1;
+        loop {
+            let error = match request() {
+                Err(error) if error.is_transient() && attempt < self.policy.attempts => error,
+                other => return other,
+            };
+            let wait = match error.retry_after() {
+                Some(asked) => asked,
+                None => self.jitter(attempt, environment.random()),
+            };
+            if self.waited + wait > self.policy.total_wait {
+                return Err(error);
+            }
+            environment.sleep(wait);
+            self.waited += wait;
+            self.retries += 1;
+            attempt += 1;
+        }
+    }
+
+    /// Anything from nothing to the attempt's longest wait, so that a fleet does not come back at once.
+    fn jitter(&self, attempt: u32, random: u64) -> Duration {
+        let doubled = self.policy.first_wait.saturating_mul(1_u32.checked_shl(attempt - 1).unwrap_or(u32::MAX));
+        let longest = doubled.min(self.policy.longest_wait);
+        let nanos = longest.as_nanos() as u64;
+        Duration::from_nanos(if nanos == 0 { 0 } else { random % (nanos + 1) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use parking_lot::Mutex;
+
+    #[derive(Default)]
+    struct Slept(Mutex<Vec<Duration>>);
+
+    impl Environment for Slept {
+        fn unix_ms(&self) -> u64 {
+            0
+        }
+        fn monotonic(&self) -> Duration {
+            Duration::ZERO
+        }
+        fn random(&self) -> u64 {
+            u64::MAX / 3
+        }
+        fn sleep(&self, duration: Duration) {
+            self.0.lock().push(duration);
+        }
+    }
+
+    fn unavailable(retry_after: Option<u64>) -> WireError {
+        WireError::Unavailable {
+            status: 503,
+            retry_after: retry_after.map(Duration::from_secs),
+            message: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_passing_failure_is_tried_again_with_growing_waits() {
+        let slept = Slept::default();
+        let mut tries = 0;
+        let result = Retry::new(RetryPolicy::default()).call(&slept, || {
+            tries += 1;
+            if tries < 4 { Err(unavailable(None)) } else { Ok(tries) }
+        });
+        assert_eq!(result.unwrap(), 4);
+        let waits = slept.0.into_inner();
+        assert_eq!(waits.len(), 3);
+        for (attempt, wait) in waits.iter().enumerate() {
+            assert!(*wait <= Duration::from_millis(250 << attempt), "{waits:?}");
+        }
+    }
+
+    #[test]
+    fn the_servers_wait_is_kept_or_the_call_gives_up() {
+        let slept = Slept::default();
+        let mut tries = 0;
+        let result = Retry::new(RetryPolicy::default()).call(&slept, || {
+            tries += 1;
+            if tries == 1 { Err(unavailable(Some(7))) } else { Ok(()) }
+        });
+        assert!(result.is_ok());
+        assert_eq!(*slept.0.lock(), [Duration::from_secs(7)]);
+        let result: Result<(), _> = Retry::new(RetryPolicy::default()).call(&slept, || Err(unavailable(Some(3_600))));
+        assert_eq!(result.unwrap_err().retry_after(), Some(Duration::from_secs(3_600)));
+        assert_eq!(slept.0.lock().len(), 1, "an hour is not waited for");
+    }
+
+    #[test]
+    fn what_will_not_pass_is_tried_once() {
+        let mut tries = 0;
+        let result: Result<(), _> = Retry::new(RetryPolicy::default()).call(&Slept::default(), || {
+            tries += 1;
+            Err(WireError::Forbidden("no".into()))
+        });
+        assert!(result.is_err());
+        assert_eq!(tries, 1);
+    }
+}

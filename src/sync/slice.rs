@@ -1,0 +1,329 @@
+//! One transaction's worth of the server's log, applied: base moved, ops settled, views rebased.
+//!
+//! Entries change items in memory; [`Slice::finish`] writes each item once, however many entries it had.
+
+use super::rebase::{CONFIRMED, apply_payload, rebase};
+use crate::error::{Error, Result};
+use crate::outbox::{Answer, Payload, Queued, Rejection, ledger, queue};
+use crate::protocol::{Change, Code, Entry, EntryOutcome, Json, OpKind, Rev, Seq};
+use crate::replica::collections::{self, Life};
+use crate::replica::{Item, base, items};
+use rusqlite::Connection;
+use std::collections::{BTreeMap, HashMap};
+
+/// What was confirmed of an item, as far as this slice knows.
+enum Base {
+    /// As the file has it.
+    Stored,
+    /// A value, or that there is no item.
+    Known(Option<String>),
+}
+
+struct Touched {
+    /// The row as it was; `None`: there was none.
+    row: Option<Item>,
+    /// The rev of the base as of the last entry; 0: no item.
+    rev: Rev,
+    base: Base,
+    /// The row's value is the base already: the item's only op was committed as sent.
+    view_is_base: bool,
+}
+
+/// How many ops a slice settled, by outcome.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Settled {
+    pub accepted: u64,
+    pub rejected: u64,
+}
+
+/// The changes of one transaction.
+pub(super) struct Slice<'a> {
+    connection: &'a Connection,
+    life: Life,
+    /// Entries at or below it are in the base already.
+    position: Seq,
+    now: u64,
+    outbox_empty: bool,
+    collections: HashMap<String, i64>,
+    /// Sorted, so that the same entries make the same file.
+    items: BTreeMap<(i64, String), Touched>,
+    pub settled: Settled,
+}
+
+impl<'a> Slice<'a> {
+    /// Begins the changes of the transaction that `connection` is in.
+    pub fn new(connection: &'a Connection, life: Life, position: Seq, now: u64) -> Result<Slice<'a>> {
+        Ok(Slice {
+            connection,
+            life,
+            position,
+            now,
+            outbox_empty: queue::last_id(connection)? == 0,
+            collections: HashMap::new(),
+            items: BTreeMap::new(),
+            settled: Settled::default(),
+        })
+    }
+
+    /// Takes one entry: its effect on the base if that has not got it, and always its outcome.
+    pub fn entry(&mut self, entry: &Entry) -> Result<()> {
+        let own = if self.outbox_empty { None } else { queue::find(self.connection, entry.op_ref)? };
+        if entry.outcome == EntryOutcome::Accepted && !entry.hidden && entry.seq > self.position {
+            match self.life {
+                Life::Incoming => self.replay(entry)?,
+                _ => self.advance(entry, own.as_ref())?,
+            }
+        }
+        let rejection = match entry.outcome {
+            EntryOutcome::Accepted => None,
+            EntryOutcome::Rejected => Some(Rejection {
+                code: entry.code.clone().unwrap_or(Code::POLICY),
+                message: entry.message.clone().unwrap_or_default(),
+                detail: entry.detail.clone(),
+                seq: Some(entry.seq),
+            }),
+        };
+        match (own, rejection) {
+            // While a checkpoint is on its way the view is the old one, and so is the outbox beneath it.
+            (Some(op), rejection) if self.life == Life::Incoming => {
+                let answer = if rejection.is_some() { Answer::Rejected } else { Answer::Accepted };
+                queue::record_answer(self.connection, op.id(), answer, Some(entry.seq), rejection.as_ref())
+            }
+            (Some(op), None) => self.settle_accepted(&op, entry.seq),
+            (Some(op), Some(rejection)) => self.settle_rejected(&op, &rejection),
+            (None, None) => ledger::correct(self.connection, entry.op_ref, entry.seq),
+            (None, Some(_)) => Ok(()),
+        }
+    }
+
+    /// Moves the base of a live item on by one entry; whatever does not fit it is divergence (section 4 ◆).
+    fn advance(&mut self, entry: &Entry, own: Option<&Queued>) -> Result<()> {
+        let (collection, key) = entry.item().map_err(|error| broken(entry, error))?;
+        let at = self.touch(collection, key)?;
+        let before = self.items[&at].rev;
+        let sent;
+        let change = if entry.as_sent {
+            // The server compares a repeated op with what it committed, so an answered op is the committed one.
+            // One without an answer may be another op under the same ref: this file, or the one it was copied
+            // from, folded it differently.
+            let Some(op) = own.filter(|op| op.answer == Answer::Accepted) else {
+                return Err(diverged(entry, "it is said to be this replica's own, which knows nothing of it"));
+            };
+            sent = op.payload.clone();
+            sent
+        } else {
+            payload(entry)?
+        };
+        if !entry.full && change.kind != OpKind::Delete && entry.from != Some(before) {
+            let from = entry.from.unwrap_or(0);
+            return Err(diverged(entry, &format!("it follows rev {from} of the item; the replica has {before}")));
+        }
+        let sole_op = own.is_some() && self.items[&at].row.is_some_and(|row| row.pending == 1);
+        let after = match change.kind {
+            OpKind::Set => change.text,
+            OpKind::Delete => None,
+            OpKind::Patch => {
+                let confirmed = self.confirmed(&at)?;
+                apply_payload(confirmed.as_deref(), &change)
+                    .map_err(|error| diverged(entry, &format!("its patch does not apply: {error}")))?
+            }
+        };
+        let touched = self.touched(&at)?;
+        touched.view_is_base = entry.as_sent && change.kind == OpKind::Set && sole_op;
+        touched.rev = if after.is_some() { rev_after(entry) } else { 0 };
+        touched.base = Base::Known(after);
+        Ok(())
+    }
+
+    /// Moves an item of a checkpoint on by one entry (section 5, step 2): what its page already held, or held
+    /// no more, is left as it is.
+    fn replay(&mut self, entry: &Entry) -> Result<()> {
+        let (collection, key) = entry.item().map_err(|error| broken(entry, error))?;
+        let at = self.touch(collection, key)?;
+        let before = self.items[&at].rev;
+        if entry.as_sent {
+            return Err(diverged(entry, "its payload was asked for and did not come"));
+        }
+        let change = payload(entry)?;
+        if entry.seq <= before {
+            return Ok(());
+        }
+        let checked = !entry.full && change.kind != OpKind::Delete;
+        if checked && entry.from != Some(before) {
+            if before == 0 {
+                return Ok(());
+            }
+            let from = entry.from.unwrap_or(0);
+            return Err(diverged(entry, &format!("it follows rev {from} of the item; the checkpoint has {before}")));
+        }
+        let after = match change.kind {
+            OpKind::Set => change.text,
+            OpKind::Delete => None,
+            OpKind::Patch => {
+                let confirmed = self.confirmed(&at)?;
+                apply_payload(confirmed.as_deref(), &change)
+                    .map_err(|error| diverged(entry, &format!("its patch does not apply: {error}")))?
+            }
+        };
+        let touched = self.touched(&at)?;
+        touched.rev = if after.is_some() { rev_after(entry) } else { 0 };
+        touched.base = Base::Known(after);
+        Ok(())
+    }
+
+    /// Settles an op that the server committed.
+    pub fn settle_accepted(&mut self, op: &Queued, seq: Seq) -> Result<()> {
+        self.touch_item(op.item)?;
+        ledger::accept(self.connection, op.op_ref, seq, self.now)?;
+        queue::delete(self.connection, op.id())?;
+        // An answer counted it before.
+        self.settled.accepted += u64::from(op.answer != Answer::Accepted);
+        Ok(())
+    }
+
+    /// Settles an op that the server, or this replica for it, refused.
+    pub fn settle_rejected(&mut self, op: &Queued, rejection: &Rejection) -> Result<()> {
+        let (collection, key) = self.touch_item(op.item)?;
+        ledger::reject(self.connection, op, (&collection, &key), rejection, self.now)?;
+        queue::delete(self.connection, op.id())?;
+        self.settled.rejected += u64::from(op.answer != Answer::Rejected);
+        Ok(())
+    }
+
+    /// Settles every op whose answer lies at or below `position`.
+    pub fn settle_answered(&mut self, position: Seq) -> Result<()> {
+        for op in queue::answered_up_to(self.connection, position)? {
+            match (&op.rejection, op.seq) {
+                (Some(rejection), _) => self.settle_rejected(&op, &rejection.clone())?,
+                (None, Some(seq)) => self.settle_accepted(&op, seq)?,
+                (None, None) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes every item that was touched: its base, and its view with the pending ops on top.
+    pub fn finish(self) -> Result<Settled> {
+        let connection = self.connection;
+        for ((collection, key), touched) in self.items {
+            let known = match touched.base {
+                Base::Known(value) => Some(value),
+                Base::Stored => None,
+            };
+            match touched.row {
+                None => {
+                    if let Some(Some(value)) = known {
+                        items::insert(connection, collection, &key, touched.rev, 0, Some(&value))?;
+                    }
+                }
+                Some(row) => {
+                    let ops = if row.pending > 0 { queue::of_item(connection, row.id)? } else { Vec::new() };
+                    if touched.view_is_base && ops.is_empty() {
+                        base::delete(connection, row.id)?;
+                        items::update_confirmed(connection, Item { rev: touched.rev, pending: 0, ..row })?;
+                    } else {
+                        let base = match known {
+                            Some(value) => value,
+                            None => stored_base(connection, row)?,
+                        };
+                        rebase(connection, Item { rev: touched.rev, ..row }, base.as_deref(), &ops)?;
+                    }
+                }
+            }
+        }
+        Ok(self.settled)
+    }
+
+    fn touch(&mut self, collection: &str, key: &str) -> Result<(i64, String)> {
+        let id = match self.collections.get(collection) {
+            Some(id) => *id,
+            None => {
+                let id = collections::find_or_create(self.connection, collection, self.life)?;
+                self.collections.insert(collection.to_owned(), id);
+                id
+            }
+        };
+        let at = (id, key.to_owned());
+        if !self.items.contains_key(&at) {
+            let row = items::find(self.connection, id, key)?;
+            self.insert(at.clone(), row);
+        }
+        Ok(at)
+    }
+
+    /// Touches the item of a queued op; its collection and key.
+    fn touch_item(&mut self, item: i64) -> Result<(String, String)> {
+        let Some((id, collection, key)) = items::name(self.connection, item)? else {
+            return Err(Error::Corrupt(format!("item {item} of a queued operation is missing")));
+        };
+        let at = (id, key.clone());
+        if !self.items.contains_key(&at) {
+            let row = items::find_by_id(self.connection, item)?;
+            self.insert(at, row);
+        }
+        Ok((collection, key))
+    }
+
+    fn insert(&mut self, at: (i64, String), row: Option<Item>) {
+        let rev = row.map_or(0, |row| row.rev);
+        self.items.insert(at, Touched { row, rev, base: Base::Stored, view_is_base: false });
+    }
+
+    fn touched(&mut self, at: &(i64, String)) -> Result<&mut Touched> {
+        self.items.get_mut(at).ok_or_else(|| Error::Corrupt(format!("item {at:?} was not read")))
+    }
+
+    /// The confirmed value of a touched item.
+    fn confirmed(&self, at: &(i64, String)) -> Result<Option<String>> {
+        match self.items.get(at) {
+            Some(Touched { base: Base::Known(value), .. }) => Ok(value.clone()),
+            Some(Touched { row: Some(row), .. }) => stored_base(self.connection, *row),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// The confirmed value of a row, wherever it is kept.
+pub(super) fn stored_base(connection: &Connection, row: Item) -> Result<Option<String>> {
+    match row {
+        Item { rev: 0, .. } => Ok(None),
+        Item { pending: 0, .. } => items::value(connection, row.id),
+        _ => base::value(connection, row.id),
+    }
+}
+
+fn rev_after(entry: &Entry) -> Rev {
+    entry.rev.filter(|rev| *rev > 0).unwrap_or(entry.seq)
+}
+
+/// What an entry does, checked as far as a later reader of the value depends on it.
+fn payload(entry: &Entry) -> Result<Payload> {
+    let change = entry.change().map_err(|error| broken(entry, error))?;
+    Ok(match change {
+        Change::Set(value) => Payload { kind: OpKind::Set, text: Some(checked(entry, value)?) },
+        Change::Patch(patch) => Payload { kind: OpKind::Patch, text: Some(patch.as_str().to_owned()) },
+        Change::Delete => Payload { kind: OpKind::Delete, text: None },
+    })
+}
+
+fn checked(entry: &Entry, value: &Json) -> Result<String> {
+    match CONFIRMED.check_value(value) {
+        Ok(()) => Ok(value.as_str().to_owned()),
+        Err(error) => Err(broken(entry, error)),
+    }
+}
+
+fn broken(entry: &Entry, error: impl std::fmt::Display) -> Error {
+    Error::protocol(format!("entry {} of the inbox: {error}", entry.seq))
+}
+
+fn diverged(entry: &Entry, why: &str) -> Error {
+    let name = |name: &Option<String>| name.clone().unwrap_or_default();
+    Error::Diverged(format!(
+        "entry {} ({}) of item {:?} in collection {:?}: {why}",
+        entry.seq,
+        entry.op_ref,
+        name(&entry.key),
+        name(&entry.collection)
+    ))
+}
