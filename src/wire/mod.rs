@@ -1,8 +1,12 @@
 //! How the engine reaches a server: the trait [`Wire`] and the wires that implement it.
 
 mod error;
+#[cfg(feature = "http")]
+pub mod http;
 
 pub use error::{Expiry, WireError};
+#[cfg(feature = "http")]
+pub use http::{Compression, Credential, CredentialSource, HttpOptions, HttpWire, Secret};
 
 use crate::protocol::{CheckpointPage, ClientId, Cursor, DatabaseInfo, InboxPage, PushRequest, PushResponse};
 use std::time::Duration;

@@ -1,0 +1,241 @@
+//! One call: a request, its answer, and the one repetition that a refused credential asks for.
+
+use super::body::{self, Caps, Payload, printable};
+use super::credential::{Credential, Keyring};
+use super::endpoint::{Call, Endpoint};
+use super::options::{Compression, HttpOptions};
+use super::signature::{self, Signed};
+use super::{failure, refusal};
+use crate::protocol::{Format, Problem};
+use crate::wire::{Traffic, WireError};
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use ureq::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, header};
+use ureq::{Agent, Body};
+
+// A problem document is a few hundred bytes; a gateway's page may be more, and none of it is of use.
+const PROBLEM_CAPS: Caps = Caps { message: 64 << 10, wire: 64 << 10 };
+
+// From here on the server's consent is waited for before the body is sent. It costs one round trip, and a
+// server that refuses the size or the credential can say so: one that closes the connection on a body it
+// does not read takes its own answer with it, and the push would be repeated for ever.
+const ASK_FIRST_ABOVE: usize = 1 << 20;
+
+// Less than this is no reason for a signature to be refused, so that correcting it would not help.
+const CLOCK_TOLERANCE_S: u64 = 2;
+
+/// Sends requests to one database, with the options' limits and the host's credentials.
+pub(super) struct Exchange {
+    endpoint: Endpoint,
+    options: HttpOptions,
+    agent: Agent,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    compresses: bool,
+    keyring: Keyring,
+    /// What to add to this machine's clock to get the server's, in seconds.
+    clock_offset: AtomicI64,
+    sent: AtomicU64,
+    received: AtomicU64,
+    round_trips: AtomicU64,
+}
+
+impl Exchange {
+    pub(super) fn new(endpoint: Endpoint, options: HttpOptions) -> Result<Exchange, WireError> {
+        let compresses = match options.compression {
+            Compression::On => true,
+            Compression::Off => false,
+            Compression::Auto => !endpoint.is_loopback(),
+        };
+        Ok(Exchange {
+            agent: options.agent()?,
+            headers: options.extra_headers()?,
+            compresses,
+            keyring: Keyring::new(options.credentials.clone()),
+            clock_offset: AtomicI64::new(0),
+            sent: AtomicU64::new(0),
+            received: AtomicU64::new(0),
+            round_trips: AtomicU64::new(0),
+            endpoint,
+            options,
+        })
+    }
+
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    pub(super) fn options(&self) -> &HttpOptions {
+        &self.options
+    }
+
+    /// Whether requests are compressed and compressed answers asked for.
+    pub(super) fn compresses(&self) -> bool {
+        self.compresses
+    }
+
+    pub(super) fn traffic(&self) -> Traffic {
+        Traffic {
+            sent: self.sent.load(Ordering::Relaxed),
+            received: self.received.load(Ordering::Relaxed),
+            round_trips: self.round_trips.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Sends a call and reads its answer.
+    pub(super) fn call<T: DeserializeOwned>(&self, call: &Call<'_>, payload: Option<&Payload>) -> Result<T, WireError> {
+        let uri = self.endpoint.uri(call)?;
+        let mut credential = self.keyring.current()?;
+        let (mut clock_corrected, mut refreshed) = (false, false);
+        loop {
+            let mut response = self.send(call, &uri, payload, &credential)?;
+            if response.status() == StatusCode::OK {
+                return self.message(call, &mut response);
+            }
+            let problem = self.problem(&mut response);
+            if response.status() == StatusCode::UNAUTHORIZED {
+                let signs = matches!(*credential, Credential::Hmac { .. });
+                if signs && !clock_corrected && self.correct_clock(response.headers()) {
+                    clock_corrected = true;
+                    continue;
+                }
+                if !refreshed && let Some(fresh) = self.keyring.fresh(&credential)? {
+                    (credential, refreshed) = (fresh, true);
+                    continue;
+                }
+            }
+            let environment = &*self.options.environment;
+            return Err(refusal::of_answer(response.status(), response.headers(), problem, call, environment));
+        }
+    }
+
+    fn send(
+        &self,
+        call: &Call<'_>,
+        uri: &Uri,
+        payload: Option<&Payload>,
+        credential: &Arc<Credential>,
+    ) -> Result<Response<Body>, WireError> {
+        let failed = |error| failure::of_transport(error, call, &self.options);
+        let mut request = Request::builder()
+            .method(call.method())
+            .uri(uri)
+            .body(())
+            .map_err(|error| failed(ureq::Error::Http(error)))?;
+        self.fill_headers(request.headers_mut(), call, uri, payload, credential)?;
+        let result = match payload {
+            // The agent's own time-out is that of a call whose answer is not held.
+            _ if !call.hold().is_zero() => {
+                let timeout = self.options.call_timeout.saturating_add(call.hold());
+                let request = self.agent.configure_request(request).timeout_global(Some(timeout)).build();
+                self.agent.run(request)
+            }
+            None => self.agent.run(request),
+            Some(payload) => self.agent.run(request.map(|()| payload.bytes.as_slice())),
+        };
+        self.round_trips.fetch_add(1, Ordering::Relaxed);
+        let response = result.map_err(failed)?;
+        self.sent.fetch_add(payload.map_or(0, |payload| payload.bytes.len() as u64), Ordering::Relaxed);
+        Ok(response)
+    }
+
+    fn fill_headers(
+        &self,
+        headers: &mut HeaderMap,
+        call: &Call<'_>,
+        uri: &Uri,
+        payload: Option<&Payload>,
+        credential: &Credential,
+    ) -> Result<(), WireError> {
+        for (name, value) in &self.headers {
+            headers.append(name.clone(), value.clone());
+        }
+        let media_type = HeaderValue::from_static(self.options.format.content_type());
+        headers.insert(header::ACCEPT, media_type.clone());
+        let coding = if self.compresses { "gzip" } else { "identity" };
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(coding));
+        if let Some(payload) = payload {
+            headers.insert(header::CONTENT_TYPE, media_type);
+            if payload.gzipped {
+                headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            }
+            if payload.bytes.len() > ASK_FIRST_ABOVE {
+                headers.insert(header::EXPECT, HeaderValue::from_static("100-continue"));
+            }
+        }
+        let method = call.method();
+        let signed = Signed {
+            ts: self.server_time(),
+            nonce: self.options.environment.random_u128(),
+            method: method.as_str(),
+            target: uri.path_and_query().map_or("/", |target| target.as_str()),
+            body: payload.map_or(&[], |payload| &payload.bytes),
+        };
+        if let Some(text) = signature::authorization(credential, &signed)? {
+            let mut value = HeaderValue::from_str(&text)
+                .map_err(|_| WireError::Setup("the credential cannot stand in a header".into()))?;
+            value.set_sensitive(true);
+            headers.insert(header::AUTHORIZATION, value);
+        }
+        Ok(())
+    }
+
+    fn message<T: DeserializeOwned>(&self, call: &Call<'_>, response: &mut Response<Body>) -> Result<T, WireError> {
+        let content_type = text_of(response.headers(), &header::CONTENT_TYPE);
+        let Some(format) = content_type.as_deref().and_then(Format::of_content_type) else {
+            return Err(WireError::Protocol(match content_type {
+                Some(other) => format!("{call}: the answer's type is {:?}", printable(&other, 80)),
+                None => format!("{call}: the answer has no content type"),
+            }));
+        };
+        let caps = Caps { message: self.options.response_limit, wire: self.options.response_wire_limit };
+        let bytes = self.read(response, caps).map_err(|error| failure::of_body(error, call, &self.options))?;
+        format.decode(&bytes).map_err(|error| failure::of_decoding(&error, call))
+    }
+
+    /// The problem document of an answer, when it is one; its status says enough otherwise.
+    ///
+    /// Reading it to its end is also what lets the connection be used again.
+    fn problem(&self, response: &mut Response<Body>) -> Option<Problem> {
+        let bytes = self.read(response, PROBLEM_CAPS).ok()?;
+        let content_type = text_of(response.headers(), &header::CONTENT_TYPE)?;
+        let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        match media_type.as_str() {
+            "application/problem+json" | "application/json" => Format::Json.decode(&bytes).ok(),
+            _ => None,
+        }
+    }
+
+    fn read(&self, response: &mut Response<Body>, caps: Caps) -> Result<Vec<u8>, body::BodyError> {
+        let coding = text_of(response.headers(), &header::CONTENT_ENCODING);
+        let (result, received) = body::read(response.body_mut(), coding.as_deref(), caps);
+        self.received.fetch_add(received, Ordering::Relaxed);
+        result
+    }
+
+    /// The server's clock as far as it is known, in seconds since 1970.
+    fn server_time(&self) -> u64 {
+        self.local_time().saturating_add_signed(self.clock_offset.load(Ordering::Relaxed))
+    }
+
+    fn local_time(&self) -> u64 {
+        self.options.environment.unix_ms() / 1000
+    }
+
+    /// Takes over the server's clock; `false` when there is nothing to correct.
+    fn correct_clock(&self, headers: &HeaderMap) -> bool {
+        match refusal::date(headers) {
+            Some(date) if date.abs_diff(self.server_time()) >= CLOCK_TOLERANCE_S => {
+                // Both are seconds since 1970 and far below what 63 bits hold.
+                self.clock_offset.store(date as i64 - self.local_time() as i64, Ordering::Relaxed);
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+// A header that is no text counts as one with a value that nothing knows.
+fn text_of(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+}

@@ -1,0 +1,97 @@
+//! The SyncStore wire over blocking HTTP/1.1, with or without TLS.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use syncstore::wire::Wire;
+//! use syncstore::wire::http::{Credential, HttpOptions, HttpWire};
+//!
+//! # fn main() -> Result<(), syncstore::wire::WireError> {
+//! let mut options = HttpOptions::default();
+//! // Asked before the first request, and once more when the server answers 401.
+//! options.credentials = Arc::new(|refresh: bool| {
+//!     let token = if refresh { "a new token" } else { "the token at hand" };
+//!     Ok(Credential::bearer(token))
+//! });
+//! let wire = HttpWire::new("https://sync.example.com", "notes", options)?;
+//! println!("the log stands at {}", wire.info()?.seq);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Certificates are always verified; there is no switch that turns it off. Redirects are not followed,
+//! so a credential never reaches a host other than the one in the URL. Proxies of the process's
+//! environment are not used; [`HttpOptions::proxy`] names one.
+
+mod body;
+mod credential;
+mod endpoint;
+mod exchange;
+mod failure;
+mod options;
+mod refusal;
+mod signature;
+
+pub use credential::{Credential, CredentialSource, Secret};
+pub use options::{Compression, HttpOptions};
+
+use super::{CheckpointRequest, PullRequest, Traffic, Wire, WireError};
+use crate::protocol::{CheckpointPage, DatabaseInfo, InboxPage, PushRequest, PushResponse};
+use body::Payload;
+use endpoint::{Call, Endpoint};
+use exchange::Exchange;
+
+/// A [`Wire`] to one database of one server over HTTP.
+///
+/// Connections are kept open between calls. Any number of threads may call at once, each over a
+/// connection of its own; while one of them asks the host for a fresh credential, others that need one wait
+/// for that answer. Nothing is sent before the first call.
+pub struct HttpWire {
+    exchange: Exchange,
+}
+
+impl HttpWire {
+    /// A wire to `database` of the server at `url`, which is `http://host[:port]` or `https://host[:port]`,
+    /// with a path in front of `/v1` where a proxy asks for one.
+    ///
+    /// Opens no connection. Fails with [`WireError::Setup`] when the URL is of another form or holds a user or a
+    /// password, when the database's name is not 1 to 64 of `A-Z a-z 0-9 . _ -`, when the CA file cannot be read or holds no
+    /// certificate, and when another option cannot be used.
+    pub fn new(url: &str, database: &str, options: HttpOptions) -> Result<HttpWire, WireError> {
+        let endpoint = Endpoint::new(url, database)?;
+        Ok(HttpWire { exchange: Exchange::new(endpoint, options)? })
+    }
+}
+
+impl Wire for HttpWire {
+    fn info(&self) -> Result<DatabaseInfo, WireError> {
+        self.exchange.call(&Call::Info, None)
+    }
+
+    fn push(&self, request: &PushRequest) -> Result<PushResponse, WireError> {
+        let options = self.exchange.options();
+        let encoded = options.format.encode(request).map_err(failure::of_encoding)?;
+        let compress_above = self.exchange.compresses().then_some(options.compress_above);
+        self.exchange.call(&Call::Push, Some(&Payload::new(encoded, compress_above)))
+    }
+
+    fn pull(&self, request: &PullRequest) -> Result<InboxPage, WireError> {
+        self.exchange.call(&Call::Pull(request), None)
+    }
+
+    fn checkpoint(&self, request: &CheckpointRequest) -> Result<CheckpointPage, WireError> {
+        self.exchange.call(&Call::Checkpoint(request), None)
+    }
+
+    fn traffic(&self) -> Traffic {
+        self.exchange.traffic()
+    }
+}
+
+impl std::fmt::Debug for HttpWire {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HttpWire")
+            .field("url", &self.exchange.endpoint().base())
+            .field("options", self.exchange.options())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,10 @@
+//! The HTTP wire against a server that answers by a script, byte for byte.
+#![cfg(feature = "http")]
+
+mod answers;
+mod authentication;
+mod bodies;
+mod requests;
+mod scripted;
+mod time_outs;
+mod transport;
