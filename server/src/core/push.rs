@@ -59,6 +59,9 @@ pub fn push(
     Ok(PushResponse { seq: transaction.state().head, results })
 }
 
+/// A client that does not move is recorded as seen this often, in milliseconds.
+pub const SEEN_INTERVAL: u64 = 60 * 60 * 1000;
+
 /// The client, recorded as the user's when it is new. Fails when it is another user's.
 pub fn claim(
     transaction: &mut impl Transaction,
@@ -68,7 +71,12 @@ pub fn claim(
 ) -> Result<ClientKey, Refusal> {
     match transaction.client(client)? {
         Some(row) if row.user != user => Err(Refusal::Forbidden),
-        Some(row) => Ok(row.key),
+        Some(row) => {
+            if now.saturating_sub(row.seen) >= SEEN_INTERVAL {
+                transaction.touch_client(client, row.position, now)?;
+            }
+            Ok(row.key)
+        }
         None => Ok(transaction.add_client(client, user, now)?),
     }
 }
