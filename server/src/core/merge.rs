@@ -151,9 +151,9 @@ pub fn patch(sent: &Json, touched: &Touched) -> Stored<Result<Json, Rejection>> 
     operations.0.retain(|operation| match operation {
         PatchOperation::Test(_) => true,
         PatchOperation::Move(moved) => {
-            !touched.meets(&names(&moved.from.to_string())) && !touched.meets(&names(&moved.path.to_string()))
+            !touched.meets(&names(moved.from.as_str())) && !touched.meets(&names(moved.path.as_str()))
         }
-        other => !touched.meets(&names(&other.path().to_string())),
+        other => !touched.meets(&names(other.path().as_str())),
     });
     if operations.0.len() == all {
         return Ok(Ok(sent.clone()));

@@ -10,7 +10,7 @@ use crate::storage::{
 use std::collections::{HashMap, HashSet};
 use syncstore::protocol::patch;
 use syncstore::protocol::{
-    BatchId, Code, Json, Limits, Op, OpKind, OpResult, PushOutcome, PushRequest, PushResponse, Ref, Rev, Seq,
+    BatchId, ClientId, Code, Json, Limits, Op, OpKind, OpResult, PushOutcome, PushRequest, PushResponse, Ref, Rev, Seq,
 };
 
 /// Decides a push of `user` at `now` (milliseconds since 1970) within a transaction, which the caller
@@ -37,11 +37,7 @@ pub fn push(
             return Err(Refusal::CursorExpired(rewound));
         }
     }
-    let client = match transaction.client(&request.client)? {
-        Some(row) if row.user != user => return Err(Refusal::Forbidden),
-        Some(row) => row.key,
-        None => transaction.add_client(&request.client, user, now)?,
-    };
+    let client = claim(transaction, &request.client, user, now)?;
     let mut push = Push {
         transaction,
         rules,
@@ -61,6 +57,28 @@ pub fn push(
     }
     let results = push.results;
     Ok(PushResponse { seq: transaction.state().head, results })
+}
+
+/// A client that does not move is recorded as seen this often, in milliseconds.
+pub const SEEN_INTERVAL: u64 = 60 * 60 * 1000;
+
+/// The client, recorded as the user's when it is new. Fails when it is another user's.
+pub fn claim(
+    transaction: &mut impl Transaction,
+    client: &ClientId,
+    user: &str,
+    now: u64,
+) -> Result<ClientKey, Refusal> {
+    match transaction.client(client)? {
+        Some(row) if row.user != user => Err(Refusal::Forbidden),
+        Some(row) => {
+            if now.saturating_sub(row.seen) >= SEEN_INTERVAL {
+                transaction.touch_client(client, row.position, now)?;
+            }
+            Ok(row.key)
+        }
+        None => Ok(transaction.add_client(client, user, now)?),
+    }
 }
 
 pub type Item<'a> = (std::borrow::Cow<'a, str>, std::borrow::Cow<'a, str>);
