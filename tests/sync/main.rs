@@ -2,4 +2,11 @@
 
 mod support;
 
+mod batches;
+mod coalescing;
+mod convergence;
 mod hostile;
+mod ledger;
+mod rebasing;
+mod refusals;
+mod repeats;
