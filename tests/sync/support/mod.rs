@@ -8,7 +8,6 @@ pub mod random;
 pub mod scripted;
 pub mod server;
 
-pub use environment::FakeEnvironment;
 pub use faulty::{Call, Fault, FaultyWire};
 pub use fleet::{Fleet, get, patch, view};
 pub use random::Random;
