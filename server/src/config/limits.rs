@@ -1,8 +1,11 @@
 //! The table `[limits]`.
 
 use super::ConfigError;
+use crate::service::Retention;
 use serde::Deserialize;
 use std::time::Duration;
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// Sizes, counts and times; a field that the file leaves out has its default.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -22,10 +25,16 @@ pub struct ServerLimits {
     pub log_retention: u64,
     /// Days for which the outcome of a ref is kept (90, which is the least).
     pub ref_days: u64,
-    /// Hours for which an incomplete batch waits for the rest of its ops (24).
+    /// Days for which a client id is kept after its last request (365).
+    pub client_days: u64,
+    /// Hours for which an incomplete batch waits for the rest of its ops (168).
     pub staged_hours: u64,
-    /// Minutes for which a checkpoint can be read after its last page was (60).
-    pub checkpoint_minutes: u64,
+    /// Hours for which a checkpoint is kept after its last page was read (24).
+    pub checkpoint_idle_hours: u64,
+    /// Hours for which a checkpoint is kept at the most (168).
+    pub checkpoint_hours: u64,
+    /// Databases open at a time (256).
+    pub open_databases: usize,
     /// Nonces of signed requests that are kept at a time; beyond, signed requests are answered 503 (1,000,000).
     pub nonces: usize,
     /// Connections at a time; beyond, they are answered 503 (4,096).
@@ -49,8 +58,11 @@ impl Default for ServerLimits {
             batch: wire.batch,
             log_retention: 1_000_000,
             ref_days: 90,
-            staged_hours: 24,
-            checkpoint_minutes: 60,
+            client_days: 365,
+            staged_hours: 7 * 24,
+            checkpoint_idle_hours: 24,
+            checkpoint_hours: 7 * 24,
+            open_databases: 256,
             nonces: 1_000_000,
             connections: 4096,
             header_seconds: 30,
@@ -72,6 +84,18 @@ impl ServerLimits {
         wire
     }
 
+    /// How long the service keeps each thing that grows.
+    pub fn retention(&self) -> Retention {
+        let mut retention = Retention::default();
+        retention.log_entries = self.log_retention;
+        retention.refs = HOUR * 24 * self.ref_days as u32;
+        retention.clients = HOUR * 24 * self.client_days as u32;
+        retention.staged = HOUR * self.staged_hours as u32;
+        retention.checkpoint_idle = HOUR * self.checkpoint_idle_hours as u32;
+        retention.checkpoint = HOUR * self.checkpoint_hours as u32;
+        retention
+    }
+
     pub(crate) fn header_timeout(&self) -> Duration {
         Duration::from_secs(self.header_seconds)
     }
@@ -85,12 +109,17 @@ impl ServerLimits {
     }
 
     pub(super) fn check(&self) -> Result<(), ConfigError> {
-        // 2^40 keeps sums and products of limits far from overflow.
+        // The most keeps sums and products of limits, times among them, far from overflow.
         let within = |field: &str, value: u64, least: u64| {
-            if (least..=1 << 40).contains(&value) {
+            let most = match field {
+                "log_retention" => 1 << 40,
+                _ if field.ends_with("_days") || field.ends_with("_hours") || field.ends_with("_seconds") => 1_000_000,
+                _ => 1 << 30,
+            };
+            if (least..=most).contains(&value) {
                 return Ok(());
             }
-            let message = format!("{value} is not between {least} and {}", 1_u64 << 40);
+            let message = format!("{value} is not between {least} and {most}");
             Err(ConfigError::Value { field: format!("limits.{field}"), message })
         };
         within("body", self.body as u64, 1024)?;
@@ -101,7 +130,10 @@ impl ServerLimits {
         within("log_retention", self.log_retention, 1)?;
         within("ref_days", self.ref_days, 90)?;
         within("staged_hours", self.staged_hours, 1)?;
-        within("checkpoint_minutes", self.checkpoint_minutes, 1)?;
+        within("client_days", self.client_days, 1)?;
+        within("checkpoint_idle_hours", self.checkpoint_idle_hours, 1)?;
+        within("checkpoint_hours", self.checkpoint_hours, 1)?;
+        within("open_databases", self.open_databases as u64, 1)?;
         within("nonces", self.nonces as u64, 1)?;
         within("connections", self.connections as u64, 1)?;
         within("header_seconds", self.header_seconds, 1)?;

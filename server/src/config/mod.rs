@@ -5,11 +5,12 @@ mod error;
 mod limits;
 mod secret;
 
+pub(crate) use check::is_database;
 pub use error::ConfigError;
 pub use limits::ServerLimits;
 pub use secret::Secret;
 
-use crate::service::Tags;
+use crate::service::{Policy, Tags};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -23,6 +24,8 @@ pub struct Config {
     pub collections: BTreeMap<String, Collection>,
     /// Sizes, counts and times.
     pub limits: ServerLimits,
+    /// Whether an answered push survives power loss (the default), or only the end of the process.
+    pub durability: Durability,
     /// The bearer token that `/metrics` asks for; without one the metrics are open, but name no database.
     pub metrics_token: Option<Secret>,
     /// Everybody is the user `dev` and may do everything in every database; only on loopback addresses.
@@ -77,25 +80,23 @@ impl Databases {
     }
 }
 
+/// What an answered push survives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Durability {
+    /// Power loss.
+    #[default]
+    Full,
+    /// The end of the process; power loss may undo the last pushes.
+    Normal,
+}
+
 /// What the server does in one collection.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Collection {
     /// What becomes of an op on an item that another client has changed meanwhile.
     pub policy: Policy,
-}
-
-/// What becomes of an op on an item that another client has changed since the op's `base`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Policy {
-    /// It is applied: the order of arrival decides.
-    #[default]
-    Accept,
-    /// It is rejected, `stale`.
-    RejectStale,
-    /// What it changes and the other did not touch is applied.
-    Merge,
 }
 
 impl Config {

@@ -30,9 +30,8 @@ impl Sent {
     /// Reads `Content-Type` and `Content-Encoding`; 415 for what the server does not read.
     pub(crate) fn of(headers: &HeaderMap) -> Result<Sent, Refusal> {
         let content_type = one(headers, &CONTENT_TYPE).unwrap_or_default();
-        let format = Format::of_content_type(content_type).ok_or_else(|| {
-            Refusal::unsupported("the Content-Type must be application/json or application/msgpack")
-        })?;
+        let format = Format::of_content_type(content_type)
+            .ok_or_else(|| Refusal::unsupported("the Content-Type must be application/json or application/msgpack"))?;
         let gzip = match one(headers, &CONTENT_ENCODING).map(str::trim) {
             None | Some("") => false,
             Some(coding) if coding.eq_ignore_ascii_case("identity") => false,
