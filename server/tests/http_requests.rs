@@ -149,6 +149,7 @@ fn each_bad_request_is_told_by_its_problem() {
     fixture.get("/nothing/here", &[]).is_problem(404, "not_found");
     fixture.get("/v1/notes/sync/other", &[]).is_problem(404, "not_found");
     fixture.get("/v1/no%20database", &[]).is_problem(404, "unknown_db");
+    fixture.get("/v1/%ff", &[]).is_problem(404, "unknown_db");
     fixture.get("/v1/%2e%2e", &[]).is_problem(404, "unknown_db");
     fixture.get(&format!("/v1/{}", "x".repeat(65)), &[]).is_problem(404, "unknown_db");
     let answer = fixture.get(outbox, &[]);

@@ -10,18 +10,31 @@ use super::{App, stopped};
 use crate::config::is_database;
 use crate::service::{CheckpointRequest, InboxRequest, ServiceError};
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use syncstore::protocol::{InboxPage, PushRequest, Seq};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+/// The database of the path; a name that is no text is none, and refused like any other that is not there.
+pub(crate) struct Db(String);
+
+impl FromRequestParts<Arc<App>> for Db {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Db, Infallible> {
+        Ok(Db(Path::from_request_parts(parts, app).await.map(|Path(db)| db).unwrap_or_default()))
+    }
+}
+
 /// `GET /v1/:db`.
-pub(crate) async fn info(State(app): State<Arc<App>>, Path(db): Path<String>, request: Request) -> Response {
+pub(crate) async fn info(State(app): State<Arc<App>>, Db(db): Db, request: Request) -> Response {
     let answered = async {
         let (call, ()) = Call::read(app.clone(), &db, request, |_| Ok(())).await?;
         blocking(move || {
@@ -36,7 +49,7 @@ pub(crate) async fn info(State(app): State<Arc<App>>, Path(db): Path<String>, re
 }
 
 /// `POST /v1/:db/sync/outbox`.
-pub(crate) async fn outbox(State(app): State<Arc<App>>, Path(db): Path<String>, request: Request) -> Response {
+pub(crate) async fn outbox(State(app): State<Arc<App>>, Db(db): Db, request: Request) -> Response {
     let answered = async {
         let (call, sent) = Call::read(app.clone(), &db, request, Sent::of).await?;
         blocking(move || {
@@ -59,7 +72,7 @@ pub(crate) async fn outbox(State(app): State<Arc<App>>, Path(db): Path<String>, 
 }
 
 /// `GET /v1/:db/sync/checkpoint`.
-pub(crate) async fn checkpoint(State(app): State<Arc<App>>, Path(db): Path<String>, request: Request) -> Response {
+pub(crate) async fn checkpoint(State(app): State<Arc<App>>, Db(db): Db, request: Request) -> Response {
     let answered = async {
         let (call, ()) = Call::read(app.clone(), &db, request, |_| Ok(())).await?;
         blocking(move || {
@@ -78,7 +91,7 @@ pub(crate) async fn checkpoint(State(app): State<Arc<App>>, Path(db): Path<Strin
 }
 
 /// `GET /v1/:db/sync/inbox`.
-pub(crate) async fn inbox(State(app): State<Arc<App>>, Path(db): Path<String>, request: Request) -> Response {
+pub(crate) async fn inbox(State(app): State<Arc<App>>, Db(db): Db, request: Request) -> Response {
     let answered = async {
         let (call, ()) = Call::read(app.clone(), &db, request, |_| Ok(())).await?;
         let wanted = call.wanted;
