@@ -215,6 +215,15 @@ fn health_and_metrics_are_told_without_a_credential() {
 }
 
 #[test]
+fn a_head_without_end_is_refused() {
+    let fixture = Fixture::dev();
+    let request = format!("GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: {}\r\n\r\n", "x".repeat(100_000));
+    let answer = raw(&fixture, request.as_bytes());
+    assert!(answer.starts_with("HTTP/1.1 431 ") || answer.is_empty(), "{answer}");
+    assert_eq!(fixture.get("/healthz", &[("x-long", &"x".repeat(30_000))]).status, 200);
+}
+
+#[test]
 fn one_connection_serves_many_requests() {
     let fixture = Fixture::dev();
     let request = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n".repeat(2)

@@ -89,14 +89,15 @@ impl ServerLimits {
 
     /// How long the service keeps each thing that grows.
     pub fn retention(&self) -> Retention {
-        let mut retention = Retention::default();
-        retention.log_entries = self.log_retention;
-        retention.refs = HOUR * 24 * self.ref_days as u32;
-        retention.clients = HOUR * 24 * self.client_days as u32;
-        retention.staged = HOUR * self.staged_hours as u32;
-        retention.checkpoint_idle = HOUR * self.checkpoint_idle_hours as u32;
-        retention.checkpoint = HOUR * self.checkpoint_hours as u32;
-        retention
+        Retention {
+            log_entries: self.log_retention,
+            refs: HOUR * 24 * self.ref_days as u32,
+            clients: HOUR * 24 * self.client_days as u32,
+            staged: HOUR * self.staged_hours as u32,
+            checkpoint_idle: HOUR * self.checkpoint_idle_hours as u32,
+            checkpoint: HOUR * self.checkpoint_hours as u32,
+            ..Retention::default()
+        }
     }
 
     pub(crate) fn header_timeout(&self) -> Duration {
