@@ -3,7 +3,7 @@
 use super::answer::Answer;
 use super::auth::{Identity, digest};
 use super::call::{Call, Entered, blocking};
-use super::negotiate::Sent;
+use super::negotiate::{Sent, Wanted};
 use super::record::Noted;
 use super::refusal::Refusal;
 use super::{App, stopped};
@@ -99,22 +99,21 @@ pub(crate) async fn inbox(State(app): State<Arc<App>>, Db(db): Db, request: Requ
             let app = app.clone();
             blocking(move || Reading::begin(&app, call)).await?
         };
-        let page = match reading {
-            Reading::Page(page) => page,
+        match reading {
+            Reading::Answered(answer) => Ok(answer),
             Reading::Held(held) => {
                 let _polling = Polling::new(&app);
-                held.until_news(&app).await?
+                let page = held.until_news(&app).await?;
+                blocking(move || answer(wanted, &page)).await
             }
-        };
-        let entries = page.entries.len();
-        blocking(move || Ok((Answer::encode(wanted, &page)?, Some(entries)))).await
+        }
     };
     respond(&db, answered.await)
 }
 
 // What became of the first read of a log.
 enum Reading {
-    Page(InboxPage),
+    Answered((Answer, Option<usize>)),
     Held(Box<Held>),
 }
 
@@ -131,6 +130,7 @@ struct Held {
 
 impl Reading {
     fn begin(app: &App, call: Call) -> Result<Reading, Refusal> {
+        let wanted = call.wanted;
         let entered = call.enter()?;
         let query = entered.query();
         let request = InboxRequest {
@@ -142,13 +142,14 @@ impl Reading {
         let wait = query.wait()?;
         let Entered { identity, db, .. } = entered;
         if wait.is_zero() {
-            return Ok(Reading::Page(app.service.inbox(&db, &identity.caller, &request).map_err(refused)?));
+            let page = app.service.inbox(&db, &identity.caller, &request).map_err(refused)?;
+            return answer(wanted, &page).map(Reading::Answered);
         }
         // Before the read: what is committed in between is news.
         let news = app.service.subscribe(&db).map_err(refused)?;
         let page = app.service.inbox(&db, &identity.caller, &request).map_err(refused)?;
         if has_something(&page) {
-            return Ok(Reading::Page(page));
+            return answer(wanted, &page).map(Reading::Answered);
         }
         Ok(Reading::Held(Box::new(Held { db, identity, request, news, page, deadline: Instant::now() + wait })))
     }
@@ -179,6 +180,10 @@ impl Held {
             }
         }
     }
+}
+
+fn answer(wanted: Wanted, page: &InboxPage) -> Result<(Answer, Option<usize>), Refusal> {
+    Ok((Answer::encode(wanted, page)?, Some(page.entries.len())))
 }
 
 fn has_something(page: &InboxPage) -> bool {
