@@ -63,13 +63,16 @@ fn every_message_goes_in_message_pack_too() {
 }
 
 #[test]
-fn the_info_publishes_the_configured_limits() {
+fn the_info_publishes_the_configured_limits_and_retention() {
     let mut config = Config::dev();
+    config.limits.log_retention = 9;
     config.limits.body = 4096;
     config.limits.push_ops = 7;
     let fixture = Fixture::with(config);
     let info: DatabaseInfo = Format::Json.decode(&fixture.get("/v1/notes", &[]).body).unwrap();
     assert_eq!((info.limits.body, info.limits.push_ops), (4096, 7));
+    assert_eq!((info.retention.log_entries, info.retention.nonce_seconds), (Some(9), Some(300)));
+    assert_eq!(info.retention.ref_seconds, Some(90 * 24 * 3600));
 }
 
 #[test]
