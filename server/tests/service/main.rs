@@ -1,0 +1,11 @@
+//! The service without HTTP: every rule of the protocol that it is to keep, by name.
+
+mod batches;
+mod checkpoints;
+mod cursors;
+mod groups;
+mod inbox;
+mod policies;
+mod push;
+mod retention;
+mod world;
