@@ -125,7 +125,7 @@ fn what_follows_a_staged_op_on_its_item_waits_for_it() {
     let later = world.set("y", "2");
     let ops = [rejected, first.clone(), second.clone(), later.clone()];
     assert_eq!(words(&world.push(1, &ops)), ["rejected 1 not_found", "skipped", "staged", "skipped"]);
-    assert_eq!(words(&world.push(1, &[later.clone()])), ["skipped"]);
+    assert_eq!(words(&world.push(1, std::slice::from_ref(&later))), ["skipped"]);
     assert_eq!(words(&world.push(1, &[first, second, later])), ["accepted 3", "accepted 2", "accepted 4"]);
     assert_eq!(world.items(), ["x=1", "y=2"]);
 }

@@ -66,6 +66,36 @@ fn a_push_that_is_refused_does_not_touch_the_others_of_its_group() {
 }
 
 #[test]
+fn a_push_that_the_storage_fails_takes_nothing_and_costs_the_others_nothing() {
+    let world = World::with(threaded);
+    let rejected = world.patch("missing", "[]");
+    world.push(1, std::slice::from_ref(&rejected));
+    let file = rusqlite::Connection::open(world.dir.path().join("db-notes.sqlite")).unwrap();
+    file.execute_batch("DELETE FROM rejections").unwrap();
+    let barrier = Barrier::new(10);
+    std::thread::scope(|scope| {
+        for number in 0..10_u128 {
+            let (world, barrier, rejected) = (&world, &barrier, &rejected);
+            scope.spawn(move || {
+                let mut op = world.set(&format!("k{number}"), "1");
+                op.collection = format!("c{number}");
+                barrier.wait();
+                if number % 2 == 0 {
+                    assert_eq!(world.push(number + 2, &[op])[0].outcome, PushOutcome::Accepted);
+                } else {
+                    // Its second op's outcome is lost from the file, which is found when the first has been applied.
+                    let error = world.try_push(1, &[op, rejected.clone()]).unwrap_err();
+                    assert!(matches!(error, ServiceError::Storage(StorageError::Corrupt(_))), "{error}");
+                }
+            });
+        }
+    });
+    let items: BTreeSet<String> = world.items().into_iter().collect();
+    assert_eq!(items, ["k0=1", "k2=1", "k4=1", "k6=1", "k8=1"].map(String::from).into());
+    assert_eq!(world.service.info(DB, &ada()).unwrap().seq, 6);
+}
+
+#[test]
 fn a_subscriber_is_told_of_a_head_that_can_be_read() {
     let world = World::with(threaded);
     let mut head = world.service.subscribe(DB).unwrap();

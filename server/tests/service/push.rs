@@ -71,7 +71,7 @@ fn a_ref_of_another_user_is_reused_and_of_another_client_of_the_user_is_not() {
     let world = World::new();
     let op = world.set("a", "1");
     world.accept(1, op.clone());
-    assert_eq!(words(&world.push(2, &[op.clone()])), ["accepted 1"]);
+    assert_eq!(words(&world.push(2, std::slice::from_ref(&op))), ["accepted 1"]);
     let request = PushRequest { client: id(3), cursor: None, ops: vec![op] };
     let answer = world.service.push(DB, &user("eve"), request).unwrap();
     assert_eq!(words(&answer.results), ["rejected - ref_reused"]);

@@ -76,8 +76,8 @@ fn refs_of_an_expired_client_go() {
 #[test]
 fn the_log_keeps_as_many_entries_as_it_says_and_items_stay() {
     let world = World::with(|options| options.retention.log_entries = 10);
-    for i in 0..2_500 {
-        world.accept(1, world.set(&format!("k{}", i % 20), "1"));
+    for _ in 0..25 {
+        world.push(1, &(0..100).map(|i| world.set(&format!("k{}", i % 20), "1")).collect::<Vec<_>>());
     }
     world.push(1, &[world.patch("missing", "[]"), world.delete("k0")]);
     world.service.prune(DB).unwrap();
@@ -96,4 +96,17 @@ fn pruning_needs_no_call_when_its_time_has_come() {
     world.pass(61_000);
     world.accept(1, world.set("k", "1"));
     assert_eq!(world.service.stats()[0].log_entries, 10);
+}
+
+#[test]
+fn a_client_that_only_pushes_is_seen() {
+    let world = World::new();
+    let op = world.set("a", "1");
+    world.accept(1, op.clone());
+    for _ in 0..3 {
+        world.pass(200 * DAY);
+        world.push(1, &[]);
+        world.service.prune(DB).unwrap();
+    }
+    assert_eq!(words(&world.push(1, &[op])), ["accepted 1"]);
 }
