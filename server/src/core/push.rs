@@ -29,6 +29,7 @@ pub fn push(
     if ops > most {
         return Err(Refusal::TooLarge(format!("the push has {ops} operations; the limit is {most}")));
     }
+    let client = claim(transaction, &request.client, user, now)?;
     if let Some(cursor) = &request.cursor {
         // Another expiry is for the next pull to tell: what the log was is all that matters to a push.
         if let Ok(position) = cursor::decode(cursor)
@@ -37,7 +38,6 @@ pub fn push(
             return Err(Refusal::CursorExpired(rewound));
         }
     }
-    let client = claim(transaction, &request.client, user, now)?;
     let mut push = Push {
         transaction,
         rules,

@@ -7,5 +7,6 @@ mod groups;
 mod inbox;
 mod policies;
 mod push;
+mod replay;
 mod retention;
 mod world;
