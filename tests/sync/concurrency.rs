@@ -5,26 +5,41 @@ use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
-use syncstore::protocol::Format;
+use syncstore::protocol::{BatchId, ClientId, Format, Json, Op, OpKind, PushRequest, Ref};
 use syncstore::wire::Wire;
 use syncstore::{KeyRange, Outcome, Store};
+
+/// One batch on the server that gives all items the same value.
+fn write_together(server: &Arc<Server>, round: usize, items: usize) {
+    let ops = (0..items).map(|n| Op {
+        op_ref: Ref::from_parts(crate::support::scripted::foreign(0).order() + (round * items + n) as i64, 1),
+        kind: OpKind::Set,
+        collection: "c".into(),
+        key: format!("k{n:05}"),
+        value: Some(Json::from_value(&json!(round))),
+        patch: None,
+        base: None,
+        batch: Some(BatchId::from_random(round as u128)),
+        of: Some(items as u32),
+        index: None,
+        relation: None,
+        tag: None,
+    });
+    let request = PushRequest { client: ClientId::from_random(5), cursor: None, ops: ops.collect() };
+    let answer = server.wire().push(&request).unwrap();
+    assert!(answer.results.iter().all(|result| result.seq.is_some()));
+}
 
 #[test]
 fn a_pull_of_a_hundred_thousand_entries_stops_neither_readers_nor_writers() {
     const ENTRIES: usize = 100_000;
+    const ITEMS: usize = 500;
     let (fleet, server) = (Fleet::new(), Server::start());
     let store = Arc::new(fleet.open("reader"));
     store.sync(&server.wire()).unwrap();
-    let other = fleet.open_with("writer", |options| options.coalescing = false);
-    other.sync(&server.wire()).unwrap();
-    // Pairs that only ever change together: a reader must never see them apart.
-    for round in 0..ENTRIES / 10_000 {
-        let mut batch = other.batch();
-        for n in 0..10_000 {
-            batch.set("c", &format!("k{:05}", n / 2 * 2 % 5_000 + n % 2), &(round * 10_000 + n / 2)).unwrap();
-        }
-        batch.commit().unwrap();
-        other.push(&server.wire()).unwrap();
+    // Items that only ever change together: a reader must never see them apart.
+    for round in 0..ENTRIES / ITEMS {
+        write_together(&server, round, ITEMS);
     }
     assert_eq!(server.service(|service| service.stats())[0].name, crate::support::server::DB);
     let done = Arc::new(AtomicBool::new(false));
@@ -34,9 +49,9 @@ fn a_pull_of_a_hundred_thousand_entries_stops_neither_readers_nor_writers() {
         let mut last = 0;
         while !ended.load(Ordering::SeqCst) {
             let items = reader.list("c", &KeyRange::all()).unwrap();
-            for n in (0..items.len()).step_by(2) {
-                assert_eq!(items.get(n).unwrap().value, items.get(n + 1).unwrap().value, "half a batch is seen");
-            }
+            assert!(items.is_empty() || items.len() == ITEMS, "{} items are seen", items.len());
+            let round = items.get(0).map(|item| item.value.to_owned());
+            assert!(items.iter().all(|item| Some(item.value) == round.as_deref()), "half a batch is seen");
             let first: u64 = items.get(0).map_or(0, |item| item.to().unwrap());
             assert!(first >= last, "the past came back");
             last = first;
@@ -63,14 +78,14 @@ fn a_pull_of_a_hundred_thousand_entries_stops_neither_readers_nor_writers() {
     let (refs, longest) = writing.join().unwrap();
     assert_eq!((report.pulled, report.bootstrapped), (ENTRIES as u64, None));
     assert!(reads > 5 && refs.len() > 20, "{reads} reads, {} writes", refs.len());
-    // A batch of 10,000 is one slice, in an unoptimised build on a busy machine.
-    assert!(longest < Duration::from_secs(10), "a write waited for {longest:?}");
+    // A slice takes milliseconds; this is an unoptimised build on a busy machine.
+    assert!(longest < Duration::from_secs(3), "a write waited for {longest:?}");
     store.sync(&server.wire()).unwrap();
     for op in &refs {
         assert!(matches!(store.outcome(*op).unwrap(), Some(Outcome::Accepted { .. })));
     }
-    assert_eq!(server.items().len(), 5_000 + refs.len());
-    assert_eq!(view(&store).len(), 5_000 + refs.len());
+    assert_eq!(server.items().len(), ITEMS + refs.len());
+    assert_eq!(view(&store).len(), ITEMS + refs.len());
 }
 
 #[test]

@@ -321,7 +321,7 @@ fn an_entry_at_or_below_the_position_moves_no_base_but_its_outcome_counts() {
     // As after a crash between two slices: the page begins before what is applied already.
     let first = vec![patch_entry(4, foreign(4), "c", "k", append.clone(), 3)];
     let both = vec![
-        set_entry(2, op, "c", "mine", json!("not to be seen"), 0),
+        set_entry(2, op, "c", "mine", json!(1), 0),
         patch_entry(4, foreign(4), "c", "k", append.clone(), 3),
         patch_entry(5, foreign(5), "c", "k", append, 4),
     ];

@@ -93,6 +93,7 @@ impl Wire for ScriptedWire {
             limits: self.limits.clone(),
             formats: Vec::new(),
             encodings: Vec::new(),
+            retention: Default::default(),
         })
     }
 
