@@ -20,6 +20,9 @@ use std::collections::HashMap;
 /// Items of a page in one transaction, and items that one transaction deletes: a few milliseconds.
 const SLICE: usize = 500;
 
+/// How often one bootstrap begins its loading anew before it leaves the rest to the next call.
+const MOST_RESTARTS: u32 = 3;
+
 /// Payload after which the WAL is moved into the file while loading, in bytes.
 const WAL_BYTES: u64 = 16 << 20;
 
@@ -62,7 +65,13 @@ impl Engine<'_> {
     fn bootstrap_steps(&mut self) -> Result<(), Halt> {
         self.load_pages()?;
         self.pull_to_end(Life::Incoming)?;
-        let up_to = self.replica.read(queue::last_id)?;
+        let up_to = self.replica.write(|connection| {
+            if State::load(connection)?.bootstrap.is_some_and(|bootstrap| bootstrap.reason == Reason::Rewound) {
+                // Ops made since the bootstrap began still speak of the log that is gone.
+                queue::forget_bases(connection)?;
+            }
+            queue::last_id(connection)
+        })?;
         self.push_pass(up_to, Life::Incoming)?;
         self.swap()?;
         self.delete_retired()?;
@@ -78,6 +87,7 @@ impl Engine<'_> {
 
     fn load_each_page(&mut self) -> Result<(), Halt> {
         let mut unmoved = 0;
+        let mut restarts = 0;
         loop {
             let state = self.replica.read(State::load)?;
             let Some(bootstrap) = state.bootstrap.filter(|bootstrap| bootstrap.phase == Phase::Load) else {
@@ -93,8 +103,11 @@ impl Engine<'_> {
                 limit: self.settings.checkpoint_items,
             };
             let page = match self.call(|wire| wire.checkpoint(&request)) {
-                Err(Halt::Error(Error::Wire(WireError::CheckpointExpired))) if request.page.is_some() => {
+                Err(Halt::Error(Error::Wire(WireError::CheckpointExpired)))
+                    if request.page.is_some() && restarts < MOST_RESTARTS =>
+                {
                     self.restart()?;
+                    restarts += 1;
                     continue;
                 }
                 other => other?,
@@ -177,7 +190,7 @@ impl Engine<'_> {
                 return Ok((Default::default(), state.position, None));
             };
             if bootstrap.reason == Reason::Rewound {
-                // Ops made since the bootstrap began still speak of the log that is gone.
+                // As do those made since the push.
                 queue::forget_bases(connection)?;
             }
             for (old, collection, key) in items::live_pending(connection)? {
