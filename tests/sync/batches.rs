@@ -132,11 +132,10 @@ fn one_bad_op_rejects_the_whole_batch_and_the_view_reverts() {
     assert_eq!(get(&ours, "c", "k"), Some(json!("ours")));
     let report = ours.sync(&server.wire()).unwrap();
     assert_eq!((report.accepted, report.rejected), (1, 3));
-    assert_eq!(receipt.ops.iter().map(|op| code(&ours, *op)).collect::<Vec<_>>(), [
-        Code::BATCH_FAILED,
-        Code::STALE,
-        Code::BATCH_FAILED
-    ]);
+    assert_eq!(
+        receipt.ops.iter().map(|op| code(&ours, *op)).collect::<Vec<_>>(),
+        [Code::BATCH_FAILED, Code::STALE, Code::BATCH_FAILED]
+    );
     assert_eq!(get(&ours, "c", "k"), Some(json!("base")));
     assert_eq!((get(&ours, "careful", "k"), get(&ours, "c", "new")), (Some(json!("theirs")), None));
     assert!(matches!(ours.outcome(after).unwrap(), Some(Outcome::Accepted { .. })));
@@ -232,14 +231,16 @@ fn a_batch_that_the_server_forgot_is_pushed_again() {
         Ok(PushResponse { seq: 1, results })
     };
     let (x, y) = (receipt.ops[0], receipt.ops[1]);
-    wire.on_push(staged).on_pull_page(Vec::new()).on_push(|request| Ok(accept_all(request, 2))).on_pull(move |request| {
-        assert!(request.own_payloads || !request.own_payloads);
-        Ok(page_of(
-            request,
-            vec![set_entry(2, x, "c", "x", json!(1), 0), set_entry(3, y, "c", "y", json!(2), 0)],
-            false,
-        ))
-    });
+    wire.on_push(staged).on_pull_page(Vec::new()).on_push(|request| Ok(accept_all(request, 2))).on_pull(
+        move |request| {
+            assert!(request.own_payloads || !request.own_payloads);
+            Ok(page_of(
+                request,
+                vec![set_entry(2, x, "c", "x", json!(1), 0), set_entry(3, y, "c", "y", json!(2), 0)],
+                false,
+            ))
+        },
+    );
     store.sync(&wire).unwrap();
     assert!(wire.is_over(), "all ops of the batch were sent, and still it is staged");
     assert!(store.pending().unwrap().is_empty());

@@ -11,10 +11,11 @@ fn ten_thousand_moves_are_one_op_on_the_wire() {
     let store = fleet.open("a");
     store.set("c", "slider", &json!({"x": 0})).unwrap();
     store.sync(&server.wire()).unwrap();
-    let first = store.update("c", "slider", |value| value["x"] = 1.into()).unwrap().unwrap();
+    let moved = |x: u64| patch(json!([{"op": "replace", "path": "/x", "value": x}]));
+    let first = store.patch("c", "slider", &moved(1)).unwrap();
     let mut last = first;
     for x in 2..=10_000 {
-        last = store.update("c", "slider", |value| value["x"] = x.into()).unwrap().unwrap();
+        last = store.patch("c", "slider", &moved(x)).unwrap();
     }
     assert_eq!(store.outcome(last).unwrap(), Some(Outcome::FoldedInto(first)));
     let direct = server.wire();

@@ -3,6 +3,7 @@
 use crate::support::{Call, Fault, FaultyWire, Fleet, Random, Server, patch, view};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
 use syncstore::protocol::{EntryOutcome, Format};
 use syncstore::wire::Wire;
 use syncstore::{Outcome, Ref, Store};
@@ -21,7 +22,9 @@ fn edit(store: &Store, random: &mut Random, mark: u64) -> Vec<Ref> {
         0..=2 => vec![store.set(collection, key, &value).unwrap()],
         // Where there is nothing to patch, the store says so and nothing is queued.
         3..=5 => store.patch(collection, key, &append).into_iter().collect(),
-        6 | 7 => store.update(collection, key, |now| now["deep"]["x"] = mark.into()).ok().flatten().into_iter().collect(),
+        6 | 7 => {
+            store.update(collection, key, |now| now["deep"]["x"] = mark.into()).ok().flatten().into_iter().collect()
+        }
         8 => vec![store.delete(collection, key).unwrap()],
         _ => {
             let mut batch = store.batch();
@@ -58,10 +61,15 @@ fn settled(store: &Store, op: Ref) -> Outcome {
     }
 }
 
-fn run(seed: u64) {
+/// With `forgetful`, the server prunes its log behind the replicas' backs.
+fn run(seed: u64, forgetful: bool) {
     let mut random = Random::new(seed);
     let fleet = Fleet::seeded(seed);
-    let server = Server::start();
+    let server = Server::with(move |options| {
+        if forgetful {
+            options.retention.log_entries = 15;
+        }
+    });
     let format = *random.pick(&[None, Some(Format::Json), Some(Format::MessagePack)]);
     let direct: Vec<Box<dyn Wire>> = (0..REPLICAS)
         .map(|_| -> Box<dyn Wire> {
@@ -91,7 +99,12 @@ fn run(seed: u64) {
     let mut made: Vec<Vec<Ref>> = vec![Vec::new(); REPLICAS];
     for mark in 0..STEPS {
         let n = random.below(REPLICAS as u64) as usize;
-        fleet.environment.advance(std::time::Duration::from_millis(random.below(20)));
+        fleet.environment.advance(Duration::from_millis(random.below(20)));
+        if forgetful && random.percent(8) {
+            // Checkpoints that nobody reads hold the log back for a day.
+            server.environment.advance(Duration::from_secs(26 * 3600));
+            server.prune();
+        }
         match random.below(10) {
             0..=5 => {
                 let refs = edit(&stores[n], &mut random, mark);
@@ -124,7 +137,7 @@ fn run(seed: u64) {
     }
     let expected: BTreeMap<(String, String), Value> =
         server.items().into_iter().map(|(item, (value, _))| (item, value)).collect();
-    let log = server.log();
+    let log = if forgetful { Vec::new() } else { server.log() };
     let mut seqs: HashMap<Ref, u64> = HashMap::new();
     for entry in log.iter().filter(|entry| entry.outcome == EntryOutcome::Accepted) {
         assert_eq!(seqs.insert(entry.op_ref, entry.seq), None, "seed {seed}: {} twice", entry.op_ref);
@@ -137,6 +150,13 @@ fn run(seed: u64) {
         for op in &made[n] {
             assert!(known.insert(*op), "seed {seed}: {op} was made twice");
             let survivor = settled(&stores[n], *op);
+            if forgetful {
+                assert!(
+                    matches!(survivor, Outcome::Accepted { .. } | Outcome::Rejected(_)),
+                    "seed {seed}: {survivor:?}"
+                );
+                continue;
+            }
             match (store_entry(&stores[n], *op, &seqs), survivor) {
                 // A delete of something missing is told to its sender only.
                 (None, Outcome::Accepted { .. }) => {}
@@ -161,16 +181,27 @@ fn store_entry(store: &Store, op: Ref, seqs: &HashMap<Ref, u64>) -> Option<u64> 
     seqs.get(&op).copied()
 }
 
-#[test]
-fn three_replicas_converge_whatever_is_lost_repeated_or_late() {
-    // SYNCSTORE_SEED runs one seed, the one that a failure names.
-    if let Ok(seed) = std::env::var("SYNCSTORE_SEED") {
-        return run(seed.parse().unwrap());
-    }
-    for seed in 0..40 {
-        if let Err(failure) = std::panic::catch_unwind(|| run(seed)) {
+/// SYNCSTORE_SEED runs one seed, the one that a failure names; SYNCSTORE_SEEDS so many, for a longer search.
+fn run_seeds(usual: u64, forgetful: bool) {
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
+    let seeds = match number("SYNCSTORE_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("SYNCSTORE_SEEDS").unwrap_or(usual),
+    };
+    for seed in seeds {
+        if let Err(failure) = std::panic::catch_unwind(|| run(seed, forgetful)) {
             eprintln!("the seed is {seed}");
             std::panic::resume_unwind(failure);
         }
     }
+}
+
+#[test]
+fn three_replicas_converge_whatever_is_lost_repeated_or_late() {
+    run_seeds(25, false);
+}
+
+#[test]
+fn three_replicas_converge_while_their_cursors_expire() {
+    run_seeds(15, true);
 }

@@ -211,10 +211,10 @@ fn what_does_not_fit_is_divergence_and_a_checkpoint_under_a_new_client_id_mends_
         assert_ne!(before, after, "{what}");
         assert_eq!(wire.pushed()[0].client, after, "{what}");
         assert_eq!(wire.pushed()[0].ops[0].op_ref, kept, "{what}: the outbox goes again under the same refs");
-        assert_eq!(view(&store).into_iter().map(|((_, key), value)| (key, value)).collect::<Vec<_>>(), [
-            ("k".to_owned(), json!({"a": 2})),
-            ("mine".to_owned(), json!(1))
-        ]);
+        assert_eq!(
+            view(&store).into_iter().map(|((_, key), value)| (key, value)).collect::<Vec<_>>(),
+            [("k".to_owned(), json!({"a": 2})), ("mine".to_owned(), json!(1))]
+        );
         assert!(store.pending().unwrap().is_empty());
     }
 }
@@ -339,9 +339,8 @@ fn a_page_for_a_cursor_that_another_store_moved_on_from_is_not_applied() {
     let fleet = Fleet::new();
     let store = loaded(&fleet, "a", 3, vec![item("c", "k", json!([1]), 3)]);
     let other = fleet.open("a");
-    let append = |seq, from| {
-        patch_entry(seq, foreign(seq), "c", "k", json!([{"op": "add", "path": "/-", "value": seq}]), from)
-    };
+    let append =
+        |seq, from| patch_entry(seq, foreign(seq), "c", "k", json!([{"op": "add", "path": "/-", "value": seq}]), from);
     let wire = ScriptedWire::new();
     wire.on_pull(move |request| {
         // While this answer is under way, the other store reads further.
@@ -381,7 +380,14 @@ fn a_patched_value_may_be_larger_than_a_client_may_write() {
     let large = "x".repeat((1 << 20) + 10);
     let store = loaded(&fleet, "a", 1, vec![item("c", "k", json!({"t": large, "n": 0}), 1)]);
     let wire = ScriptedWire::new();
-    wire.on_pull_page(vec![patch_entry(2, foreign(2), "c", "k", json!([{"op": "replace", "path": "/n", "value": 1}]), 1)]);
+    wire.on_pull_page(vec![patch_entry(
+        2,
+        foreign(2),
+        "c",
+        "k",
+        json!([{"op": "replace", "path": "/n", "value": 1}]),
+        1,
+    )]);
     let report = store.pull(&wire).unwrap();
     assert_eq!(report.bootstrapped, None);
     assert_eq!(get(&store, "c", "k").unwrap()["n"], 1);
@@ -455,12 +461,15 @@ fn a_replay_leaves_what_the_pages_already_hold_and_takes_every_outcome() {
         delete_entry(22, foreign(22), "c", "deleted later", 12),
         delete_entry(23, foreign(23), "c", "ahead of its delete", 10),
     ];
-    wire.on_checkpoint_items(10, vec![
-        item("c", "ahead", json!(["to 20"]), 20),
-        item("c", "behind", json!(["to 10"]), 10),
-        item("c", "ahead of its delete", json!("made again"), 24),
-        item("c", "own", json!("first"), 16),
-    ])
+    wire.on_checkpoint_items(
+        10,
+        vec![
+            item("c", "ahead", json!(["to 20"]), 20),
+            item("c", "behind", json!(["to 10"]), 10),
+            item("c", "ahead of its delete", json!("made again"), 24),
+            item("c", "own", json!("first"), 16),
+        ],
+    )
     .on_pull(|request| {
         assert!(request.own_payloads, "a checkpoint's items know nothing of what this replica sent");
         Ok(page_of(request, entries, false))
@@ -524,8 +533,14 @@ fn a_stranger_form_of_an_own_op_is_what_counts() {
     let op = store.set("c", "k", &json!({"n": 1})).unwrap();
     let later = store.patch("c", "k", &patch(json!([{"op": "add", "path": "/m", "value": 5}]))).unwrap();
     let wire = ScriptedWire::new();
-    wire.on_push(|request| Ok(accept_all(request, 2)))
-        .on_pull_page(vec![set_entry(2, op, "c", "k", json!({"n": 100}), 1)]);
+    wire.on_push(|request| Ok(accept_all(request, 2))).on_pull_page(vec![set_entry(
+        2,
+        op,
+        "c",
+        "k",
+        json!({"n": 100}),
+        1,
+    )]);
     // Folded: both are one op.
     assert_eq!(store.outcome(later).unwrap(), Some(Outcome::FoldedInto(op)));
     store.sync(&wire).unwrap();

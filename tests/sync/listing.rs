@@ -5,7 +5,27 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use syncstore::{KeyRange, Store};
 
-const LETTERS: &[&str] = &["", "a", "b", "A", "z", "~", "0", "ä", "\0", "\u{7f}", "\u{d7ff}", "\u{e000}", "漢", "\u{ffff}", "😀", "\u{10ffff}", "%", "_", "'"];
+const LETTERS: &[&str] = &[
+    "",
+    "a",
+    "b",
+    "A",
+    "z",
+    "~",
+    "0",
+    "ä",
+    "\0",
+    "\u{7f}",
+    "\u{d7ff}",
+    "\u{e000}",
+    "漢",
+    "\u{ffff}",
+    "😀",
+    "\u{10ffff}",
+    "%",
+    "_",
+    "'",
+];
 
 fn key(random: &mut Random) -> String {
     let mut key = String::new();

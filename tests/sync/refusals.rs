@@ -47,11 +47,9 @@ fn a_poison_op_among_a_thousand_is_rejected_and_the_rest_arrive() {
 /// Refuses every push that holds an op of this key, as a proxy or a server does that looks at the whole.
 fn refusing<'a>(inner: &'a dyn syncstore::wire::Wire, key: &'static str, status: u16) -> FaultyWire<'a> {
     FaultyWire::new(inner, move |call| match call {
-        Call::Push(request) if request.ops.iter().any(|op| op.key == key) => Fault::Fail(WireError::Refused {
-            status,
-            code: String::new(),
-            message: format!("refused with {status}"),
-        }),
+        Call::Push(request) if request.ops.iter().any(|op| op.key == key) => {
+            Fault::Fail(WireError::Refused { status, code: String::new(), message: format!("refused with {status}") })
+        }
         _ => Fault::None,
     })
 }
@@ -200,4 +198,20 @@ fn an_op_refused_alone_that_had_arrived_before_is_corrected_by_the_log() {
     store.sync(&wire).unwrap();
     assert_eq!(store.outcome(op).unwrap(), Some(Outcome::Accepted { seq: 1 }));
     assert_eq!(get(&store, "c", "k"), Some(json!(1)));
+}
+
+#[test]
+fn an_op_older_than_the_outcomes_that_the_server_keeps_is_rejected_and_reported() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let store = fleet.open("a");
+    store.sync(&server.wire()).unwrap();
+    let old = store.set("c", "old", &1).unwrap();
+    let away = std::time::Duration::from_secs(200 * 24 * 3600);
+    (server.environment.advance(away), fleet.environment.advance(away));
+    server.prune();
+    let new = store.set("c", "new", &1).unwrap();
+    store.sync(&server.wire()).unwrap();
+    assert_eq!(rejection(&store, old).code, Code::EXPIRED);
+    assert!(matches!(store.outcome(new).unwrap(), Some(Outcome::Accepted { .. })));
+    assert_eq!((get(&store, "c", "old"), store.pending_count().unwrap()), (None, 0));
 }

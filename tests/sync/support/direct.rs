@@ -86,11 +86,8 @@ impl Wire for DirectWire {
     }
 
     fn checkpoint(&self, request: &CheckpointRequest) -> Result<CheckpointPage, WireError> {
-        let request = service::CheckpointRequest {
-            client: request.client,
-            page: request.page.clone(),
-            limit: request.limit,
-        };
+        let request =
+            service::CheckpointRequest { client: request.client, page: request.page.clone(), limit: request.limit };
         self.answer(self.server.service(|service| service.checkpoint(DB, &self.caller, &request)))
     }
 
