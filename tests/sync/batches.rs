@@ -233,7 +233,6 @@ fn a_batch_that_the_server_forgot_is_pushed_again() {
     let (x, y) = (receipt.ops[0], receipt.ops[1]);
     wire.on_push(staged).on_pull_page(Vec::new()).on_push(|request| Ok(accept_all(request, 2))).on_pull(
         move |request| {
-            assert!(request.own_payloads || !request.own_payloads);
             Ok(page_of(
                 request,
                 vec![set_entry(2, x, "c", "x", json!(1), 0), set_entry(3, y, "c", "y", json!(2), 0)],

@@ -55,13 +55,13 @@ fn the_survivor_keeps_the_earlier_place_ref_and_base() {
 
 #[test]
 fn each_pair_folds_to_what_the_two_would_have_done() {
-    type Edit = fn(&Store);
-    let set: Edit = |store| drop(store.set("c", "k", &json!({"a": 1, "l": []})).unwrap());
+    type Edit = fn(&Store) -> syncstore::Ref;
+    let set: Edit = |store| store.set("c", "k", &json!({"a": 1, "l": []})).unwrap();
     let append: Edit =
-        |store| drop(store.patch("c", "k", &patch(json!([{"op": "add", "path": "/l/-", "value": 1}]))).unwrap());
+        |store| store.patch("c", "k", &patch(json!([{"op": "add", "path": "/l/-", "value": 1}]))).unwrap();
     let replace: Edit =
-        |store| drop(store.patch("c", "k", &patch(json!([{"op": "replace", "path": "/a", "value": 2}]))).unwrap());
-    let delete: Edit = |store| drop(store.delete("c", "k").unwrap());
+        |store| store.patch("c", "k", &patch(json!([{"op": "replace", "path": "/a", "value": 2}]))).unwrap();
+    let delete: Edit = |store| store.delete("c", "k").unwrap();
     let pairs: [(&str, &[Edit], u64); 8] = [
         ("set set", &[set, set], 1),
         ("set patch", &[set, append], 1),
@@ -79,7 +79,9 @@ fn each_pair_folds_to_what_the_two_would_have_done() {
             let store = fleet.open_with("a", |options| options.coalescing = coalescing);
             set(&store);
             store.sync(&server.wire()).unwrap();
-            edits.iter().for_each(|edit| edit(&store));
+            for edit in edits {
+                edit(&store);
+            }
             let expected = if coalescing { rows } else { edits.len() as u64 };
             assert_eq!(store.pending_count().unwrap(), expected, "{name}, coalescing {coalescing}");
             let before = get(&store, "c", "k");

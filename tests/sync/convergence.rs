@@ -89,7 +89,7 @@ fn run(seed: u64, forgetful: bool) {
         .collect();
     let open = |n: usize| {
         fleet.open_with(&format!("r{n}"), |options| {
-            options.coalescing = seed % 4 != 0;
+            options.coalescing = !seed.is_multiple_of(4);
             options.push_ops = 1 + (seed % 5) as u32;
             options.pull_entries = 1 + (seed % 7) as u32;
             options.checkpoint_items = 1 + (seed % 3) as u32;
@@ -198,10 +198,10 @@ fn run_seeds(usual: u64, forgetful: bool) {
 
 #[test]
 fn three_replicas_converge_whatever_is_lost_repeated_or_late() {
-    run_seeds(25, false);
+    run_seeds(60, false);
 }
 
 #[test]
 fn three_replicas_converge_while_their_cursors_expire() {
-    run_seeds(15, true);
+    run_seeds(60, true);
 }

@@ -6,6 +6,7 @@
 //! | section, rule | tests |
 //! |---|---|
 //! | 1: a cursor of a rewound log is 410 | `rewound::*`; grown past the cursor: `rewound::a_rewound_log_that_has_grown_past_the_cursor_is_still_found_out` |
+//! | 1: a client id belongs to one user | `refusals::a_replica_that_belongs_to_another_user_is_refused_and_keeps_what_it_has` |
 //! | 1: other tags are another log | `bootstrap::other_tags_than_before_load_a_checkpoint_like_an_expired_cursor` |
 //! | 1: limits, here and there alike | `limits::*`, `ledger::what_the_server_publishes_is_what_the_store_refuses` |
 //! | 2: `base`, the own ops do not count | `rebasing::the_own_second_op_is_not_stale_because_of_the_first`, `coalescing::the_survivor_keeps_the_earlier_place_ref_and_base` |
@@ -28,9 +29,10 @@
 //! | 4: `hidden` | `hostile::a_hidden_outcome_settles_the_op_and_shows_nothing` |
 //! | 4: `from`, divergence, one way to recover | `hostile::what_does_not_fit_is_divergence_and_a_checkpoint_under_a_new_client_id_mends_it`, `hostile::divergence_that_no_checkpoint_mends_ends_in_an_error_after_few_tries`, `rewound::a_restored_replica_file_is_found_out_and_loses_nothing`, `copies::*` |
 //! | 4: nothing twice, nothing for another cursor | `hostile::an_entry_at_or_below_the_position_moves_no_base_but_its_outcome_counts`, `hostile::a_page_for_a_cursor_that_another_store_moved_on_from_is_not_applied` |
+//! | 5: checkpoints that no server makes | `replay::a_checkpoint_that_no_server_makes_is_refused_and_leaves_what_there_is`, `replay::a_page_that_names_itself_next_and_a_page_of_another_checkpoint_are_refused` |
 //! | 5.1: resumes, begins again | `bootstrap::a_hundred_thousand_documents_arrive_through_interruptions_at_random_pages`, `bootstrap::a_bootstrap_may_be_interrupted_at_every_call_and_resumes`, `bootstrap::a_checkpoint_that_expired_is_begun_again` |
-//! | 5.2: the replay leaves what pages hold, takes every outcome | `hostile::a_replay_leaves_what_the_pages_already_hold_and_takes_every_outcome` |
-//! | 5.3: the whole outbox again; settled in the swap | `hostile::a_bootstrap_pushes_the_whole_outbox_again_and_settles_it_in_the_swap`, `bootstrap::an_outbox_larger_than_a_push_goes_again_in_order`, `bootstrap::a_lost_answer_behind_an_expired_cursor_is_not_applied_twice` |
+//! | 5.2: the replay leaves what pages hold, takes every outcome | `replay::a_replay_leaves_what_the_pages_already_hold_and_takes_every_outcome` |
+//! | 5.3: the whole outbox again; settled in the swap | `replay::a_bootstrap_pushes_the_whole_outbox_again_and_settles_it_in_the_swap`, `bootstrap::an_outbox_larger_than_a_push_goes_again_in_order`, `bootstrap::a_lost_answer_behind_an_expired_cursor_is_not_applied_twice` |
 //! | 5.4: pending ops on top | `bootstrap::local_writes_survive_while_the_bootstrap_runs`, `bootstrap::an_expired_cursor_loads_a_checkpoint_and_keeps_the_outbox` |
 //! | 5, rewound: no claims, no hints, `undone` | `rewound::ops_above_the_restored_position_are_undone_and_pending_ones_go_without_a_claim`, `rewound::an_interrupted_recovery_still_undoes_and_makes_no_claims`, `rewound::writes_made_while_it_recovers_make_no_claim_either_even_when_the_recovery_begins_again` |
 //! | 7: every number and character survives every format | `limits::every_number_and_every_character_survives_the_whole_way` |
@@ -52,4 +54,5 @@ mod listing;
 mod rebasing;
 mod refusals;
 mod repeats;
+mod replay;
 mod rewound;

@@ -206,12 +206,37 @@ fn an_op_older_than_the_outcomes_that_the_server_keeps_is_rejected_and_reported(
     let store = fleet.open("a");
     store.sync(&server.wire()).unwrap();
     let old = store.set("c", "old", &1).unwrap();
+    // What the server forgets in the meantime is younger.
+    fleet.environment.advance(std::time::Duration::from_secs(1));
+    let other = fleet.open("b");
+    other.set("c", "other", &1).unwrap();
+    other.sync(&server.wire()).unwrap();
+    other.sync(&server.wire()).unwrap();
     let away = std::time::Duration::from_secs(200 * 24 * 3600);
-    (server.environment.advance(away), fleet.environment.advance(away));
+    server.environment.advance(away);
+    fleet.environment.advance(away);
     server.prune();
     let new = store.set("c", "new", &1).unwrap();
     store.sync(&server.wire()).unwrap();
     assert_eq!(rejection(&store, old).code, Code::EXPIRED);
     assert!(matches!(store.outcome(new).unwrap(), Some(Outcome::Accepted { .. })));
     assert_eq!((get(&store, "c", "old"), store.pending_count().unwrap()), (None, 0));
+}
+
+#[test]
+fn a_replica_that_belongs_to_another_user_is_refused_and_keeps_what_it_has() {
+    use syncstore_server::service::Caller;
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let store = fleet.open("a");
+    store.set("c", "k", &1).unwrap();
+    store.sync(&server.wire()).unwrap();
+    let op = store.set("c", "k", &2).unwrap();
+    let other = server.wire_of(Caller { user: "bob".into(), ..crate::support::server::caller() });
+    let error = store.sync(&other).unwrap_err();
+    assert!(matches!(error.error(), syncstore::Error::Wire(WireError::Forbidden(_))), "{error}");
+    let error = store.pull(&other).unwrap_err();
+    assert!(matches!(error.error(), syncstore::Error::Wire(WireError::Forbidden(_))), "{error}");
+    assert_eq!((store.outcome(op).unwrap(), get(&store, "c", "k")), (Some(Outcome::InFlight), Some(json!(2))));
+    store.sync(&server.wire()).unwrap();
+    assert_eq!(server.value("c", "k"), Some(json!(2)));
 }

@@ -207,7 +207,7 @@ fn a_push_before_the_first_pull_has_no_cursor_and_one_after_has_the_replicas() {
     assert!(last.cursor.is_some() && last.ops.len() == 1);
     assert!(pulled.count() > 0);
     assert_eq!(last.ops[0].base, Some(1));
-    assert_eq!(last.ops[0].op_ref.is_v7(), true);
+    assert!(last.ops[0].op_ref.is_v7());
 }
 
 #[test]
