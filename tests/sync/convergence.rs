@@ -4,7 +4,7 @@ use crate::support::{Call, Fault, FaultyWire, Fleet, Random, Server, patch, view
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
-use syncstore::protocol::{EntryOutcome, Format};
+use syncstore::protocol::{EntryOutcome, Format, OpKind};
 use syncstore::wire::Wire;
 use syncstore::{Outcome, Ref, Store};
 
@@ -49,20 +49,18 @@ fn trouble(random: &mut Random, call: &Call) -> Fault {
     }
 }
 
-/// The outcome at the end of the chain of folds.
-fn settled(store: &Store, op: Ref) -> Outcome {
-    let mut op = op;
-    loop {
-        match store.outcome(op).unwrap() {
-            Some(Outcome::FoldedInto(other)) => op = other,
-            Some(outcome) => return outcome,
-            None => panic!("{op} is forgotten"),
-        }
-    }
+/// What the server does behind the replicas' backs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mischief {
+    Nothing,
+    /// It prunes its log.
+    Forgets,
+    /// It is restored from an older backup, with a new epoch.
+    Rewinds,
 }
 
-/// With `forgetful`, the server prunes its log behind the replicas' backs.
-fn run(seed: u64, forgetful: bool) {
+fn run(seed: u64, mischief: Mischief) {
+    let forgetful = mischief == Mischief::Forgets;
     let mut random = Random::new(seed);
     let fleet = Fleet::seeded(seed);
     let server = Server::with(move |options| {
@@ -97,7 +95,19 @@ fn run(seed: u64, forgetful: bool) {
     };
     let mut stores: Vec<Store> = (0..REPLICAS).map(open).collect();
     let mut made: Vec<Vec<Ref>> = vec![Vec::new(); REPLICAS];
+    let mut deletes: HashSet<Ref> = HashSet::new();
+    let mut backup = None;
+    let backup_at = random.below(STEPS / 2);
+    let restore_at = backup_at + 1 + random.below(STEPS / 2);
     for mark in 0..STEPS {
+        if mischief == Mischief::Rewinds {
+            if mark == backup_at {
+                backup = Some(server.backup());
+            }
+            if let Some(backup) = backup.as_ref().filter(|_| mark == restore_at) {
+                server.restore(backup, true);
+            }
+        }
         let n = random.below(REPLICAS as u64) as usize;
         fleet.environment.advance(Duration::from_millis(random.below(20)));
         if forgetful && random.percent(8) {
@@ -108,6 +118,9 @@ fn run(seed: u64, forgetful: bool) {
         match random.below(10) {
             0..=5 => {
                 let refs = edit(&stores[n], &mut random, mark);
+                // What a delete folded into is a delete, and so is what folded into that before.
+                let pending = stores[n].pending().unwrap();
+                deletes.extend(pending.iter().filter(|op| op.kind == OpKind::Delete).map(|op| op.op_ref));
                 made[n].extend(refs);
             }
             6 => drop(stores[n].push(&wires[n])),
@@ -149,17 +162,17 @@ fn run(seed: u64, forgetful: bool) {
         assert_eq!(stores[n].position().unwrap(), stores[0].position().unwrap(), "seed {seed}");
         for op in &made[n] {
             assert!(known.insert(*op), "seed {seed}: {op} was made twice");
-            let survivor = settled(&stores[n], *op);
+            let survivor = survivor_of(&stores[n], *op);
+            let outcome =
+                stores[n].outcome(survivor).unwrap().unwrap_or_else(|| panic!("seed {seed}: {op} is forgotten"));
             if forgetful {
-                assert!(
-                    matches!(survivor, Outcome::Accepted { .. } | Outcome::Rejected(_)),
-                    "seed {seed}: {survivor:?}"
-                );
+                assert!(matches!(outcome, Outcome::Accepted { .. } | Outcome::Rejected(_)), "seed {seed}: {outcome:?}");
                 continue;
             }
-            match (store_entry(&stores[n], *op, &seqs), survivor) {
+            match (seqs.get(&survivor).copied(), outcome) {
+                (None, Outcome::Undone { .. }) if mischief == Mischief::Rewinds => {}
                 // A delete of something missing is told to its sender only.
-                (None, Outcome::Accepted { .. }) => {}
+                (None, Outcome::Accepted { .. }) if deletes.contains(&survivor) => {}
                 (Some(seq), Outcome::Accepted { seq: said }) => assert_eq!(seq, said, "seed {seed}"),
                 (None, Outcome::Rejected(why)) => assert!(!why.message.is_empty(), "seed {seed}"),
                 (entry, outcome) => panic!("seed {seed}: {op} is {outcome:?}, its entry {entry:?}"),
@@ -172,24 +185,24 @@ fn run(seed: u64, forgetful: bool) {
     }
 }
 
-/// Where the log has the op that a ref ended in.
-fn store_entry(store: &Store, op: Ref, seqs: &HashMap<Ref, u64>) -> Option<u64> {
+/// The op that a ref ended in.
+fn survivor_of(store: &Store, op: Ref) -> Ref {
     let mut op = op;
     while let Some(Outcome::FoldedInto(other)) = store.outcome(op).unwrap() {
         op = other;
     }
-    seqs.get(&op).copied()
+    op
 }
 
 /// SYNCSTORE_SEED runs one seed, the one that a failure names; SYNCSTORE_SEEDS so many, for a longer search.
-fn run_seeds(usual: u64, forgetful: bool) {
+fn run_seeds(usual: u64, mischief: Mischief) {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
     let seeds = match number("SYNCSTORE_SEED") {
         Some(seed) => seed..seed + 1,
         None => 0..number("SYNCSTORE_SEEDS").unwrap_or(usual),
     };
     for seed in seeds {
-        if let Err(failure) = std::panic::catch_unwind(|| run(seed, forgetful)) {
+        if let Err(failure) = std::panic::catch_unwind(|| run(seed, mischief)) {
             eprintln!("the seed is {seed}");
             std::panic::resume_unwind(failure);
         }
@@ -198,10 +211,15 @@ fn run_seeds(usual: u64, forgetful: bool) {
 
 #[test]
 fn three_replicas_converge_whatever_is_lost_repeated_or_late() {
-    run_seeds(60, false);
+    run_seeds(60, Mischief::Nothing);
 }
 
 #[test]
 fn three_replicas_converge_while_their_cursors_expire() {
-    run_seeds(60, true);
+    run_seeds(60, Mischief::Forgets);
+}
+
+#[test]
+fn three_replicas_converge_after_the_server_was_restored() {
+    run_seeds(60, Mischief::Rewinds);
 }
