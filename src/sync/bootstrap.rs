@@ -9,13 +9,14 @@ use super::slice::Slice;
 use super::{Engine, Halt};
 use crate::error::{Error, Result};
 use crate::outbox::{ledger, queue};
-use crate::protocol::{CheckpointItem, CheckpointPage, ClientId, Seq};
+use crate::protocol::{CheckpointItem, CheckpointPage, ClientId, Cursor, Seq};
 use crate::replica::collections::{self, Life};
 use crate::replica::items;
 use crate::replica::state::{Bootstrap, Phase, Reason, State};
-use crate::wire::{CheckpointRequest, WireError};
+use crate::wire::{CheckpointRequest, PullRequest, WireError};
 use rusqlite::Connection;
 use std::collections::HashMap;
+use std::time::Duration;
 
 /// Items of a page in one transaction, and items that one transaction deletes: a few milliseconds.
 const SLICE: usize = 500;
@@ -90,7 +91,7 @@ impl Engine<'_> {
         let mut restarts = 0;
         loop {
             let state = self.replica.read(State::load)?;
-            let Some(bootstrap) = state.bootstrap.filter(|bootstrap| bootstrap.phase == Phase::Load) else {
+            let Some(bootstrap) = state.bootstrap.clone().filter(|bootstrap| bootstrap.phase == Phase::Load) else {
                 return Ok(());
             };
             if bootstrap.page.is_none() {
@@ -107,6 +108,7 @@ impl Engine<'_> {
                     if request.page.is_some() && restarts < MOST_RESTARTS =>
                 {
                     self.restart()?;
+                    self.ask_whether_rewound(&state.client, state.cursor.as_ref(), bootstrap.reason)?;
                     restarts += 1;
                     continue;
                 }
@@ -122,6 +124,23 @@ impl Engine<'_> {
                 self.replica.checkpoint()?;
                 unmoved = 0;
             }
+        }
+    }
+
+    /// Asks with the cursor of the live items whether the log is still the one that they came from: a server that was
+    /// restored knows nothing of its later checkpoints, and the swap takes the place of the cursor that would tell.
+    fn ask_whether_rewound(&mut self, client: &ClientId, live: Option<&Cursor>, reason: Reason) -> Result<(), Halt> {
+        let (Some(cursor), true) = (live, reason != Reason::Rewound) else { return Ok(()) };
+        let request = PullRequest {
+            client: *client,
+            cursor: Some(cursor.clone()),
+            limit: 1,
+            wait: Duration::ZERO,
+            own_payloads: false,
+        };
+        match self.call(|wire| wire.pull(&request)) {
+            Ok(_) | Err(Halt::Bootstrap { reason: Reason::Expired, .. }) => Ok(()),
+            Err(halt) => Err(halt),
         }
     }
 

@@ -173,3 +173,34 @@ fn a_restored_replica_file_is_found_out_and_loses_nothing() {
     assert_eq!((get(&store, "c", "k"), get(&store, "c", "new")), (Some(json!({"n": 1})), Some(json!(1))));
     assert!(store.pending().unwrap().is_empty());
 }
+
+#[test]
+fn a_log_rewound_while_an_expired_replica_loads_is_found_out() {
+    let (fleet, server) = (Fleet::new(), Server::with(|options| options.retention.log_entries = 5));
+    let (ours, theirs) = (fleet.open_with("a", |options| options.checkpoint_items = 2), fleet.open("b"));
+    theirs.sync(&server.wire()).unwrap();
+    for n in 0..6 {
+        theirs.set("c", &format!("k{n}"), &n).unwrap();
+    }
+    theirs.sync(&server.wire()).unwrap();
+    let backup = server.backup();
+    ours.sync(&server.wire()).unwrap();
+    let lost = ours.set("c", "lost", &1).unwrap();
+    ours.sync(&server.wire()).unwrap();
+    let Some(Outcome::Accepted { seq }) = ours.outcome(lost).unwrap() else { panic!("not accepted") };
+    for n in 0..20 {
+        theirs.set("d", &format!("k{n}"), &n).unwrap();
+    }
+    theirs.sync(&server.wire()).unwrap();
+    server.environment.advance(std::time::Duration::from_secs(30 * 24 * 3600));
+    server.prune();
+    let direct = server.wire();
+    // The pull is told that the cursor expired; the second page never comes.
+    ours.pull(&FaultyWire::nth(&direct, 2, Fault::LoseRequest)).unwrap_err();
+    assert!(ours.bootstrap_progress().unwrap().unwrap().loaded > 0);
+    server.restore(&backup, true);
+    let report = ours.sync(&direct).unwrap();
+    assert_eq!((report.bootstrapped, report.undone), (Some(BootstrapReason::Rewound), 1));
+    assert_eq!(ours.outcome(lost).unwrap(), Some(Outcome::Undone { seq }));
+    assert_eq!(get(&ours, "c", "lost"), None);
+}
