@@ -114,12 +114,14 @@ pub(crate) fn fold(connection: &Connection, op_ref: Ref, into: Ref, now: u64) ->
     Ok(())
 }
 
-/// Whether an op was refused without a place in the log, and the log may know better: the request that brought
-/// it was taken, and its answer lost, before the one that was refused.
+/// Whether an op was refused without a place in the log, or undone, and the log may know better: the request that
+/// brought it was taken, and its answer lost, before the one that was refused; or it came late, when the log had been
+/// restored.
 pub(crate) fn may_be_accepted(connection: &Connection, op_ref: Ref) -> Result<bool> {
     Ok(match outcome(connection, op_ref)? {
         // What the log has under a reused ref is another op.
         Some(Outcome::Rejected(rejection)) => rejection.seq.is_none() && rejection.code != Code::REF_REUSED,
+        Some(Outcome::Undone { .. }) => true,
         _ => false,
     })
 }
@@ -129,9 +131,9 @@ pub(crate) fn correct(connection: &Connection, op_ref: Ref, seq: Seq) -> Result<
     connection
         .prepare_cached(
             "UPDATE ledger SET outcome = ?4, seq = ?3, failure = NULL, payload = NULL
-             WHERE id = ?1 AND random = ?2 AND outcome = ?5 AND seq IS NULL",
+             WHERE id = ?1 AND random = ?2",
         )?
-        .execute((op_ref.order(), op_ref.random() as i64, seq as i64, ACCEPTED, REJECTED))?;
+        .execute((op_ref.order(), op_ref.random() as i64, seq as i64, ACCEPTED))?;
     Ok(())
 }
 

@@ -313,3 +313,38 @@ fn a_batch_behind_a_rejected_op_waits_as_a_whole() {
     assert_eq!(view(&ours).len(), 1);
     assert_eq!(server.items().len(), 1, "nothing of the batch is on the server");
 }
+
+#[test]
+fn nothing_overtakes_a_batch_that_is_held_back() {
+    use crate::support::ScriptedWire;
+    use crate::support::scripted::{page_of, result};
+    use syncstore::protocol::{InboxPage, PushOutcome, PushResponse};
+    let fleet = Fleet::new();
+    let store = crate::hostile::loaded(&fleet, "a", 1, Vec::new());
+    let refused = store.set("c", "k", &0).unwrap();
+    let wire = ScriptedWire::new();
+    // Refused at a seq that the base does not reach yet.
+    wire.on_push(move |_| Ok(PushResponse { seq: 9, results: vec![result(refused, PushOutcome::Rejected, Some(9))] }));
+    store.push(&wire).unwrap();
+    let mut batch = store.batch();
+    batch.set("c", "x", &1).unwrap().set("c", "k", &1).unwrap();
+    batch.commit().unwrap();
+    let after = store.set("c", "x", &2).unwrap();
+    let free = store.set("c", "free", &3).unwrap();
+    wire.on_push(move |request| {
+        let pushed: Vec<_> = request.ops.iter().map(|op| op.op_ref).collect();
+        assert_eq!(pushed, [free], "{after} was made on top of the batch");
+        Ok(PushResponse { seq: 10, results: vec![result(free, PushOutcome::Accepted, Some(10))] })
+    });
+    store.push(&wire).unwrap();
+    assert!(wire.is_over());
+    // The rejection is in the base now: all of it goes, in order.
+    let position = |request: &_| {
+        Ok(InboxPage { seq: 10, cursor: crate::support::scripted::cursor(10), ..page_of(request, Vec::new(), false) })
+    };
+    wire.on_pull(position).on_push(|request| Ok(crate::support::scripted::accept_all(request, 11)));
+    store.pull(&wire).unwrap();
+    store.push(&wire).unwrap();
+    assert_eq!(wire.pushed()[2].ops.len(), 3);
+    assert_eq!(get(&store, "c", "x"), Some(json!(2)));
+}

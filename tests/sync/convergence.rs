@@ -106,6 +106,9 @@ fn run(seed: u64, mischief: Mischief) {
             }
             if let Some(backup) = backup.as_ref().filter(|_| mark == restore_at) {
                 server.restore(backup, true);
+                // A request that outlived the restore would bring back what its sender knows to be undone; that is
+                // `rewound::an_undone_op_that_arrives_late_in_the_restored_log_is_accepted_after_all`.
+                wires.iter().for_each(FaultyWire::drop_late);
             }
         }
         let n = random.below(REPLICAS as u64) as usize;
@@ -138,6 +141,12 @@ fn run(seed: u64, mischief: Mischief) {
     }
     // The network heals; what was under way arrives, at any time.
     for round in 0..4 {
+        if mischief == Mischief::Rewinds && round == 1 {
+            // A batch that was half there when the backup was made, and settled before the restore, holds back its
+            // items until it expires.
+            server.environment.advance(Duration::from_secs(8 * 24 * 3600));
+            server.prune();
+        }
         for n in 0..REPLICAS {
             let report = stores[n].sync(&*direct[n]).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
             if let Some(syncstore::BootstrapReason::Diverged(why)) = report.bootstrapped {
@@ -211,15 +220,15 @@ fn run_seeds(usual: u64, mischief: Mischief) {
 
 #[test]
 fn three_replicas_converge_whatever_is_lost_repeated_or_late() {
-    run_seeds(60, Mischief::Nothing);
+    run_seeds(40, Mischief::Nothing);
 }
 
 #[test]
 fn three_replicas_converge_while_their_cursors_expire() {
-    run_seeds(60, Mischief::Forgets);
+    run_seeds(40, Mischief::Forgets);
 }
 
 #[test]
 fn three_replicas_converge_after_the_server_was_restored() {
-    run_seeds(60, Mischief::Rewinds);
+    run_seeds(40, Mischief::Rewinds);
 }

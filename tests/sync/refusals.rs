@@ -212,6 +212,12 @@ fn an_op_older_than_the_outcomes_that_the_server_keeps_is_rejected_and_reported(
     other.set("c", "other", &1).unwrap();
     other.sync(&server.wire()).unwrap();
     other.sync(&server.wire()).unwrap();
+    // A server forgets nothing that a client with a checkpoint, or behind it, has not read.
+    server.environment.advance(std::time::Duration::from_secs(2 * 24 * 3600));
+    server.prune();
+    other.pull(&server.wire()).unwrap();
+    other.set("c", "other", &2).unwrap();
+    other.sync(&server.wire()).unwrap();
     let away = std::time::Duration::from_secs(200 * 24 * 3600);
     server.environment.advance(away);
     fleet.environment.advance(away);

@@ -3,7 +3,7 @@
 use crate::support::scripted::{accept_all, checkpoint_of, item};
 use crate::support::{Fault, FaultyWire, Fleet, ScriptedWire, Server, get, view};
 use serde_json::json;
-use syncstore::wire::{Expiry, WireError};
+use syncstore::wire::{Expiry, Wire, WireError};
 use syncstore::{BootstrapReason, Outcome};
 
 #[test]
@@ -203,4 +203,29 @@ fn a_log_rewound_while_an_expired_replica_loads_is_found_out() {
     assert_eq!((report.bootstrapped, report.undone), (Some(BootstrapReason::Rewound), 1));
     assert_eq!(ours.outcome(lost).unwrap(), Some(Outcome::Undone { seq }));
     assert_eq!(get(&ours, "c", "lost"), None);
+}
+
+#[test]
+fn an_undone_op_that_arrives_late_in_the_restored_log_is_accepted_after_all() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let ours = fleet.open("a");
+    ours.set("c", "k", &0).unwrap();
+    ours.sync(&server.wire()).unwrap();
+    let backup = server.backup();
+    let op = ours.set("c", "late", &1).unwrap();
+    let direct = server.wire();
+    let wire = FaultyWire::recording(&direct);
+    ours.sync(&wire).unwrap();
+    server.restore(&backup, true);
+    ours.sync(&direct).unwrap();
+    assert!(matches!(ours.outcome(op).unwrap(), Some(Outcome::Undone { .. })));
+    let before = ours.client_id().unwrap();
+    // A copy of the request that was on its way all the while, from before there was a cursor.
+    let mut copy = wire.pushed().remove(0);
+    copy.cursor = None;
+    direct.push(&copy).unwrap();
+    let report = ours.sync(&direct).unwrap();
+    assert!(matches!(ours.outcome(op).unwrap(), Some(Outcome::Accepted { .. })), "{:?}", ours.outcome(op).unwrap());
+    assert_eq!((report.bootstrapped, ours.client_id().unwrap()), (None, before));
+    assert_eq!(get(&ours, "c", "late"), Some(json!(1)));
 }

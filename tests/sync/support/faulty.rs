@@ -97,6 +97,11 @@ impl<'a> FaultyWire<'a> {
         delivered
     }
 
+    /// Loses the delayed requests.
+    pub fn drop_late(&self) {
+        self.late.lock().unwrap().clear();
+    }
+
     fn meet<T>(&self, call: Call, ask: impl Fn() -> Result<T, WireError>) -> Result<T, WireError> {
         self.calls.lock().unwrap().push(call.clone());
         let fault = (self.decide.lock().unwrap())(&call);
