@@ -1,5 +1,6 @@
 //! Why a request was not taken as a whole.
 
+use crate::core::Refusal;
 use crate::storage::StorageError;
 use std::time::Duration;
 use syncstore::protocol::Problem;
@@ -33,6 +34,17 @@ pub enum ServiceError {
     /// The files failed.
     #[error("storage: {0}")]
     Storage(#[from] StorageError),
+}
+
+impl From<Refusal> for ServiceError {
+    fn from(refusal: Refusal) -> ServiceError {
+        match refusal {
+            Refusal::Forbidden => ServiceError::Forbidden(refusal.to_string()),
+            Refusal::CursorExpired(expiry) => ServiceError::CursorExpired(expiry),
+            Refusal::TooLarge(what) => ServiceError::TooLarge(what),
+            Refusal::Storage(error) => ServiceError::Storage(error),
+        }
+    }
 }
 
 fn expiry_words(expiry: &Expiry) -> &'static str {

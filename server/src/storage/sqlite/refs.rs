@@ -2,7 +2,7 @@
 
 use super::{State, StorageError, Stored, int, uint};
 use crate::storage::{ClientKey, RefRow, RefState};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 use syncstore::protocol::{Ref, Seq};
 
 const REJECTED: i64 = 1;
