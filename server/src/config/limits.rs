@@ -13,6 +13,8 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 pub struct ServerLimits {
     /// Bytes of a request's body, as sent and inflated (8 MiB).
     pub body: usize,
+    /// Bytes of all bodies that are held at a time; beyond, requests are answered 503 (256 MiB).
+    pub body_memory: usize,
     /// Bytes of an item's value as JSON (1 MiB).
     pub value: usize,
     /// Ops of one push (1,000).
@@ -52,6 +54,7 @@ impl Default for ServerLimits {
         let wire = syncstore::protocol::Limits::default();
         ServerLimits {
             body: wire.body,
+            body_memory: 256 << 20,
             value: wire.value,
             push_ops: wire.push_ops,
             batch_ops: wire.batch_ops,
@@ -86,14 +89,15 @@ impl ServerLimits {
 
     /// How long the service keeps each thing that grows.
     pub fn retention(&self) -> Retention {
-        let mut retention = Retention::default();
-        retention.log_entries = self.log_retention;
-        retention.refs = HOUR * 24 * self.ref_days as u32;
-        retention.clients = HOUR * 24 * self.client_days as u32;
-        retention.staged = HOUR * self.staged_hours as u32;
-        retention.checkpoint_idle = HOUR * self.checkpoint_idle_hours as u32;
-        retention.checkpoint = HOUR * self.checkpoint_hours as u32;
-        retention
+        Retention {
+            log_entries: self.log_retention,
+            refs: HOUR * 24 * self.ref_days as u32,
+            clients: HOUR * 24 * self.client_days as u32,
+            staged: HOUR * self.staged_hours as u32,
+            checkpoint_idle: HOUR * self.checkpoint_idle_hours as u32,
+            checkpoint: HOUR * self.checkpoint_hours as u32,
+            ..Retention::default()
+        }
     }
 
     pub(crate) fn header_timeout(&self) -> Duration {
@@ -123,6 +127,7 @@ impl ServerLimits {
             Err(ConfigError::Value { field: format!("limits.{field}"), message })
         };
         within("body", self.body as u64, 1024)?;
+        within("body_memory", self.body_memory as u64, 1024)?;
         within("value", self.value as u64, 1)?;
         within("push_ops", self.push_ops as u64, 1)?;
         within("batch_ops", self.batch_ops as u64, 1)?;

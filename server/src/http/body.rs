@@ -1,7 +1,7 @@
 //! Bodies: read within a size and a time, inflated within a size, deflated for who asks.
 
 use super::refusal::Refusal;
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::http::StatusCode;
 use bytes::{Bytes, BytesMut};
 use flate2::Compression;
@@ -9,7 +9,9 @@ use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use http_body_util::BodyExt;
 use std::io::{Read, Write};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 // Below this many bytes a second on the whole, a body is a way to hold a connection.
@@ -23,36 +25,46 @@ const SMALLEST_GZIP: usize = 1024;
 const LARGEST_DISCARD: usize = 64 << 20;
 const LONGEST_DISCARD: Duration = Duration::from_secs(5);
 
-/// How large a body may be and how slowly it may come.
-#[derive(Clone, Copy, Debug)]
+/// How large a body may be, how slowly it may come, and how much memory all of them have.
+#[derive(Clone, Debug)]
 pub(crate) struct BodyLimits {
     /// Bytes, as sent and after inflating.
     pub(crate) size: usize,
     /// The longest pause between two parts, and the time before the slowest rate counts.
     pub(crate) pause: Duration,
+    /// A permit for each byte of the bodies that are held at a time.
+    pub(crate) memory: Arc<Semaphore>,
+}
+
+/// A body as it was sent, and its share of the memory for bodies.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) bytes: Bytes,
+    _share: Option<OwnedSemaphorePermit>,
 }
 
 impl BodyLimits {
-    /// Reads a body as it was sent.
+    /// Reads a body as it was sent; `announced`: its sender waits to be told to send it.
     ///
     /// 413 as soon as it is known to be too large, by what it declares or by what came; 408 when it
-    /// comes too slowly; 400 when it breaks off.
-    pub(crate) async fn read(&self, mut body: Body) -> Result<Bytes, Refusal> {
-        use axum::body::HttpBody;
+    /// comes too slowly; 400 when it breaks off; 503 when others have all the memory.
+    pub(crate) async fn read(&self, mut body: Body, announced: bool) -> Result<Held, Refusal> {
         let declared = body.size_hint();
         if declared.lower() > self.size as u64 {
-            discard(body).await;
+            if !announced {
+                discard(body).await;
+            }
             return Err(Refusal::too_large(self.size));
         }
         let start = Instant::now();
-        let mut read = BytesMut::with_capacity(declared.exact().unwrap_or(0) as usize);
-        let mut frames: u64 = 0;
+        let mut read = BytesMut::new();
+        let mut share: Option<OwnedSemaphorePermit> = None;
         loop {
             let allowed = self.pause + Duration::from_secs(read.len() as u64 / SLOWEST_RATE);
             let deadline = (Instant::now() + self.pause).min(start + allowed);
             let frame = match timeout_at(deadline, body.frame()).await {
                 Err(_) => return Err(too_slow()),
-                Ok(None) => return Ok(read.freeze()),
+                Ok(None) => return Ok(Held { bytes: read.freeze(), _share: share }),
                 Ok(Some(Err(_))) => return Err(Refusal::malformed("the body broke off")),
                 Ok(Some(Ok(frame))) => frame,
             };
@@ -61,12 +73,20 @@ impl BodyLimits {
                     discard(body).await;
                     return Err(Refusal::too_large(self.size));
                 }
-                if frames == 0 && declared.exact() == Some(data.len() as u64) {
-                    return Ok(data);
+                // By what has come, not by what is declared: a promise of many bytes costs nothing.
+                let Ok(more) = self.memory.clone().try_acquire_many_owned(data.len() as u32) else {
+                    discard(body).await;
+                    return Err(Refusal::unavailable("too many bodies come at a time", Duration::from_secs(1)));
+                };
+                match &mut share {
+                    Some(share) => share.merge(more),
+                    None => share = Some(more),
+                }
+                if read.is_empty() && declared.exact() == Some(data.len() as u64) {
+                    return Ok(Held { bytes: data, _share: share });
                 }
                 read.extend_from_slice(&data);
             }
-            frames += 1;
         }
     }
 
@@ -111,12 +131,12 @@ mod tests {
     use super::*;
 
     fn limits(size: usize) -> BodyLimits {
-        BodyLimits { size, pause: Duration::from_secs(5) }
+        BodyLimits { size, pause: Duration::from_secs(5), memory: Arc::new(Semaphore::new(1000)) }
     }
 
     fn read(limits: BodyLimits, body: Body) -> Result<Bytes, Refusal> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-        runtime.unwrap().block_on(limits.read(body))
+        runtime.unwrap().block_on(limits.read(body, false)).map(|held| held.bytes)
     }
 
     struct Parts(Vec<&'static [u8]>, Duration, Option<std::pin::Pin<Box<tokio::time::Sleep>>>);
@@ -156,6 +176,16 @@ mod tests {
         assert_eq!(read(limits(100), parts(vec![b"a", b"b"], Duration::from_secs(6))), Err(too_slow()));
         assert_eq!(read(limits(100), parts(vec![b"a"; 50], Duration::from_secs(1))), Err(too_slow()));
         assert_eq!(read(limits(100), parts(vec![b"a"; 3], Duration::from_secs(1))).unwrap(), "aaa");
+    }
+
+    #[tokio::test]
+    async fn bodies_share_the_memory_and_give_it_back() {
+        let limits = BodyLimits { memory: Arc::new(Semaphore::new(5)), ..limits(4) };
+        let first = limits.read(Body::from("abcd"), false).await.unwrap();
+        assert_eq!(limits.read(Body::from("ab"), false).await.unwrap_err().status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(limits.read(Body::from("a"), false).await.unwrap().bytes, "a");
+        drop(first);
+        assert_eq!(limits.read(Body::from("abcd"), false).await.unwrap().bytes, "abcd");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::App;
 use super::auth::{Claim, Identity};
-use super::body::discard;
+use super::body::{Held, discard};
 use super::negotiate::{Sent, Wanted};
 use super::query::Query;
 use super::refusal::Refusal;
@@ -22,7 +22,7 @@ pub(crate) struct Call {
     pub(crate) wanted: Wanted,
     method: Method,
     uri: Uri,
-    body: Bytes,
+    body: Held,
 }
 
 /// A request whose sender may do what it asks for in this database.
@@ -30,7 +30,7 @@ pub(crate) struct Entered {
     pub(crate) identity: Identity,
     pub(crate) db: String,
     pub(crate) uri: Uri,
-    pub(crate) body: Bytes,
+    body: Held,
 }
 
 impl Call {
@@ -44,18 +44,19 @@ impl Call {
         form: impl FnOnce(&HeaderMap) -> Result<T, Refusal>,
     ) -> Result<(Call, T), Refusal> {
         let (parts, body) = request.into_parts();
+        // Such a client has not sent the body yet.
+        let announced = parts.headers.contains_key(EXPECT);
         let checked = head(&app, db, &parts.headers).and_then(|head| Ok((head, form(&parts.headers)?)));
         let ((claim, wanted), form) = match checked {
             Ok(checked) => checked,
             Err(refusal) => {
-                // A client that waits for "100 Continue" has not sent the body yet.
-                if !body.is_end_stream() && !parts.headers.contains_key(EXPECT) {
+                if !body.is_end_stream() && !announced {
                     discard(body).await;
                 }
                 return Err(refusal);
             }
         };
-        let body = app.body.read(body).await?;
+        let body = app.body.read(body, announced).await?;
         Ok((Call { app, claim, db: db.to_owned(), wanted, method: parts.method, uri: parts.uri, body }, form))
     }
 
@@ -63,7 +64,7 @@ impl Call {
     pub(crate) fn enter(self) -> Result<Entered, Refusal> {
         let Call { app, claim, db, method, uri, body, .. } = self;
         let target = uri.path_and_query().map_or("/", |target| target.as_str());
-        let identity = app.authenticator.prove(claim, method.as_str(), target, &body)?;
+        let identity = app.authenticator.prove(claim, method.as_str(), target, &body.bytes)?;
         identity.may_open(&db)?;
         if !is_database(&db) {
             return Err(Refusal::unknown_db());
@@ -79,7 +80,7 @@ impl Entered {
 
     /// The body as the client wrote it before any coding.
     pub(crate) fn plain_body(&self, app: &App, sent: Sent) -> Result<Bytes, Refusal> {
-        if sent.gzip { app.body.inflate(&self.body).map(Bytes::from) } else { Ok(self.body.clone()) }
+        if sent.gzip { app.body.inflate(&self.body.bytes).map(Bytes::from) } else { Ok(self.body.bytes.clone()) }
     }
 }
 

@@ -1,33 +1,47 @@
 //! One function for each route.
 
 use super::answer::Answer;
-use super::auth::{Identity, digest};
+use super::auth::{Identity, SKEW, digest};
 use super::call::{Call, Entered, blocking};
-use super::negotiate::Sent;
+use super::negotiate::{Sent, Wanted};
 use super::record::Noted;
 use super::refusal::Refusal;
 use super::{App, stopped};
 use crate::config::is_database;
 use crate::service::{CheckpointRequest, InboxRequest, ServiceError};
 use axum::body::Body;
-use axum::extract::{Path, Request, State};
+use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use syncstore::protocol::{InboxPage, PushRequest, Seq};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+/// The database of the path; a name that is no text is none, and refused like any other that is not there.
+pub(crate) struct Db(String);
+
+impl FromRequestParts<Arc<App>> for Db {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Db, Infallible> {
+        Ok(Db(Path::from_request_parts(parts, app).await.map(|Path(db)| db).unwrap_or_default()))
+    }
+}
+
 /// `GET /v1/:db`.
-pub(crate) async fn info(State(app): State<Arc<App>>, Path(db): Path<String>, request: Request) -> Response {
+pub(crate) async fn info(State(app): State<Arc<App>>, Db(db): Db, request: Request) -> Response {
     let answered = async {
         let (call, ()) = Call::read(app.clone(), &db, request, |_| Ok(())).await?;
         blocking(move || {
             let wanted = call.wanted;
             let Entered { identity, db, .. } = call.enter()?;
-            let info = app.service.info(&db, &identity.caller).map_err(refused)?;
+            let mut info = app.service.info(&db, &identity.caller).map_err(refused)?;
+            info.retention.nonce_seconds = Some(SKEW);
             Ok((Answer::encode(wanted, &info)?, None))
         })
         .await
@@ -36,7 +50,7 @@ pub(crate) async fn info(State(app): State<Arc<App>>, Path(db): Path<String>, re
 }
 
 /// `POST /v1/:db/sync/outbox`.
-pub(crate) async fn outbox(State(app): State<Arc<App>>, Path(db): Path<String>, request: Request) -> Response {
+pub(crate) async fn outbox(State(app): State<Arc<App>>, Db(db): Db, request: Request) -> Response {
     let answered = async {
         let (call, sent) = Call::read(app.clone(), &db, request, Sent::of).await?;
         blocking(move || {
@@ -59,7 +73,7 @@ pub(crate) async fn outbox(State(app): State<Arc<App>>, Path(db): Path<String>, 
 }
 
 /// `GET /v1/:db/sync/checkpoint`.
-pub(crate) async fn checkpoint(State(app): State<Arc<App>>, Path(db): Path<String>, request: Request) -> Response {
+pub(crate) async fn checkpoint(State(app): State<Arc<App>>, Db(db): Db, request: Request) -> Response {
     let answered = async {
         let (call, ()) = Call::read(app.clone(), &db, request, |_| Ok(())).await?;
         blocking(move || {
@@ -78,7 +92,7 @@ pub(crate) async fn checkpoint(State(app): State<Arc<App>>, Path(db): Path<Strin
 }
 
 /// `GET /v1/:db/sync/inbox`.
-pub(crate) async fn inbox(State(app): State<Arc<App>>, Path(db): Path<String>, request: Request) -> Response {
+pub(crate) async fn inbox(State(app): State<Arc<App>>, Db(db): Db, request: Request) -> Response {
     let answered = async {
         let (call, ()) = Call::read(app.clone(), &db, request, |_| Ok(())).await?;
         let wanted = call.wanted;
@@ -86,22 +100,21 @@ pub(crate) async fn inbox(State(app): State<Arc<App>>, Path(db): Path<String>, r
             let app = app.clone();
             blocking(move || Reading::begin(&app, call)).await?
         };
-        let page = match reading {
-            Reading::Page(page) => page,
+        match reading {
+            Reading::Answered(answer) => Ok(answer),
             Reading::Held(held) => {
                 let _polling = Polling::new(&app);
-                held.until_news(&app).await?
+                let page = held.until_news(&app).await?;
+                blocking(move || answer(wanted, &page)).await
             }
-        };
-        let entries = page.entries.len();
-        blocking(move || Ok((Answer::encode(wanted, &page)?, Some(entries)))).await
+        }
     };
     respond(&db, answered.await)
 }
 
 // What became of the first read of a log.
 enum Reading {
-    Page(InboxPage),
+    Answered((Answer, Option<usize>)),
     Held(Box<Held>),
 }
 
@@ -118,6 +131,7 @@ struct Held {
 
 impl Reading {
     fn begin(app: &App, call: Call) -> Result<Reading, Refusal> {
+        let wanted = call.wanted;
         let entered = call.enter()?;
         let query = entered.query();
         let request = InboxRequest {
@@ -129,13 +143,14 @@ impl Reading {
         let wait = query.wait()?;
         let Entered { identity, db, .. } = entered;
         if wait.is_zero() {
-            return Ok(Reading::Page(app.service.inbox(&db, &identity.caller, &request).map_err(refused)?));
+            let page = app.service.inbox(&db, &identity.caller, &request).map_err(refused)?;
+            return answer(wanted, &page).map(Reading::Answered);
         }
         // Before the read: what is committed in between is news.
         let news = app.service.subscribe(&db).map_err(refused)?;
         let page = app.service.inbox(&db, &identity.caller, &request).map_err(refused)?;
         if has_something(&page) {
-            return Ok(Reading::Page(page));
+            return answer(wanted, &page).map(Reading::Answered);
         }
         Ok(Reading::Held(Box::new(Held { db, identity, request, news, page, deadline: Instant::now() + wait })))
     }
@@ -166,6 +181,10 @@ impl Held {
             }
         }
     }
+}
+
+fn answer(wanted: Wanted, page: &InboxPage) -> Result<(Answer, Option<usize>), Refusal> {
+    Ok((Answer::encode(wanted, page)?, Some(page.entries.len())))
 }
 
 fn has_something(page: &InboxPage) -> bool {

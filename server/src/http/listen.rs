@@ -20,6 +20,9 @@ const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: applicat
     Content-Length: 126\r\nRetry-After: 5\r\nConnection: close\r\n\r\n\
     {\"type\":\"about:blank\",\"title\":\"Service Unavailable\",\"status\":503,\"code\":\"overloaded\",\"detail\":\"too many connections are open\"}";
 
+// A cursor, a signature and a proxy's additions fit several times; a larger head is answered 431.
+const LARGEST_HEAD: usize = 64 << 10;
+
 /// Times and counts of connections.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
@@ -94,7 +97,7 @@ async fn converse(
     let _ = stream.set_nodelay(true);
     let io = TokioIo::new(Connection::new(stream, app.metrics.clone(), limits.stall));
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(limits.header);
+    builder.timer(TokioTimer::new()).header_read_timeout(limits.header).max_buf_size(LARGEST_HEAD);
     let mut conversation = pin!(builder.serve_connection(io, TowerToHyperService::new(router)));
     let ended = tokio::select! {
         ended = conversation.as_mut() => ended,

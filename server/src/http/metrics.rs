@@ -170,10 +170,8 @@ mod tests {
     fn the_text_names_databases_only_for_who_may_know_them() {
         let metrics = Metrics::new();
         metrics.answered("GET", "/v1/{db}", 200, Duration::from_millis(3));
-        let mut stats = DatabaseStats::default();
-        stats.name = "notes".into();
-        stats.head = 7;
-        stats.rejected.insert("stale".into(), 2);
+        let rejected = [("stale".to_owned(), 2)].into();
+        let stats = DatabaseStats { name: "notes".into(), head: 7, rejected, ..DatabaseStats::default() };
         let open = metrics.render(None);
         assert!(open.contains("syncstore_http_requests_total{method=\"GET\",route=\"/v1/{db}\",status=\"200\"} 1\n"));
         assert!(open.contains("syncstore_http_request_duration_seconds_count{route=\"/v1/{db}\"} 1\n"));

@@ -30,7 +30,7 @@ use body::BodyLimits;
 use metrics::Metrics;
 use std::sync::Arc;
 use syncstore::environment::Environment;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 /// What every request shares.
 pub(crate) struct App {
@@ -55,7 +55,12 @@ impl App {
         App {
             service,
             authenticator: Authenticator::new(config, environment.clone()),
-            body: BodyLimits { size: config.limits.body, pause: config.limits.body_timeout() },
+            body: BodyLimits {
+                size: config.limits.body,
+                pause: config.limits.body_timeout(),
+                // One body must always fit.
+                memory: Arc::new(Semaphore::new(config.limits.body_memory.max(config.limits.body))),
+            },
             metrics: Arc::new(Metrics::new()),
             metrics_token: config.metrics_token.as_ref().map(|token| digest(token.expose())),
             dev: config.dev,

@@ -10,7 +10,7 @@ use syncstore::protocol::Problem;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
-    problem: Problem,
+    problem: Box<Problem>,
     retry_after: Option<Duration>,
 }
 
@@ -20,7 +20,7 @@ impl Refusal {
         let title = status.canonical_reason().unwrap_or_default().to_owned();
         let (code, detail) = (code.to_owned(), detail.into());
         let problem = Problem { title, status: status.as_u16(), code, detail, ..Problem::default() };
-        Refusal { status, problem, retry_after: None }
+        Refusal { status, problem: Box::new(problem), retry_after: None }
     }
 
     /// The same, as a problem that says more.
@@ -30,7 +30,7 @@ impl Refusal {
         if problem.title.is_empty() {
             problem.title = status.canonical_reason().unwrap_or_default().to_owned();
         }
-        Refusal { status, problem, retry_after: None }
+        Refusal { status, problem: Box::new(problem), retry_after: None }
     }
 
     pub(crate) fn malformed(detail: impl Into<String>) -> Refusal {
