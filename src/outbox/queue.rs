@@ -229,12 +229,15 @@ pub(crate) fn answered_up_to(connection: &Connection, position: Seq) -> Result<V
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Forgets every answer, so that the whole outbox is pushed again.
-pub(crate) fn forget_answers(connection: &Connection) -> Result<()> {
+/// Forgets every answer, so that the whole outbox is pushed again; the answers that there were.
+pub(crate) fn forget_answers(connection: &Connection) -> Result<Vec<(i64, Answer)>> {
+    let mut find = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM outbox o WHERE o.answer <> 0"))?;
+    let rows = find.query_map([], |row| read(row).map(|row| (row.id(), row.answer)))?;
+    let answers = rows.collect::<rusqlite::Result<_>>()?;
     connection
         .prepare_cached("UPDATE outbox SET answer = 0, seq = NULL, failure = NULL WHERE answer <> 0")?
         .execute([])?;
-    Ok(())
+    Ok(answers)
 }
 
 /// Forgets the answers of an op that the server should have decided by now.

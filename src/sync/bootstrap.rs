@@ -27,7 +27,7 @@ impl Engine<'_> {
     /// Begins a bootstrap, over one that may be on its way.
     pub(super) fn begin_bootstrap(&mut self, reason: Reason, restored: Option<Seq>) -> Result<()> {
         let client = ClientId::from_random(self.environment().random_u128());
-        let undone = self.replica.write(|connection| {
+        let (undone, forgotten) = self.replica.write(|connection| {
             let mut state = State::load(connection)?;
             let mut undone = 0;
             // What a rewound log asks for is owed until the swap, whatever interrupts it.
@@ -41,12 +41,13 @@ impl Engine<'_> {
                 }
                 Reason::Fresh | Reason::Expired => {}
             }
-            queue::forget_answers(connection)?;
+            let forgotten = queue::forget_answers(connection)?;
             collections::retire(connection, Life::Incoming)?;
             state.bootstrap = Some(Bootstrap::new(if owed { Reason::Rewound } else { reason }));
             state.store(connection)?;
-            Ok(undone)
+            Ok((undone, forgotten))
         })?;
+        self.counted.extend(forgotten);
         self.report.undone += undone;
         Ok(())
     }

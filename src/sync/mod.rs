@@ -14,12 +14,13 @@ pub use retry::RetryPolicy;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::outbox::ledger::Retention;
-use crate::outbox::{ledger, queue};
+use crate::outbox::{Answer, ledger, queue};
 use crate::replica::Replica;
 use crate::replica::collections::Life;
 use crate::replica::state::{Reason, State, store_limits};
 use crate::wire::{Expiry, Traffic, Wire, WireError};
 use retry::Retry;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// How often one call loads the replica anew before it says that this does not help.
@@ -80,6 +81,8 @@ pub(crate) struct Engine<'a> {
     settings: &'a Settings,
     retry: Retry,
     report: SyncReport,
+    /// Ops whose answer a report has counted and this call has forgotten, to ask again: they count once.
+    counted: HashMap<i64, Answer>,
     progress: &'a mut dyn FnMut(Progress),
 }
 
@@ -91,7 +94,7 @@ impl<'a> Engine<'a> {
         progress: &'a mut dyn FnMut(Progress),
     ) -> Engine<'a> {
         let retry = Retry::new(settings.retry);
-        Engine { replica, wire, settings, retry, report: SyncReport::default(), progress }
+        Engine { replica, wire, settings, retry, report: SyncReport::default(), counted: HashMap::new(), progress }
     }
 
     /// Runs to the end of what the direction asks for; the report tells what was done even when it fails.
