@@ -94,11 +94,11 @@ pub fn check_records(proof: &Device, records: &Records, edits: &Edits) -> Result
     }
     let edited = records.list.len() - untouched - deleted.len();
     say(format!(
-        "file = server: {} are byte for byte those of the file, {} carry the edits, {} are deleted",
+        "server = file + edits: {} byte for byte as in the file, {} edited, {} deleted",
         screen::records(untouched),
         count(edited as u64),
         count(deleted.len() as u64)
     ));
-    say("Everything is everywhere.");
+    say("Every item is the same everywhere.");
     Ok(())
 }

@@ -112,13 +112,13 @@ fn file() -> Result<PathBuf> {
 
 fn introduce(file: &Path, records: &Records) {
     title("SyncStore quickstart: two replicas, one server");
-    let keys: Vec<_> = records.keys_from.iter().map(|(member, _)| format!("`{member}`")).collect();
+    let keys: Vec<_> = records.keys_from.keys().copied().collect();
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let read = screen::records(records.list.len());
     say(format!("data {name}: {read}, {}, keys from {}", bytes(records.bytes as u64), keys.join(", ")));
     if let Some((place, key)) = records.repeated.first() {
-        let repeated = screen::count(records.repeated.len() as u64);
-        say(format!("keys that stood there before: {repeated}; these records got new ones, as {place}: {key:?}"));
+        let repeating = screen::records(records.repeated.len());
+        say(format!("{repeating} with the key of an earlier one got a new key, the first {key:?} ({place})"));
     }
 }
 

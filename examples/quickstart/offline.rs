@@ -54,7 +54,7 @@ pub fn bootstrap(bob: &mut Device, records: &Records) -> Result<()> {
     title("3. Bob's new replica loads everything");
     // Small pages, so that there is some progress to see; the default is 2,000 items.
     let mut options = Options::default();
-    options.checkpoint_items = records.list.len().div_ceil(4).min(2_000) as u32;
+    options.checkpoint_items = (records.list.len() + 4).div_ceil(4).min(2_000) as u32;
     bob.reopen(options)?;
 
     let mut quarters = 0;

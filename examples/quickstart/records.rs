@@ -24,7 +24,7 @@ pub struct Record {
 pub struct Records {
     pub list: Vec<Record>,
     pub bytes: usize,
-    /// How many keys each member gave; `number`: those without such a member.
+    /// What gave the keys, and how many.
     pub keys_from: BTreeMap<&'static str, usize>,
     /// What repeated an earlier key, as (place, key given).
     pub repeated: Vec<(String, String)>,
@@ -69,7 +69,7 @@ impl Records {
             return Err(format!("{place} is not a JSON object, but {}", kind(&value)).into());
         };
         let found = KEY_MEMBERS.into_iter().find_map(|name| Some((name, key_text(members.get(name)?)?)));
-        let (source, mut key) = found.unwrap_or_else(|| ("number", number.to_string()));
+        let (source, mut key) = found.unwrap_or_else(|| ("their numbers", number.to_string()));
         *self.keys_from.entry(source).or_default() += 1;
         if seen.contains(&key) {
             while seen.contains(&key) {

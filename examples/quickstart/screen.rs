@@ -32,25 +32,21 @@ pub fn say_report(who: &str, report: &SyncReport) {
         did.push(format!("pushed {} ({accepted} accepted, {rejected} rejected)", operations(report.pushed)));
     }
     if report.loaded > 0 {
-        did.push(format!("loaded {} items of a checkpoint", count(report.loaded)));
+        did.push(format!("loaded {} items from a checkpoint", count(report.loaded)));
     }
     if report.pulled > 0 {
-        did.push(format!("pulled {} of the log", entries(report.pulled)));
+        did.push(format!("pulled {}", counted(report.pulled, "log entry", "log entries")));
     }
     if did.is_empty() {
         did.push("found nothing to do".into());
     }
     let (up, down) = (bytes(report.bytes_sent), bytes(report.bytes_received));
-    let (trips, elapsed) = (report.round_trips, time(report.elapsed));
-    say(format!("{who} {}: {trips} round trips, {up} up, {down} down, {elapsed}", did.join(", ")));
+    let (trips, elapsed) = (counted(report.round_trips, "round trip", "round trips"), time(report.elapsed));
+    say(format!("{who} {}: {trips}, {up} up, {down} down, {elapsed}", did.join(", ")));
 }
 
 pub fn operations(number: u64) -> String {
     counted(number, "operation", "operations")
-}
-
-fn entries(number: u64) -> String {
-    counted(number, "entry", "entries")
 }
 
 pub fn records(number: usize) -> String {

@@ -27,20 +27,20 @@ pub fn broken_connection(ada: &mut Device) -> Result<()> {
 
     let before = ada.wire.info()?.seq;
     let wire = UnreliableWire::new(&ada.wire, [Arrives, LosesItsAnswer, IsLost]);
-    for accident in ["The server's answer was lost", "A request was lost"] {
+    for accident in ["An answer was lost", "A request was lost"] {
         let Err(stopped) = ada.store.sync(&wire) else {
             return Err("a sync over a broken connection succeeded".into());
         };
-        say(format!("{accident}: {stopped}."));
+        say(format!("{accident}; her sync says: {stopped}"));
         let known = made - still_open(ada, &refs)?;
         let taken = ada.wire.info()?.seq - before;
-        say(format!("the server has {} of them, Ada knows it of {}", count(taken), count(known)));
+        say(format!("the server has {} of the {made}; Ada knows that of {}", count(taken), count(known)));
     }
-    // The connection holds from here on. What is sent again has the refs that it had.
+    say("The connection holds again: what she is not sure of is sent once more, under the refs it had.");
     say_report(ada.owner, &ada.store.sync(&wire)?);
     let logged = ada.wire.info()?.seq - before;
     let places: HashSet<_> = refs.iter().map(|op| place(ada, *op)).collect::<Result<_>>()?;
-    say(format!("{} logged for {} made: none was lost, none applied twice", count(logged), count(made)));
+    say(format!("The log has grown by {}: no operation lost, none applied twice.", count(logged)));
     ensure(logged == made && places.len() == refs.len(), "an operation was lost, or applied twice")?;
     ada.reopen(Options::default())
 }
@@ -82,7 +82,7 @@ pub fn rejection(ada: &Device, bob: &Device, edits: &Edits) -> Result<()> {
     };
     say(format!("invoice, changed by both: Bob's is rejected, {}: {}", rejection.code, rejection.message));
     if let Some(detail) = &rejection.detail {
-        say(format!("for his app: {detail}"));
+        say(format!("detail for his app: {detail}"));
     }
     // His replica shows the server's invoice now. The app may show him both, and he may mean it still.
     let invoice: Value = bob.store.get(INVOICES, "2026-001")?.unwrap_or_default();
@@ -103,16 +103,18 @@ pub fn expired_cursor(ada: &Device, bob: &Device, server: &Server, calendar: &Ca
         batch.set(JOURNAL, &format!("{number:05}"), &json!({"number": number}))?;
     }
     batch.commit()?;
+    say(format!("Ada writes {} journal entries in one batch.", count(written)));
     ada.sync()?;
     // The log is never pruned behind a checkpoint that may still be in use, so Bob's first one must be over.
     calendar.let_days_pass(2);
     server.service().prune(DATABASE)?;
-    say(format!("The log keeps {} entries, and Bob's cursor is behind them all.", count(LOG_RETENTION)));
+    say(format!("The server keeps {} entries of its log; Bob's cursor lies before them.", count(LOG_RETENTION)));
 
     let report = bob.sync()?;
     let outcome = bob.store.outcome(kept)?;
     ensure(report.bootstrapped == Some(BootstrapReason::Expired), "Bob's cursor should have expired")?;
+    ensure(report.pushed == 1, "Bob had one operation to push")?;
     ensure(matches!(outcome, Some(Outcome::Accepted { .. })), "the note that Bob wrote on the train was lost")?;
-    say("His replica was loaded anew by itself; the note that he wrote meanwhile is accepted.");
+    say("His replica was loaded anew; the note that he had not sent yet is kept, and accepted.");
     Ok(())
 }
