@@ -3,7 +3,6 @@
 use crate::screen::say_report;
 use crate::{DATABASE, Result};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use syncstore::wire::{Credential, HttpOptions, HttpWire};
 use syncstore::{Options, Store, SyncReport};
 
@@ -18,8 +17,7 @@ impl Device {
     pub fn new(owner: &'static str, token: &str, directory: &Path, server: &str) -> Result<Device> {
         let file = directory.join(format!("{owner}.db"));
         let store = Store::open(&file, Options::default())?;
-        let mut http = HttpOptions::default();
-        http.credentials = Arc::new(Credential::bearer(token));
+        let http = HttpOptions::default().with_credentials(Credential::bearer(token));
         // Nothing is sent yet: the wire connects when the first sync asks it to.
         let wire = HttpWire::new(server, DATABASE, http)?;
         Ok(Device { owner, store, wire, file })

@@ -1,14 +1,12 @@
 //! The SyncStore wire over blocking HTTP/1.1, with or without TLS.
 //!
 //! ```no_run
-//! use std::sync::Arc;
 //! use syncstore::wire::Wire;
 //! use syncstore::wire::http::{Credential, HttpOptions, HttpWire};
 //!
 //! # fn main() -> Result<(), syncstore::wire::WireError> {
-//! let mut options = HttpOptions::default();
 //! // Asked before the first request, and once more when the server answers 401.
-//! options.credentials = Arc::new(|refresh: bool| {
+//! let options = HttpOptions::default().with_credentials(|refresh: bool| {
 //!     let token = if refresh { "a new token" } else { "the token at hand" };
 //!     Ok(Credential::bearer(token))
 //! });
