@@ -68,12 +68,19 @@ impl Json {
 
     /// The value as a `T`; an error when its shape is another.
     pub fn to<T: DeserializeOwned>(&self) -> Result<T, JsonError> {
-        if self.nesting() > PARSE_DEPTH {
+        Json::read(self.as_str())
+    }
+
+    /// A text as a `T`, without keeping it.
+    pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, JsonError> {
+        if nesting(text.as_bytes()) > PARSE_DEPTH {
             return Err(too_deep());
         }
-        let mut parser = serde_json::Deserializer::from_str(self.as_str());
+        let mut parser = serde_json::Deserializer::from_str(text);
         parser.disable_recursion_limit();
-        Ok(T::deserialize(&mut parser)?)
+        let value = T::deserialize(&mut parser)?;
+        parser.end()?;
+        Ok(value)
     }
 
     /// The parsed value.

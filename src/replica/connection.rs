@@ -8,6 +8,7 @@ use parking_lot::{Mutex, MutexGuard, RwLock};
 use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How the file is kept; see the fields of `Options`, which these come from.
@@ -26,6 +27,9 @@ const IDLE_READERS: usize = 8;
 /// WAL pages after which a commit moves them into the file; SQLite's own default.
 const AUTO_CHECKPOINT: i64 = 1_000;
 
+/// The same while a checkpoint is loaded, which moves the WAL itself, on a connection of its own.
+const BULK_CHECKPOINT: i64 = 10_000;
+
 /// What the WAL file may keep on disk after it was moved into the file, in bytes.
 const WAL_KEPT: i64 = 16 << 20;
 
@@ -36,8 +40,10 @@ pub(crate) struct Replica {
     tuning: Tuning,
     writer: Mutex<Connection>,
     readers: Mutex<Vec<Connection>>,
-    /// What the server takes; `None` until it was asked.
-    limits: RwLock<Option<Arc<Limits>>>,
+    /// What the server takes, as far as is known.
+    limits: RwLock<Arc<Limits>>,
+    /// Whether the server was asked since the file was opened.
+    limits_asked: AtomicBool,
 }
 
 impl Replica {
@@ -50,13 +56,14 @@ impl Replica {
         tune(&writer, &tuning)?;
         writer.pragma_update(None, "wal_autocheckpoint", AUTO_CHECKPOINT)?;
         writer.pragma_update(None, "journal_size_limit", WAL_KEPT)?;
-        let limits = state::load_limits(&writer)?.map(Arc::new);
+        let limits = state::load_limits(&writer)?.unwrap_or_default();
         Ok(Replica {
             path: path.to_owned(),
             tuning,
             writer: Mutex::new(writer),
             readers: Mutex::new(Vec::new()),
-            limits: RwLock::new(limits),
+            limits: RwLock::new(Arc::new(limits)),
+            limits_asked: AtomicBool::new(false),
         })
     }
 
@@ -65,19 +72,20 @@ impl Replica {
         &self.path
     }
 
-    /// What the server takes, or the protocol's own limits until it was asked.
+    /// What the server takes as of the last time that it was asked; the protocol's own limits before.
     pub fn limits(&self) -> Arc<Limits> {
-        self.limits.read().clone().unwrap_or_default()
+        Arc::clone(&self.limits.read())
     }
 
-    /// Whether the server was ever asked for its limits.
-    pub fn limits_known(&self) -> bool {
-        self.limits.read().is_some()
+    /// Whether the server was asked for its limits since the file was opened.
+    pub fn limits_asked(&self) -> bool {
+        self.limits_asked.load(Ordering::Relaxed)
     }
 
     /// Takes what the server published; the caller stores it in the file.
     pub fn set_limits(&self, limits: Limits) {
-        *self.limits.write() = Some(Arc::new(limits));
+        *self.limits.write() = Arc::new(limits);
+        self.limits_asked.store(true, Ordering::Relaxed);
     }
 
     /// Runs `work` in one transaction that sees the newest commit and excludes every other writer.
@@ -112,8 +120,8 @@ impl Replica {
             None => self.open_reader()?,
         };
         let result = work(&reader);
-        // A reader that failed may be in any state.
-        if result.is_ok() {
+        // One that failed within a transaction is still in it.
+        if reader.is_autocommit() {
             let mut readers = self.readers.lock();
             if readers.len() < IDLE_READERS {
                 readers.push(reader);
@@ -132,9 +140,9 @@ impl Replica {
         })
     }
 
-    /// Leaves the WAL alone at commits until [`Replica::end_bulk`], for a load that moves it itself.
+    /// Lets the WAL grow longer until [`Replica::end_bulk`], for a load that moves it itself.
     pub fn begin_bulk(&self) -> Result<()> {
-        Ok(self.writer.lock().pragma_update(None, "wal_autocheckpoint", 0)?)
+        Ok(self.writer.lock().pragma_update(None, "wal_autocheckpoint", BULK_CHECKPOINT)?)
     }
 
     /// Ends what [`Replica::begin_bulk`] began.

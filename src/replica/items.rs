@@ -1,7 +1,7 @@
 //! The table `items`: what the host reads, and the rev that the server confirmed.
 
 use crate::error::Result;
-use crate::protocol::Rev;
+use crate::protocol::{Json, Rev};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension};
 
@@ -256,7 +256,7 @@ pub struct ItemRef<'a> {
 impl ItemRef<'_> {
     /// The value as a `T`; an error when its shape is another.
     pub fn to<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
-        super::parse(self.value)
+        Ok(Json::read(self.value)?)
     }
 }
 

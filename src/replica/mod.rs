@@ -13,12 +13,3 @@ pub(crate) mod state;
 pub(crate) use connection::{Replica, Tuning};
 pub(crate) use items::Item;
 pub use items::{ItemRef, Items, KeyRange};
-
-use crate::error::Result;
-use crate::protocol::{Json, JsonError};
-use serde::de::DeserializeOwned;
-
-/// A stored text as a `T`.
-pub(crate) fn parse<T: DeserializeOwned>(text: &str) -> Result<T> {
-    Ok(Json::from_stored(text.to_owned()).and_then(|json| json.to()).map_err(JsonError::from)?)
-}

@@ -3,9 +3,9 @@
 use super::Store;
 use crate::error::Result;
 use crate::outbox::{Outcome, ledger, queue};
-use crate::protocol::{Ref, Seq};
+use crate::protocol::{Json, Ref, Seq};
 use crate::replica::state::State;
-use crate::replica::{Items, KeyRange, collections, items, parse};
+use crate::replica::{Items, KeyRange, collections, items};
 use crate::sync::Progress;
 use serde::de::DeserializeOwned;
 
@@ -18,7 +18,7 @@ impl Store {
     ///
     /// [`Error::Json`](crate::Error::Json) when the value is not of `T`'s shape.
     pub fn get<T: DeserializeOwned>(&self, collection: &str, key: &str) -> Result<Option<T>> {
-        self.replica.read(|connection| items::view_value(connection, collection, key, parse))
+        self.replica.read(|connection| items::view_value(connection, collection, key, |text| Ok(Json::read(text)?)))
     }
 
     /// An item's value as its JSON text, byte for byte as it was set; `None`: there is no such item.

@@ -86,6 +86,9 @@ impl Store {
 
     /// Pulls to the end of the server's log; a new or expired replica is loaded from a checkpoint.
     ///
+    /// Loading a checkpoint pushes the outbox too: what it holds must settle before the checkpoint takes the place of
+    /// what is read (`docs/PROTOCOL.md`, section 5).
+    ///
     /// # Errors
     ///
     /// Like [`Store::sync`].

@@ -30,6 +30,8 @@ impl Engine<'_> {
         let undone = self.replica.write(|connection| {
             let mut state = State::load(connection)?;
             let mut undone = 0;
+            // What a rewound log asks for is owed until the swap, whatever interrupts it.
+            let owed = state.bootstrap.as_ref().is_some_and(|bootstrap| bootstrap.reason == Reason::Rewound);
             match reason {
                 // What another file may share with this one is its client id.
                 Reason::Diverged => state.client = client,
@@ -41,7 +43,7 @@ impl Engine<'_> {
             }
             queue::forget_answers(connection)?;
             collections::retire(connection, Life::Incoming)?;
-            state.bootstrap = Some(Bootstrap::new(reason));
+            state.bootstrap = Some(Bootstrap::new(if owed { Reason::Rewound } else { reason }));
             state.store(connection)?;
             Ok(undone)
         })?;
@@ -169,9 +171,11 @@ impl Engine<'_> {
     /// Makes what was loaded live, with the pending ops on top, in one transaction.
     fn swap(&mut self) -> Result<()> {
         let now = self.environment().unix_ms();
-        let (settled, state) = self.replica.write(|connection| {
+        let (settled, position, reason) = self.replica.write(|connection| {
             let mut state = State::load(connection)?;
-            let Some(bootstrap) = state.bootstrap.take() else { return Ok((Default::default(), state)) };
+            let Some(bootstrap) = state.bootstrap.take() else {
+                return Ok((Default::default(), state.position, None));
+            };
             if bootstrap.reason == Reason::Rewound {
                 // Ops made since the bootstrap began still speak of the log that is gone.
                 queue::forget_bases(connection)?;
@@ -204,14 +208,14 @@ impl Engine<'_> {
                 Reason::Rewound => BootstrapReason::Rewound,
                 Reason::Diverged => BootstrapReason::Diverged(String::new()),
             };
-            Ok((settled, State { bootstrap: None, ..state })).map(|done| {
-                self.report.bootstrapped.get_or_insert(reason);
-                done
-            })
+            Ok((settled, state.position, Some(reason)))
         })?;
+        if let Some(reason) = reason {
+            self.report.bootstrapped.get_or_insert(reason);
+        }
         self.report.accepted += settled.accepted;
         self.report.rejected += settled.rejected;
-        self.report.position = state.position;
+        self.report.position = position;
         Ok(())
     }
 

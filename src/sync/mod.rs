@@ -174,9 +174,9 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Asks once for what the server takes, so that the store can refuse locally what the server would.
+    /// Asks once for each opening of the file what the server takes, so that the store can refuse locally what the server would.
     fn learn_limits(&mut self) -> Result<(), Halt> {
-        if self.replica.limits_known() {
+        if self.replica.limits_asked() {
             return Ok(());
         }
         let info = self.call(|wire| wire.info())?;

@@ -3,11 +3,12 @@
 use super::slice::{Settled, Slice};
 use super::{Engine, Halt};
 use crate::error::{Error, Result};
-use crate::outbox::queue;
+use crate::outbox::{Answer, queue};
 use crate::protocol::{Cursor, Entry, InboxPage, Seq};
 use crate::replica::collections::Life;
 use crate::replica::state::State;
 use crate::wire::PullRequest;
+use rusqlite::Connection;
 use std::time::Duration;
 
 /// Entries in one transaction: a few milliseconds, which is what a write of the host waits at most.
@@ -40,18 +41,15 @@ impl Engine<'_> {
             let page = self.call(|wire| wire.pull(&request))?;
             check_page(&page, &request)?;
             self.report.pulled += page.entries.len() as u64;
-            let asked = request.cursor.as_ref().map(|cursor| cursor.as_str());
-            if self.apply_page(&page, asked, life)? == Applied::Superseded {
-                // Another process pulled meanwhile; go on from where it came to.
-                continue;
-            }
-            if !page.more {
-                return Ok(());
+            match self.apply_page(&page, &request, life)? {
+                Applied::Whole if !page.more => return Ok(()),
+                // Another process pulled or pushed meanwhile; go on from where things are now.
+                Applied::Whole | Applied::Superseded | Applied::InDoubt => {}
             }
         }
     }
 
-    fn apply_page(&mut self, page: &InboxPage, asked: Option<&str>, life: Life) -> Result<Applied> {
+    fn apply_page(&mut self, page: &InboxPage, asked: &PullRequest, life: Life) -> Result<Applied> {
         let mut rest = page.entries.as_slice();
         loop {
             let (slice, later) = rest.split_at(slice_len(rest));
@@ -61,8 +59,11 @@ impl Engine<'_> {
             let applied = self.replica.write(|connection| {
                 let mut state = State::load(connection)?;
                 let (cursor, position) = place(&state, life);
-                if cursor.as_ref().map(|cursor| cursor.as_str()) != asked {
-                    return Ok(None);
+                if cursor != asked.cursor {
+                    return Ok(Err(Applied::Superseded));
+                }
+                if !asked.own_payloads && any_in_doubt(connection, slice)? {
+                    return Ok(Err(Applied::InDoubt));
                 }
                 let mut changes = Slice::new(connection, life, position, now)?;
                 for entry in slice {
@@ -76,9 +77,12 @@ impl Engine<'_> {
                 let settled = changes.finish()?;
                 move_to(&mut state, life, reached, last.then(|| page.cursor.clone()));
                 state.store(connection)?;
-                Ok(Some((settled, reached)))
+                Ok(Ok((settled, reached)))
             })?;
-            let Some((settled, reached)) = applied else { return Ok(Applied::Superseded) };
+            let (settled, reached) = match applied {
+                Ok(applied) => applied,
+                Err(not_applied) => return Ok(not_applied),
+            };
             self.count(settled);
             if life == Life::Live {
                 self.report.position = reached;
@@ -95,10 +99,23 @@ impl Engine<'_> {
     }
 }
 
-#[derive(PartialEq, Eq)]
+/// What became of a page.
 enum Applied {
     Whole,
+    /// The replica is no longer where the page begins.
     Superseded,
+    /// The page leaves out the payload of an op that was sent since it was asked for, and has no answer.
+    InDoubt,
+}
+
+/// Whether entries leave out the payload of an op of which only its own answer could say what was committed.
+fn any_in_doubt(connection: &Connection, entries: &[Entry]) -> Result<bool> {
+    for entry in entries.iter().filter(|entry| entry.as_sent) {
+        if queue::find(connection, entry.op_ref)?.is_some_and(|op| op.sent && op.answer != Answer::Accepted) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Where the live items, or those of a checkpoint, stand in the log.
@@ -134,7 +151,9 @@ fn slice_len(entries: &[Entry]) -> usize {
 fn check_page(page: &InboxPage, request: &PullRequest) -> Result<()> {
     let in_order = page.entries.windows(2).all(|pair| pair[0].seq < pair[1].seq);
     let within = page.entries.last().is_none_or(|last| last.seq <= page.seq);
-    if !in_order || !within || page.seq > i64::MAX as u64 {
+    let far = |number: Option<u64>| number.is_some_and(|number| number > i64::MAX as u64);
+    let revs_far = page.entries.iter().any(|entry| far(entry.rev));
+    if !in_order || !within || far(Some(page.seq)) || revs_far {
         return Err(Error::protocol("the entries of an inbox page are not in the order of the log"));
     }
     if page.more && request.cursor.as_ref() == Some(&page.cursor) {

@@ -4,7 +4,7 @@ use super::slice::Slice;
 use super::{Engine, Halt};
 use crate::error::{Error, Result};
 use crate::outbox::{Answer, Queued, Rejection, queue};
-use crate::protocol::{BatchId, Code, Json, Limits, Op, OpKind, OpResult, PushOutcome, PushRequest, PushResponse};
+use crate::protocol::{BatchId, Code, Json, Limits, Op, OpKind, OpResult, PushOutcome, PushRequest, PushResponse, Ref};
 use crate::replica::collections::Life;
 use crate::replica::state::State;
 use crate::wire::WireError;
@@ -212,8 +212,7 @@ impl Engine<'_> {
             let position = State::load(connection)?.position;
             let mut slice = Slice::new(connection, Life::Live, position, now)?;
             let mut answered = 0;
-            for op in &part {
-                let Some(row) = queue::find(connection, op.row.op_ref)? else { continue };
+            for row in with_batches(connection, &part)? {
                 if life == Life::Live {
                     slice.settle_rejected(&row, &rejection)?;
                 } else {
@@ -243,6 +242,21 @@ impl Engine<'_> {
             Ok(!staged.is_empty())
         })
     }
+}
+
+/// The rows of a part as they are now, with whatever else is in their batches: a batch larger than a push has
+/// ops before and behind it.
+fn with_batches(connection: &Connection, part: &[Outgoing]) -> Result<Vec<Queued>> {
+    let batches: HashSet<BatchId> = part.iter().filter_map(|op| op.row.batch.map(|(id, _)| id)).collect();
+    let refs: HashSet<Ref> = part.iter().map(|op| op.row.op_ref).collect();
+    let mut rows = Vec::new();
+    queue::scan(connection, 0, i64::MAX, |row, _, _| {
+        if refs.contains(&row.op_ref) || row.batch.is_some_and(|(id, _)| batches.contains(&id)) {
+            rows.push(row);
+        }
+        true
+    })?;
+    Ok(rows)
 }
 
 /// Reads the next ops that can go and marks them as sent; how far it looked.
@@ -319,14 +333,16 @@ enum Said {
 fn read_result(result: &OpResult) -> Result<Said> {
     Ok(match result.outcome {
         PushOutcome::Accepted => match result.seq {
-            Some(seq) => Said::Accepted(seq),
+            Some(seq) if seq <= i64::MAX as u64 => Said::Accepted(seq),
+            Some(seq) => return Err(Error::protocol(format!("operation {} has the seq {seq}", result.op_ref))),
             None => return Err(Error::protocol(format!("operation {} was accepted without a seq", result.op_ref))),
         },
         PushOutcome::Rejected => Said::Rejected(Rejection {
             code: result.code.clone().unwrap_or(Code::POLICY),
             message: result.message.clone().unwrap_or_default(),
             detail: result.detail.clone(),
-            seq: result.seq,
+            // One that no log has is none.
+            seq: result.seq.filter(|seq| *seq <= i64::MAX as u64),
         }),
         PushOutcome::Queued => Said::Waits(Answer::Queued),
         PushOutcome::Staged => Said::Waits(Answer::Staged),

@@ -7,7 +7,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct SyncReport {
-    /// Operations that the server took from this replica and answered, each counted once.
+    /// Operations that the server took from this replica and answered, repeated ones included.
     pub pushed: u64,
     /// Operations that turned out accepted: by a push's answer, or by the inbox where the answer was lost.
     pub accepted: u64,
