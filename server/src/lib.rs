@@ -1,4 +1,7 @@
 //! The reference server of the SyncStore protocol.
 #![forbid(unsafe_code)]
+#![deny(missing_docs)]
 
+pub mod core;
 pub mod service;
+pub mod storage;

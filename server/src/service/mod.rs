@@ -1,7 +1,26 @@
 //! The server without HTTP: databases by name, pushes in groups, the inbox, checkpoints.
 
-use std::path::PathBuf;
+mod checkpoint;
+mod database;
+mod error;
+mod inbox;
+mod options;
+mod presence;
+mod readers;
+mod registry;
+mod retention;
+mod stats;
+mod writer;
+
+pub use crate::core::Policy;
+pub use error::ServiceError;
+pub use options::{Databases, Durability, Retention, ServiceOptions, Writing};
+pub use stats::DatabaseStats;
+
+use registry::Registry;
+
 use syncstore::protocol::{CheckpointPage, ClientId, Cursor, DatabaseInfo, InboxPage, PushRequest, PushResponse, Seq};
+use tokio::sync::watch;
 
 /// Who asks, as authentication found out.
 #[derive(Clone, Debug)]
@@ -48,48 +67,84 @@ pub struct CheckpointRequest {
 }
 
 /// All databases of one data directory. Every method blocks on SQLite: call it from a thread that may.
-pub struct Service {}
-
-/// How a service keeps its databases.
-#[derive(Clone, Debug)]
-pub struct ServiceOptions {
-    /// Where the files are, one per database.
-    pub data: PathBuf,
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use syncstore_server::service::{Service, ServiceOptions};
+/// let service = Service::open(ServiceOptions::new("data"))?;
+/// # Ok(()) }
+/// ```
+pub struct Service {
+    registry: Registry,
 }
 
-/// Why a request was not taken as a whole.
-#[derive(Debug)]
-pub enum ServiceError {}
+impl Caller {
+    /// What tells its view of the log from another's; part of its cursors.
+    fn digest(&self) -> u64 {
+        crate::core::digest_of_tags(match &self.tags {
+            Tags::All => None,
+            Tags::Only(tags) => Some(tags),
+        })
+    }
+}
 
 impl Service {
-    /// Opens the data directory, creating it when missing.
-    pub fn open(_options: ServiceOptions) -> Result<Service, ServiceError> {
-        unimplemented!()
+    /// Opens the data directory, creating it when missing; databases are opened when they are first used.
+    ///
+    /// With [`ServiceOptions::new_epoch`], begins a new epoch in each database that is there. Fails when
+    /// the directory cannot be made, and when a file in the place of a database is none.
+    pub fn open(options: ServiceOptions) -> Result<Service, ServiceError> {
+        Ok(Service { registry: Registry::open(options)? })
     }
+
     /// Decides and commits a push, in one transaction with whatever else waits; returns once it is durable.
-    pub fn push(&self, _db: &str, _caller: &Caller, _request: PushRequest) -> Result<PushResponse, ServiceError> {
-        unimplemented!()
+    ///
+    /// An error means that nothing of it was taken, but for [`ServiceError::Storage`], after which it is not known.
+    pub fn push(&self, db: &str, caller: &Caller, request: PushRequest) -> Result<PushResponse, ServiceError> {
+        self.registry.database(db)?.push(caller, request)
     }
-    /// Reads a page of the log.
-    pub fn inbox(&self, _db: &str, _caller: &Caller, _request: &InboxRequest) -> Result<InboxPage, ServiceError> {
-        unimplemented!()
+
+    /// Reads a page of the log. It never waits: a page without entries is what there is now.
+    pub fn inbox(&self, db: &str, caller: &Caller, request: &InboxRequest) -> Result<InboxPage, ServiceError> {
+        self.registry.database(db)?.inbox(caller, request)
     }
+
     /// Reads a page of a checkpoint.
     pub fn checkpoint(
         &self,
-        _db: &str,
-        _caller: &Caller,
-        _request: &CheckpointRequest,
+        db: &str,
+        caller: &Caller,
+        request: &CheckpointRequest,
     ) -> Result<CheckpointPage, ServiceError> {
-        unimplemented!()
+        self.registry.database(db)?.checkpoint(caller, request)
     }
+
     /// What the database takes.
-    pub fn info(&self, _db: &str, _caller: &Caller) -> Result<DatabaseInfo, ServiceError> {
-        unimplemented!()
+    pub fn info(&self, db: &str, _caller: &Caller) -> Result<DatabaseInfo, ServiceError> {
+        self.registry.database(db)?.info()
     }
-    /// The head of a database's log, and a way to wait for it to move: called after each commit that
-    /// appended entries, on the thread that committed.
-    pub fn head(&self, _db: &str) -> Result<Seq, ServiceError> {
-        unimplemented!()
+
+    /// The head of a database's log, to be told whenever it moves.
+    ///
+    /// Subscribe before reading a page that may turn out empty, or news between the two is missed. The
+    /// sender goes when the service shuts down.
+    pub fn subscribe(&self, db: &str) -> Result<watch::Receiver<Seq>, ServiceError> {
+        Ok(self.registry.database(db)?.subscribe())
+    }
+
+    /// Prunes, to the end, what the retention lets go now. The writer does the same by itself, a slice at a time.
+    pub fn prune(&self, db: &str) -> Result<(), ServiceError> {
+        self.registry.database(db)?.prune()
+    }
+
+    /// Numbers of every database that is open, by name.
+    pub fn stats(&self) -> Vec<DatabaseStats> {
+        self.registry.stats()
+    }
+
+    /// Finishes what waits, writes each log back into its file and closes it. Later calls are answered
+    /// [`ServiceError::Overloaded`]. Dropping the service does the same.
+    pub fn shutdown(&self) {
+        self.registry.shutdown();
     }
 }

@@ -1,0 +1,95 @@
+//! What can be said of an op without looking at the item: its form, its limits, its digest.
+
+use super::digest;
+use crate::storage::Rejection;
+use syncstore::protocol::{
+    BatchId, Change, Code, Json, LimitError, Limits, Op, OpKind, Ref, Rev, check_collection, check_key,
+};
+
+/// An op in the form in which it is decided, from a push or from a batch that was staged.
+#[derive(Clone, Copy, Debug)]
+pub struct Proposal<'a> {
+    pub op_ref: &'a Ref,
+    pub kind: OpKind,
+    pub collection: &'a str,
+    pub key: &'a str,
+    pub payload: Option<&'a Json>,
+    pub base: Option<Rev>,
+}
+
+impl<'a> Proposal<'a> {
+    pub fn of(op: &'a Op) -> Proposal<'a> {
+        Proposal {
+            op_ref: &op.op_ref,
+            kind: op.kind,
+            collection: &op.collection,
+            key: &op.key,
+            payload: op.value.as_ref().or(op.patch.as_ref()),
+            base: op.base,
+        }
+    }
+}
+
+/// A rejection without detail.
+pub fn rejection(code: Code, message: impl ToString) -> Rejection {
+    Rejection { code, message: message.to_string(), detail: None }
+}
+
+pub fn beyond(error: &LimitError) -> Rejection {
+    let code = match error {
+        LimitError::Empty { .. } => Code::INVALID,
+        LimitError::TooLarge { .. } => Code::TOO_LARGE,
+    };
+    rejection(code, error)
+}
+
+/// The digest of an op, and what is wrong with it by itself.
+pub fn examine(op: &Op, limits: &Limits) -> (u128, Option<Rejection>) {
+    let (payload, fault) = match op.change() {
+        Ok(Change::Set(value)) => payload(value, limits.check_value(value).err()),
+        // The array and its operations stand around the values.
+        Ok(Change::Patch(patch)) => payload(patch, patch_limits(patch, limits).err()),
+        Ok(Change::Delete) => (0, None),
+        Err(malformed) => {
+            let text = |json: &Option<Json>| json.as_ref().map_or(0, |json| digest::raw(json.as_str().as_bytes()));
+            (text(&op.value).wrapping_add(text(&op.patch).rotate_left(64)), Some(rejection(Code::INVALID, malformed)))
+        }
+    };
+    let resource =
+        u8::from(op.index.is_some()) | u8::from(op.relation.is_some()) << 1 | u8::from(op.tag.is_some()) << 2;
+    let kind = match op.kind {
+        OpKind::Set => 0,
+        OpKind::Patch => 1,
+        OpKind::Delete => 2,
+    };
+    let names = check_collection(&op.collection, limits).and_then(|()| check_key(&op.key, limits));
+    let fault = names.err().map(|error| beyond(&error)).or(fault).or_else(|| membership(op.batch, op.of));
+    (digest::op(kind, &op.collection, &op.key, resource, payload), fault)
+}
+
+fn patch_limits(patch: &Json, limits: &Limits) -> Result<(), LimitError> {
+    let mut wider = limits.clone();
+    wider.nesting += 2;
+    // A patch is no longer than what it may add, paths included, within reason; the body's limit bounds it.
+    wider.value = limits.body;
+    wider.check_value(patch)
+}
+
+fn payload(json: &Json, limit: Option<LimitError>) -> (u128, Option<Rejection>) {
+    // Deep nesting must not reach the parser.
+    if let Some(error) = limit {
+        return (digest::raw(json.as_str().as_bytes()), Some(beyond(&error)));
+    }
+    match digest::json(json.as_str()) {
+        Ok(digest) => (digest, None),
+        Err(error) => (digest::raw(json.as_str().as_bytes()), Some(rejection(Code::INVALID, error))),
+    }
+}
+
+fn membership(batch: Option<BatchId>, of: Option<u32>) -> Option<Rejection> {
+    match (batch, of) {
+        (None, None) => None,
+        (Some(_), Some(of)) if of > 0 => None,
+        _ => Some(rejection(Code::INVALID, "batch and of come together, and a batch has at least one op")),
+    }
+}

@@ -1,0 +1,56 @@
+//! The deciding core: given a transaction of the storage and a push, what becomes of every op.
+//!
+//! It has no clock, no randomness and no I/O but the transaction it is given, so a test or a
+//! simulation can drive it. [`push`] is the whole of it; the rules are those of sections 2 and 3 of the
+//! protocol.
+
+mod batch;
+pub mod cursor;
+mod digest;
+mod examine;
+mod merge;
+mod policy;
+mod push;
+
+pub use batch::expire as expire_batches;
+pub use digest::tags as digest_of_tags;
+pub use policy::Policy;
+pub use push::{claim, push};
+
+use crate::storage::StorageError;
+use std::collections::BTreeMap;
+use syncstore::protocol::Limits;
+use syncstore::wire::Expiry;
+
+/// What a database is held to.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    /// The limits that it publishes.
+    pub limits: Limits,
+    /// The policy of each collection by its name; any other accepts in the order of arrival.
+    pub policies: BTreeMap<String, Policy>,
+}
+
+impl Rules {
+    fn policy(&self, collection: &str) -> Policy {
+        self.policies.get(collection).copied().unwrap_or_default()
+    }
+}
+
+/// Why a request is not taken as a whole.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The client id is another user's.
+    #[error("the client id belongs to another user")]
+    Forbidden,
+    /// The replica's cursor is not of this log.
+    #[error("the cursor has expired")]
+    CursorExpired(Expiry),
+    /// The push exceeds a limit.
+    #[error("{0}")]
+    TooLarge(String),
+    /// The storage failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}

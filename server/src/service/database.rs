@@ -1,0 +1,218 @@
+//! One open database.
+
+use super::checkpoint::PageToken;
+use super::readers::Readers;
+use super::retention::Round;
+use super::writer::{Job, Queue, Reply, Shared, Writer};
+use super::{
+    Caller, CheckpointRequest, DatabaseStats, Durability, InboxRequest, ServiceError, ServiceOptions, Writing,
+    checkpoint, inbox,
+};
+use crate::core::{Rules, cursor::Position};
+use crate::storage::sqlite::{SqliteFile, SqliteSnapshot, WriterCaches};
+use crate::storage::{EpochId, Snapshot, StorageError};
+use parking_lot::Mutex;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use syncstore::protocol::{CheckpointPage, DatabaseInfo, Format, InboxPage, PushRequest, PushResponse, Seq};
+use tokio::sync::watch;
+
+pub struct Database {
+    options: Arc<ServiceOptions>,
+    shared: Arc<Shared>,
+    readers: Readers,
+    writer: Mutex<Handle>,
+}
+
+enum Handle {
+    Thread(SyncSender<Job>, JoinHandle<()>),
+    Caller(Box<Writer>),
+    Closed,
+}
+
+const CLOSING: ServiceError = ServiceError::Overloaded("it is shutting down");
+
+pub fn new_epoch(options: &ServiceOptions) -> EpochId {
+    let random = (u128::from(options.environment.random()) << 64) | u128::from(options.environment.random());
+    random.to_be_bytes()
+}
+
+pub fn file(options: &ServiceOptions, path: PathBuf) -> SqliteFile {
+    SqliteFile::new(path, options.durability == Durability::Full)
+}
+
+impl Database {
+    pub fn open(
+        name: &str,
+        path: PathBuf,
+        options: Arc<ServiceOptions>,
+        rules: Arc<Rules>,
+    ) -> Result<Database, ServiceError> {
+        let file = file(&options, path);
+        let mut connection = file.writer(new_epoch(&options))?;
+        let state = *SqliteSnapshot::begin(&mut connection)?.state();
+        let stats = DatabaseStats {
+            name: name.to_owned(),
+            head: state.head,
+            items: state.items,
+            log_entries: state.entries,
+            ..DatabaseStats::default()
+        };
+        let shared = Arc::new(Shared {
+            presence: Default::default(),
+            head: watch::Sender::new(state.head),
+            stats: Mutex::new(stats),
+            queue: Mutex::default(),
+        });
+        let writer = Writer {
+            connection,
+            caches: WriterCaches::default(),
+            options: options.clone(),
+            rules,
+            shared: shared.clone(),
+            round: Round::Over,
+            pruned_at: options.environment.monotonic(),
+        };
+        let handle = match options.writing {
+            Writing::Caller => Handle::Caller(Box::new(writer)),
+            Writing::Thread => {
+                let (sender, jobs) = sync_channel(options.queue.max(1));
+                let thread = std::thread::Builder::new().name(format!("writer {name}"));
+                Handle::Thread(sender, thread.spawn(move || writer.run(&jobs)).map_err(StorageError::from)?)
+            }
+        };
+        Ok(Database { options, shared, readers: Readers::new(file), writer: Mutex::new(handle) })
+    }
+
+    fn submit<T>(&self, bytes: usize, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, ServiceError> {
+        let (reply, answer) = sync_channel(1);
+        let mut handle = self.writer.lock();
+        match &mut *handle {
+            Handle::Closed => return Err(CLOSING),
+            Handle::Caller(writer) => {
+                writer.commit(vec![job(reply)]);
+                writer.tidy();
+                while writer.round != Round::Over {
+                    writer.tidy();
+                }
+            }
+            Handle::Thread(sender, _) => {
+                let full = || ServiceError::Overloaded("too many requests wait for this database");
+                let mut queue = self.shared.queue.lock();
+                // A single push is always let in, however large.
+                if queue.jobs > 0 && queue.bytes.saturating_add(bytes) > self.options.queue_bytes {
+                    return Err(full());
+                }
+                match sender.try_send(job(reply)) {
+                    Ok(()) => *queue = Queue { jobs: queue.jobs + 1, bytes: queue.bytes + bytes },
+                    Err(TrySendError::Full(_)) => return Err(full()),
+                    Err(TrySendError::Disconnected(_)) => return Err(CLOSING),
+                }
+            }
+        }
+        drop(handle);
+        answer.recv().unwrap_or(Err(CLOSING))
+    }
+
+    pub fn push(&self, caller: &Caller, request: PushRequest) -> Result<PushResponse, ServiceError> {
+        let limits = &self.options.limits;
+        let bytes = request.ops.iter().map(|op| op.payload_len()).sum::<usize>();
+        if bytes > limits.body {
+            let most = limits.body;
+            return Err(ServiceError::TooLarge(format!(
+                "the push has {bytes} bytes of operations; the limit is {most}"
+            )));
+        }
+        let user = caller.user.clone();
+        self.submit(bytes, |reply| Job::Push { user, request, bytes, reply })
+    }
+
+    pub fn inbox(&self, caller: &Caller, request: &InboxRequest) -> Result<InboxPage, ServiceError> {
+        let digest = caller.digest();
+        let now = self.options.environment.unix_ms();
+        let page = self.readers.read(|snapshot| {
+            // Whose the client id is comes first: nothing is told to another user.
+            self.shared.presence.meet(snapshot, &request.client, &caller.user, 0, now)?;
+            let start: Position = inbox::start(snapshot, request, digest)?;
+            let own = self.shared.presence.meet(snapshot, &request.client, &caller.user, start.seq, now)?;
+            inbox::page(snapshot, start, own, request)
+        })?;
+        self.shared.stats.lock().inbox_pages += 1;
+        Ok(page)
+    }
+
+    pub fn checkpoint(&self, caller: &Caller, request: &CheckpointRequest) -> Result<CheckpointPage, ServiceError> {
+        let (digest, now) = (caller.digest(), self.options.environment.unix_ms());
+        let token = match &request.page {
+            Some(page) => PageToken::decode(page).ok_or(ServiceError::CheckpointExpired)?,
+            None => {
+                let (client, user) = (request.client, caller.user.clone());
+                let row = self.submit(0, |reply| Job::Checkpoint { client, user, digest, reply })?;
+                PageToken::first(row.id)
+            }
+        };
+        let page = self.readers.read(|snapshot| {
+            self.shared.presence.meet(snapshot, &request.client, &caller.user, 0, now)?;
+            let row = snapshot.checkpoint(&token.id)?.ok_or(ServiceError::CheckpointExpired)?;
+            checkpoint::check(&row, snapshot, request, digest, &self.options.retention, now)?;
+            if request.page.is_some() {
+                self.shared.presence.use_checkpoint(row.id, now);
+            }
+            checkpoint::page(snapshot, &row, &token, request.limit)
+        })?;
+        self.shared.stats.lock().checkpoint_pages += 1;
+        Ok(page)
+    }
+
+    pub fn info(&self) -> Result<DatabaseInfo, ServiceError> {
+        let state = self.readers.read(|snapshot| Ok(*snapshot.state()))?;
+        Ok(DatabaseInfo {
+            epoch: format!("{:032x}", u128::from_be_bytes(state.epoch)),
+            seq: state.head,
+            limits: self.options.limits.clone(),
+            formats: [Format::Json, Format::MessagePack].iter().map(|format| format.content_type().into()).collect(),
+            encodings: vec!["gzip".into()],
+        })
+    }
+
+    pub fn subscribe(&self) -> watch::Receiver<Seq> {
+        self.shared.head.subscribe()
+    }
+
+    pub fn is_watched(&self) -> bool {
+        self.shared.head.receiver_count() > 0
+    }
+
+    pub fn prune(&self) -> Result<(), ServiceError> {
+        self.submit(0, |reply| Job::Prune { reply })
+    }
+
+    pub fn stats(&self) -> DatabaseStats {
+        let queued = self.shared.queue.lock().jobs as u64;
+        DatabaseStats { queued, ..self.shared.stats.lock().clone() }
+    }
+
+    /// Finishes what waits and closes the file. Later calls fail; a second close does nothing.
+    pub fn close(&self) {
+        let handle = std::mem::replace(&mut *self.writer.lock(), Handle::Closed);
+        self.readers.close();
+        match handle {
+            Handle::Thread(sender, thread) => {
+                drop(sender);
+                if thread.join().is_err() {
+                    tracing::error!("a writer thread panicked");
+                }
+            }
+            Handle::Caller(mut writer) => writer.close(),
+            Handle::Closed => {}
+        }
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

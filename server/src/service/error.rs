@@ -1,0 +1,98 @@
+//! Why a request was not taken as a whole.
+
+use crate::core::Refusal;
+use crate::storage::StorageError;
+use std::time::Duration;
+use syncstore::protocol::Problem;
+use syncstore::wire::Expiry;
+
+/// Why a request was not taken as a whole; nothing of it was applied.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServiceError {
+    /// The name is no database's, or not one that may be made.
+    #[error("there is no database {0:?}")]
+    UnknownDatabase(String),
+    /// The caller may not do this, whatever else: the client id is another user's.
+    #[error("{0}")]
+    Forbidden(String),
+    /// The log is no longer read from the cursor; the replica takes a checkpoint.
+    #[error("the log is no longer read from this cursor: {}", expiry_words(.0))]
+    CursorExpired(Expiry),
+    /// The checkpoint is gone, or was never made; the replica begins a new one.
+    #[error("the checkpoint has expired; begin a new one")]
+    CheckpointExpired,
+    /// The request is not well formed.
+    #[error("{0}")]
+    Invalid(String),
+    /// The request exceeds a limit as a whole; a part of it may not.
+    #[error("{0}")]
+    TooLarge(String),
+    /// More waits than the service takes, or it is shutting down; later it may.
+    #[error("the server cannot take the request now: {0}")]
+    Overloaded(&'static str),
+    /// The files failed.
+    #[error("storage: {0}")]
+    Storage(#[from] StorageError),
+}
+
+impl From<Refusal> for ServiceError {
+    fn from(refusal: Refusal) -> ServiceError {
+        match refusal {
+            Refusal::Forbidden => ServiceError::Forbidden(refusal.to_string()),
+            Refusal::CursorExpired(expiry) => ServiceError::CursorExpired(expiry),
+            Refusal::TooLarge(what) => ServiceError::TooLarge(what),
+            Refusal::Storage(error) => ServiceError::Storage(error),
+        }
+    }
+}
+
+fn expiry_words(expiry: &Expiry) -> &'static str {
+    match expiry {
+        Expiry::Pruned => "it was pruned past it",
+        Expiry::Rewound { .. } => "it was restored from a backup",
+        Expiry::Filter => "the caller's tags or filter have changed",
+        _ => "it has expired",
+    }
+}
+
+impl ServiceError {
+    /// The error as section 7 tells it.
+    pub fn problem(&self) -> Problem {
+        let (status, title, code) = match self {
+            ServiceError::UnknownDatabase(_) => (404, "Not Found", "unknown_db"),
+            ServiceError::Forbidden(_) => (403, "Forbidden", "forbidden"),
+            ServiceError::CursorExpired(_) => (410, "Gone", "cursor_expired"),
+            ServiceError::CheckpointExpired => (410, "Gone", "checkpoint_expired"),
+            ServiceError::Invalid(_) => (422, "Unprocessable Content", "invalid"),
+            ServiceError::TooLarge(_) => (413, "Content Too Large", "too_large"),
+            ServiceError::Overloaded(_) => (503, "Service Unavailable", "overloaded"),
+            ServiceError::Storage(_) => (500, "Internal Server Error", "storage"),
+        };
+        let (reason, restored_seq) = match self {
+            ServiceError::CursorExpired(Expiry::Pruned) => (Some("pruned"), None),
+            ServiceError::CursorExpired(Expiry::Rewound { restored }) => (Some("rewound"), *restored),
+            ServiceError::CursorExpired(Expiry::Filter) => (Some("filter"), None),
+            _ => (None, None),
+        };
+        let detail = match self {
+            // Paths and SQL are the operator's business: they go to the log, not to the caller.
+            ServiceError::Storage(_) => "the server's storage failed; its log says how".to_owned(),
+            other => other.to_string(),
+        };
+        Problem {
+            title: title.to_owned(),
+            status,
+            code: code.to_owned(),
+            detail,
+            reason: reason.map(str::to_owned),
+            restored_seq,
+            ..Problem::default()
+        }
+    }
+
+    /// When to try again, for the errors that pass by themselves.
+    pub fn retry_after(&self) -> Option<Duration> {
+        matches!(self, ServiceError::Overloaded(_)).then_some(Duration::from_secs(1))
+    }
+}

@@ -1,0 +1,126 @@
+//! How a service keeps its databases.
+
+use crate::core::Policy;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use syncstore::environment::{Environment, SystemEnvironment};
+use syncstore::protocol::Limits;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How a service keeps its databases; [`ServiceOptions::new`] gives the defaults.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct ServiceOptions {
+    /// Where the files are, one per database; created when missing.
+    pub data: PathBuf,
+    /// Which databases there may be. Default: any valid name.
+    pub databases: Databases,
+    /// The policy of each collection by its name; any other accepts in the order of arrival.
+    pub policies: BTreeMap<String, Policy>,
+    /// What a database takes, as `GET /v1/:db` publishes it.
+    pub limits: Limits,
+    /// How long things are kept.
+    pub retention: Retention,
+    /// Clock and randomness. Default: the system's.
+    pub environment: Arc<dyn Environment>,
+    /// Begin a new epoch in each database when it is first opened by this service: once, after
+    /// restoring the data directory from a backup.
+    pub new_epoch: bool,
+    /// What an answered push survives. Default: power loss.
+    pub durability: Durability,
+    /// Where pushes are decided. Default: on one thread per database, in groups.
+    pub writing: Writing,
+    /// The most databases open at a time; the least recently used one that nobody uses is closed
+    /// for the next. Default: 256.
+    pub open_databases: usize,
+    /// The most requests that may wait for one database's writer. Default: 1,024.
+    pub queue: usize,
+    /// The most bytes of payload that may wait for one database's writer. Default: 64 MiB.
+    pub queue_bytes: usize,
+}
+
+impl ServiceOptions {
+    /// The defaults, with the files in `data`.
+    pub fn new(data: impl Into<PathBuf>) -> ServiceOptions {
+        ServiceOptions {
+            data: data.into(),
+            databases: Databases::Any,
+            policies: BTreeMap::new(),
+            limits: Limits::default(),
+            retention: Retention::default(),
+            environment: Arc::new(SystemEnvironment::default()),
+            new_epoch: false,
+            durability: Durability::Full,
+            writing: Writing::Thread,
+            open_databases: 256,
+            queue: 1_024,
+            queue_bytes: 64 << 20,
+        }
+    }
+}
+
+/// Which databases a service may have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Databases {
+    /// Any valid name; a database comes to be when it is first used.
+    Any,
+    /// These; each comes to be when it is first used.
+    Named(BTreeSet<String>),
+}
+
+/// What a committed push survives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Power loss: each group of pushes is synced to the disk before it is answered.
+    Full,
+    /// The end of the process; power loss may undo the last pushes (replicas then find a rewound log).
+    Normal,
+}
+
+/// Where pushes are decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writing {
+    /// On one thread per database, which commits all that waits together and prunes between groups.
+    Thread,
+    /// On the thread that calls, one at a time, pruning included: for simulations that must be deterministic.
+    Caller,
+}
+
+/// How long each thing that grows is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Retention {
+    /// Entries of the log; older cursors expire. The tombstones of deleted items go with the entry of their delete.
+    /// Default: 1,000,000.
+    pub log_entries: u64,
+    /// The outcome of a ref, with the reason of a rejection: at least this long after its commit and
+    /// after the time within it, and until its client has pulled past it. Default: 90 days.
+    pub refs: Duration,
+    /// A client id, after its last request. Default: 365 days.
+    pub clients: Duration,
+    /// A batch that is not complete, after its first op; then its ops are rejected `batch_failed`. Default: 7 days.
+    pub staged: Duration,
+    /// A checkpoint, after its last page was read; the log is not pruned behind it. Default: 1 day.
+    pub checkpoint_idle: Duration,
+    /// A checkpoint in any case, after it was made. Default: 7 days.
+    pub checkpoint: Duration,
+    /// How often there is a look for what may go. Default: 1 minute.
+    pub interval: Duration,
+}
+
+impl Default for Retention {
+    fn default() -> Retention {
+        Retention {
+            log_entries: 1_000_000,
+            refs: 90 * DAY,
+            clients: 365 * DAY,
+            staged: 7 * DAY,
+            checkpoint_idle: DAY,
+            checkpoint: 7 * DAY,
+            interval: Duration::from_secs(60),
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Who was here: what readers learn and the next write records.
+
+use crate::storage::{ClientKey, Snapshot, Stored, Transaction};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use syncstore::protocol::{ClientId, Seq};
+
+use super::ServiceError;
+
+// A client that does not move is recorded as seen this often, in milliseconds.
+const SEEN_INTERVAL: u64 = 60 * 60 * 1000;
+
+/// What readers learned since the last write. It is lost with the process, and then learned again.
+#[derive(Debug, Default)]
+pub struct Presence {
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    clients: HashMap<ClientId, Seen>,
+    checkpoints: HashMap<[u8; 16], u64>,
+}
+
+#[derive(Debug)]
+struct Seen {
+    user: String,
+    position: Seq,
+    at: u64,
+}
+
+impl Presence {
+    /// Notes that a client of `user` reads from `position`; its key, unless it is new.
+    ///
+    /// Fails when the client id is another user's.
+    pub fn meet(
+        &self,
+        snapshot: &impl Snapshot,
+        client: &ClientId,
+        user: &str,
+        position: Seq,
+        now: u64,
+    ) -> Result<Option<ClientKey>, ServiceError> {
+        let known = snapshot.client(client)?;
+        let mut waiting = self.waiting.lock();
+        let owner = known.as_ref().map(|row| row.user.as_str());
+        let owner = owner.or_else(|| waiting.clients.get(client).map(|seen| seen.user.as_str()));
+        if owner.is_some_and(|owner| owner != user) {
+            return Err(crate::core::Refusal::Forbidden.into());
+        }
+        let news =
+            known.as_ref().is_none_or(|row| position > row.position || now.saturating_sub(row.seen) >= SEEN_INTERVAL);
+        if news {
+            let seen =
+                waiting.clients.entry(*client).or_insert_with(|| Seen { user: user.to_owned(), position, at: now });
+            (seen.position, seen.at) = (seen.position.max(position), seen.at.max(now));
+        }
+        Ok(known.map(|row| row.key))
+    }
+
+    /// Notes that a checkpoint was used.
+    pub fn use_checkpoint(&self, id: [u8; 16], now: u64) {
+        self.waiting.lock().checkpoints.insert(id, now);
+    }
+
+    /// Whether there is something to record.
+    pub fn has_news(&self) -> bool {
+        let waiting = self.waiting.lock();
+        !waiting.clients.is_empty() || !waiting.checkpoints.is_empty()
+    }
+
+    /// Records what has been noted.
+    pub fn record(&self, transaction: &mut impl Transaction) -> Stored<()> {
+        let Waiting { clients, checkpoints } = std::mem::take(&mut *self.waiting.lock());
+        for (client, seen) in clients {
+            if transaction.client(&client)?.is_none() {
+                transaction.add_client(&client, &seen.user, seen.at)?;
+            }
+            transaction.touch_client(&client, seen.position, seen.at)?;
+        }
+        for (id, at) in checkpoints {
+            transaction.touch_checkpoint(&id, at)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,164 @@
+//! The databases of a data directory by name.
+
+use super::database::{self, Database};
+use super::{DatabaseStats, Databases, ServiceError, ServiceOptions};
+use crate::core::Rules;
+use crate::storage::StorageError;
+use crate::storage::Transaction;
+use crate::storage::sqlite::{SqliteTransaction, WriterCaches};
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+pub struct Registry {
+    options: Arc<ServiceOptions>,
+    rules: Arc<Rules>,
+    open: Mutex<Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    databases: BTreeMap<String, Place>,
+    // Counts uses; the database with the lowest was used least recently.
+    uses: u64,
+    closed: bool,
+}
+
+struct Place {
+    database: Arc<Database>,
+    used: u64,
+}
+
+const PREFIX: &str = "db-";
+const SUFFIX: &str = ".sqlite";
+
+// What nests deeper than this could exhaust the stack of a thread that reads it.
+const MOST_NESTING: usize = 400;
+
+fn is_name(name: &str) -> bool {
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (1..=64).contains(&name.len()) && name.bytes().all(letter) && name != "." && name != ".."
+}
+
+/// The file of a database: never a name that a system reserves, and another for each database where the case of
+/// letters does not count.
+fn file_name(name: &str) -> String {
+    let mut file = PREFIX.to_owned();
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() {
+            file.push('+');
+        }
+        file.push(letter.to_ascii_lowercase());
+    }
+    file + SUFFIX
+}
+
+impl Registry {
+    pub fn open(mut options: ServiceOptions) -> Result<Registry, ServiceError> {
+        options.limits.nesting = options.limits.nesting.min(MOST_NESTING);
+        std::fs::create_dir_all(&options.data).map_err(StorageError::from)?;
+        let rules = Rules { limits: options.limits.clone(), policies: options.policies.clone() };
+        let registry = Registry { options: Arc::new(options), rules: Arc::new(rules), open: Mutex::default() };
+        if registry.options.new_epoch {
+            registry.begin_epochs()?;
+        }
+        Ok(registry)
+    }
+
+    // In every database that is there, used or not: the whole directory was restored.
+    fn begin_epochs(&self) -> Result<(), ServiceError> {
+        for entry in std::fs::read_dir(&self.options.data).map_err(StorageError::from)? {
+            let entry = entry.map_err(StorageError::from)?;
+            let is_database =
+                entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX));
+            if is_database {
+                let epoch = database::new_epoch(&self.options);
+                let mut connection = database::file(&self.options, entry.path()).writer(epoch)?;
+                let mut caches = WriterCaches::default();
+                let mut transaction = SqliteTransaction::begin(&mut connection, &mut caches)?;
+                transaction.begin_epoch(epoch)?;
+                transaction.commit()?;
+            }
+        }
+        Ok(())
+    }
+
+    pub fn database(&self, name: &str) -> Result<Arc<Database>, ServiceError> {
+        let allowed = match &self.options.databases {
+            Databases::Any => true,
+            Databases::Named(names) => names.contains(name),
+        };
+        if !allowed || !is_name(name) {
+            return Err(ServiceError::UnknownDatabase(name.chars().take(64).collect()));
+        }
+        let mut open = self.open.lock();
+        if open.closed {
+            return Err(ServiceError::Overloaded("it is shutting down"));
+        }
+        open.uses += 1;
+        let used = open.uses;
+        if let Some(place) = open.databases.get_mut(name) {
+            place.used = used;
+            return Ok(place.database.clone());
+        }
+        // Opened and closed under the lock: two writers of one file would each think that they know its head.
+        if open.databases.len() >= self.options.open_databases.max(1) {
+            open.close_one()?;
+        }
+        let path: PathBuf = self.options.data.join(file_name(name));
+        let database = Arc::new(Database::open(name, path, self.options.clone(), self.rules.clone())?);
+        open.databases.insert(name.to_owned(), Place { database: database.clone(), used });
+        Ok(database)
+    }
+
+    pub fn stats(&self) -> Vec<DatabaseStats> {
+        self.open.lock().databases.values().map(|place| place.database.stats()).collect()
+    }
+
+    pub fn shutdown(&self) {
+        let databases = {
+            let mut open = self.open.lock();
+            open.closed = true;
+            std::mem::take(&mut open.databases)
+        };
+        for place in databases.into_values() {
+            place.database.close();
+        }
+    }
+}
+
+impl Open {
+    fn close_one(&mut self) -> Result<(), ServiceError> {
+        let idle = |place: &&Place| Arc::strong_count(&place.database) == 1 && !place.database.is_watched();
+        let oldest = self.databases.iter().filter(|(_, place)| idle(place)).min_by_key(|(_, place)| place.used);
+        let Some(name) = oldest.map(|(name, _)| name.clone()) else {
+            return Err(ServiceError::Overloaded("too many databases are in use"));
+        };
+        self.databases.remove(&name);
+        Ok(())
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_safe_as_files_whatever_the_case() {
+        for name in ["", ".", "..", "a/b", "a\\b", "a b", "ä", "a\0", &"a".repeat(65)] {
+            assert!(!is_name(name), "{name:?}");
+        }
+        for name in ["a", "...", "A-b_c.9", "con", &"a".repeat(64)] {
+            assert!(is_name(name), "{name:?}");
+        }
+        assert_eq!(file_name("Notes"), "db-+notes.sqlite");
+        assert_ne!(file_name("Notes").to_lowercase(), file_name("notes"));
+    }
+}

@@ -1,0 +1,36 @@
+//! Numbers for an operator.
+
+use std::collections::BTreeMap;
+use syncstore::protocol::Seq;
+
+/// What one open database has and has done since it was opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DatabaseStats {
+    /// The database.
+    pub name: String,
+    /// The head of its log.
+    pub head: Seq,
+    /// Its items.
+    pub items: u64,
+    /// The entries of its log that are kept.
+    pub log_entries: u64,
+    /// Requests that wait for its writer.
+    pub queued: u64,
+    /// Pushes answered.
+    pub pushes: u64,
+    /// Ops accepted, repeats not counted.
+    pub accepted: u64,
+    /// Ops rejected, repeats not counted, by their code.
+    pub rejected: BTreeMap<String, u64>,
+    /// Transactions that committed pushes.
+    pub groups: u64,
+    /// The most pushes that one transaction committed.
+    pub largest_group: u64,
+    /// Log entries pruned.
+    pub pruned: u64,
+    /// Inbox pages read.
+    pub inbox_pages: u64,
+    /// Checkpoint pages read.
+    pub checkpoint_pages: u64,
+}

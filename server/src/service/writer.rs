@@ -1,0 +1,284 @@
+//! The one who writes: pushes in groups, one transaction each; pruning in between.
+
+use super::presence::Presence;
+use super::retention::Round;
+use super::{DatabaseStats, ServiceError, ServiceOptions};
+use crate::core::cursor::Position;
+use crate::core::{Refusal, Rules, claim, push};
+use crate::storage::sqlite::{SqliteTransaction, WriterCaches};
+use crate::storage::{CheckpointRow, Snapshot, State, StorageError, Stored, Transaction};
+use parking_lot::Mutex;
+use rusqlite::Connection;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError};
+use std::time::Duration;
+use syncstore::protocol::{ClientId, PushOutcome, PushRequest, PushResponse, Seq};
+use tokio::sync::watch;
+
+/// Where the answer to a job goes.
+pub type Reply<T> = SyncSender<Result<T, ServiceError>>;
+
+/// What the writer is asked to do.
+pub enum Job {
+    Push { user: String, request: PushRequest, bytes: usize, reply: Reply<PushResponse> },
+    Checkpoint { client: ClientId, user: String, digest: u64, reply: Reply<CheckpointRow> },
+    Prune { reply: Reply<()> },
+}
+
+/// What the writer shares with the readers.
+#[derive(Debug)]
+pub struct Shared {
+    pub presence: Presence,
+    pub head: watch::Sender<Seq>,
+    pub stats: Mutex<DatabaseStats>,
+    pub queue: Mutex<Queue>,
+}
+
+/// How much waits for the writer.
+#[derive(Debug, Default)]
+pub struct Queue {
+    pub jobs: usize,
+    pub bytes: usize,
+}
+
+pub struct Writer {
+    pub connection: Connection,
+    pub caches: WriterCaches,
+    pub options: Arc<ServiceOptions>,
+    pub rules: Arc<Rules>,
+    pub shared: Arc<Shared>,
+    pub round: Round,
+    // When the last round of pruning began.
+    pub pruned_at: Duration,
+}
+
+// A group this large takes a fraction of a second; what comes later waits for the next.
+const GROUP_JOBS: usize = 256;
+const GROUP_OPS: usize = 20_000;
+
+enum Answer {
+    Push(PushResponse),
+    Checkpoint(CheckpointRow),
+    None,
+}
+
+impl Writer {
+    /// Works until the other end of the channel is gone and everything in it is done.
+    pub fn run(mut self, jobs: &Receiver<Job>) {
+        loop {
+            let first = if self.round == Round::Over {
+                match jobs.recv_timeout(self.options.retention.interval) {
+                    Ok(job) => Some(job),
+                    Err(RecvTimeoutError::Timeout) => None,
+                    Err(RecvTimeoutError::Disconnected) => break,
+                }
+            } else {
+                match jobs.try_recv() {
+                    Ok(job) => Some(job),
+                    Err(TryRecvError::Empty) => None,
+                    Err(TryRecvError::Disconnected) => break,
+                }
+            };
+            if let Some(first) = first {
+                let mut ops = first.ops();
+                let mut group = vec![first];
+                while group.len() < GROUP_JOBS && ops < GROUP_OPS {
+                    let Ok(job) = jobs.try_recv() else { break };
+                    ops += job.ops();
+                    group.push(job);
+                }
+                self.commit(group);
+            }
+            self.tidy();
+        }
+        self.close();
+    }
+
+    /// Records what readers noted and writes the log back into the file.
+    pub fn close(&mut self) {
+        if self.shared.presence.has_news()
+            && let Err(error) = self.transact(|_| Ok(()))
+        {
+            tracing::warn!(%error, "positions of clients were not recorded");
+        }
+        if let Err(error) = self.connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE)") {
+            tracing::warn!(%error, "the write-ahead log stays for the next start");
+        }
+    }
+
+    fn transact<R>(&mut self, work: impl FnOnce(&mut SqliteTransaction<'_>) -> Stored<R>) -> Stored<(R, State)> {
+        let mut transaction = SqliteTransaction::begin(&mut self.connection, &mut self.caches)?;
+        self.shared.presence.record(&mut transaction)?;
+        let result = work(&mut transaction)?;
+        Ok((result, transaction.commit()?))
+    }
+
+    /// Does a group of jobs in one transaction and answers them.
+    pub fn commit(&mut self, group: Vec<Job>) {
+        {
+            let mut queue = self.shared.queue.lock();
+            queue.jobs = queue.jobs.saturating_sub(group.len());
+            queue.bytes = queue.bytes.saturating_sub(group.iter().map(Job::bytes).sum());
+        }
+        match self.decide(&group) {
+            Ok(answers) => answer(group, answers),
+            // What one job ran into must not cost the others: each has its own transaction now.
+            Err(_) if group.len() > 1 => {
+                for job in group {
+                    match self.decide(std::slice::from_ref(&job)) {
+                        Ok(answers) => answer(vec![job], answers),
+                        Err(error) => job.fail(&error),
+                    }
+                }
+            }
+            Err(error) => group.into_iter().for_each(|job| job.fail(&error)),
+        }
+    }
+
+    fn decide(&mut self, group: &[Job]) -> Stored<Vec<Result<Answer, ServiceError>>> {
+        let (rules, options) = (self.rules.clone(), self.options.clone());
+        let now = options.environment.unix_ms();
+        let (answers, state) = self.transact(|transaction| {
+            group
+                .iter()
+                .map(|job| {
+                    transaction.begin_part()?;
+                    let first = transaction.state().next;
+                    let answer = job.decide(transaction, &rules, &options, now);
+                    transaction.end_part(answer.is_ok())?;
+                    Ok((first, answer.map_err(ServiceError::from)))
+                })
+                .collect::<Stored<Vec<_>>>()
+        })?;
+        self.shared.record(&state, &answers);
+        for job in group {
+            if matches!(job, Job::Prune { .. }) {
+                self.round = Round::BEGIN;
+                while self.round != Round::Over {
+                    self.slice()?;
+                }
+            }
+        }
+        Ok(answers.into_iter().map(|(_, answer)| answer).collect())
+    }
+
+    /// Does a slice of pruning when it is time.
+    pub fn tidy(&mut self) {
+        let now = self.options.environment.monotonic();
+        if self.round == Round::Over {
+            if now.saturating_sub(self.pruned_at) < self.options.retention.interval {
+                return;
+            }
+            (self.round, self.pruned_at) = (Round::BEGIN, now);
+        }
+        if let Err(error) = self.slice() {
+            tracing::warn!(%error, "pruning failed; it is tried again later");
+            self.round = Round::Over;
+        }
+    }
+
+    fn slice(&mut self) -> Stored<()> {
+        let (rules, options, round) = (self.rules.clone(), self.options.clone(), self.round);
+        let now = options.environment.unix_ms();
+        let before = self.shared.stats.lock().log_entries;
+        let (next, state) = self.transact(|transaction| round.slice(transaction, &rules, &options.retention, now))?;
+        self.round = next;
+        self.shared.record(&state, &[]);
+        self.shared.stats.lock().pruned += before.saturating_sub(state.entries);
+        Ok(())
+    }
+}
+
+impl Job {
+    fn ops(&self) -> usize {
+        if let Job::Push { request, .. } = self { request.ops.len() } else { 1 }
+    }
+
+    fn bytes(&self) -> usize {
+        if let Job::Push { bytes, .. } = self { *bytes } else { 0 }
+    }
+
+    fn decide(
+        &self,
+        transaction: &mut SqliteTransaction<'_>,
+        rules: &Rules,
+        options: &ServiceOptions,
+        now: u64,
+    ) -> Result<Answer, Refusal> {
+        match self {
+            Job::Push { user, request, .. } => Ok(Answer::Push(push(transaction, rules, user, request, now)?)),
+            Job::Checkpoint { client, user, digest, .. } => {
+                claim(transaction, client, user, now)?;
+                let position = Position::head(transaction, *digest)?;
+                let id = (u128::from(options.environment.random()) << 64) | u128::from(options.environment.random());
+                let row = CheckpointRow {
+                    id: id.to_be_bytes(),
+                    client: *client,
+                    epoch: position.epoch,
+                    seq: position.seq,
+                    entry: position.entry,
+                    digest: *digest,
+                    total: transaction.state().items,
+                    made: now,
+                    used: now,
+                };
+                transaction.add_checkpoint(&row)?;
+                Ok(Answer::Checkpoint(row))
+            }
+            Job::Prune { .. } => Ok(Answer::None),
+        }
+    }
+
+    fn fail(self, error: &StorageError) {
+        tracing::error!(%error, "a group of requests failed");
+        let error = ServiceError::Storage(StorageError::Commit(error.to_string()));
+        answer(vec![self], vec![Err(error)]);
+    }
+}
+
+// Who asked may have gone away: then nobody is left to be told.
+fn answer(group: Vec<Job>, answers: Vec<Result<Answer, ServiceError>>) {
+    for (job, answer) in group.into_iter().zip(answers) {
+        let _ = match (job, answer) {
+            (Job::Push { reply, .. }, Ok(Answer::Push(response))) => reply.send(Ok(response)).is_ok(),
+            (Job::Checkpoint { reply, .. }, Ok(Answer::Checkpoint(row))) => reply.send(Ok(row)).is_ok(),
+            (Job::Prune { reply }, Ok(_)) => reply.send(Ok(())).is_ok(),
+            (Job::Push { reply, .. }, Err(error)) => reply.send(Err(error)).is_ok(),
+            (Job::Checkpoint { reply, .. }, Err(error)) => reply.send(Err(error)).is_ok(),
+            (Job::Prune { reply }, Err(error)) => reply.send(Err(error)).is_ok(),
+            _ => false,
+        };
+    }
+}
+
+impl Shared {
+    // After a commit: what was committed is announced and counted. Each answer comes with the seq that its job's first
+    // new entry would have had, by which repeats are told from new outcomes.
+    fn record(&self, state: &State, answers: &[(Seq, Result<Answer, ServiceError>)]) {
+        let mut stats = self.stats.lock();
+        (stats.head, stats.items, stats.log_entries) = (state.head, state.items, state.entries);
+        let mut pushes = 0;
+        for (first, answer) in answers {
+            let Ok(Answer::Push(response)) = answer else { continue };
+            pushes += 1;
+            for result in response.results.iter().filter(|result| result.seq.is_some_and(|seq| seq >= *first)) {
+                match (result.outcome, &result.code) {
+                    (PushOutcome::Rejected, Some(code)) => match stats.rejected.get_mut(code.as_str()) {
+                        Some(count) => *count += 1,
+                        None => {
+                            stats.rejected.insert(code.as_str().to_owned(), 1);
+                        }
+                    },
+                    _ => stats.accepted += 1,
+                }
+            }
+        }
+        if pushes > 0 {
+            stats.pushes += pushes;
+            stats.groups += 1;
+            stats.largest_group = stats.largest_group.max(pushes);
+        }
+        drop(stats);
+        self.head.send_if_modified(|head| std::mem::replace(head, state.head) != state.head);
+    }
+}

@@ -1,0 +1,138 @@
+//! What the server keeps: the primitives that the deciding core and the readers need, and SQLite behind them.
+
+mod error;
+mod row;
+pub mod sqlite;
+
+pub use error::StorageError;
+pub use row::{BatchKey, ClientKey, CollectionKey, EpochId, ItemKey};
+pub use row::{
+    BatchRow, BatchState, CheckpointRow, ClientRow, ItemHead, ItemRow, LogRow, PendingOp, RefRow, RefState, Rejection,
+    State, StoredEntry, Tombstone,
+};
+
+use syncstore::protocol::{BatchId, ClientId, Json, Ref, Seq};
+
+/// The result of every primitive.
+pub type Stored<T> = Result<T, StorageError>;
+
+/// A view of one database as it was at one moment.
+pub trait Snapshot {
+    /// The head of the log and everything else that there is one of.
+    fn state(&self) -> &State;
+    /// The ref of the log's entry at exactly `seq`.
+    fn entry_ref(&self, seq: Seq) -> Stored<Option<Ref>>;
+    /// The head that the log had when the epoch after `epoch` was begun; `None` for an unknown or the present epoch.
+    fn end_of_epoch(&self, epoch: &EpochId) -> Stored<Option<Seq>>;
+    /// The head that the log had when the present epoch was begun.
+    fn start_of_epoch(&self) -> Stored<Seq>;
+    /// Whose a client id is.
+    fn client(&self, client: &ClientId) -> Stored<Option<ClientRow>>;
+    /// Why the op with that seq was rejected.
+    fn rejection(&self, seq: Seq) -> Stored<Option<Rejection>>;
+    /// A checkpoint that has not been removed.
+    fn checkpoint(&self, id: &[u8; 16]) -> Stored<Option<CheckpointRow>>;
+    /// The log's entries above `after` in their order, for as long as `visit` says to go on. The payload
+    /// of an entry of `without_own`'s that was committed as sent is left out.
+    fn entries(
+        &self,
+        after: Seq,
+        without_own: Option<ClientKey>,
+        visit: &mut dyn FnMut(StoredEntry) -> bool,
+    ) -> Stored<()>;
+    /// The items after that place in the order of (collection key, key), for as long as `visit` says to go on.
+    fn items(&self, after: (CollectionKey, &str), limit: u32, visit: &mut dyn FnMut(ItemRow) -> bool) -> Stored<()>;
+}
+
+/// A transaction that may write; what it did is kept only once its owner commits it.
+pub trait Transaction: Snapshot {
+    /// Takes the next seq; the log's entry with it must follow.
+    fn next_seq(&mut self) -> Stored<Seq>;
+    /// Begins a part that may be undone by itself; parts nest.
+    fn begin_part(&mut self) -> Stored<()>;
+    /// Keeps the innermost part, or undoes it.
+    fn end_part(&mut self, keep: bool) -> Stored<()>;
+
+    /// The user of a client, unless its id has expired.
+    fn user_of(&self, client: ClientKey) -> Stored<Option<String>>;
+    /// Records the first use of a client id.
+    fn add_client(&mut self, client: &ClientId, user: &str, now: u64) -> Stored<ClientKey>;
+    /// Records that a client was seen, and how far it has pulled.
+    fn touch_client(&mut self, client: &ClientId, position: Seq, now: u64) -> Stored<()>;
+
+    /// Records a ref; `false` when it is known, which changes nothing.
+    fn record_ref(&mut self, op_ref: &Ref, row: &RefRow) -> Stored<bool>;
+    /// What became of a ref.
+    fn find_ref(&self, op_ref: &Ref) -> Stored<Option<RefRow>>;
+    /// Records what became of a known ref.
+    fn settle_ref(&mut self, op_ref: &Ref, state: RefState, seq: Seq, now: u64) -> Stored<()>;
+
+    /// A collection that has or had items.
+    fn find_collection(&mut self, name: &str) -> Stored<Option<CollectionKey>>;
+    /// A collection, made when missing.
+    fn collection(&mut self, name: &str) -> Stored<CollectionKey>;
+    /// An item without its value.
+    fn item(&self, collection: CollectionKey, key: &str) -> Stored<Option<ItemHead>>;
+    /// An item's value.
+    fn item_value(&self, item: ItemKey) -> Stored<Json>;
+    /// Makes an item.
+    fn insert_item(&mut self, collection: CollectionKey, key: &str, head: &ItemHead, value: &Json) -> Stored<()>;
+    /// Replaces an item's value.
+    fn update_item(&mut self, head: &ItemHead, value: &Json) -> Stored<()>;
+    /// Removes an item and leaves its tombstone.
+    fn delete_item(&mut self, item: ItemKey, collection: CollectionKey, key: &str, tombstone: &Tombstone)
+    -> Stored<()>;
+    /// The delete that ended an item, for as long as the log reaches back to it.
+    fn tombstone(&self, collection: CollectionKey, key: &str) -> Stored<Option<Tombstone>>;
+
+    /// Appends an accepted entry.
+    fn append(&mut self, row: &LogRow<'_>) -> Stored<()>;
+    /// Appends a rejected entry with its reason.
+    fn append_rejected(
+        &mut self,
+        seq: Seq,
+        op_ref: &Ref,
+        client: ClientKey,
+        batch: Option<BatchId>,
+        now: u64,
+        rejection: &Rejection,
+    ) -> Stored<()>;
+    /// One entry of the log.
+    fn entry(&self, seq: Seq) -> Stored<Option<StoredEntry>>;
+
+    /// A batch of a client.
+    fn batch(&self, client: ClientKey, batch: &BatchId) -> Stored<Option<BatchRow>>;
+    /// Begins a batch.
+    fn add_batch(&mut self, row: &BatchRow, now: u64) -> Stored<BatchKey>;
+    /// Replaces a batch's counts and state.
+    fn update_batch(&mut self, row: &BatchRow) -> Stored<()>;
+    /// Adds an op to a batch.
+    fn stage(&mut self, batch: BatchKey, op: &PendingOp) -> Stored<()>;
+    /// Takes the ops of a batch out, in the order in which they came.
+    fn take_staged(&mut self, batch: BatchKey) -> Stored<Vec<PendingOp>>;
+    /// The items with a staged op of the client, and the op's batch.
+    fn staged_items(&self, client: ClientKey) -> Stored<Vec<(String, String, BatchId)>>;
+    /// Batches begun before that time which are still not complete.
+    fn overdue_batches(&self, before: u64, limit: u32) -> Stored<Vec<BatchRow>>;
+
+    /// Keeps a checkpoint, in the place of the client's earlier one.
+    fn add_checkpoint(&mut self, row: &CheckpointRow) -> Stored<()>;
+    /// Records that a checkpoint was used.
+    fn touch_checkpoint(&mut self, id: &[u8; 16], now: u64) -> Stored<()>;
+
+    /// Removes checkpoints that were not used since `idle` or were made before `made`.
+    fn prune_checkpoints(&mut self, idle: u64, made: u64) -> Stored<()>;
+    /// Removes up to `limit` of the oldest entries of the log, but for the newest `keep` and those above an unexpired checkpoint,
+    /// with the tombstones of deletes among them. Returns how many.
+    fn prune_log(&mut self, keep: u64, limit: u32) -> Stored<u64>;
+    /// Looks at up to `limit` refs above `after` whose own time and commit are before `before`, and
+    /// removes those that their client has pulled past or whose client is gone. Returns where to go on.
+    fn prune_refs(&mut self, after: Option<Ref>, before: u64, limit: u32) -> Stored<Option<Ref>>;
+    /// Looks at up to `limit` clients above `after` and removes those not seen since `before`. Returns where to go on.
+    fn prune_clients(&mut self, after: ClientKey, before: u64, limit: u32) -> Stored<Option<ClientKey>>;
+    /// Removes up to `limit` batches that ended and were begun before that time. Returns how many.
+    fn prune_batches(&mut self, before: u64, limit: u32) -> Stored<u64>;
+
+    /// Begins a new epoch: its seqs are far above all that an unknown later life of the log may have had.
+    fn begin_epoch(&mut self, epoch: EpochId) -> Stored<()>;
+}

@@ -1,0 +1,260 @@
+//! The rows that pass between the core and the storage.
+
+use syncstore::protocol::{BatchId, ClientId, Code, Json, OpKind, Ref, Rev, Seq};
+
+/// Names one life of a log.
+pub type EpochId = [u8; 16];
+
+/// A client within one database; never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ClientKey(pub i64);
+
+/// A collection within one database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CollectionKey(pub i64);
+
+/// An item within one database, for as long as it lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ItemKey(pub i64);
+
+/// A batch within one database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchKey(pub i64);
+
+/// What there is one of in a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct State {
+    /// The present life of the log.
+    pub epoch: EpochId,
+    /// The seq of the last entry, 0 before the first.
+    pub head: Seq,
+    /// The lowest seq that the next entry may have.
+    pub next: Seq,
+    /// How many items there are.
+    pub items: u64,
+    /// How many entries the log still has.
+    pub entries: u64,
+    /// The seq of the last entry that was pruned, 0 before any was.
+    pub pruned: Seq,
+    /// Its ref, so that a cursor at exactly that entry can still be told from one of another log.
+    pub pruned_ref: Option<Ref>,
+    /// The latest time, in milliseconds since 1970, within a ref that was forgotten; 0: none was.
+    pub horizon: u64,
+}
+
+/// Whose a client id is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientRow {
+    /// Its number here.
+    pub key: ClientKey,
+    /// The user who first used it.
+    pub user: String,
+    /// How far it has pulled.
+    pub position: Seq,
+    /// When it was last seen, in milliseconds since 1970.
+    pub seen: u64,
+}
+
+/// What became of a ref.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefState {
+    /// Its op was accepted.
+    Accepted,
+    /// Its op was rejected.
+    Rejected,
+    /// Its op waits for the rest of its batch.
+    Staged,
+}
+
+/// A known ref.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RefRow {
+    /// Who pushed it first.
+    pub client: ClientKey,
+    /// Tells its op from another.
+    pub digest: u128,
+    /// What became of it.
+    pub state: RefState,
+    /// Its place in the log, 0 without one.
+    pub seq: Seq,
+    /// When that became of it, in milliseconds since 1970.
+    pub at: u64,
+}
+
+/// Why an op was rejected.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rejection {
+    /// The protocol's word.
+    pub code: Code,
+    /// The reason in words.
+    pub message: String,
+    /// The reason for a program.
+    pub detail: Option<Json>,
+}
+
+/// An item without its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ItemHead {
+    /// Its number here.
+    pub key: ItemKey,
+    /// Its rev.
+    pub rev: Rev,
+    /// Whose op the rev is of.
+    pub client: ClientKey,
+    /// The highest seq of another client's op in the item's present life, 0 without one.
+    pub other: Seq,
+}
+
+/// The delete that ended an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tombstone {
+    /// Its place in the log.
+    pub seq: Seq,
+    /// Whose it was.
+    pub client: ClientKey,
+}
+
+/// An item with its value.
+#[derive(Clone, Debug)]
+pub struct ItemRow {
+    /// Its collection's number here.
+    pub collection_key: CollectionKey,
+    /// Its collection.
+    pub collection: String,
+    /// Its key.
+    pub key: String,
+    /// Its rev.
+    pub rev: Rev,
+    /// Its value.
+    pub value: Json,
+}
+
+/// An accepted entry on its way into the log.
+#[derive(Clone, Copy, Debug)]
+pub struct LogRow<'a> {
+    /// Its place.
+    pub seq: Seq,
+    /// The op.
+    pub op_ref: &'a Ref,
+    /// Whose op it was.
+    pub client: ClientKey,
+    /// What the committed op does.
+    pub kind: OpKind,
+    /// The collection.
+    pub collection: CollectionKey,
+    /// The key.
+    pub key: &'a str,
+    /// The committed value or patch.
+    pub payload: Option<&'a Json>,
+    /// The item's rev before.
+    pub from: Rev,
+    /// It changed nothing: the delete of something missing.
+    pub no_op: bool,
+    /// The committed form is what was sent.
+    pub as_sent: bool,
+    /// Its batch.
+    pub batch: Option<BatchId>,
+    /// When it was committed, in milliseconds since 1970.
+    pub at: u64,
+}
+
+/// An entry as the log has it.
+#[derive(Clone, Debug)]
+pub struct StoredEntry {
+    /// Its place.
+    pub seq: Seq,
+    /// The op.
+    pub op_ref: Ref,
+    /// Whose op it was.
+    pub client: ClientKey,
+    /// What the committed op does.
+    pub kind: OpKind,
+    /// It was rejected; its reason is kept apart.
+    pub rejected: bool,
+    /// It changed nothing.
+    pub no_op: bool,
+    /// The committed form is what was sent.
+    pub as_sent: bool,
+    /// The collection's name; empty when rejected.
+    pub collection: String,
+    /// The key; empty when rejected.
+    pub key: String,
+    /// The item's rev before.
+    pub from: Rev,
+    /// When it was committed, in milliseconds since 1970.
+    pub at: u64,
+    /// Its batch.
+    pub batch: Option<BatchId>,
+    /// The committed value or patch, unless left out.
+    pub payload: Option<Json>,
+}
+
+/// How far a batch has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BatchState {
+    /// It is not complete.
+    Staged,
+    /// It was committed.
+    Done,
+    /// It was rejected.
+    Failed,
+}
+
+/// A batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchRow {
+    /// Its number here.
+    pub key: BatchKey,
+    /// Whose it is.
+    pub client: ClientKey,
+    /// Its name.
+    pub batch: BatchId,
+    /// How many ops it has when it is complete.
+    pub of: u32,
+    /// How many have come.
+    pub ops: u32,
+    /// Their bytes together.
+    pub bytes: u64,
+    /// How far it has come.
+    pub state: BatchState,
+}
+
+/// An op that waits for the rest of its batch.
+#[derive(Clone, Debug)]
+pub struct PendingOp {
+    /// The op.
+    pub op_ref: Ref,
+    /// What it does.
+    pub kind: OpKind,
+    /// The collection of the item.
+    pub collection: String,
+    /// The key of the item.
+    pub key: String,
+    /// The value or patch.
+    pub payload: Option<Json>,
+    /// The rev that its client had confirmed.
+    pub base: Option<Rev>,
+}
+
+/// A checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CheckpointRow {
+    /// Its name.
+    pub id: [u8; 16],
+    /// Whose it is.
+    pub client: ClientId,
+    /// The life of the log.
+    pub epoch: EpochId,
+    /// The log's head when it was made.
+    pub seq: Seq,
+    /// The ref of the entry there.
+    pub entry: Option<Ref>,
+    /// What the caller could see then.
+    pub digest: u64,
+    /// How many items there were.
+    pub total: u64,
+    /// When it was made, in milliseconds since 1970.
+    pub made: u64,
+    /// When it was last used, in milliseconds since 1970.
+    pub used: u64,
+}

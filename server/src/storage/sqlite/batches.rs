@@ -1,0 +1,134 @@
+//! The tables `batches` and `staged`.
+
+use super::{StorageError, Stored, int, json_of, kind_number, kind_of, uint};
+use crate::storage::{BatchKey, BatchRow, BatchState, ClientKey, PendingOp};
+use rusqlite::{Connection, Row, params};
+use syncstore::protocol::{BatchId, Ref};
+
+const STAGED: i64 = 0;
+
+fn number(state: BatchState) -> i64 {
+    match state {
+        BatchState::Staged => STAGED,
+        BatchState::Done => 1,
+        BatchState::Failed => 2,
+    }
+}
+
+fn state_of(number: i64) -> Stored<BatchState> {
+    match number {
+        STAGED => Ok(BatchState::Staged),
+        1 => Ok(BatchState::Done),
+        2 => Ok(BatchState::Failed),
+        other => Err(StorageError::corrupt(format_args!("a batch in state {other}"))),
+    }
+}
+
+fn read(row: &Row<'_>) -> Stored<BatchRow> {
+    Ok(BatchRow {
+        key: BatchKey(row.get(0)?),
+        client: ClientKey(row.get(1)?),
+        batch: BatchId::from_bytes(row.get(2)?),
+        of: row.get(3)?,
+        ops: row.get(4)?,
+        bytes: uint(row.get(5)?),
+        state: state_of(row.get(6)?)?,
+    })
+}
+
+const COLUMNS: &str = "id, client, batch, ops_of, ops, bytes, state";
+
+pub fn find(connection: &Connection, client: ClientKey, batch: &BatchId) -> Stored<Option<BatchRow>> {
+    let mut statement =
+        connection.prepare_cached(&format!("SELECT {COLUMNS} FROM batches WHERE client = ?1 AND batch = ?2"))?;
+    let mut rows = statement.query(params![client.0, batch.as_bytes().as_slice()])?;
+    rows.next()?.map(read).transpose()
+}
+
+pub fn add(connection: &Connection, row: &BatchRow, now: u64) -> Stored<BatchKey> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO batches (client, batch, ops_of, ops, bytes, state, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?;
+    let id = statement.insert(params![
+        row.client.0,
+        row.batch.as_bytes().as_slice(),
+        row.of,
+        row.ops,
+        int(row.bytes),
+        number(row.state),
+        int(now)
+    ])?;
+    Ok(BatchKey(id))
+}
+
+pub fn update(connection: &Connection, row: &BatchRow) -> Stored<()> {
+    let mut statement =
+        connection.prepare_cached("UPDATE batches SET ops = ?2, bytes = ?3, state = ?4 WHERE id = ?1")?;
+    statement.execute(params![row.key.0, row.ops, int(row.bytes), number(row.state)])?;
+    Ok(())
+}
+
+pub fn stage(connection: &Connection, batch: BatchKey, op: &PendingOp) -> Stored<()> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO staged (batch, ref, kind, collection, key, base, payload) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?;
+    statement.execute(params![
+        batch.0,
+        op.op_ref.as_bytes().as_slice(),
+        kind_number(op.kind),
+        op.collection,
+        op.key,
+        op.base.map(int),
+        op.payload.as_ref().map(|payload| payload.as_str()),
+    ])?;
+    Ok(())
+}
+
+pub fn take(connection: &Connection, batch: BatchKey) -> Stored<Vec<PendingOp>> {
+    let mut statement = connection
+        .prepare_cached("SELECT ref, kind, collection, key, base, payload FROM staged WHERE batch = ?1 ORDER BY id")?;
+    let mut rows = statement.query([batch.0])?;
+    let mut ops = Vec::new();
+    while let Some(row) = rows.next()? {
+        ops.push(PendingOp {
+            op_ref: Ref::from_bytes(row.get(0)?),
+            kind: kind_of(row.get(1)?)?,
+            collection: row.get(2)?,
+            key: row.get(3)?,
+            base: row.get::<_, Option<i64>>(4)?.map(uint),
+            payload: row.get::<_, Option<String>>(5)?.map(json_of).transpose()?,
+        });
+    }
+    connection.prepare_cached("DELETE FROM staged WHERE batch = ?1")?.execute([batch.0])?;
+    Ok(ops)
+}
+
+pub fn items(connection: &Connection, client: ClientKey) -> Stored<Vec<(String, String, BatchId)>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT staged.collection, staged.key, batches.batch FROM batches CROSS JOIN staged ON staged.batch = batches.id
+         WHERE batches.client = ?1 AND batches.state = {STAGED}",
+    ))?;
+    let rows =
+        statement.query_map([client.0], |row| Ok((row.get(0)?, row.get(1)?, BatchId::from_bytes(row.get(2)?))))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub fn overdue(connection: &Connection, before: u64, limit: u32) -> Stored<Vec<BatchRow>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM batches WHERE state = {STAGED} AND at < ?1 ORDER BY id LIMIT ?2",
+    ))?;
+    let mut rows = statement.query(params![int(before), limit])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(read(row)?);
+    }
+    Ok(found)
+}
+
+pub fn prune(connection: &Connection, before: u64, limit: u32) -> Stored<u64> {
+    let mut statement = connection.prepare_cached(&format!(
+        "DELETE FROM batches WHERE id IN
+         (SELECT id FROM batches WHERE state <> {STAGED} AND at < ?1 ORDER BY id LIMIT ?2)",
+    ))?;
+    Ok(statement.execute(params![int(before), limit])? as u64)
+}

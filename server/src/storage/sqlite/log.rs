@@ -1,0 +1,159 @@
+//! The tables `log` and `rejections`.
+
+use super::{State, StorageError, Stored, int, json_of, kind_number, kind_of, uint};
+use crate::storage::{ClientKey, LogRow, Rejection, StoredEntry};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use syncstore::protocol::{BatchId, Code, OpKind, Ref, Seq};
+
+const REJECTED: i64 = 1;
+const NO_OP: i64 = 2;
+const AS_SENT: i64 = 4;
+
+const COLUMNS: &str = "log.seq, log.ref, log.client, log.kind, log.flags, collections.name, log.key, log.from_rev, \
+                       log.at, log.batch";
+
+fn blob(batch: &Option<BatchId>) -> Option<&[u8]> {
+    batch.as_ref().map(|batch| batch.as_bytes().as_slice())
+}
+
+pub fn append(connection: &Connection, row: &LogRow<'_>) -> Stored<()> {
+    let mut statement =
+        connection.prepare_cached("INSERT INTO log VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")?;
+    let flags = if row.no_op { NO_OP } else { 0 } | if row.as_sent { AS_SENT } else { 0 };
+    statement.execute(params![
+        int(row.seq),
+        row.op_ref.as_bytes().as_slice(),
+        row.client.0,
+        kind_number(row.kind),
+        flags,
+        row.collection.0,
+        row.key,
+        int(row.from),
+        int(row.at),
+        blob(&row.batch),
+        row.payload.map(|payload| payload.as_str()),
+    ])?;
+    Ok(())
+}
+
+pub fn append_rejected(
+    connection: &Connection,
+    seq: Seq,
+    op_ref: &Ref,
+    client: ClientKey,
+    batch: Option<BatchId>,
+    now: u64,
+    rejection: &Rejection,
+) -> Stored<()> {
+    let mut statement =
+        connection.prepare_cached("INSERT INTO log VALUES (?1, ?2, ?3, 0, ?4, NULL, NULL, 0, ?5, ?6, NULL)")?;
+    statement.execute(params![int(seq), op_ref.as_bytes().as_slice(), client.0, REJECTED, int(now), blob(&batch),])?;
+    let mut statement = connection.prepare_cached("INSERT INTO rejections VALUES (?1, ?2, ?3, ?4)")?;
+    let detail = rejection.detail.as_ref().map(|detail| detail.as_str());
+    statement.execute(params![int(seq), rejection.code.as_str(), rejection.message, detail])?;
+    Ok(())
+}
+
+pub fn rejection(connection: &Connection, seq: Seq) -> Stored<Option<Rejection>> {
+    let mut statement = connection.prepare_cached("SELECT code, message, detail FROM rejections WHERE seq = ?1")?;
+    let found = statement.query_row([int(seq)], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, Option<String>>(2)?))
+    });
+    let Some((code, message, detail)) = found.optional()? else { return Ok(None) };
+    Ok(Some(Rejection { code: Code::new(code), message, detail: detail.map(json_of).transpose()? }))
+}
+
+pub fn entry_ref(connection: &Connection, seq: Seq) -> Stored<Option<Ref>> {
+    let mut statement = connection.prepare_cached("SELECT ref FROM log WHERE seq = ?1")?;
+    Ok(statement.query_row([int(seq)], |row| row.get(0).map(Ref::from_bytes)).optional()?)
+}
+
+fn read(row: &Row<'_>) -> Stored<StoredEntry> {
+    let flags: i64 = row.get(4)?;
+    Ok(StoredEntry {
+        seq: uint(row.get(0)?),
+        op_ref: Ref::from_bytes(row.get(1)?),
+        client: ClientKey(row.get(2)?),
+        kind: kind_of(row.get(3)?)?,
+        rejected: flags & REJECTED != 0,
+        no_op: flags & NO_OP != 0,
+        as_sent: flags & AS_SENT != 0,
+        collection: row.get::<_, Option<String>>(5)?.unwrap_or_default(),
+        key: row.get::<_, Option<String>>(6)?.unwrap_or_default(),
+        from: uint(row.get(7)?),
+        at: uint(row.get(8)?),
+        batch: row.get::<_, Option<[u8; 16]>>(9)?.map(BatchId::from_bytes),
+        payload: row.get::<_, Option<String>>(10)?.map(json_of).transpose()?,
+    })
+}
+
+pub fn entry(connection: &Connection, seq: Seq) -> Stored<Option<StoredEntry>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS}, log.payload FROM log LEFT JOIN collections ON collections.id = log.collection
+         WHERE log.seq = ?1",
+    ))?;
+    let mut rows = statement.query([int(seq)])?;
+    rows.next()?.map(read).transpose()
+}
+
+pub fn entries(
+    connection: &Connection,
+    after: Seq,
+    without_own: Option<ClientKey>,
+    visit: &mut dyn FnMut(StoredEntry) -> bool,
+) -> Stored<()> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS}, CASE WHEN log.client = ?2 AND log.flags & {AS_SENT} THEN NULL ELSE log.payload END
+         FROM log LEFT JOIN collections ON collections.id = log.collection WHERE log.seq > ?1 ORDER BY log.seq",
+    ))?;
+    let mut rows = statement.query(params![int(after), without_own.map(|client| client.0)])?;
+    while let Some(row) = rows.next()? {
+        if !visit(read(row)?) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+// The lowest seq that a checkpoint still needs the entries above.
+fn held_at(connection: &Connection) -> Stored<Seq> {
+    let mut statement = connection.prepare_cached("SELECT min(seq) FROM checkpoints")?;
+    Ok(statement.query_row([], |row| row.get::<_, Option<i64>>(0))?.map_or(Seq::MAX, uint))
+}
+
+pub fn prune(connection: &Connection, state: &mut State, keep: u64, limit: u32) -> Stored<u64> {
+    let excess = state.entries.saturating_sub(keep).min(u64::from(limit));
+    if excess == 0 {
+        return Ok(0);
+    }
+    let mut oldest = connection.prepare_cached(
+        "SELECT seq, ref, kind, flags, collection, key FROM log WHERE seq <= ?1 ORDER BY seq LIMIT ?2",
+    )?;
+    let mut tombstone =
+        connection.prepare_cached("DELETE FROM tombstones WHERE collection = ?1 AND key = ?2 AND seq = ?3")?;
+    // A reason lives as long as the ref or the entry, whichever goes later.
+    let mut reason = connection
+        .prepare_cached("DELETE FROM rejections WHERE seq = ?1 AND NOT EXISTS (SELECT 1 FROM refs WHERE ref = ?2)")?;
+    let mut rows = oldest.query(params![int(held_at(connection)?), int(excess)])?;
+    let mut removed = 0;
+    while let Some(row) = rows.next()? {
+        let seq: i64 = row.get(0)?;
+        let op_ref: [u8; 16] = row.get(1)?;
+        let (kind, flags): (i64, i64) = (row.get(2)?, row.get(3)?);
+        if flags & REJECTED != 0 {
+            reason.execute(params![seq, op_ref.as_slice()])?;
+        } else if kind_of(kind)? == OpKind::Delete {
+            tombstone.execute(params![
+                row.get::<_, i64>(4)?,
+                row.get_ref(5)?.as_str().map_err(StorageError::corrupt)?,
+                seq
+            ])?;
+        }
+        (state.pruned, state.pruned_ref) = (uint(seq), Some(Ref::from_bytes(op_ref)));
+        removed += 1;
+    }
+    drop(rows);
+    connection.prepare_cached("DELETE FROM log WHERE seq <= ?1")?.execute([int(state.pruned)])?;
+    state.entries -= removed;
+    Ok(removed)
+}

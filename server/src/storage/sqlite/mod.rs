@@ -1,0 +1,112 @@
+//! One SQLite file per database, in WAL mode: one connection writes, others read.
+
+mod batches;
+mod checkpoints;
+mod clients;
+mod items;
+mod log;
+mod refs;
+mod schema;
+mod state;
+mod transaction;
+
+pub use transaction::{SqliteSnapshot, SqliteTransaction, WriterCaches};
+
+use super::{EpochId, State, StorageError, Stored};
+use rusqlite::{Connection, OpenFlags};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A database's file.
+#[derive(Clone, Debug)]
+pub struct SqliteFile {
+    path: PathBuf,
+    full: bool,
+}
+
+// More than the statements of this module, so that none is ever prepared twice.
+const STATEMENTS: usize = 96;
+
+impl SqliteFile {
+    /// The file at `path`; `full`: each commit is synced to the disk.
+    pub fn new(path: PathBuf, full: bool) -> SqliteFile {
+        SqliteFile { path, full }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens the file to write, making it with `epoch` as the first life of its log when it is missing.
+    ///
+    /// Fails for a file of another program and for one of a newer server, which stay as they are.
+    pub fn writer(&self, epoch: EpochId) -> Stored<Connection> {
+        let mut connection = Connection::open(&self.path)?;
+        prepare(&connection)?;
+        schema::ensure(&mut connection, epoch)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", if self.full { "FULL" } else { "NORMAL" })?;
+        connection.pragma_update(None, "temp_store", "MEMORY")?;
+        // KiB. The pages of a write burst stay in memory, and the log is written back in larger steps.
+        connection.pragma_update(None, "cache_size", -32_768)?;
+        connection.pragma_update(None, "wal_autocheckpoint", 4_000)?;
+        connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+        Ok(connection)
+    }
+
+    /// Opens the file to read; it must exist.
+    pub fn reader(&self) -> Stored<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags)?;
+        prepare(&connection)?;
+        connection.pragma_update(None, "cache_size", -8_192)?;
+        Ok(connection)
+    }
+}
+
+fn prepare(connection: &Connection) -> Stored<()> {
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.busy_timeout(Duration::from_secs(10))?;
+    connection.pragma_update(None, "mmap_size", 256 << 20).map_err(not_ours)?;
+    Ok(())
+}
+
+fn not_ours(error: rusqlite::Error) -> StorageError {
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase) => StorageError::Foreign,
+        _ => error.into(),
+    }
+}
+
+// SQLite's integers are signed; seqs stay below 2^53, and a larger `base` from the wire means the same as the largest.
+fn int(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn uint(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
+
+fn kind_number(kind: syncstore::protocol::OpKind) -> i64 {
+    use syncstore::protocol::OpKind;
+    match kind {
+        OpKind::Set => 0,
+        OpKind::Patch => 1,
+        OpKind::Delete => 2,
+    }
+}
+
+fn kind_of(number: i64) -> Stored<syncstore::protocol::OpKind> {
+    use syncstore::protocol::OpKind;
+    match number {
+        0 => Ok(OpKind::Set),
+        1 => Ok(OpKind::Patch),
+        2 => Ok(OpKind::Delete),
+        other => Err(StorageError::corrupt(format_args!("an op of kind {other}"))),
+    }
+}
+
+fn json_of(text: String) -> Stored<syncstore::protocol::Json> {
+    syncstore::protocol::Json::from_stored(text).map_err(StorageError::corrupt)
+}

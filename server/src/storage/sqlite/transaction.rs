@@ -1,0 +1,276 @@
+//! The storage traits over SQLite connections.
+
+use super::state::MAX_SEQ;
+use super::{StorageError, Stored, batches, checkpoints, clients, items, log, refs, state};
+use crate::storage::{
+    BatchKey, BatchRow, CheckpointRow, ClientKey, ClientRow, CollectionKey, EpochId, ItemHead, ItemKey, ItemRow,
+    LogRow, PendingOp, RefRow, RefState, Rejection, Snapshot, State, StoredEntry, Tombstone, Transaction,
+};
+use rusqlite::{Connection, TransactionBehavior};
+use std::collections::HashMap;
+use syncstore::protocol::{BatchId, ClientId, Json, Ref, Seq};
+
+/// A read transaction: everything it gives is of one moment.
+pub struct SqliteSnapshot<'c> {
+    transaction: rusqlite::Transaction<'c>,
+    state: State,
+}
+
+impl<'c> SqliteSnapshot<'c> {
+    /// Begins to read.
+    pub fn begin(connection: &'c mut Connection) -> Stored<SqliteSnapshot<'c>> {
+        let transaction = connection.transaction()?;
+        let state = state::read(&transaction)?;
+        Ok(SqliteSnapshot { transaction, state })
+    }
+}
+
+/// What a writer keeps between its transactions.
+#[derive(Debug, Default)]
+pub struct WriterCaches {
+    // Collections are never removed, so an entry goes stale only when the transaction that made it is undone.
+    collections: HashMap<String, CollectionKey>,
+}
+
+/// The write transaction of a group of pushes; dropped, it is undone.
+pub struct SqliteTransaction<'c> {
+    transaction: rusqlite::Transaction<'c>,
+    caches: &'c mut WriterCaches,
+    state: State,
+    parts: Vec<State>,
+    committed: bool,
+}
+
+impl<'c> SqliteTransaction<'c> {
+    /// Begins to write, and waits for another process that does.
+    pub fn begin(connection: &'c mut Connection, caches: &'c mut WriterCaches) -> Stored<SqliteTransaction<'c>> {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let state = state::read(&transaction)?;
+        Ok(SqliteTransaction { transaction, caches, state, parts: Vec::new(), committed: false })
+    }
+
+    /// Makes everything durable and returns the state it leaves.
+    pub fn commit(mut self) -> Stored<State> {
+        state::write(&self.transaction, &self.state)?;
+        self.transaction.execute_batch("COMMIT")?;
+        self.committed = true;
+        Ok(self.state)
+    }
+}
+
+impl Drop for SqliteTransaction<'_> {
+    fn drop(&mut self) {
+        if !self.committed {
+            self.caches.collections.clear();
+        }
+    }
+}
+
+macro_rules! snapshot {
+    ($type:ident) => {
+        impl Snapshot for $type<'_> {
+            fn state(&self) -> &State {
+                &self.state
+            }
+            fn entry_ref(&self, seq: Seq) -> Stored<Option<Ref>> {
+                log::entry_ref(&self.transaction, seq)
+            }
+            fn end_of_epoch(&self, epoch: &EpochId) -> Stored<Option<Seq>> {
+                state::end_of_epoch(&self.transaction, &self.state, epoch)
+            }
+            fn start_of_epoch(&self) -> Stored<Seq> {
+                state::start_of_epoch(&self.transaction)
+            }
+            fn client(&self, client: &ClientId) -> Stored<Option<ClientRow>> {
+                clients::find(&self.transaction, client)
+            }
+            fn rejection(&self, seq: Seq) -> Stored<Option<Rejection>> {
+                log::rejection(&self.transaction, seq)
+            }
+            fn checkpoint(&self, id: &[u8; 16]) -> Stored<Option<CheckpointRow>> {
+                checkpoints::find(&self.transaction, id)
+            }
+            fn entries(
+                &self,
+                after: Seq,
+                without_own: Option<ClientKey>,
+                visit: &mut dyn FnMut(StoredEntry) -> bool,
+            ) -> Stored<()> {
+                log::entries(&self.transaction, after, without_own, visit)
+            }
+            fn items(
+                &self,
+                after: (CollectionKey, &str),
+                limit: u32,
+                visit: &mut dyn FnMut(ItemRow) -> bool,
+            ) -> Stored<()> {
+                items::page(&self.transaction, after, limit, visit)
+            }
+        }
+    };
+}
+
+snapshot!(SqliteSnapshot);
+snapshot!(SqliteTransaction);
+
+impl Transaction for SqliteTransaction<'_> {
+    fn next_seq(&mut self) -> Stored<Seq> {
+        let seq = self.state.next;
+        if seq > MAX_SEQ {
+            return Err(StorageError::corrupt("there are no seqs left"));
+        }
+        self.state.next = seq + 1;
+        Ok(seq)
+    }
+    fn begin_part(&mut self) -> Stored<()> {
+        self.transaction.prepare_cached("SAVEPOINT part")?.execute([])?;
+        self.parts.push(self.state);
+        Ok(())
+    }
+    fn end_part(&mut self, keep: bool) -> Stored<()> {
+        let before = self.parts.pop().ok_or_else(|| StorageError::corrupt("no part is open"))?;
+        if !keep {
+            self.transaction.prepare_cached("ROLLBACK TO part")?.execute([])?;
+            self.state = before;
+            self.caches.collections.clear();
+        }
+        self.transaction.prepare_cached("RELEASE part")?.execute([])?;
+        Ok(())
+    }
+
+    fn user_of(&self, client: ClientKey) -> Stored<Option<String>> {
+        clients::user_of(&self.transaction, client)
+    }
+    fn add_client(&mut self, client: &ClientId, user: &str, now: u64) -> Stored<ClientKey> {
+        clients::add(&self.transaction, client, user, now)
+    }
+    fn touch_client(&mut self, client: &ClientId, position: Seq, now: u64) -> Stored<()> {
+        clients::touch(&self.transaction, client, position, now)
+    }
+
+    fn record_ref(&mut self, op_ref: &Ref, row: &RefRow) -> Stored<bool> {
+        refs::record(&self.transaction, op_ref, row)
+    }
+    fn find_ref(&self, op_ref: &Ref) -> Stored<Option<RefRow>> {
+        refs::find(&self.transaction, op_ref)
+    }
+    fn settle_ref(&mut self, op_ref: &Ref, state: RefState, seq: Seq, now: u64) -> Stored<()> {
+        refs::settle(&self.transaction, op_ref, state, seq, now)
+    }
+
+    fn find_collection(&mut self, name: &str) -> Stored<Option<CollectionKey>> {
+        if let Some(known) = self.caches.collections.get(name) {
+            return Ok(Some(*known));
+        }
+        let found = items::find_collection(&self.transaction, name)?;
+        if let Some(found) = found {
+            self.caches.collections.insert(name.to_owned(), found);
+        }
+        Ok(found)
+    }
+    fn collection(&mut self, name: &str) -> Stored<CollectionKey> {
+        if let Some(known) = self.find_collection(name)? {
+            return Ok(known);
+        }
+        let made = items::add_collection(&self.transaction, name)?;
+        self.caches.collections.insert(name.to_owned(), made);
+        Ok(made)
+    }
+    fn item(&self, collection: CollectionKey, key: &str) -> Stored<Option<ItemHead>> {
+        items::find(&self.transaction, collection, key)
+    }
+    fn item_value(&self, item: ItemKey) -> Stored<Json> {
+        items::value(&self.transaction, item)
+    }
+    fn insert_item(&mut self, collection: CollectionKey, key: &str, head: &ItemHead, value: &Json) -> Stored<()> {
+        self.state.items += 1;
+        items::insert(&self.transaction, collection, key, head, value)
+    }
+    fn update_item(&mut self, head: &ItemHead, value: &Json) -> Stored<()> {
+        items::update(&self.transaction, head, value)
+    }
+    fn delete_item(
+        &mut self,
+        item: ItemKey,
+        collection: CollectionKey,
+        key: &str,
+        tombstone: &Tombstone,
+    ) -> Stored<()> {
+        self.state.items = self.state.items.saturating_sub(1);
+        items::delete(&self.transaction, item, collection, key, tombstone)
+    }
+    fn tombstone(&self, collection: CollectionKey, key: &str) -> Stored<Option<Tombstone>> {
+        items::tombstone(&self.transaction, collection, key)
+    }
+
+    fn append(&mut self, row: &LogRow<'_>) -> Stored<()> {
+        self.state.head = row.seq;
+        self.state.entries += 1;
+        log::append(&self.transaction, row)
+    }
+    fn append_rejected(
+        &mut self,
+        seq: Seq,
+        op_ref: &Ref,
+        client: ClientKey,
+        batch: Option<BatchId>,
+        now: u64,
+        rejection: &Rejection,
+    ) -> Stored<()> {
+        self.state.head = seq;
+        self.state.entries += 1;
+        log::append_rejected(&self.transaction, seq, op_ref, client, batch, now, rejection)
+    }
+    fn entry(&self, seq: Seq) -> Stored<Option<StoredEntry>> {
+        log::entry(&self.transaction, seq)
+    }
+
+    fn batch(&self, client: ClientKey, batch: &BatchId) -> Stored<Option<BatchRow>> {
+        batches::find(&self.transaction, client, batch)
+    }
+    fn add_batch(&mut self, row: &BatchRow, now: u64) -> Stored<BatchKey> {
+        batches::add(&self.transaction, row, now)
+    }
+    fn update_batch(&mut self, row: &BatchRow) -> Stored<()> {
+        batches::update(&self.transaction, row)
+    }
+    fn stage(&mut self, batch: BatchKey, op: &PendingOp) -> Stored<()> {
+        batches::stage(&self.transaction, batch, op)
+    }
+    fn take_staged(&mut self, batch: BatchKey) -> Stored<Vec<PendingOp>> {
+        batches::take(&self.transaction, batch)
+    }
+    fn staged_items(&self, client: ClientKey) -> Stored<Vec<(String, String, BatchId)>> {
+        batches::items(&self.transaction, client)
+    }
+    fn overdue_batches(&self, before: u64, limit: u32) -> Stored<Vec<BatchRow>> {
+        batches::overdue(&self.transaction, before, limit)
+    }
+
+    fn add_checkpoint(&mut self, row: &CheckpointRow) -> Stored<()> {
+        checkpoints::add(&self.transaction, row)
+    }
+    fn touch_checkpoint(&mut self, id: &[u8; 16], now: u64) -> Stored<()> {
+        checkpoints::touch(&self.transaction, id, now)
+    }
+
+    fn prune_checkpoints(&mut self, idle: u64, made: u64) -> Stored<()> {
+        checkpoints::prune(&self.transaction, idle, made)
+    }
+    fn prune_log(&mut self, keep: u64, limit: u32) -> Stored<u64> {
+        log::prune(&self.transaction, &mut self.state, keep, limit)
+    }
+    fn prune_refs(&mut self, after: Option<Ref>, before: u64, limit: u32) -> Stored<Option<Ref>> {
+        refs::prune(&self.transaction, &mut self.state, after, before, limit)
+    }
+    fn prune_clients(&mut self, after: ClientKey, before: u64, limit: u32) -> Stored<Option<ClientKey>> {
+        clients::prune(&self.transaction, after, before, limit)
+    }
+    fn prune_batches(&mut self, before: u64, limit: u32) -> Stored<u64> {
+        batches::prune(&self.transaction, before, limit)
+    }
+
+    fn begin_epoch(&mut self, epoch: EpochId) -> Stored<()> {
+        state::begin_epoch(&self.transaction, &mut self.state, epoch)
+    }
+}
