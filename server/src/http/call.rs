@@ -1,0 +1,103 @@
+//! A request on its way to the service: who sends it, to which database, and what it wants back.
+
+use super::App;
+use super::auth::{Claim, Identity};
+use super::body::{Held, discard};
+use super::negotiate::{Sent, Wanted};
+use super::query::Query;
+use super::refusal::Refusal;
+use crate::config::is_database;
+use axum::body::HttpBody;
+use axum::http::header::EXPECT;
+use axum::http::{HeaderMap, Method, Uri};
+use bytes::Bytes;
+use std::sync::Arc;
+use tokio::task::spawn_blocking;
+
+/// A request that was read, and whose sender is proven by [`Call::enter`].
+pub(crate) struct Call {
+    app: Arc<App>,
+    claim: Claim,
+    pub(crate) db: String,
+    pub(crate) wanted: Wanted,
+    method: Method,
+    uri: Uri,
+    body: Held,
+}
+
+/// A request whose sender may do what it asks for in this database.
+pub(crate) struct Entered {
+    pub(crate) identity: Identity,
+    pub(crate) db: String,
+    pub(crate) uri: Uri,
+    body: Held,
+}
+
+impl Call {
+    /// Checks what the head tells, `form` included, then reads the body.
+    ///
+    /// A request that is refused by its head has its body thrown away, not kept.
+    pub(crate) async fn read<T>(
+        app: Arc<App>,
+        db: &str,
+        request: axum::extract::Request,
+        form: impl FnOnce(&HeaderMap) -> Result<T, Refusal>,
+    ) -> Result<(Call, T), Refusal> {
+        let (parts, body) = request.into_parts();
+        // Such a client has not sent the body yet.
+        let announced = parts.headers.contains_key(EXPECT);
+        let checked = head(&app, db, &parts.headers).and_then(|head| Ok((head, form(&parts.headers)?)));
+        let ((claim, wanted), form) = match checked {
+            Ok(checked) => checked,
+            Err(refusal) => {
+                if !body.is_end_stream() && !announced {
+                    discard(body).await;
+                }
+                return Err(refusal);
+            }
+        };
+        let body = app.body.read(body, announced).await?;
+        Ok((Call { app, claim, db: db.to_owned(), wanted, method: parts.method, uri: parts.uri, body }, form))
+    }
+
+    /// Proves the sender and opens the database to it: for a thread that may block.
+    pub(crate) fn enter(self) -> Result<Entered, Refusal> {
+        let Call { app, claim, db, method, uri, body, .. } = self;
+        let target = uri.path_and_query().map_or("/", |target| target.as_str());
+        let identity = app.authenticator.prove(claim, method.as_str(), target, &body.bytes)?;
+        identity.may_open(&db)?;
+        if !is_database(&db) {
+            return Err(Refusal::unknown_db());
+        }
+        Ok(Entered { identity, db, uri, body })
+    }
+}
+
+impl Entered {
+    pub(crate) fn query(&self) -> Query<'_> {
+        Query::parse(self.uri.query())
+    }
+
+    /// The body as the client wrote it before any coding.
+    pub(crate) fn plain_body(&self, app: &App, sent: Sent) -> Result<Bytes, Refusal> {
+        if sent.gzip { app.body.inflate(&self.body.bytes).map(Bytes::from) } else { Ok(self.body.bytes.clone()) }
+    }
+}
+
+fn head(app: &App, db: &str, headers: &HeaderMap) -> Result<(Claim, Wanted), Refusal> {
+    let claim = app.authenticator.claim(headers)?;
+    if let Claim::Proven(identity) = &claim {
+        identity.may_open(db)?;
+    }
+    Ok((claim, Wanted::of(headers)?))
+}
+
+/// Runs what blocks where it may; a panic there is answered 500 and ends nothing else.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
+    spawn_blocking(work).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a request was given up");
+        Err(Refusal::internal())
+    })
+}

@@ -1,0 +1,272 @@
+//! One function for each route.
+
+use super::answer::Answer;
+use super::auth::{Identity, digest};
+use super::call::{Call, Entered, blocking};
+use super::negotiate::{Sent, Wanted};
+use super::record::Noted;
+use super::refusal::Refusal;
+use super::{App, stopped};
+use crate::config::is_database;
+use crate::service::{CheckpointRequest, InboxRequest, ServiceError};
+use axum::body::Body;
+use axum::extract::{FromRequestParts, Path, Request, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use syncstore::protocol::{InboxPage, PushRequest, Seq};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+/// The database of the path; a name that is no text is none, and refused like any other that is not there.
+pub(crate) struct Db(String);
+
+impl FromRequestParts<Arc<App>> for Db {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Db, Infallible> {
+        Ok(Db(Path::from_request_parts(parts, app).await.map(|Path(db)| db).unwrap_or_default()))
+    }
+}
+
+/// `GET /v1/:db`.
+pub(crate) async fn info(State(app): State<Arc<App>>, Db(db): Db, request: Request) -> Response {
+    let answered = async {
+        let (call, ()) = Call::read(app.clone(), &db, request, |_| Ok(())).await?;
+        blocking(move || {
+            let wanted = call.wanted;
+            let Entered { identity, db, .. } = call.enter()?;
+            let info = app.service.info(&db, &identity.caller).map_err(refused)?;
+            Ok((Answer::encode(wanted, &info)?, None))
+        })
+        .await
+    };
+    respond(&db, answered.await)
+}
+
+/// `POST /v1/:db/sync/outbox`.
+pub(crate) async fn outbox(State(app): State<Arc<App>>, Db(db): Db, request: Request) -> Response {
+    let answered = async {
+        let (call, sent) = Call::read(app.clone(), &db, request, Sent::of).await?;
+        blocking(move || {
+            let wanted = call.wanted;
+            let entered = call.enter()?;
+            let plain = entered.plain_body(&app, sent)?;
+            let push: PushRequest = sent.format.decode(&plain).map_err(|error| {
+                // The decoder may repeat what it read: keep it short.
+                Refusal::malformed(error.to_string().chars().take(300).collect::<String>())
+            })?;
+            drop(plain);
+            let ops = push.ops.len();
+            let response = app.service.push(&entered.db, &entered.identity.caller, push).map_err(refused)?;
+            app.metrics.pushed(&response);
+            Ok((Answer::encode(wanted, &response)?, Some(ops)))
+        })
+        .await
+    };
+    respond(&db, answered.await)
+}
+
+/// `GET /v1/:db/sync/checkpoint`.
+pub(crate) async fn checkpoint(State(app): State<Arc<App>>, Db(db): Db, request: Request) -> Response {
+    let answered = async {
+        let (call, ()) = Call::read(app.clone(), &db, request, |_| Ok(())).await?;
+        blocking(move || {
+            let wanted = call.wanted;
+            let entered = call.enter()?;
+            let query = entered.query();
+            let (client, page, limit) = (query.client()?, query.page()?, query.limit(1000)?);
+            let request = CheckpointRequest { client, page, limit };
+            let caller = &entered.identity.caller;
+            let page = app.service.checkpoint(&entered.db, caller, &request).map_err(refused)?;
+            Ok((Answer::encode(wanted, &page)?, Some(page.items.len())))
+        })
+        .await
+    };
+    respond(&db, answered.await)
+}
+
+/// `GET /v1/:db/sync/inbox`.
+pub(crate) async fn inbox(State(app): State<Arc<App>>, Db(db): Db, request: Request) -> Response {
+    let answered = async {
+        let (call, ()) = Call::read(app.clone(), &db, request, |_| Ok(())).await?;
+        let wanted = call.wanted;
+        let reading = {
+            let app = app.clone();
+            blocking(move || Reading::begin(&app, call)).await?
+        };
+        match reading {
+            Reading::Answered(answer) => Ok(answer),
+            Reading::Held(held) => {
+                let _polling = Polling::new(&app);
+                let page = held.until_news(&app).await?;
+                blocking(move || answer(wanted, &page)).await
+            }
+        }
+    };
+    respond(&db, answered.await)
+}
+
+// What became of the first read of a log.
+enum Reading {
+    Answered((Answer, Option<usize>)),
+    Held(Box<Held>),
+}
+
+// A client that waits for news.
+struct Held {
+    db: String,
+    identity: Identity,
+    request: InboxRequest,
+    news: watch::Receiver<Seq>,
+    // Without entries; its cursor may stand further on than the one that the client came with.
+    page: InboxPage,
+    deadline: Instant,
+}
+
+impl Reading {
+    fn begin(app: &App, call: Call) -> Result<Reading, Refusal> {
+        let wanted = call.wanted;
+        let entered = call.enter()?;
+        let query = entered.query();
+        let request = InboxRequest {
+            client: query.client()?,
+            cursor: query.cursor()?,
+            limit: query.limit(500)?,
+            own_payloads: query.own_payloads()?,
+        };
+        let wait = query.wait()?;
+        let Entered { identity, db, .. } = entered;
+        if wait.is_zero() {
+            let page = app.service.inbox(&db, &identity.caller, &request).map_err(refused)?;
+            return answer(wanted, &page).map(Reading::Answered);
+        }
+        // Before the read: what is committed in between is news.
+        let news = app.service.subscribe(&db).map_err(refused)?;
+        let page = app.service.inbox(&db, &identity.caller, &request).map_err(refused)?;
+        if has_something(&page) {
+            return answer(wanted, &page).map(Reading::Answered);
+        }
+        Ok(Reading::Held(Box::new(Held { db, identity, request, news, page, deadline: Instant::now() + wait })))
+    }
+}
+
+impl Held {
+    async fn until_news(mut self: Box<Held>, app: &Arc<App>) -> Result<InboxPage, Refusal> {
+        let mut stopping = app.stopping.clone();
+        loop {
+            let moved = tokio::select! {
+                moved = self.news.changed() => moved.is_ok(),
+                () = sleep_until(self.deadline) => false,
+                () = stopped(&mut stopping) => false,
+            };
+            if !moved {
+                return Ok(self.page);
+            }
+            let app = app.clone();
+            self = blocking(move || {
+                // What stands before the page's cursor is nothing that the client may see.
+                self.request.cursor = Some(self.page.cursor.clone());
+                self.page = app.service.inbox(&self.db, &self.identity.caller, &self.request).map_err(refused)?;
+                Ok(self)
+            })
+            .await?;
+            if has_something(&self.page) {
+                return Ok(self.page);
+            }
+        }
+    }
+}
+
+fn answer(wanted: Wanted, page: &InboxPage) -> Result<(Answer, Option<usize>), Refusal> {
+    Ok((Answer::encode(wanted, page)?, Some(page.entries.len())))
+}
+
+fn has_something(page: &InboxPage) -> bool {
+    !page.entries.is_empty() || page.more
+}
+
+// Counts a held answer, and down again also when the client goes away.
+struct Polling<'a>(&'a App);
+
+impl<'a> Polling<'a> {
+    fn new(app: &'a App) -> Polling<'a> {
+        app.metrics.long_polls.inc();
+        Polling(app)
+    }
+}
+
+impl Drop for Polling<'_> {
+    fn drop(&mut self) {
+        self.0.metrics.long_polls.dec();
+    }
+}
+
+/// `GET /healthz`.
+pub(crate) async fn health(State(app): State<Arc<App>>) -> Response {
+    if *app.stopping.borrow() {
+        return Refusal::unavailable("the server is stopping", Duration::from_secs(5)).into_response();
+    }
+    text("text/plain; charset=utf-8", "ok\n".into())
+}
+
+/// `GET /metrics`.
+pub(crate) async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    if let Some(expected) = &app.metrics_token {
+        let token = headers.get(AUTHORIZATION).and_then(|header| header.to_str().ok()?.strip_prefix("Bearer "));
+        if token.map(|token| digest(token.trim())) != Some(*expected) {
+            return Refusal::unauthenticated("the metrics ask for their token").into_response();
+        }
+    }
+    // Names of databases are not for everybody.
+    let named = app.dev || app.metrics_token.is_some();
+    let rendered = blocking(move || {
+        let stats = named.then(|| app.service.stats());
+        Ok(app.metrics.render(stats.as_deref()))
+    });
+    match rendered.await {
+        Ok(rendered) => text(super::metrics::CONTENT_TYPE, rendered),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+/// Any other path.
+pub(crate) async fn unknown_route() -> Response {
+    Refusal::not_found("there is nothing at this path").into_response()
+}
+
+/// A path that there is, with another method.
+pub(crate) async fn wrong_method() -> Response {
+    let detail = "the path does not take this method; Allow says which it takes";
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail).into_response()
+}
+
+fn text(content_type: &'static str, text: String) -> Response {
+    let mut response = Response::new(Body::from(text));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+fn refused(error: ServiceError) -> Refusal {
+    if let ServiceError::Storage(error) = &error {
+        tracing::error!(%error, "the storage failed");
+    }
+    let refusal = Refusal::of_problem(error.problem());
+    match error.retry_after() {
+        Some(wait) => refusal.after(wait),
+        None => refusal,
+    }
+}
+
+fn respond(db: &str, answered: Result<(Answer, Option<usize>), Refusal>) -> Response {
+    let (mut response, ops) = match answered {
+        Ok((answer, ops)) => (answer.into_response(), ops),
+        Err(refusal) => (refusal.into_response(), None),
+    };
+    response.extensions_mut().insert(Noted { db: is_database(db).then(|| db.to_owned()), ops });
+    response
+}

@@ -1,0 +1,232 @@
+//! Requests and answers: formats, codings, limits, errors.
+
+mod http_support;
+
+use http_support::{Fixture, client, gunzip, gzip, push_body, raw};
+use syncstore::protocol::{CheckpointPage, DatabaseInfo, Format, InboxPage, PushRequest, PushResponse};
+use syncstore_server::config::Config;
+
+const JSON: (&str, &str) = ("content-type", "application/json");
+const MESSAGE_PACK: (&str, &str) = ("content-type", "application/msgpack");
+
+#[test]
+fn a_push_comes_back_from_inbox_and_checkpoint_in_json() {
+    let fixture = Fixture::dev();
+    let answer = fixture.post("/v1/notes/sync/outbox", &[JSON], push_body(client(1), &["a", "b"]).as_bytes());
+    assert_eq!((answer.status, answer.header("content-type")), (200, "application/json"));
+    let pushed: PushResponse = Format::Json.decode(&answer.body).unwrap();
+    assert_eq!(pushed.results.len(), 2);
+
+    let answer = fixture.get(&format!("/v1/notes/sync/inbox?client={}", client(2)), &[]);
+    assert_eq!((answer.status, answer.header("content-encoding")), (200, ""));
+    assert_eq!(answer.header("cache-control"), "no-store");
+    let page: InboxPage = Format::Json.decode(&answer.body).unwrap();
+    assert_eq!(page.entries.iter().map(|entry| entry.key.as_deref().unwrap()).collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!((page.seq, page.more), (pushed.seq, false));
+
+    let cursor = form_urlencoded::byte_serialize(page.cursor.as_str().as_bytes()).collect::<String>();
+    let answer = fixture.get(&format!("/v1/notes/sync/inbox?client={}&cursor={cursor}", client(2)), &[]);
+    let page: InboxPage = Format::Json.decode(&answer.body).unwrap();
+    assert!(page.entries.is_empty());
+
+    let answer = fixture.get(&format!("/v1/notes/sync/checkpoint?client={}&limit=1", client(3)), &[]);
+    let first: CheckpointPage = Format::Json.decode(&answer.body).unwrap();
+    assert_eq!((first.items.len(), first.total, first.seq), (1, 2, pushed.seq));
+    let next = form_urlencoded::byte_serialize(first.next.unwrap().as_bytes()).collect::<String>();
+    let answer = fixture.get(&format!("/v1/notes/sync/checkpoint?client={}&page={next}", client(3)), &[]);
+    let second: CheckpointPage = Format::Json.decode(&answer.body).unwrap();
+    assert_eq!((second.items.len(), second.items[0].key.as_str(), second.next), (1, "b", None));
+}
+
+#[test]
+fn every_message_goes_in_message_pack_too() {
+    let fixture = Fixture::dev();
+    let accept = ("accept", "application/msgpack");
+    let request: PushRequest = Format::Json.decode(push_body(client(1), &["a"]).as_bytes()).unwrap();
+    let body = Format::MessagePack.encode(&request).unwrap();
+    let answer = fixture.post("/v1/notes/sync/outbox", &[MESSAGE_PACK, accept], &body);
+    assert_eq!((answer.status, answer.header("content-type")), (200, "application/msgpack"));
+    let pushed: PushResponse = Format::MessagePack.decode(&answer.body).unwrap();
+    assert_eq!(pushed.results.len(), 1);
+    let page = fixture.get(&format!("/v1/notes/sync/inbox?client={}", client(2)), &[accept]);
+    let page: InboxPage = Format::MessagePack.decode(&page.body).unwrap();
+    assert_eq!(page.entries[0].value.as_ref().unwrap().as_str(), r#"{"text":"a"}"#);
+    let page = fixture.get(&format!("/v1/notes/sync/checkpoint?client={}", client(2)), &[accept]);
+    let page: CheckpointPage = Format::MessagePack.decode(&page.body).unwrap();
+    assert_eq!(page.items.len(), 1);
+    let info = fixture.get("/v1/notes", &[accept]);
+    let info: DatabaseInfo = Format::MessagePack.decode(&info.body).unwrap();
+    assert_eq!(info.seq, pushed.seq);
+    // The formats of request and answer do not depend on each other.
+    let answer = fixture.post("/v1/notes/sync/outbox", &[MESSAGE_PACK], &body);
+    assert_eq!(answer.header("content-type"), "application/json");
+}
+
+#[test]
+fn the_info_publishes_the_configured_limits() {
+    let mut config = Config::dev();
+    config.limits.body = 4096;
+    config.limits.push_ops = 7;
+    let fixture = Fixture::with(config);
+    let info: DatabaseInfo = Format::Json.decode(&fixture.get("/v1/notes", &[]).body).unwrap();
+    assert_eq!((info.limits.body, info.limits.push_ops), (4096, 7));
+}
+
+#[test]
+fn gzip_goes_both_ways_for_who_asks() {
+    let fixture = Fixture::dev();
+    let keys: Vec<String> = (0..100).map(|number| format!("key-{number}")).collect();
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let body = gzip(push_body(client(1), &keys).as_bytes());
+    let answer = fixture.post("/v1/notes/sync/outbox", &[JSON, ("content-encoding", "gzip")], &body);
+    assert_eq!((answer.status, answer.header("content-encoding")), (200, ""));
+    let path = format!("/v1/notes/sync/inbox?client={}", client(2));
+    let answer = fixture.get(&path, &[("accept-encoding", "br, gzip;q=0.5")]);
+    assert_eq!(answer.header("content-encoding"), "gzip");
+    let page: InboxPage = Format::Json.decode(&gunzip(&answer.body)).unwrap();
+    assert_eq!(page.entries.len(), 100);
+    assert_eq!(fixture.get(&path, &[("accept-encoding", "gzip;q=0")]).header("content-encoding"), "");
+    // Not worth it for a small answer.
+    assert_eq!(fixture.get("/v1/notes", &[("accept-encoding", "gzip")]).header("content-encoding"), "");
+}
+
+#[test]
+fn a_gzip_bomb_is_stopped_at_the_limit() {
+    let fixture = Fixture::dev();
+    let headers = [JSON, ("content-encoding", "gzip")];
+    let bomb = gzip(&vec![b' '; 256 << 20]);
+    assert!(bomb.len() < 8 << 20);
+    fixture.post("/v1/notes/sync/outbox", &headers, &bomb).is_problem(413, "too_large");
+    fixture.post("/v1/notes/sync/outbox", &headers, b"no gzip").is_problem(400, "malformed");
+}
+
+#[test]
+fn a_body_at_the_limit_is_read_and_one_byte_more_is_not() {
+    let mut config = Config::dev();
+    config.limits.body = 2000;
+    let fixture = Fixture::with(config);
+    let mut body = push_body(client(1), &["a"]);
+    body.push_str(&" ".repeat(2000 - body.len()));
+    assert_eq!(fixture.post("/v1/notes/sync/outbox", &[JSON], body.as_bytes()).status, 200);
+    body.push(' ');
+    fixture.post("/v1/notes/sync/outbox", &[JSON], body.as_bytes()).is_problem(413, "too_large");
+    let zipped = gzip(body.as_bytes());
+    let headers = [JSON, ("content-encoding", "gzip")];
+    fixture.post("/v1/notes/sync/outbox", &headers, &zipped).is_problem(413, "too_large");
+}
+
+#[test]
+fn a_body_without_a_length_is_capped_while_it_is_read() {
+    let mut config = Config::dev();
+    config.limits.body = 2000;
+    let fixture = Fixture::with(config);
+    let mut request = b"POST /v1/notes/sync/outbox HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+        Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+        .to_vec();
+    for _ in 0..30 {
+        request.extend_from_slice(b"64\r\n");
+        request.extend_from_slice(&[b' '; 100]);
+        request.extend_from_slice(b"\r\n");
+    }
+    request.extend_from_slice(b"0\r\n\r\n");
+    assert!(raw(&fixture, &request).starts_with("HTTP/1.1 413 "));
+}
+
+#[test]
+fn a_declared_length_past_the_limit_is_refused_before_the_body() {
+    let fixture = Fixture::dev();
+    let request = "POST /v1/notes/sync/outbox HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n\
+        Content-Type: application/json\r\nContent-Length: 99999999999\r\n\r\n";
+    let answer = raw(&fixture, request.as_bytes());
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+}
+
+#[test]
+fn each_bad_request_is_told_by_its_problem() {
+    let fixture = Fixture::dev();
+    let outbox = "/v1/notes/sync/outbox";
+    let good = push_body(client(1), &["a"]);
+    fixture.get("/nothing/here", &[]).is_problem(404, "not_found");
+    fixture.get("/v1/notes/sync/other", &[]).is_problem(404, "not_found");
+    fixture.get("/v1/no%20database", &[]).is_problem(404, "unknown_db");
+    fixture.get("/v1/%ff", &[]).is_problem(404, "unknown_db");
+    fixture.get("/v1/%2e%2e", &[]).is_problem(404, "unknown_db");
+    fixture.get(&format!("/v1/{}", "x".repeat(65)), &[]).is_problem(404, "unknown_db");
+    let answer = fixture.get(outbox, &[]);
+    answer.is_problem(405, "method_not_allowed");
+    assert_eq!(answer.header("allow"), "POST");
+    fixture.post("/v1/notes", &[], b"").is_problem(405, "method_not_allowed");
+    fixture.get("/v1/notes", &[("accept", "text/html")]).is_problem(406, "not_acceptable");
+    fixture.post(outbox, &[], good.as_bytes()).is_problem(415, "unsupported_media_type");
+    fixture.post(outbox, &[("content-type", "text/plain")], b"").is_problem(415, "unsupported_media_type");
+    let coding = ("content-encoding", "br");
+    fixture.post(outbox, &[JSON, coding], good.as_bytes()).is_problem(415, "unsupported_media_type");
+    for body in ["", "{", "[]", "{}", "null", &good[..good.len() - 1], &format!("{good}x")] {
+        fixture.post(outbox, &[JSON], body.as_bytes()).is_problem(400, "malformed");
+        fixture.post(outbox, &[MESSAGE_PACK], body.as_bytes()).is_problem(400, "malformed");
+    }
+    for query in ["", "client=7", "client=", "limit=5"] {
+        fixture.get(&format!("/v1/notes/sync/inbox?{query}"), &[]).is_problem(400, "malformed");
+        fixture.get(&format!("/v1/notes/sync/checkpoint?{query}"), &[]).is_problem(400, "malformed");
+    }
+    for more in ["limit=0", "limit=x", "wait=-1", "wait=1.5", "as_sent=maybe", "limit=1&limit=2"] {
+        let path = format!("/v1/notes/sync/inbox?client={}&{more}", client(1));
+        fixture.get(&path, &[]).is_problem(400, "malformed");
+    }
+    // A refused format has nothing committed.
+    fixture.post(outbox, &[JSON, ("accept", "text/html")], good.as_bytes()).is_problem(406, "not_acceptable");
+    let info: DatabaseInfo = Format::Json.decode(&fixture.get("/v1/notes", &[]).body).unwrap();
+    assert_eq!(info.seq, 0);
+}
+
+#[test]
+fn what_has_expired_is_gone() {
+    let fixture = Fixture::dev();
+    fixture.push_one("notes", &[], client(1), "a");
+    let path = format!("/v1/notes/sync/inbox?client={}&cursor=bogus", client(1));
+    let answer = fixture.get(&path, &[]);
+    assert!(answer.status == 410 || answer.status == 422 || answer.status == 400, "{}", answer.text());
+    let path = format!("/v1/notes/sync/checkpoint?client={}&page=bogus", client(1));
+    let answer = fixture.get(&path, &[]);
+    assert!(answer.status == 410 || answer.status == 422 || answer.status == 400, "{}", answer.text());
+}
+
+#[test]
+fn health_and_metrics_are_told_without_a_credential() {
+    let fixture = Fixture::dev();
+    let answer = fixture.get("/healthz", &[]);
+    assert_eq!((answer.status, answer.text().as_str()), (200, "ok\n"));
+    fixture.push_one("notes", &[], client(1), "a");
+    fixture.get("/v1/notes?token=s3cret", &[]);
+    fixture.get("/s3cret", &[]);
+    let metrics = fixture.get("/metrics", &[]).text();
+    for line in [
+        r#"syncstore_http_requests_total{method="POST",route="/v1/{db}/sync/outbox",status="200"} 1"#,
+        r#"syncstore_http_requests_total{method="GET",route="other",status="404"} 1"#,
+        r#"syncstore_push_ops_total{outcome="accepted"} 1"#,
+        r#"syncstore_database_log_head{db="notes"} 1"#,
+        r#"syncstore_database_groups_total{db="notes"} 1"#,
+        "syncstore_long_polls 0",
+        "# EOF",
+    ] {
+        assert!(metrics.lines().any(|found| found == line), "{line} is missing in\n{metrics}");
+    }
+    assert!(!metrics.contains("s3cret"));
+}
+
+#[test]
+fn a_head_without_end_is_refused() {
+    let fixture = Fixture::dev();
+    let request = format!("GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: {}\r\n\r\n", "x".repeat(100_000));
+    let answer = raw(&fixture, request.as_bytes());
+    assert!(answer.starts_with("HTTP/1.1 431 ") || answer.is_empty(), "{answer}");
+    assert_eq!(fixture.get("/healthz", &[("x-long", &"x".repeat(30_000))]).status, 200);
+}
+
+#[test]
+fn one_connection_serves_many_requests() {
+    let fixture = Fixture::dev();
+    let request = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n".repeat(2)
+        + "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    assert_eq!(raw(&fixture, request.as_bytes()).matches("HTTP/1.1 200 OK").count(), 3);
+}
