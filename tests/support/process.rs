@@ -3,9 +3,11 @@
 //! A test crate has one ignored test `part_in_another_process`, which calls [`part`] and does what that says; everything
 //! else starts it through [`Part`]. What a part prints as a line that begins with `@` reaches the parent.
 
+use parking_lot::Mutex;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 
 const NAME: &str = "SYNCSTORE_TEST_PART";
 const ENTRY: &str = "part_in_another_process";
@@ -84,13 +86,13 @@ impl Part {
         let mut child = self.command.spawn().unwrap();
         let input = child.stdin.take();
         let output = BufReader::new(child.stdout.take().unwrap());
-        Running { child, input, output }
+        Running { child: Killer(Arc::new(Mutex::new(child))), input, output }
     }
 }
 
 /// A part that is being played; killed when dropped.
 pub struct Running {
-    child: Child,
+    child: Killer,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
 }
@@ -119,27 +121,34 @@ impl Running {
         }
     }
 
-    /// Ends the process as no process can prevent, and waits until it is gone.
-    pub fn kill(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-
-    /// What can be killed while another thread listens.
-    pub fn id(&self) -> u32 {
-        self.child.id()
+    /// What ends the process from any thread.
+    pub fn killer(&self) -> Killer {
+        self.child.clone()
     }
 
     /// Everything that the part still tells until it ends by itself, and how it ended.
     pub fn finish(mut self) -> (Vec<String>, ExitStatus) {
         self.input = None;
         let told = std::iter::from_fn(|| self.hear()).collect();
-        (told, self.child.wait().unwrap())
+        (told, self.child.0.lock().wait().unwrap())
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.kill();
+        self.child.kill();
+    }
+}
+
+/// Ends a process.
+#[derive(Clone)]
+pub struct Killer(Arc<Mutex<Child>>);
+
+impl Killer {
+    /// Ends the process as no process can prevent (SIGKILL), and waits until it is gone.
+    pub fn kill(&self) {
+        let mut child = self.0.lock();
+        let _ = child.kill();
+        let _ = child.wait();
     }
 }
