@@ -1,4 +1,5 @@
-//! syncstore
+#![cfg_attr(feature = "http", doc = include_str!("../README.md"))]
+#![cfg_attr(not(feature = "http"), doc = "An embedded offline-first JSON store that syncs; this build has no HTTP.")]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 

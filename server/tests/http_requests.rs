@@ -63,13 +63,16 @@ fn every_message_goes_in_message_pack_too() {
 }
 
 #[test]
-fn the_info_publishes_the_configured_limits() {
+fn the_info_publishes_the_configured_limits_and_retention() {
     let mut config = Config::dev();
+    config.limits.log_retention = 9;
     config.limits.body = 4096;
     config.limits.push_ops = 7;
     let fixture = Fixture::with(config);
     let info: DatabaseInfo = Format::Json.decode(&fixture.get("/v1/notes", &[]).body).unwrap();
     assert_eq!((info.limits.body, info.limits.push_ops), (4096, 7));
+    assert_eq!((info.retention.log_entries, info.retention.nonce_seconds), (Some(9), Some(300)));
+    assert_eq!(info.retention.ref_seconds, Some(90 * 24 * 3600));
 }
 
 #[test]
@@ -94,7 +97,7 @@ fn gzip_goes_both_ways_for_who_asks() {
 fn a_gzip_bomb_is_stopped_at_the_limit() {
     let fixture = Fixture::dev();
     let headers = [JSON, ("content-encoding", "gzip")];
-    let bomb = gzip(&vec![b' '; 256 << 20]);
+    let bomb = gzip(&vec![b' '; 64 << 20]);
     assert!(bomb.len() < 8 << 20);
     fixture.post("/v1/notes/sync/outbox", &headers, &bomb).is_problem(413, "too_large");
     fixture.post("/v1/notes/sync/outbox", &headers, b"no gzip").is_problem(400, "malformed");
@@ -181,14 +184,29 @@ fn each_bad_request_is_told_by_its_problem() {
 
 #[test]
 fn what_has_expired_is_gone() {
-    let fixture = Fixture::dev();
-    fixture.push_one("notes", &[], client(1), "a");
-    let path = format!("/v1/notes/sync/inbox?client={}&cursor=bogus", client(1));
-    let answer = fixture.get(&path, &[]);
-    assert!(answer.status == 410 || answer.status == 422 || answer.status == 400, "{}", answer.text());
+    let mut config = Config::dev();
+    config.limits.log_retention = 1;
+    let fixture = Fixture::with(config);
+    for key in ["a", "b", "c"] {
+        fixture.push_one("notes", &[], client(1), key);
+    }
+    fixture.server().service().prune("notes").unwrap();
+    let path = format!("/v1/notes/sync/inbox?client={}", client(2));
+    let problem = fixture.get(&path, &[]).is_problem(410, "cursor_expired");
+    assert_eq!(problem.reason.as_deref(), Some("pruned"));
     let path = format!("/v1/notes/sync/checkpoint?client={}&page=bogus", client(1));
-    let answer = fixture.get(&path, &[]);
-    assert!(answer.status == 410 || answer.status == 422 || answer.status == 400, "{}", answer.text());
+    fixture.get(&path, &[]).is_problem(410, "checkpoint_expired");
+}
+
+#[test]
+fn a_push_that_is_refused_as_a_whole_is_told_why() {
+    let mut config = Config::dev();
+    config.limits.push_ops = 2;
+    let fixture = Fixture::with(config);
+    let body = push_body(client(1), &["a", "b", "c"]);
+    fixture.post("/v1/notes/sync/outbox", &[JSON], body.as_bytes()).is_problem(413, "too_large");
+    let body = push_body(client(1), &["a", "b"]);
+    assert_eq!(fixture.post("/v1/notes/sync/outbox", &[JSON], body.as_bytes()).status, 200);
 }
 
 #[test]
@@ -217,8 +235,9 @@ fn health_and_metrics_are_told_without_a_credential() {
 #[test]
 fn a_head_without_end_is_refused() {
     let fixture = Fixture::dev();
-    let request = format!("GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: {}\r\n\r\n", "x".repeat(100_000));
+    let request = format!("GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: {}", "x".repeat(1 << 20));
     let answer = raw(&fixture, request.as_bytes());
+    // The answer is lost where the reset that unread bytes cause overtakes it.
     assert!(answer.starts_with("HTTP/1.1 431 ") || answer.is_empty(), "{answer}");
     assert_eq!(fixture.get("/healthz", &[("x-long", &"x".repeat(30_000))]).status, 200);
 }

@@ -357,6 +357,37 @@ pub struct DatabaseInfo {
     pub formats: Vec<String>,
     /// Content codings.
     pub encodings: Vec<String>,
+    /// How long the server keeps what grows.
+    #[serde(default)]
+    pub retention: PublishedRetention,
+}
+
+/// How long a server keeps each thing that grows (section 7); `None`: it does not say.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct PublishedRetention {
+    /// Entries of the log, rejected ones included; the cursors of older ones expire.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_entries: Option<u64>,
+    /// The outcome of a ref, in seconds after its commit and after the time within it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ref_seconds: Option<u64>,
+    /// A client id, in seconds after its last request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_seconds: Option<u64>,
+    /// The ops of an incomplete batch, in seconds after its first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub staged_seconds: Option<u64>,
+    /// A checkpoint, in seconds after its last use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint_idle_seconds: Option<u64>,
+    /// A checkpoint in any case, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint_seconds: Option<u64>,
+    /// A nonce of a signed request, in seconds: the skew that clocks may have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nonce_seconds: Option<u64>,
 }
 
 /// An error's body: RFC 9457 with the protocol's members (section 7).

@@ -19,6 +19,6 @@ pub use json::{Json, JsonError};
 pub use limits::{LimitError, Limits, check_collection, check_key};
 pub use message::{
     Change, CheckpointItem, CheckpointPage, DatabaseInfo, Entry, EntryOutcome, InboxPage, Malformed, Op, OpKind,
-    OpResult, Problem, PushOutcome, PushRequest, PushResponse,
+    OpResult, Problem, PublishedRetention, PushOutcome, PushRequest, PushResponse,
 };
 pub use name::{BatchId, ClientId, Cursor, NameError, Ref, Rev, Seq};

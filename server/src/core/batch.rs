@@ -50,7 +50,7 @@ impl<T: Transaction> Push<'_, T> {
     /// Commits a batch whose ops have all come, or rejects them all.
     pub fn complete(&mut self, mut row: BatchRow) -> Stored<()> {
         let ops = self.transaction.take_staged(row.key)?;
-        self.transaction.begin_part()?;
+        let part = self.transaction.begin_part()?;
         let mut answers = Vec::with_capacity(ops.len());
         let mut faults: HashMap<Ref, Rejection> = HashMap::new();
         let mut failed: HashSet<(&str, &str)> = HashSet::new();
@@ -68,7 +68,7 @@ impl<T: Transaction> Push<'_, T> {
                 }
             }
         }
-        self.transaction.end_part(faults.is_empty())?;
+        self.transaction.end_part(part, faults.is_empty())?;
         if faults.is_empty() {
             for answer in &answers {
                 let seq = answer.seq.unwrap_or_default();

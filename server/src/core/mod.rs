@@ -15,7 +15,7 @@ mod push;
 pub use batch::expire as expire_batches;
 pub use digest::tags as digest_of_tags;
 pub use policy::Policy;
-pub use push::{claim, push};
+pub use push::{SEEN_INTERVAL, claim, push};
 
 use crate::storage::StorageError;
 use std::collections::BTreeMap;

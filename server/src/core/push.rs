@@ -29,6 +29,7 @@ pub fn push(
     if ops > most {
         return Err(Refusal::TooLarge(format!("the push has {ops} operations; the limit is {most}")));
     }
+    let client = claim(transaction, &request.client, user, now)?;
     if let Some(cursor) = &request.cursor {
         // Another expiry is for the next pull to tell: what the log was is all that matters to a push.
         if let Ok(position) = cursor::decode(cursor)
@@ -37,7 +38,6 @@ pub fn push(
             return Err(Refusal::CursorExpired(rewound));
         }
     }
-    let client = claim(transaction, &request.client, user, now)?;
     let mut push = Push {
         transaction,
         rules,
@@ -59,6 +59,9 @@ pub fn push(
     Ok(PushResponse { seq: transaction.state().head, results })
 }
 
+/// A client that does not move is recorded as seen this often, in milliseconds.
+pub const SEEN_INTERVAL: u64 = 60 * 60 * 1000;
+
 /// The client, recorded as the user's when it is new. Fails when it is another user's.
 pub fn claim(
     transaction: &mut impl Transaction,
@@ -68,7 +71,12 @@ pub fn claim(
 ) -> Result<ClientKey, Refusal> {
     match transaction.client(client)? {
         Some(row) if row.user != user => Err(Refusal::Forbidden),
-        Some(row) => Ok(row.key),
+        Some(row) => {
+            if now.saturating_sub(row.seen) >= SEEN_INTERVAL {
+                transaction.touch_client(client, row.position, now)?;
+            }
+            Ok(row.key)
+        }
         None => Ok(transaction.add_client(client, user, now)?),
     }
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use syncstore::environment::Environment;
 
 // How far a signed request's clock may be from the server's, in seconds.
-const SKEW: u64 = 300;
+pub(super) const SKEW: u64 = 300;
 
 /// Knows the credentials.
 pub(crate) struct Authenticator {

@@ -1,7 +1,7 @@
 //! One function for each route.
 
 use super::answer::Answer;
-use super::auth::{Identity, digest};
+use super::auth::{Identity, SKEW, digest};
 use super::call::{Call, Entered, blocking};
 use super::negotiate::{Sent, Wanted};
 use super::record::Noted;
@@ -40,7 +40,8 @@ pub(crate) async fn info(State(app): State<Arc<App>>, Db(db): Db, request: Reque
         blocking(move || {
             let wanted = call.wanted;
             let Entered { identity, db, .. } = call.enter()?;
-            let info = app.service.info(&db, &identity.caller).map_err(refused)?;
+            let mut info = app.service.info(&db, &identity.caller).map_err(refused)?;
+            info.retention.nonce_seconds = Some(SKEW);
             Ok((Answer::encode(wanted, &info)?, None))
         })
         .await

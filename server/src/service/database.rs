@@ -174,6 +174,7 @@ impl Database {
             limits: self.options.limits.clone(),
             formats: [Format::Json, Format::MessagePack].iter().map(|format| format.content_type().into()).collect(),
             encodings: vec!["gzip".into()],
+            retention: self.options.retention.published(),
         })
     }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use syncstore::environment::{Environment, SystemEnvironment};
-use syncstore::protocol::Limits;
+use syncstore::protocol::{Limits, PublishedRetention};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -109,6 +109,20 @@ pub struct Retention {
     pub checkpoint: Duration,
     /// How often there is a look for what may go. Default: 1 minute.
     pub interval: Duration,
+}
+
+impl Retention {
+    /// What clients are told of it.
+    pub(super) fn published(&self) -> PublishedRetention {
+        let mut published = PublishedRetention::default();
+        published.log_entries = Some(self.log_entries);
+        published.ref_seconds = Some(self.refs.as_secs());
+        published.client_seconds = Some(self.clients.as_secs());
+        published.staged_seconds = Some(self.staged.as_secs());
+        published.checkpoint_idle_seconds = Some(self.checkpoint_idle.as_secs());
+        published.checkpoint_seconds = Some(self.checkpoint.as_secs());
+        published
+    }
 }
 
 impl Default for Retention {

@@ -1,14 +1,12 @@
 //! Who was here: what readers learn and the next write records.
 
+use crate::core::SEEN_INTERVAL;
 use crate::storage::{ClientKey, Snapshot, Stored, Transaction};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use syncstore::protocol::{ClientId, Seq};
 
 use super::ServiceError;
-
-// A client that does not move is recorded as seen this often, in milliseconds.
-const SEEN_INTERVAL: u64 = 60 * 60 * 1000;
 
 /// What readers learned since the last write. It is lost with the process, and then learned again.
 #[derive(Debug, Default)]

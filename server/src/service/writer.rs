@@ -142,10 +142,10 @@ impl Writer {
             group
                 .iter()
                 .map(|job| {
-                    transaction.begin_part()?;
+                    let part = transaction.begin_part()?;
                     let first = transaction.state().next;
                     let answer = job.decide(transaction, &rules, &options, now);
-                    transaction.end_part(answer.is_ok())?;
+                    transaction.end_part(part, answer.is_ok())?;
                     Ok((first, answer.map_err(ServiceError::from)))
                 })
                 .collect::<Stored<Vec<_>>>()

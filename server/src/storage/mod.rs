@@ -5,7 +5,7 @@ mod row;
 pub mod sqlite;
 
 pub use error::StorageError;
-pub use row::{BatchKey, ClientKey, CollectionKey, EpochId, ItemKey};
+pub use row::{BatchKey, ClientKey, CollectionKey, EpochId, ItemKey, Part};
 pub use row::{
     BatchRow, BatchState, CheckpointRow, ClientRow, ItemHead, ItemRow, LogRow, PendingOp, RefRow, RefState, Rejection,
     State, StoredEntry, Tombstone,
@@ -49,9 +49,9 @@ pub trait Transaction: Snapshot {
     /// Takes the next seq; the log's entry with it must follow.
     fn next_seq(&mut self) -> Stored<Seq>;
     /// Begins a part that may be undone by itself; parts nest.
-    fn begin_part(&mut self) -> Stored<()>;
-    /// Keeps the innermost part, or undoes it.
-    fn end_part(&mut self, keep: bool) -> Stored<()>;
+    fn begin_part(&mut self) -> Stored<Part>;
+    /// Keeps a part, or undoes it, with all that were begun within it.
+    fn end_part(&mut self, part: Part, keep: bool) -> Stored<()>;
 
     /// The user of a client, unless its id has expired.
     fn user_of(&self, client: ClientKey) -> Stored<Option<String>>;

@@ -21,6 +21,10 @@ pub struct ItemKey(pub i64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchKey(pub i64);
 
+/// A part of a transaction: how many are open around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part(pub usize);
+
 /// What there is one of in a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct State {

@@ -160,10 +160,12 @@ pub fn send(url: &str, method: &str, path: &str, headers: &[(&str, &str)], body:
 /// Writes bytes as they are and reads until the server closes.
 pub fn raw(fixture: &Fixture, bytes: &[u8]) -> String {
     let mut stream = fixture.connect();
-    stream.write_all(bytes).unwrap();
+    // A reset is the server's way to end a broken request, while it is written or after the answer.
+    let _ = stream.write_all(bytes);
     let mut answer = Vec::new();
-    // A reset after the answer is the server's way to end a broken request.
-    let _ = stream.read_to_end(&mut answer);
+    if let Err(error) = stream.read_to_end(&mut answer) {
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    }
     String::from_utf8_lossy(&answer).into_owned()
 }
 

@@ -50,7 +50,7 @@ impl SqliteFile {
         connection.pragma_update(None, "temp_store", "MEMORY")?;
         // KiB. The pages of a write burst stay in memory, and the log is written back in larger steps.
         connection.pragma_update(None, "cache_size", -32_768)?;
-        connection.pragma_update(None, "wal_autocheckpoint", 4_000)?;
+        connection.pragma_update(None, "wal_autocheckpoint", 10_000)?;
         connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
         Ok(connection)
     }

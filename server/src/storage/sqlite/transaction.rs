@@ -4,7 +4,7 @@ use super::state::MAX_SEQ;
 use super::{StorageError, Stored, batches, checkpoints, clients, items, log, refs, state};
 use crate::storage::{
     BatchKey, BatchRow, CheckpointRow, ClientKey, ClientRow, CollectionKey, EpochId, ItemHead, ItemKey, ItemRow,
-    LogRow, PendingOp, RefRow, RefState, Rejection, Snapshot, State, StoredEntry, Tombstone, Transaction,
+    LogRow, Part, PendingOp, RefRow, RefState, Rejection, Snapshot, State, StoredEntry, Tombstone, Transaction,
 };
 use rusqlite::{Connection, TransactionBehavior};
 use std::collections::HashMap;
@@ -122,19 +122,21 @@ impl Transaction for SqliteTransaction<'_> {
         self.state.next = seq + 1;
         Ok(seq)
     }
-    fn begin_part(&mut self) -> Stored<()> {
-        self.transaction.prepare_cached("SAVEPOINT part")?.execute([])?;
+    fn begin_part(&mut self) -> Stored<Part> {
+        let part = Part(self.parts.len());
+        self.transaction.prepare_cached(&format!("SAVEPOINT part{}", part.0))?.execute([])?;
         self.parts.push(self.state);
-        Ok(())
+        Ok(part)
     }
-    fn end_part(&mut self, keep: bool) -> Stored<()> {
-        let before = self.parts.pop().ok_or_else(|| StorageError::corrupt("no part is open"))?;
+    fn end_part(&mut self, part: Part, keep: bool) -> Stored<()> {
+        let before = *self.parts.get(part.0).ok_or_else(|| StorageError::corrupt("the part is not open"))?;
+        self.parts.truncate(part.0);
         if !keep {
-            self.transaction.prepare_cached("ROLLBACK TO part")?.execute([])?;
+            self.transaction.prepare_cached(&format!("ROLLBACK TO part{}", part.0))?.execute([])?;
             self.state = before;
             self.caches.collections.clear();
         }
-        self.transaction.prepare_cached("RELEASE part")?.execute([])?;
+        self.transaction.prepare_cached(&format!("RELEASE part{}", part.0))?.execute([])?;
         Ok(())
     }
 

@@ -1,0 +1,131 @@
+//! Ops that stand or fall together (section 3).
+
+use crate::world::*;
+use syncstore_server::service::Retention;
+
+#[test]
+fn a_batch_is_committed_when_all_its_ops_have_come() {
+    let world = World::new();
+    let ops: Vec<_> = (0..4).map(|i| batch(world.set(&format!("k{i}"), "1"), 1, 4)).collect();
+    assert_eq!(words(&world.push(1, &ops[..2])), ["staged", "staged"]);
+    assert!(world.items().is_empty());
+    assert_eq!(words(&world.push(1, &ops[1..3])), ["staged", "staged"], "a repeat does not count twice");
+    world.accept(2, world.set("other", "1"));
+    assert_eq!(
+        words(&world.push(1, &ops)),
+        ["accepted 2", "accepted 3", "accepted 4", "accepted 5"],
+        "ops of earlier pushes are answered too"
+    );
+    assert_eq!(words(&world.push(1, &ops))[0], "accepted 2");
+    let entries = world.pull(2, None).0;
+    assert!(entries[1..].iter().all(|entry| entry.batch == ops[0].batch) && entries[0].batch.is_none());
+}
+
+#[test]
+fn a_batch_in_one_push_is_answered_in_it() {
+    let world = World::new();
+    let ops = [batch(world.set("a", "1"), 1, 2), world.set("x", "1"), batch(world.set("b", "1"), 1, 2)];
+    assert_eq!(words(&world.push(1, &ops)), ["accepted 2", "accepted 1", "accepted 3"]);
+}
+
+#[test]
+fn a_bad_op_spoils_its_batch_and_only_that() {
+    let world = World::new();
+    world.accept(2, world.set("taken", "{}"));
+    let ops = [
+        batch(world.set("a", "1"), 1, 3),
+        batch(world.patch("taken", r#"[{"op":"remove","path":"/no"}]"#), 1, 3),
+        batch(world.patch("missing", "[]"), 1, 3),
+        world.set("b", "1"),
+        world.set("a", "2"),
+        batch(world.set("c", "1"), 2, 1),
+    ];
+    let expected = [
+        "rejected 2 batch_failed",
+        "rejected 3 patch_failed",
+        "rejected 4 not_found",
+        "accepted 5",
+        "skipped",
+        "accepted 6",
+    ];
+    assert_eq!(words(&world.push(1, &ops)), expected);
+    assert_eq!(words(&world.push(1, &ops)), expected);
+    assert_eq!(world.items(), ["b=1", "c=1", "taken={}"]);
+    assert!(world.pull(2, None).0.iter().all(|entry| entry.code.is_none()), "rejections are the client's own");
+}
+
+#[test]
+fn an_op_that_is_bad_by_itself_fails_its_batch_at_once_and_what_comes_later() {
+    let world = World::new();
+    let good = batch(world.set("a", "1"), 1, 3);
+    let bad = batch(world.set("", "1"), 1, 3);
+    let late = batch(world.set("z", "1"), 1, 3);
+    assert_eq!(words(&world.push(1, &[good, bad])), ["rejected 1 batch_failed", "rejected 2 invalid"]);
+    assert_eq!(words(&world.push(1, &[late])), ["rejected 3 batch_failed"]);
+    assert!(world.items().is_empty());
+}
+
+#[test]
+fn ops_that_differ_in_of_or_come_too_late_are_invalid() {
+    let world = World::new();
+    let ops = [batch(world.set("a", "1"), 1, 3), batch(world.set("b", "1"), 1, 2)];
+    assert_eq!(words(&world.push(1, &ops)), ["rejected 1 batch_failed", "rejected 2 invalid"]);
+    world.accept(1, batch(world.set("a", "1"), 2, 1));
+    assert_eq!(words(&world.push(1, &[batch(world.set("b", "1"), 2, 1)])), ["rejected 4 invalid"]);
+    let mut lone = world.set("c", "1");
+    lone.of = Some(2);
+    assert_eq!(
+        words(&world.push(1, &[lone, batch(world.set("d", "1"), 3, 0)])),
+        ["rejected 5 invalid", "rejected 6 invalid"]
+    );
+}
+
+#[test]
+fn a_batch_beyond_a_limit_is_too_large() {
+    let world = World::with(|options| {
+        options.limits.batch_ops = 2;
+        options.limits.batch = 50;
+    });
+    assert_eq!(words(&world.push(1, &[batch(world.set("a", "1"), 1, 3)])), ["rejected 1 too_large"]);
+    let large = format!("\"{}\"", "x".repeat(30));
+    let ops = [batch(world.set("a", &large), 2, 2), batch(world.set("b", &large), 2, 2)];
+    assert_eq!(words(&world.push(1, &ops)), ["rejected 2 batch_failed", "rejected 3 too_large"]);
+    let ops = [batch(world.set("a", "1"), 3, 2), batch(world.set("b", "1"), 3, 2)];
+    assert_eq!(words(&world.push(1, &ops)), ["accepted 4", "accepted 5"]);
+}
+
+#[test]
+fn batches_of_two_clients_with_one_name_are_two() {
+    let world = World::new();
+    assert_eq!(words(&world.push(1, &[batch(world.set("a", "1"), 1, 2)])), ["staged"]);
+    assert_eq!(words(&world.push(2, &[batch(world.set("b", "1"), 1, 2)])), ["staged"]);
+    assert_eq!(words(&world.push(1, &[batch(world.set("c", "1"), 1, 2)])), ["accepted 2"]);
+}
+
+#[test]
+fn a_batch_that_is_never_completed_expires_and_says_so() {
+    let world = World::with(|options| options.retention = Retention::default());
+    let ops = [batch(world.set("a", "1"), 1, 2), batch(world.set("b", "1"), 1, 2)];
+    assert_eq!(words(&world.push(1, &ops[..1])), ["staged"]);
+    world.pass(6 * DAY);
+    world.service.prune(DB).unwrap();
+    assert_eq!(words(&world.push(1, &ops[..1])), ["staged"]);
+    world.pass(2 * DAY);
+    world.service.prune(DB).unwrap();
+    assert_eq!(words(&world.push(1, &ops)), ["rejected 1 batch_failed", "rejected 2 batch_failed"]);
+    assert_eq!(world.pull(1, None).0.len(), 2);
+}
+
+#[test]
+fn what_follows_a_staged_op_on_its_item_waits_for_it() {
+    let world = World::new();
+    let rejected = world.patch("x", "[]");
+    let first = batch(world.set("x", "1"), 1, 2);
+    let second = batch(world.set("y", "1"), 1, 2);
+    let later = world.set("y", "2");
+    let ops = [rejected, first.clone(), second.clone(), later.clone()];
+    assert_eq!(words(&world.push(1, &ops)), ["rejected 1 not_found", "skipped", "staged", "skipped"]);
+    assert_eq!(words(&world.push(1, std::slice::from_ref(&later))), ["skipped"]);
+    assert_eq!(words(&world.push(1, &[first, second, later])), ["accepted 3", "accepted 2", "accepted 4"]);
+    assert_eq!(world.items(), ["x=1", "y=2"]);
+}

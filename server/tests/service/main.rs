@@ -1,0 +1,12 @@
+//! The service without HTTP: every rule of the protocol that it is to keep, by name.
+
+mod batches;
+mod checkpoints;
+mod cursors;
+mod groups;
+mod inbox;
+mod policies;
+mod push;
+mod replay;
+mod retention;
+mod world;

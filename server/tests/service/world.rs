@@ -1,0 +1,203 @@
+//! A service with a clock of its own, and short ways to talk to it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use syncstore::environment::Environment;
+use syncstore::protocol::{
+    BatchId, CheckpointPage, ClientId, Cursor, Entry, InboxPage, Json, Op, OpKind, OpResult, PushOutcome, PushRequest,
+    PushResponse, Ref, Seq,
+};
+use syncstore_server::service::{
+    Caller, CheckpointRequest, Durability, InboxRequest, Service, ServiceError, ServiceOptions, Tags, Writing,
+};
+use tempfile::TempDir;
+
+pub const DAY: u64 = 24 * 60 * 60 * 1000;
+pub const DB: &str = "notes";
+
+/// Time stands still until a test moves it; "random" bits count.
+pub struct Clock {
+    now: AtomicU64,
+    random: AtomicU64,
+}
+
+impl Environment for Clock {
+    fn unix_ms(&self) -> u64 {
+        self.now.load(Ordering::SeqCst)
+    }
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(self.unix_ms())
+    }
+    fn random(&self) -> u64 {
+        self.random.fetch_add(1, Ordering::SeqCst).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+    fn sleep(&self, duration: Duration) {
+        self.now.fetch_add(duration.as_millis() as u64, Ordering::SeqCst);
+    }
+}
+
+pub struct World {
+    pub dir: TempDir,
+    pub clock: Arc<Clock>,
+    pub service: Service,
+    change: fn(&mut ServiceOptions),
+    order: AtomicU64,
+}
+
+pub fn options(dir: &TempDir, clock: &Arc<Clock>, change: fn(&mut ServiceOptions)) -> ServiceOptions {
+    let mut options = ServiceOptions::new(dir.path());
+    options.environment = clock.clone();
+    options.writing = Writing::Caller;
+    options.durability = Durability::Normal;
+    change(&mut options);
+    options
+}
+
+impl World {
+    pub fn new() -> World {
+        World::with(|_| {})
+    }
+
+    pub fn with(change: fn(&mut ServiceOptions)) -> World {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Arc::new(Clock { now: AtomicU64::new(1_790_000_000_000), random: AtomicU64::new(1) });
+        let service = Service::open(options(&dir, &clock, change)).unwrap();
+        World { dir, clock, service, change, order: AtomicU64::new(0) }
+    }
+
+    /// Closes the service and opens it again, with options changed further.
+    pub fn reopen(&mut self, change: impl Fn(&mut ServiceOptions)) {
+        self.service.shutdown();
+        let mut options = options(&self.dir, &self.clock, self.change);
+        change(&mut options);
+        self.service = Service::open(options).unwrap();
+    }
+
+    pub fn pass(&self, milliseconds: u64) {
+        self.clock.now.fetch_add(milliseconds, Ordering::SeqCst);
+    }
+
+    /// A ref of now.
+    pub fn new_ref(&self) -> Ref {
+        let count = self.order.fetch_add(1, Ordering::SeqCst);
+        Ref::from_parts(((self.clock.unix_ms() as i64) << 12) | (count as i64 & 0xfff), count)
+    }
+
+    pub fn set(&self, key: &str, value: &str) -> Op {
+        let mut op = self.op(OpKind::Set, key);
+        op.value = Some(Json::parse(value).unwrap());
+        op
+    }
+
+    pub fn patch(&self, key: &str, patch: &str) -> Op {
+        let mut op = self.op(OpKind::Patch, key);
+        op.patch = Some(Json::parse(patch).unwrap());
+        op
+    }
+
+    pub fn delete(&self, key: &str) -> Op {
+        self.op(OpKind::Delete, key)
+    }
+
+    fn op(&self, kind: OpKind, key: &str) -> Op {
+        Op {
+            op_ref: self.new_ref(),
+            kind,
+            collection: "c".into(),
+            key: key.into(),
+            value: None,
+            patch: None,
+            base: None,
+            batch: None,
+            of: None,
+            index: None,
+            relation: None,
+            tag: None,
+        }
+    }
+
+    pub fn try_push(&self, client: u128, ops: &[Op]) -> Result<PushResponse, ServiceError> {
+        self.push_at(client, None, ops)
+    }
+
+    pub fn push_at(&self, client: u128, cursor: Option<Cursor>, ops: &[Op]) -> Result<PushResponse, ServiceError> {
+        let request = PushRequest { client: id(client), cursor, ops: ops.to_vec() };
+        self.service.push(DB, &ada(), request)
+    }
+
+    pub fn push(&self, client: u128, ops: &[Op]) -> Vec<OpResult> {
+        self.try_push(client, ops).unwrap().results
+    }
+
+    /// Pushes one op and gives its seq, which must be accepted.
+    pub fn accept(&self, client: u128, op: Op) -> Seq {
+        let results = self.push(client, &[op]);
+        assert_eq!(results[0].outcome, PushOutcome::Accepted, "{results:?}");
+        results[0].seq.unwrap()
+    }
+
+    pub fn page(&self, client: u128, cursor: Option<Cursor>, limit: u32) -> Result<InboxPage, ServiceError> {
+        let request = InboxRequest { client: id(client), cursor, limit, own_payloads: false };
+        self.service.inbox(DB, &ada(), &request)
+    }
+
+    pub fn pull(&self, client: u128, cursor: Option<Cursor>) -> (Vec<Entry>, Cursor) {
+        let page = self.page(client, cursor, 10_000).unwrap();
+        assert!(!page.more);
+        (page.entries, page.cursor)
+    }
+
+    /// The cursor at the log's head.
+    pub fn head(&self, client: u128) -> Cursor {
+        self.pull(client, None).1
+    }
+
+    pub fn checkpoint(&self, client: u128, page: Option<String>, limit: u32) -> Result<CheckpointPage, ServiceError> {
+        self.service.checkpoint(DB, &ada(), &CheckpointRequest { client: id(client), page, limit })
+    }
+
+    /// All items as "key=value rev", in the order of keys.
+    pub fn items(&self) -> Vec<String> {
+        let page = self.checkpoint(0xfff, None, 10_000).unwrap();
+        assert_eq!(page.next, None);
+        page.items.iter().map(|item| format!("{}={}", item.key, item.value)).collect()
+    }
+}
+
+pub fn id(client: u128) -> ClientId {
+    ClientId::from_random(client)
+}
+
+pub fn batch(mut op: Op, batch: u128, of: u32) -> Op {
+    op.batch = Some(BatchId::from_random(batch));
+    op.of = Some(of);
+    op
+}
+
+pub fn based(mut op: Op, base: Seq) -> Op {
+    op.base = Some(base);
+    op
+}
+
+pub fn user(name: &str) -> Caller {
+    Caller { user: name.into(), tags: Tags::All, grant: Vec::new() }
+}
+
+pub fn ada() -> Caller {
+    user("ada")
+}
+
+/// "accepted 3", "rejected 4 stale", "rejected - expired", "staged", "skipped".
+pub fn words(results: &[OpResult]) -> Vec<String> {
+    let word = |result: &OpResult| match (result.outcome, &result.code) {
+        (PushOutcome::Accepted, _) => format!("accepted {}", result.seq.unwrap()),
+        (PushOutcome::Rejected, Some(code)) => {
+            format!("rejected {} {code}", result.seq.map_or("-".into(), |seq| seq.to_string()))
+        }
+        (PushOutcome::Staged, _) => "staged".into(),
+        (PushOutcome::Skipped, _) => "skipped".into(),
+        other => format!("{other:?}"),
+    };
+    results.iter().map(word).collect()
+}
