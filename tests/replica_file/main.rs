@@ -1,4 +1,5 @@
 //! The replica's file: which files open, what damage does, two processes on one, a full disk.
+#![cfg(all(feature = "http", unix))]
 
 mod damage;
 mod disk_full;
@@ -16,6 +17,7 @@ fn part_in_another_process() {
     match part.as_str() {
         "open at once" => processes::open_at_once_part(),
         "write" => processes::write_part(),
+        "write and sync" => processes::write_and_sync_part(),
         "fill" => disk_full::fill_part(),
         "read-only" => opening::read_only_part(),
         other => panic!("no part is named {other:?}"),
