@@ -20,11 +20,11 @@ use tempfile::TempDir;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Death {
     /// Before or after a call of the wire, or where the engine asks for the time or for bits.
-    AtStep,
+    Step,
     /// With so many bytes of its requests, or of the answers to them, through.
-    AtByte,
+    Byte,
     /// After so many microseconds.
-    AtTime,
+    Time,
 }
 
 pub struct Life {
@@ -84,10 +84,10 @@ impl Life {
     /// Runs a child until it is killed; false: it ended before.
     fn die(&mut self) -> bool {
         self.deaths += 1;
-        let through_proxy = self.how == Death::AtByte;
+        let through_proxy = self.how == Death::Byte;
         let url = if through_proxy { self.proxy.url() } else { self.url.clone() };
         let far = if self.random.chance(50) { 80 } else { 700 };
-        let last = if self.how == Death::AtStep { 1 + self.random.below(far) } else { u64::MAX };
+        let last = if self.how == Death::Step { 1 + self.random.below(far) } else { u64::MAX };
         let mut part = Part::new("child")
             .set("SEED_OF_CHILD", self.random.next().to_string())
             .set("SEED_OF_LIFE", self.seed.to_string())
@@ -111,7 +111,7 @@ impl Life {
         let mut died = true;
         while let Some(line) = part.hear() {
             self.model.hear(&line);
-            if line == "ready" && self.how == Death::AtTime {
+            if line == "ready" && self.how == Death::Time {
                 let after = Duration::from_micros(self.random.below(150_000));
                 self.place = format!("{after:?}");
                 let killer = killer.clone();

@@ -60,15 +60,15 @@ fn lives(first_seed: u64, lives: u64, deaths: u32, how: Death) {
 
 #[test]
 fn a_process_killed_between_any_two_steps_loses_nothing_and_repeats_nothing() {
-    lives(1_000, 10, 11, Death::AtStep);
+    lives(1_000, 10, 11, Death::Step);
 }
 
 #[test]
 fn a_process_killed_with_a_request_or_an_answer_on_its_way_loses_nothing_and_repeats_nothing() {
-    lives(2_000, 6, 10, Death::AtByte);
+    lives(2_000, 6, 10, Death::Byte);
 }
 
 #[test]
 fn a_process_killed_at_any_time_loses_nothing_and_repeats_nothing() {
-    lives(3_000, 6, 10, Death::AtTime);
+    lives(3_000, 6, 10, Death::Time);
 }

@@ -1,6 +1,6 @@
 //! Everything through the real server: each format, with and without compression, with each kind of credential.
 
-use crate::rig::{Contents, DATABASE, Rig, assert_intact, contents, options, plain};
+use crate::rig::{CONFIG, Contents, DATABASE, Rig, assert_intact, contents, options, plain};
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,26 +10,6 @@ use syncstore::protocol::Format;
 use syncstore::wire::{Compression, Credential, HttpOptions, WireError};
 use syncstore::{Error, Outcome, Store};
 use syncstore_server::config::Config;
-
-pub const CONFIG: &str = r#"
-[[credential]]
-token = "ada-t0ken"
-user = "ada"
-databases = ["db"]
-all_tags = true
-
-[[credential]]
-token = "bob-t0ken"
-user = "bob"
-databases = ["db"]
-all_tags = true
-
-[[credential]]
-key = "rpa_1"
-secret = "rps_s3cret"
-databases = ["db"]
-all_tags = true
-"#;
 
 fn bearer() -> Credential {
     Credential::bearer("ada-t0ken")

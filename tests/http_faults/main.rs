@@ -10,12 +10,9 @@ mod lost_logs;
 #[path = "../support/proxy.rs"]
 #[allow(dead_code, reason = "other test crates use the rest")]
 mod proxy;
-#[path = "../support/random.rs"]
-#[allow(dead_code, reason = "other test crates use the rest")]
-mod random;
+#[path = "../support/rig.rs"]
 mod rig;
 #[path = "../support/scripted.rs"]
 #[allow(dead_code, reason = "other test crates use the rest")]
 mod scripted;
-mod secrets;
 mod sizes;

@@ -28,8 +28,17 @@ pub struct Rig {
 #[derive(Debug, PartialEq)]
 pub struct Snapshot {
     items: Contents,
-    outbox: Vec<(Ref, String, String, Option<String>, Option<u64>)>,
+    /// Without the state: that an op was sent is for good.
+    outbox: Vec<Waiting>,
     position: u64,
+}
+
+#[derive(Debug, PartialEq)]
+struct Waiting {
+    op_ref: Ref,
+    item: (String, String),
+    payload: Option<String>,
+    base: Option<u64>,
 }
 
 impl Rig {
@@ -90,10 +99,15 @@ impl Rig {
     }
 
     pub fn snapshot(&self) -> Snapshot {
-        let op = |op: PendingOp| (op.op_ref, op.collection, op.key, op.payload, op.base);
+        let waiting = |op: PendingOp| Waiting {
+            op_ref: op.op_ref,
+            item: (op.collection, op.key),
+            payload: op.payload,
+            base: op.base,
+        };
         Snapshot {
             items: contents(&self.store),
-            outbox: self.store.pending().unwrap().into_iter().map(op).collect(),
+            outbox: self.store.pending().unwrap().into_iter().map(waiting).collect(),
             position: self.store.position().unwrap(),
         }
     }
@@ -144,6 +158,27 @@ impl Rig {
 }
 
 pub const DATABASE: &str = "db";
+
+/// A server with two users, one of whom has a key, too.
+pub const CONFIG: &str = r#"
+[[credential]]
+token = "ada-t0ken"
+user = "ada"
+databases = ["db"]
+all_tags = true
+
+[[credential]]
+token = "bob-t0ken"
+user = "bob"
+databases = ["db"]
+all_tags = true
+
+[[credential]]
+key = "rpa_1"
+secret = "rps_s3cret"
+databases = ["db"]
+all_tags = true
+"#;
 
 /// A replica that tries each request once, so that a test sees each failure.
 pub fn options() -> Options {
