@@ -159,10 +159,11 @@ pub(crate) fn last_id(connection: &Connection) -> Result<i64> {
     Ok(find.query_row([], |row| row.get(0))?)
 }
 
-/// How many ops up to a place have no answer.
-pub(crate) fn unanswered(connection: &Connection, up_to: i64) -> Result<u64> {
-    let mut find = connection.prepare_cached("SELECT count(*) FROM outbox WHERE id <= ?1 AND answer = 0")?;
-    Ok(find.query_row([up_to], |row| row.get::<_, i64>(0))? as u64)
+/// How many ops up to a place are left, and how many of them have no answer.
+pub(crate) fn left(connection: &Connection, up_to: i64) -> Result<(u64, u64)> {
+    let mut find =
+        connection.prepare_cached("SELECT count(*), ifnull(sum(answer = 0), 0) FROM outbox WHERE id <= ?1")?;
+    Ok(find.query_row([up_to], |row| Ok((row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64)))?)
 }
 
 /// Whether an op was sent and the server's last word on it is not known.

@@ -20,6 +20,9 @@ use std::collections::HashMap;
 /// Items of a page in one transaction, and items that one transaction deletes: a few milliseconds.
 const SLICE: usize = 500;
 
+/// How often one call begins a checkpoint anew that the server gave up before it was read to its end.
+const MOST_RESTARTS: u32 = 3;
+
 /// Payload after which the WAL is moved into the file while loading, in bytes.
 const WAL_BYTES: u64 = 16 << 20;
 
@@ -79,6 +82,7 @@ impl Engine<'_> {
 
     fn load_each_page(&mut self) -> Result<(), Halt> {
         let mut unmoved = 0;
+        let mut restarts = 0;
         loop {
             let state = self.replica.read(State::load)?;
             let Some(bootstrap) = state.bootstrap.filter(|bootstrap| bootstrap.phase == Phase::Load) else {
@@ -94,7 +98,10 @@ impl Engine<'_> {
                 limit: self.settings.checkpoint_items,
             };
             let page = match self.call(|wire| wire.checkpoint(&request)) {
-                Err(Halt::Error(Error::Wire(WireError::CheckpointExpired))) if request.page.is_some() => {
+                Err(Halt::Error(Error::Wire(WireError::CheckpointExpired)))
+                    if request.page.is_some() && restarts < MOST_RESTARTS =>
+                {
+                    restarts += 1;
                     self.restart()?;
                     continue;
                 }

@@ -76,18 +76,17 @@ impl Blocked {
 }
 
 impl Engine<'_> {
-    /// One pass over the outbox up to a place: everything that can go is pushed once. Whether anything went.
-    pub(super) fn push_pass(&mut self, up_to: i64, life: Life) -> Result<bool, Halt> {
+    /// One pass over the outbox up to a place: everything that can go is pushed once.
+    pub(super) fn push_pass(&mut self, up_to: i64, life: Life) -> Result<(), Halt> {
         let start = self.environment().monotonic();
         let result = self.push_all(up_to, life);
         self.report.push_time += self.environment().monotonic().saturating_sub(start);
         result
     }
 
-    fn push_all(&mut self, up_to: i64, life: Life) -> Result<bool, Halt> {
+    fn push_all(&mut self, up_to: i64, life: Life) -> Result<(), Halt> {
         let mut blocked = Blocked::default();
         let mut after = 0;
-        let mut went = false;
         loop {
             // On the disk before the first byte leaves: an op that the server may know never changes again,
             // even if the power fails.
@@ -98,9 +97,8 @@ impl Engine<'_> {
             })?;
             after = reached;
             if ops.is_empty() {
-                return Ok(went);
+                return Ok(());
             }
-            went = true;
             self.push_split(ops, life, &mut blocked)?;
         }
     }
