@@ -114,8 +114,17 @@ pub(crate) fn fold(connection: &Connection, op_ref: Ref, into: Ref, now: u64) ->
     Ok(())
 }
 
-/// An op that was refused locally, and that the log knows better: the request that brought it was taken, and
-/// its answer lost, before the one that was refused.
+/// Whether an op was refused without a place in the log, and the log may know better: the request that brought
+/// it was taken, and its answer lost, before the one that was refused.
+pub(crate) fn may_be_accepted(connection: &Connection, op_ref: Ref) -> Result<bool> {
+    Ok(match outcome(connection, op_ref)? {
+        // What the log has under a reused ref is another op.
+        Some(Outcome::Rejected(rejection)) => rejection.seq.is_none() && rejection.code != Code::REF_REUSED,
+        _ => false,
+    })
+}
+
+/// An op that [may be accepted](may_be_accepted), and was.
 pub(crate) fn correct(connection: &Connection, op_ref: Ref, seq: Seq) -> Result<()> {
     connection
         .prepare_cached(

@@ -66,7 +66,13 @@ impl Engine<'_> {
     fn bootstrap_steps(&mut self) -> Result<(), Halt> {
         self.load_pages()?;
         self.pull_to_end(Life::Incoming)?;
-        let up_to = self.replica.read(queue::last_id)?;
+        let up_to = self.replica.write(|connection| {
+            if State::load(connection)?.bootstrap.is_some_and(|bootstrap| bootstrap.reason == Reason::Rewound) {
+                // Ops made since the bootstrap began still speak of the log that is gone.
+                queue::forget_bases(connection)?;
+            }
+            queue::last_id(connection)
+        })?;
         self.push_pass(up_to, Life::Incoming)?;
         self.swap()?;
         self.delete_retired()?;
@@ -101,8 +107,8 @@ impl Engine<'_> {
                 Err(Halt::Error(Error::Wire(WireError::CheckpointExpired)))
                     if request.page.is_some() && restarts < MOST_RESTARTS =>
                 {
-                    restarts += 1;
                     self.restart()?;
+                    restarts += 1;
                     continue;
                 }
                 other => other?,
@@ -185,7 +191,7 @@ impl Engine<'_> {
                 return Ok((Default::default(), state.position, None));
             };
             if bootstrap.reason == Reason::Rewound {
-                // Ops made since the bootstrap began still speak of the log that is gone.
+                // As do those made since the push.
                 queue::forget_bases(connection)?;
             }
             for (old, collection, key) in items::live_pending(connection)? {
@@ -262,9 +268,10 @@ fn check_page(page: &CheckpointPage, bootstrap: &Bootstrap) -> Result<()> {
         if item.rev == 0 || item.rev > i64::MAX as u64 {
             return Err(Error::protocol(format!("item {:?} of the checkpoint has rev {}", item.key, item.rev)));
         }
-        super::rebase::CONFIRMED
-            .check_value(&item.value)
-            .map_err(|error| Error::protocol(format!("item {:?} of the checkpoint: {error}", item.key)))?;
+        let broken =
+            |error: &dyn std::fmt::Display| Error::protocol(format!("item {:?} of the checkpoint: {error}", item.key));
+        super::rebase::CONFIRMED.check_value(&item.value).map_err(|error| broken(&error))?;
+        item.value.check().map_err(|error| broken(&error))?;
     }
     Ok(())
 }

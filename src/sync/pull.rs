@@ -3,7 +3,7 @@
 use super::slice::{Settled, Slice};
 use super::{Engine, Halt};
 use crate::error::{Error, Result};
-use crate::outbox::{Answer, Outcome, ledger, queue};
+use crate::outbox::{Answer, ledger, queue};
 use crate::protocol::{Cursor, Entry, InboxPage, Seq};
 use crate::replica::collections::Life;
 use crate::replica::state::State;
@@ -24,12 +24,12 @@ impl Engine<'_> {
     }
 
     fn pull_pages(&mut self, life: Life) -> Result<(), Halt> {
-        let mut in_full = life == Life::Incoming;
+        let mut in_doubt = false;
         loop {
             let (state, own_payloads) = self.replica.read_at_once(|connection| {
                 // Own ops without an answer may have reached the server in another form, from a copy of this
                 // file; a replay reads them as anybody's.
-                let own_payloads = in_full || queue::any_in_doubt(connection)?;
+                let own_payloads = in_doubt || life == Life::Incoming || queue::any_in_doubt(connection)?;
                 Ok((State::load(connection)?, own_payloads))
             })?;
             let request = PullRequest {
@@ -44,9 +44,9 @@ impl Engine<'_> {
             self.report.pulled += page.entries.len() as u64;
             match self.apply_page(&page, &request, life)? {
                 Applied::Whole if !page.more => return Ok(()),
-                // Another process pulled or pushed meanwhile; go on from where things are now.
-                Applied::Whole | Applied::Superseded => {}
-                Applied::InDoubt => in_full = true,
+                Applied::InDoubt => in_doubt = true,
+                // There is more, or another process pulled meanwhile: go on from where things are now.
+                Applied::Whole | Applied::Superseded => in_doubt = false,
             }
         }
     }
@@ -110,14 +110,12 @@ enum Applied {
     InDoubt,
 }
 
-/// Whether entries leave out the payload of an op of which only its own answer could say what was committed: it
-/// has none, or it is no longer in the outbox, since a later request that brought it was refused.
+/// Whether entries leave out the payload of an op of which only its own answer could say what was committed.
 fn any_in_doubt(connection: &Connection, entries: &[Entry]) -> Result<bool> {
     for entry in entries.iter().filter(|entry| entry.as_sent) {
         let in_doubt = match queue::find(connection, entry.op_ref)? {
             Some(op) => op.sent && op.answer != Answer::Accepted,
-            None => ledger::outcome(connection, entry.op_ref)?
-                .is_some_and(|outcome| matches!(outcome, Outcome::Rejected(rejection) if rejection.seq.is_none())),
+            None => ledger::may_be_accepted(connection, entry.op_ref)?,
         };
         if in_doubt {
             return Ok(true);

@@ -84,6 +84,9 @@ impl<'a> Slice<'a> {
             }),
         };
         match (own, rejection) {
+            // Another op under the same ref: this file, or the one it was copied from, folded it differently. Or the
+            // same op, changed by the server. The push that repeats it is told which.
+            (Some(op), None) if !self.is_of(entry, &op)? => Ok(()),
             // While a checkpoint is on its way the view is the old one, and so is the outbox beneath it.
             (Some(op), rejection) if self.life == Life::Incoming => {
                 let answer = if rejection.is_some() { Answer::Rejected } else { Answer::Accepted };
@@ -91,9 +94,27 @@ impl<'a> Slice<'a> {
             }
             (Some(op), None) => self.settle_accepted(&op, entry.seq),
             (Some(op), Some(rejection)) => self.settle_rejected(&op, &rejection),
-            (None, None) => ledger::correct(self.connection, entry.op_ref, entry.seq),
-            (None, Some(_)) => Ok(()),
+            (None, None) if ledger::may_be_accepted(self.connection, entry.op_ref)? => {
+                ledger::correct(self.connection, entry.op_ref, entry.seq)
+            }
+            (None, _) => Ok(()),
         }
+    }
+
+    /// Whether what an accepted entry committed is known to have come from this op.
+    fn is_of(&self, entry: &Entry, op: &Queued) -> Result<bool> {
+        if entry.hidden || matches!(op.answer, Answer::Accepted | Answer::Queued | Answer::Staged) {
+            return Ok(true);
+        }
+        let Some((_, collection, key)) = items::name(self.connection, op.item)? else { return Ok(false) };
+        if entry.as_sent || entry.kind != Some(op.payload.kind) || entry.item() != Ok((&collection, &key)) {
+            return Ok(false);
+        }
+        let committed = payload(entry)?.text;
+        Ok(match (&committed, &op.payload.text) {
+            (Some(committed), Some(sent)) => committed == sent || same_value(committed, sent),
+            (committed, sent) => committed == sent,
+        })
     }
 
     /// Moves the base of a live item on by one entry; whatever does not fit it is divergence (section 4 ◆).
@@ -292,6 +313,11 @@ pub(super) fn stored_base(connection: &Connection, row: Item) -> Result<Option<S
     }
 }
 
+fn same_value(one: &str, other: &str) -> bool {
+    let value = |text: &str| Json::from_stored(text.to_owned());
+    matches!((value(one), value(other)), (Ok(one), Ok(other)) if one.same_value(&other))
+}
+
 fn rev_after(entry: &Entry) -> Rev {
     entry.rev.filter(|rev| *rev > 0).unwrap_or(entry.seq)
 }
@@ -307,10 +333,10 @@ fn payload(entry: &Entry) -> Result<Payload> {
 }
 
 fn checked(entry: &Entry, value: &Json) -> Result<String> {
-    match CONFIRMED.check_value(value) {
-        Ok(()) => Ok(value.as_str().to_owned()),
-        Err(error) => Err(broken(entry, error)),
-    }
+    CONFIRMED.check_value(value).map_err(|error| broken(entry, error))?;
+    // Grammar is all that a message's own parser looked at.
+    value.check().map_err(|error| broken(entry, error))?;
+    Ok(value.as_str().to_owned())
 }
 
 fn broken(entry: &Entry, error: impl std::fmt::Display) -> Error {

@@ -1,0 +1,207 @@
+//! Three replicas, one server, and everything between them going wrong.
+
+use crate::support::{Call, Fault, FaultyWire, Fleet, Random, Server, patch, view};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
+use syncstore::protocol::{EntryOutcome, Format};
+use syncstore::wire::Wire;
+use syncstore::{Outcome, Ref, Store};
+
+const REPLICAS: usize = 3;
+const STEPS: u64 = 60;
+const KEYS: &[&str] = &["a", "b", "c"];
+const COLLECTIONS: &[&str] = &["open", "careful", "merged"];
+
+/// One edit; the refs of the ops that it made.
+fn edit(store: &Store, random: &mut Random, mark: u64) -> Vec<Ref> {
+    let (collection, key) = (*random.pick(COLLECTIONS), *random.pick(KEYS));
+    let value = json!({"log": [mark], "n": mark, "deep": {"x": 0}});
+    let append = patch(json!([{"op": "add", "path": "/log/-", "value": mark}]));
+    match random.below(10) {
+        0..=2 => vec![store.set(collection, key, &value).unwrap()],
+        // Where there is nothing to patch, the store says so and nothing is queued.
+        3..=5 => store.patch(collection, key, &append).into_iter().collect(),
+        6 | 7 => {
+            store.update(collection, key, |now| now["deep"]["x"] = mark.into()).ok().flatten().into_iter().collect()
+        }
+        8 => vec![store.delete(collection, key).unwrap()],
+        _ => {
+            let mut batch = store.batch();
+            for key in KEYS.iter().take(1 + random.below(3) as usize) {
+                batch.set(collection, key, &value).unwrap();
+            }
+            if random.percent(50) {
+                batch.patch(collection, KEYS[0], &append).unwrap();
+            }
+            batch.commit().unwrap().ops
+        }
+    }
+}
+
+fn trouble(random: &mut Random, call: &Call) -> Fault {
+    match (random.below(100), call) {
+        (0..12, _) => Fault::LoseRequest,
+        (12..24, _) => Fault::LoseAnswer,
+        (24..32, _) => Fault::Twice,
+        (32..40, Call::Push(_)) => Fault::Late,
+        _ => Fault::None,
+    }
+}
+
+/// The outcome at the end of the chain of folds.
+fn settled(store: &Store, op: Ref) -> Outcome {
+    let mut op = op;
+    loop {
+        match store.outcome(op).unwrap() {
+            Some(Outcome::FoldedInto(other)) => op = other,
+            Some(outcome) => return outcome,
+            None => panic!("{op} is forgotten"),
+        }
+    }
+}
+
+/// With `forgetful`, the server prunes its log behind the replicas' backs.
+fn run(seed: u64, forgetful: bool) {
+    let mut random = Random::new(seed);
+    let fleet = Fleet::seeded(seed);
+    let server = Server::with(move |options| {
+        if forgetful {
+            options.retention.log_entries = 15;
+        }
+    });
+    let format = *random.pick(&[None, Some(Format::Json), Some(Format::MessagePack)]);
+    let direct: Vec<Box<dyn Wire>> = (0..REPLICAS)
+        .map(|_| -> Box<dyn Wire> {
+            match format {
+                Some(format) => Box::new(server.wire_in(format)),
+                None => Box::new(server.wire()),
+            }
+        })
+        .collect();
+    let wires: Vec<FaultyWire> = direct
+        .iter()
+        .enumerate()
+        .map(|(n, wire)| {
+            let mut random = Random::new(seed ^ (n as u64 + 1) << 32);
+            FaultyWire::new(&**wire, move |call| trouble(&mut random, call))
+        })
+        .collect();
+    let open = |n: usize| {
+        fleet.open_with(&format!("r{n}"), |options| {
+            options.coalescing = !seed.is_multiple_of(4);
+            options.push_ops = 1 + (seed % 5) as u32;
+            options.pull_entries = 1 + (seed % 7) as u32;
+            options.checkpoint_items = 1 + (seed % 3) as u32;
+        })
+    };
+    let mut stores: Vec<Store> = (0..REPLICAS).map(open).collect();
+    let mut made: Vec<Vec<Ref>> = vec![Vec::new(); REPLICAS];
+    for mark in 0..STEPS {
+        let n = random.below(REPLICAS as u64) as usize;
+        fleet.environment.advance(Duration::from_millis(random.below(20)));
+        if forgetful && random.percent(8) {
+            // Checkpoints that nobody reads hold the log back for a day.
+            server.environment.advance(Duration::from_secs(26 * 3600));
+            server.prune();
+        }
+        match random.below(10) {
+            0..=5 => {
+                let refs = edit(&stores[n], &mut random, mark);
+                made[n].extend(refs);
+            }
+            6 => drop(stores[n].push(&wires[n])),
+            7 => drop(stores[n].pull(&wires[n])),
+            8 => {
+                wires[n].deliver_late();
+                if random.percent(20) {
+                    // A process that ends and begins anew.
+                    let closed = std::mem::replace(&mut stores[n], open(n));
+                    drop(closed);
+                }
+            }
+            _ => drop(stores[n].sync(&wires[n])),
+        }
+    }
+    // The network heals; what was under way arrives, at any time.
+    for round in 0..4 {
+        for n in 0..REPLICAS {
+            let report = stores[n].sync(&*direct[n]).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+            if let Some(syncstore::BootstrapReason::Diverged(why)) = report.bootstrapped {
+                panic!("seed {seed}: nobody copied a file, and still: {why}");
+            }
+            if round < 2 {
+                wires[n].deliver_late();
+            }
+        }
+    }
+    let expected: BTreeMap<(String, String), Value> =
+        server.items().into_iter().map(|(item, (value, _))| (item, value)).collect();
+    let log = if forgetful { Vec::new() } else { server.log() };
+    let mut seqs: HashMap<Ref, u64> = HashMap::new();
+    for entry in log.iter().filter(|entry| entry.outcome == EntryOutcome::Accepted) {
+        assert_eq!(seqs.insert(entry.op_ref, entry.seq), None, "seed {seed}: {} twice", entry.op_ref);
+    }
+    let mut known = HashSet::new();
+    for n in 0..REPLICAS {
+        assert_eq!(stores[n].pending().unwrap(), [], "seed {seed}: replica {n}");
+        assert_eq!(view(&stores[n]), expected, "seed {seed}: replica {n}");
+        assert_eq!(stores[n].position().unwrap(), stores[0].position().unwrap(), "seed {seed}");
+        for op in &made[n] {
+            assert!(known.insert(*op), "seed {seed}: {op} was made twice");
+            let survivor = settled(&stores[n], *op);
+            if forgetful {
+                assert!(
+                    matches!(survivor, Outcome::Accepted { .. } | Outcome::Rejected(_)),
+                    "seed {seed}: {survivor:?}"
+                );
+                continue;
+            }
+            match (store_entry(&stores[n], *op, &seqs), survivor) {
+                // A delete of something missing is told to its sender only.
+                (None, Outcome::Accepted { .. }) => {}
+                (Some(seq), Outcome::Accepted { seq: said }) => assert_eq!(seq, said, "seed {seed}"),
+                (None, Outcome::Rejected(why)) => assert!(!why.message.is_empty(), "seed {seed}"),
+                (entry, outcome) => panic!("seed {seed}: {op} is {outcome:?}, its entry {entry:?}"),
+            }
+        }
+    }
+    // Every entry is an op that some replica made and knows to be accepted.
+    for op in seqs.keys() {
+        assert!(known.contains(op), "seed {seed}: {op} came from nowhere");
+    }
+}
+
+/// Where the log has the op that a ref ended in.
+fn store_entry(store: &Store, op: Ref, seqs: &HashMap<Ref, u64>) -> Option<u64> {
+    let mut op = op;
+    while let Some(Outcome::FoldedInto(other)) = store.outcome(op).unwrap() {
+        op = other;
+    }
+    seqs.get(&op).copied()
+}
+
+/// SYNCSTORE_SEED runs one seed, the one that a failure names; SYNCSTORE_SEEDS so many, for a longer search.
+fn run_seeds(usual: u64, forgetful: bool) {
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
+    let seeds = match number("SYNCSTORE_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("SYNCSTORE_SEEDS").unwrap_or(usual),
+    };
+    for seed in seeds {
+        if let Err(failure) = std::panic::catch_unwind(|| run(seed, forgetful)) {
+            eprintln!("the seed is {seed}");
+            std::panic::resume_unwind(failure);
+        }
+    }
+}
+
+#[test]
+fn three_replicas_converge_whatever_is_lost_repeated_or_late() {
+    run_seeds(60, false);
+}
+
+#[test]
+fn three_replicas_converge_while_their_cursors_expire() {
+    run_seeds(60, true);
+}

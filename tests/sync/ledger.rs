@@ -1,0 +1,217 @@
+//! What became of each op, for as long as it is kept; and how a sync tries again.
+
+use crate::support::scripted::item;
+use crate::support::{Fault, FaultyWire, Fleet, ScriptedWire, Server, get};
+use serde_json::json;
+use std::time::Duration;
+use syncstore::protocol::{Code, Limits};
+use syncstore::wire::WireError;
+use syncstore::{Error, Outcome, Retention, RetryPolicy};
+
+#[test]
+fn every_state_of_an_op_has_its_outcome() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let store = fleet.open("a");
+    store.sync(&server.wire()).unwrap();
+    let op = store.set("c", "k", &1).unwrap();
+    assert_eq!(store.outcome(op).unwrap(), Some(Outcome::Queued));
+    let folded = store.set("c", "k", &2).unwrap();
+    assert_eq!(store.outcome(folded).unwrap(), Some(Outcome::FoldedInto(op)));
+    let direct = server.wire();
+    store.push(&FaultyWire::pushes(&direct, [Fault::LoseRequest])).unwrap_err();
+    assert_eq!(store.outcome(op).unwrap(), Some(Outcome::InFlight));
+    store.push(&direct).unwrap();
+    assert_eq!(store.outcome(op).unwrap(), Some(Outcome::Accepted { seq: 1 }));
+    store.pull(&direct).unwrap();
+    assert_eq!(store.outcome(op).unwrap(), Some(Outcome::Accepted { seq: 1 }));
+    let stranger = fleet.open("b").set("c", "k", &1).unwrap();
+    assert_eq!(store.outcome(stranger).unwrap(), None);
+    let other = fleet.open("b");
+    other.sync(&direct).unwrap();
+    other.set("careful", "k", &1).unwrap();
+    other.sync(&direct).unwrap();
+    let refused = store.set("careful", "k", &2).unwrap();
+    store.push(&direct).unwrap();
+    let Some(Outcome::Rejected(early)) = store.outcome(refused).unwrap() else { panic!("not rejected") };
+    assert_eq!(early.code, Code::STALE);
+    store.pull(&direct).unwrap();
+    assert_eq!(store.outcome(refused).unwrap(), Some(Outcome::Rejected(early)));
+    // Outcomes outlive the process.
+    drop(store);
+    let store = fleet.open("a");
+    assert_eq!(store.outcome(op).unwrap(), Some(Outcome::Accepted { seq: 1 }));
+    assert_eq!(store.outcome(folded).unwrap(), Some(Outcome::FoldedInto(op)));
+}
+
+#[test]
+fn outcomes_are_pruned_by_age_and_pending_ones_never() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let store = fleet.open_with("a", |options| {
+        options.retention = Retention { age: Some(Duration::from_secs(3_600)), outcomes: None };
+    });
+    let old = store.set("c", "old", &1).unwrap();
+    store.sync(&server.wire()).unwrap();
+    let pending = store.set("c", "pending", &1).unwrap();
+    fleet.environment.advance(Duration::from_secs(3_599));
+    store.pull(&server.wire()).unwrap();
+    assert!(store.outcome(old).unwrap().is_some());
+    fleet.environment.advance(Duration::from_secs(2));
+    store.pull(&server.wire()).unwrap();
+    assert_eq!(store.outcome(old).unwrap(), None);
+    assert_eq!(store.outcome(pending).unwrap(), Some(Outcome::Queued));
+    assert_eq!(get(&store, "c", "old"), Some(json!(1)), "the item stays");
+}
+
+#[test]
+fn outcomes_are_pruned_by_number_the_oldest_first() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let store = fleet.open_with("a", |options| options.retention = Retention { age: None, outcomes: Some(10) });
+    let mut refs = Vec::new();
+    for n in 0..30 {
+        refs.push(store.set("c", &format!("k{n:02}"), &n).unwrap());
+    }
+    store.sync(&server.wire()).unwrap();
+    let kept = refs.iter().filter(|op| store.outcome(**op).unwrap().is_some()).count();
+    assert_eq!(kept, 10);
+    assert!(store.outcome(refs[29]).unwrap().is_some() && store.outcome(refs[19]).unwrap().is_none());
+    let pending: Vec<_> = (0..30).map(|n| store.set("c", &format!("p{n:02}"), &n).unwrap()).collect();
+    store.pull(&server.wire()).unwrap();
+    assert!(pending.iter().all(|op| store.outcome(*op).unwrap() == Some(Outcome::Queued)));
+}
+
+#[test]
+fn a_host_that_never_syncs_keeps_its_ledger_small_too() {
+    let fleet = Fleet::new();
+    let store = fleet.open_with("a", |options| options.retention = Retention { age: None, outcomes: Some(100) });
+    let first = store.set("c", "k", &0).unwrap();
+    let mut refs = Vec::new();
+    for n in 0..5_000 {
+        refs.push(store.set("c", "k", &n).unwrap());
+    }
+    let known = refs.iter().filter(|op| store.outcome(**op).unwrap().is_some()).count();
+    assert!((100..=1_200).contains(&known), "{known}");
+    assert_eq!(store.outcome(first).unwrap(), Some(Outcome::Queued));
+}
+
+fn unavailable(seconds: Option<u64>) -> Fault {
+    let retry_after = seconds.map(Duration::from_secs);
+    Fault::Fail(WireError::Unavailable { status: 503, retry_after, message: "busy".into() })
+}
+
+#[test]
+fn the_wait_that_the_server_asks_for_is_kept() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let store = fleet.open_with("a", |options| options.retry = RetryPolicy::default());
+    store.sync(&server.wire()).unwrap();
+    let op = store.set("c", "k", &1).unwrap();
+    let direct = server.wire();
+    let wire = FaultyWire::pushes(&direct, [unavailable(Some(7)), Fault::LoseAnswer, unavailable(Some(3))]);
+    let report = store.sync(&wire).unwrap();
+    let slept = fleet.environment.slept();
+    assert_eq!((slept[0], slept[2]), (Duration::from_secs(7), Duration::from_secs(3)));
+    assert!(slept[1] <= Duration::from_millis(500), "{slept:?}");
+    assert_eq!((report.retries, slept.len()), (3, 3));
+    assert!(report.elapsed >= Duration::from_secs(10) && report.push_time >= Duration::from_secs(10));
+    assert_eq!(store.outcome(op).unwrap(), Some(Outcome::Accepted { seq: 1 }));
+}
+
+#[test]
+fn a_sync_gives_up_in_time_and_keeps_everything() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let store = fleet.open_with("a", |options| options.retry = RetryPolicy::default());
+    store.sync(&server.wire()).unwrap();
+    store.set("c", "k", &1).unwrap();
+    let direct = server.wire();
+    let down = FaultyWire::new(&direct, |_| Fault::LoseRequest);
+    let error = store.sync(&down).unwrap_err();
+    assert_eq!(down.calls().len(), 4);
+    assert_eq!((error.report().retries, error.report().pushed), (3, 0));
+    assert!(error.error().is_transient());
+    let asked = fleet.environment.slept().len();
+    // An hour is not waited for, and the host is told of it.
+    let busy = FaultyWire::new(&direct, |_| unavailable(Some(3_600)));
+    let error = store.sync(&busy).unwrap_err();
+    assert_eq!((busy.calls().len(), fleet.environment.slept().len()), (1, asked));
+    let Error::Wire(wire) = error.error() else { panic!("{error}") };
+    assert_eq!(wire.retry_after(), Some(Duration::from_secs(3_600)));
+    // The waits of one call add up, over all its requests.
+    let mut count = 0;
+    let slow = FaultyWire::new(&direct, |_| {
+        count += 1;
+        if count % 2 == 1 { unavailable(Some(12)) } else { Fault::None }
+    });
+    store.set("c", "k2", &1).unwrap();
+    let _ = store.sync(&slow);
+    let waited: Duration = fleet.environment.slept()[asked..].iter().sum();
+    assert!(waited <= Duration::from_secs(30), "{waited:?}");
+    store.sync(&direct).unwrap();
+    assert_eq!(server.items().len(), 2);
+}
+
+#[test]
+fn a_broken_answer_is_tried_again() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let store = fleet.open_with("a", |options| options.retry = RetryPolicy::default());
+    store.set("c", "k", &1).unwrap();
+    let direct = server.wire();
+    let mut count = 0;
+    let wire = FaultyWire::new(&direct, |_| {
+        count += 1;
+        if count % 2 == 0 { Fault::Fail(WireError::Protocol("cut off".into())) } else { Fault::None }
+    });
+    store.sync(&wire).unwrap();
+    assert_eq!(server.items().len(), 1);
+}
+
+#[test]
+fn a_report_counts_each_thing_once() {
+    use syncstore::protocol::Format;
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let other = fleet.open("b");
+    for n in 0..7 {
+        other.set("c", &format!("k{n}"), &n).unwrap();
+    }
+    other.sync(&server.wire()).unwrap();
+    let store = fleet.open_with("a", |options| {
+        (options.push_ops, options.pull_entries, options.checkpoint_items) = (2, 2, 3);
+    });
+    for n in 0..3 {
+        store.set("d", &format!("k{n}"), &n).unwrap();
+    }
+    let wire = server.wire_in(Format::Json);
+    let report = store.sync(&wire).unwrap();
+    assert_eq!((report.pushed, report.accepted, report.rejected, report.loaded), (3, 3, 0, 7));
+    assert_eq!(report.bootstrapped, Some(syncstore::BootstrapReason::Fresh));
+    assert_eq!((report.position, store.position().unwrap()), (10, 10));
+    assert!(report.bytes_sent > 0 && report.bytes_received > report.bytes_sent);
+    assert!(report.round_trips >= 3 + 2 + 2, "{}", report.round_trips);
+    other.set("c", "k0", &"again").unwrap();
+    other.sync(&server.wire()).unwrap();
+    let report = store.sync(&wire).unwrap();
+    assert_eq!((report.pushed, report.pulled, report.loaded, report.bootstrapped), (0, 1, 0, None));
+    assert_eq!((report.round_trips, report.retries, report.undone, report.position), (1, 0, 0, 11));
+    let report = store.sync(&wire).unwrap();
+    assert_eq!((report.pulled, report.round_trips, report.bytes_sent), (0, 1, 0));
+}
+
+#[test]
+fn what_the_server_publishes_is_what_the_store_refuses() {
+    let fleet = Fleet::new();
+    let store = fleet.open("a");
+    let mut limits = Limits::default();
+    (limits.value, limits.name, limits.batch_ops) = (10, 4, 2);
+    let wire = ScriptedWire::publishing(limits);
+    wire.on_checkpoint_items(1, vec![item("c", "k", json!({"n": 1}), 1)]);
+    store.pull(&wire).unwrap();
+    assert!(matches!(store.set("c", "k", &"123456789"), Err(Error::Limit(_))));
+    store.set("c", "k", &"12345678").unwrap();
+    assert!(matches!(store.set("c", "12345", &1), Err(Error::Limit(_))));
+    let mut batch = store.batch();
+    batch.set("c", "a", &1).unwrap().set("c", "b", &1).unwrap();
+    assert!(matches!(batch.set("c", "d", &1), Err(Error::Limit(_))));
+    drop(batch);
+    drop(store);
+    // It knows them when the process begins anew, before any request.
+    let store = fleet.open("a");
+    assert!(matches!(store.set("c", "k", &"123456789"), Err(Error::Limit(_))));
+}

@@ -1,0 +1,242 @@
+//! One bad op among many good ones.
+
+use crate::support::scripted::{accept_all, as_sent_entry, page_of, rejected_entry, result};
+use crate::support::{Call, Fault, FaultyWire, Fleet, ScriptedWire, Server, get};
+use serde_json::json;
+use syncstore::protocol::{Code, Json, OpKind, PushOutcome, PushResponse};
+use syncstore::wire::WireError;
+use syncstore::{Outcome, Rejection, Store};
+
+fn rejection(store: &Store, op: syncstore::Ref) -> Rejection {
+    match store.outcome(op).unwrap() {
+        Some(Outcome::Rejected(why)) => why,
+        other => panic!("{op} is {other:?}"),
+    }
+}
+
+#[test]
+fn a_poison_op_among_a_thousand_is_rejected_and_the_rest_arrive() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let (ours, theirs) = (fleet.open("a"), fleet.open("b"));
+    ours.set("careful", "poison", &0).unwrap();
+    ours.sync(&server.wire()).unwrap();
+    theirs.sync(&server.wire()).unwrap();
+    theirs.set("careful", "poison", &"theirs").unwrap();
+    theirs.sync(&server.wire()).unwrap();
+    let mut good = Vec::new();
+    for n in 0..500 {
+        good.push(ours.set("c", &format!("k{n:04}"), &n).unwrap());
+    }
+    let poison = ours.set("careful", "poison", &"ours").unwrap();
+    for n in 500..1_000 {
+        good.push(ours.set("c", &format!("k{n:04}"), &n).unwrap());
+    }
+    let report = ours.sync(&server.wire()).unwrap();
+    assert_eq!((report.pushed, report.accepted, report.rejected), (1_001, 1_000, 1));
+    assert!(ours.pending().unwrap().is_empty());
+    for op in good {
+        assert!(matches!(ours.outcome(op).unwrap(), Some(Outcome::Accepted { .. })));
+    }
+    let why = rejection(&ours, poison);
+    assert_eq!(why.code, Code::STALE);
+    assert!(!why.message.is_empty() && why.detail.is_some() && why.seq.is_some());
+    assert_eq!(get(&ours, "careful", "poison"), Some(json!("theirs")));
+    assert_eq!(server.items().len(), 1_001);
+}
+
+/// Refuses every push that holds an op of this key, as a proxy or a server does that looks at the whole.
+fn refusing<'a>(inner: &'a dyn syncstore::wire::Wire, key: &'static str, status: u16) -> FaultyWire<'a> {
+    FaultyWire::new(inner, move |call| match call {
+        Call::Push(request) if request.ops.iter().any(|op| op.key == key) => {
+            Fault::Fail(WireError::Refused { status, code: String::new(), message: format!("refused with {status}") })
+        }
+        _ => Fault::None,
+    })
+}
+
+#[test]
+fn a_push_refused_as_a_whole_is_halved_down_to_the_op_at_fault() {
+    for (status, code) in [(400, Code::INVALID), (413, Code::TOO_LARGE), (422, Code::INVALID)] {
+        let (fleet, server) = (Fleet::new(), Server::start());
+        let store = fleet.open("a");
+        store.sync(&server.wire()).unwrap();
+        for n in 0..1_000 {
+            store.set("c", &format!("k{n:04}"), &n).unwrap();
+        }
+        let poison = store.set("c", "poison", &0).unwrap();
+        for n in 0..20 {
+            store.set("c", &format!("l{n:04}"), &n).unwrap();
+        }
+        let direct = server.wire();
+        let wire = refusing(&direct, "poison", status);
+        let report = store.sync(&wire).unwrap();
+        assert_eq!((report.accepted, report.rejected), (1_020, 1), "{status}");
+        let requests = wire.pushed().len();
+        assert!(requests <= 2 * 11 + 4, "{status}: {requests} requests are no halving");
+        let why = rejection(&store, poison);
+        assert_eq!((why.code, why.seq), (code, None));
+        assert!(why.message.contains(&format!("refused with {status}")), "{}", why.message);
+        assert!(store.pending().unwrap().is_empty());
+        assert_eq!((server.items().len(), get(&store, "c", "poison")), (1_020, None));
+        // The order on each item and over all was kept.
+        let sent: Vec<_> = server.log().into_iter().map(|entry| entry.op_ref).collect();
+        assert!(sent.is_sorted());
+    }
+}
+
+#[test]
+fn other_refusals_stop_the_sync_and_reject_nothing() {
+    let others = [
+        WireError::Refused { status: 404, code: "unknown_db".into(), message: String::new() },
+        WireError::Forbidden("no".into()),
+        WireError::Unauthenticated("who".into()),
+        WireError::Refused { status: 415, code: String::new(), message: String::new() },
+    ];
+    for error in others {
+        let (fleet, server) = (Fleet::new(), Server::start());
+        let store = fleet.open("a");
+        store.sync(&server.wire()).unwrap();
+        let op = store.set("c", "k", &1).unwrap();
+        let direct = server.wire();
+        let wire = FaultyWire::pushes(&direct, [Fault::Fail(error.clone())]);
+        let stopped = store.sync(&wire).unwrap_err();
+        assert!(matches!(stopped.error(), syncstore::Error::Wire(same) if *same == error));
+        assert_eq!(wire.pushed().len(), 1, "{error} is not tried again");
+        assert_eq!(store.outcome(op).unwrap(), Some(Outcome::InFlight));
+        store.sync(&wire).unwrap();
+        assert_eq!(server.value("c", "k"), Some(json!(1)));
+    }
+}
+
+#[test]
+fn a_rejected_op_holds_back_later_ops_on_its_item_until_they_are_rebased() {
+    let fleet = Fleet::new();
+    let store = crate::hostile::loaded(&fleet, "a", 1, vec![crate::support::scripted::item("c", "k", json!(0), 1)]);
+    // Uncoalesced, since the first was sent.
+    let first = store.set("c", "k", &1).unwrap();
+    let wire = ScriptedWire::new();
+    wire.on_push(|_| Err(WireError::Unreachable("lost".into())));
+    store.push(&wire).unwrap_err();
+    let second = store.set("c", "k", &2).unwrap();
+    let elsewhere = store.set("c", "other", &3).unwrap();
+    wire.on_push(move |request| {
+        let refs: Vec<_> = request.ops.iter().map(|op| op.op_ref).collect();
+        assert_eq!(refs, [first, second, elsewhere]);
+        let mut results = vec![
+            result(first, PushOutcome::Rejected, Some(2)),
+            result(second, PushOutcome::Skipped, None),
+            result(elsewhere, PushOutcome::Accepted, Some(3)),
+        ];
+        results[0].code = Some(Code::POLICY);
+        Ok(PushResponse { seq: 3, results })
+    })
+    .on_pull(move |request| {
+        let entries = vec![
+            rejected_entry(2, first, Code::POLICY, "no"),
+            as_sent_entry(3, elsewhere, OpKind::Set, "c", "other", 0),
+        ];
+        Ok(page_of(request, entries, false))
+    })
+    .on_push(move |request| {
+        assert_eq!(request.ops.iter().map(|op| op.op_ref).collect::<Vec<_>>(), [second], "pushed again, alone");
+        Ok(accept_all(request, 4))
+    })
+    .on_pull(move |request| Ok(page_of(request, vec![as_sent_entry(4, second, OpKind::Set, "c", "k", 1)], false)));
+    let report = store.sync(&wire).unwrap();
+    assert!(wire.is_over(), "one sync does all of it");
+    assert_eq!((report.accepted, report.rejected, report.bootstrapped), (2, 1, None));
+    assert_eq!(get(&store, "c", "k"), Some(json!(2)));
+    assert!(store.pending().unwrap().is_empty());
+}
+
+#[test]
+fn the_server_skips_what_followed_a_rejected_op_and_takes_it_the_next_time() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let ours = fleet.open_with("a", |options| options.coalescing = false);
+    let theirs = fleet.open("b");
+    ours.set("careful", "k", &json!({"n": 0})).unwrap();
+    ours.sync(&server.wire()).unwrap();
+    theirs.sync(&server.wire()).unwrap();
+    theirs.set("careful", "k", &json!({"n": "theirs"})).unwrap();
+    theirs.sync(&server.wire()).unwrap();
+    let stale = ours.set("careful", "k", &json!({"n": 1})).unwrap();
+    let later = ours.update("careful", "k", |value| value["m"] = 2.into()).unwrap().unwrap();
+    let report = ours.sync(&server.wire()).unwrap();
+    assert_eq!(rejection(&ours, stale).code, Code::STALE);
+    // It claims the base that it was made on, which the other's set left behind.
+    assert_eq!(rejection(&ours, later).code, Code::STALE);
+    assert_eq!((report.rejected, ours.pending_count().unwrap()), (2, 0));
+    assert_eq!(get(&ours, "careful", "k"), Some(json!({"n": "theirs"})));
+}
+
+#[test]
+fn a_rejection_keeps_its_detail() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let (ours, theirs) = (fleet.open("a"), fleet.open("b"));
+    ours.set("c", "k", &json!({"a": {"b": 1}})).unwrap();
+    ours.sync(&server.wire()).unwrap();
+    theirs.sync(&server.wire()).unwrap();
+    theirs.set("c", "k", &json!({"other": 1})).unwrap();
+    theirs.sync(&server.wire()).unwrap();
+    let op = ours.update("c", "k", |value| value["a"]["b"] = 2.into()).unwrap().unwrap();
+    ours.sync(&server.wire()).unwrap();
+    let why = rejection(&ours, op);
+    assert_eq!(why.code, Code::PATCH_FAILED);
+    assert_eq!(why.detail.map(|detail: Json| detail.to_value().unwrap()["path"].clone()), Some(json!("/a/b")));
+}
+
+#[test]
+fn an_op_refused_alone_that_had_arrived_before_is_corrected_by_the_log() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let store = fleet.open("a");
+    store.sync(&server.wire()).unwrap();
+    let op = store.set("c", "k", &1).unwrap();
+    let direct = server.wire();
+    let refused = Fault::Fail(WireError::Refused { status: 422, code: String::new(), message: "no".into() });
+    let wire = FaultyWire::pushes(&direct, [Fault::LoseAnswer, refused]);
+    store.sync(&wire).unwrap_err();
+    store.sync(&wire).unwrap();
+    assert_eq!(store.outcome(op).unwrap(), Some(Outcome::Accepted { seq: 1 }));
+    assert_eq!(get(&store, "c", "k"), Some(json!(1)));
+}
+
+#[test]
+fn an_op_older_than_the_outcomes_that_the_server_keeps_is_rejected_and_reported() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let store = fleet.open("a");
+    store.sync(&server.wire()).unwrap();
+    let old = store.set("c", "old", &1).unwrap();
+    // What the server forgets in the meantime is younger.
+    fleet.environment.advance(std::time::Duration::from_secs(1));
+    let other = fleet.open("b");
+    other.set("c", "other", &1).unwrap();
+    other.sync(&server.wire()).unwrap();
+    other.sync(&server.wire()).unwrap();
+    let away = std::time::Duration::from_secs(200 * 24 * 3600);
+    server.environment.advance(away);
+    fleet.environment.advance(away);
+    server.prune();
+    let new = store.set("c", "new", &1).unwrap();
+    store.sync(&server.wire()).unwrap();
+    assert_eq!(rejection(&store, old).code, Code::EXPIRED);
+    assert!(matches!(store.outcome(new).unwrap(), Some(Outcome::Accepted { .. })));
+    assert_eq!((get(&store, "c", "old"), store.pending_count().unwrap()), (None, 0));
+}
+
+#[test]
+fn a_replica_that_belongs_to_another_user_is_refused_and_keeps_what_it_has() {
+    use syncstore_server::service::Caller;
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let store = fleet.open("a");
+    store.set("c", "k", &1).unwrap();
+    store.sync(&server.wire()).unwrap();
+    let op = store.set("c", "k", &2).unwrap();
+    let other = server.wire_of(Caller { user: "bob".into(), ..crate::support::server::caller() });
+    let error = store.sync(&other).unwrap_err();
+    assert!(matches!(error.error(), syncstore::Error::Wire(WireError::Forbidden(_))), "{error}");
+    let error = store.pull(&other).unwrap_err();
+    assert!(matches!(error.error(), syncstore::Error::Wire(WireError::Forbidden(_))), "{error}");
+    assert_eq!((store.outcome(op).unwrap(), get(&store, "c", "k")), (Some(Outcome::InFlight), Some(json!(2))));
+    store.sync(&server.wire()).unwrap();
+    assert_eq!(server.value("c", "k"), Some(json!(2)));
+}

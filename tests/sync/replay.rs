@@ -1,0 +1,141 @@
+//! Checkpoints and replays as a server might tell them at their oddest.
+
+use crate::hostile::{is_protocol, loaded};
+use crate::support::scripted::*;
+use crate::support::{Fleet, ScriptedWire, get, patch, view};
+use serde_json::{Value, json};
+use syncstore::protocol::{Code, Json};
+use syncstore::wire::WireError;
+use syncstore::{BootstrapReason, Outcome};
+
+#[test]
+fn a_checkpoint_that_no_server_makes_is_refused_and_leaves_what_there_is() {
+    type Spoil = fn(&mut syncstore::protocol::CheckpointPage);
+    let spoils: [Spoil; 3] = [
+        |page| page.items[0].rev = 0,
+        |page| page.items[0].rev = u64::MAX,
+        |page| page.items[0].value = Json::parse(&format!("{}{}", "[".repeat(400), "]".repeat(400))).unwrap(),
+    ];
+    for spoil in spoils {
+        let fleet = Fleet::new();
+        let store = fleet.open("a");
+        store.set("c", "mine", &1).unwrap();
+        let wire = ScriptedWire::new();
+        wire.on_checkpoint(move |_| {
+            let mut page = checkpoint_of(5, vec![item("c", "k", json!(1), 5)]);
+            spoil(&mut page);
+            Ok(page)
+        });
+        assert!(is_protocol(&store.pull(&wire).unwrap_err()));
+        assert_eq!(view(&store).len(), 1);
+        assert_eq!(store.position().unwrap(), 0);
+    }
+}
+
+#[test]
+fn a_page_that_names_itself_next_and_a_page_of_another_checkpoint_are_refused() {
+    let fleet = Fleet::new();
+    let store = fleet.open("a");
+    let wire = ScriptedWire::new();
+    let page = |next: &str| {
+        let next = Some(next.to_owned());
+        move |_: &_| Ok(syncstore::protocol::CheckpointPage { next, ..checkpoint_of(5, Vec::new()) })
+    };
+    wire.on_checkpoint(page("p2")).on_checkpoint(page("p2"));
+    assert!(is_protocol(&store.pull(&wire).unwrap_err()));
+    wire.on_checkpoint(|request| {
+        assert_eq!(request.page.as_deref(), Some("p2"), "it resumes");
+        Ok(checkpoint_of(6, Vec::new()))
+    });
+    assert!(is_protocol(&store.pull(&wire).unwrap_err()));
+    wire.on_checkpoint(|_| Ok(checkpoint_of(5, Vec::new())));
+    assert_eq!(store.pull(&wire).unwrap().position, 5);
+}
+
+#[test]
+fn a_replay_leaves_what_the_pages_already_hold_and_takes_every_outcome() {
+    let fleet = Fleet::new();
+    let store = fleet.open("a");
+    let (first, second) = (store.set("c", "own", &"first").unwrap(), store.set("c", "other", &"second").unwrap());
+    let wire = ScriptedWire::new();
+    let append = |seq, key: &str, from| {
+        patch_entry(seq, foreign(seq), "c", key, json!([{"op": "add", "path": "/-", "value": seq}]), from)
+    };
+    wire.on_push(|_| Err(WireError::Unreachable("lost".into())));
+    store.push(&wire).unwrap_err();
+    let entries = vec![
+        append(11, "ahead", 9),
+        append(12, "deleted later", 8),
+        set_entry(13, foreign(13), "c", "short-lived", json!([]), 0),
+        append(14, "short-lived", 13),
+        delete_entry(15, foreign(15), "c", "short-lived", 14),
+        set_entry(16, first, "c", "own", json!("first"), 0),
+        rejected_entry(17, second, Code::POLICY, "no"),
+        append(18, "behind", 10),
+        append(21, "ahead", 20),
+        delete_entry(22, foreign(22), "c", "deleted later", 12),
+        delete_entry(23, foreign(23), "c", "ahead of its delete", 10),
+    ];
+    wire.on_checkpoint_items(
+        10,
+        vec![
+            item("c", "ahead", json!(["to 20"]), 20),
+            item("c", "behind", json!(["to 10"]), 10),
+            item("c", "ahead of its delete", json!("made again"), 24),
+            item("c", "own", json!("first"), 16),
+        ],
+    )
+    .on_pull(|request| {
+        assert!(request.own_payloads, "a checkpoint's items know nothing of what this replica sent");
+        Ok(page_of(request, entries, false))
+    });
+    let report = store.pull(&wire).unwrap();
+    assert!(wire.is_over());
+    assert_eq!(report.bootstrapped, Some(BootstrapReason::Fresh));
+    let expected = [
+        ("ahead", json!(["to 20", 21])),
+        ("ahead of its delete", json!("made again")),
+        ("behind", json!(["to 10", 18])),
+        ("own", json!("first")),
+    ];
+    let seen: Vec<(String, Value)> = view(&store).into_iter().map(|((_, key), value)| (key, value)).collect();
+    assert_eq!(seen, expected.map(|(key, value)| (key.to_owned(), value)));
+    assert_eq!(store.outcome(first).unwrap(), Some(Outcome::Accepted { seq: 16 }));
+    assert!(matches!(store.outcome(second).unwrap(), Some(Outcome::Rejected(why)) if why.message == "no"));
+    assert!(store.pending().unwrap().is_empty());
+}
+
+#[test]
+fn a_bootstrap_pushes_the_whole_outbox_again_and_settles_it_in_the_swap() {
+    let fleet = Fleet::new();
+    let store = loaded(&fleet, "a", 5, vec![item("c", "k", json!([1]), 5)]);
+    let append = patch(json!([{"op": "add", "path": "/-", "value": 2}]));
+    let op = store.patch("c", "k", &append).unwrap();
+    let wire = ScriptedWire::new();
+    wire.on_push(|request| Ok(accept_all(request, 6)));
+    store.push(&wire).unwrap();
+    assert_eq!(store.outcome(op).unwrap(), Some(Outcome::Accepted { seq: 6 }));
+    // The log was pruned past the cursor; the checkpoint has the op in it, and no entry tells of that.
+    let watched = std::sync::Arc::new(fleet.open("a"));
+    let seen = |when: &'static str| {
+        let watched = std::sync::Arc::clone(&watched);
+        move || assert_eq!(get(&watched, "c", "k"), Some(json!([1, 2])), "{when}")
+    };
+    let (loading, pushing) = (seen("while loading"), seen("while pushing"));
+    wire.on_pull(|_| Err(WireError::CursorExpired(syncstore::wire::Expiry::Pruned)))
+        .on_checkpoint(move |_| {
+            loading();
+            Ok(checkpoint_of(9, vec![item("c", "k", json!([1, 2]), 6)]))
+        })
+        .on_pull_page(Vec::new())
+        .on_push(move |request| {
+            pushing();
+            assert_eq!(request.ops[0].op_ref, op);
+            Ok(accept_all(request, 6))
+        });
+    let report = store.pull(&wire).unwrap();
+    assert!(wire.is_over());
+    assert_eq!(report.bootstrapped, Some(BootstrapReason::Expired));
+    assert_eq!(get(&store, "c", "k"), Some(json!([1, 2])));
+    assert!(store.pending().unwrap().is_empty());
+}

@@ -1,0 +1,175 @@
+//! A server restored from an older backup.
+
+use crate::support::scripted::{accept_all, checkpoint_of, item};
+use crate::support::{Fault, FaultyWire, Fleet, ScriptedWire, Server, get, view};
+use serde_json::json;
+use syncstore::wire::{Expiry, WireError};
+use syncstore::{BootstrapReason, Outcome};
+
+#[test]
+fn ops_above_the_restored_position_are_undone_and_pending_ones_go_without_a_claim() {
+    for new_epoch in [true, false] {
+        let (fleet, server) = (Fleet::new(), Server::start());
+        let (ours, theirs) = (fleet.open("a"), fleet.open("b"));
+        let kept = ours.set("c", "kept", &1).unwrap();
+        ours.set("careful", "k", &0).unwrap();
+        ours.sync(&server.wire()).unwrap();
+        theirs.sync(&server.wire()).unwrap();
+        let backup = server.backup();
+        let lost = ours.set("c", "lost", &1).unwrap();
+        ours.set("careful", "k", &1).unwrap();
+        let undone_as_well = ours.sync(&server.wire()).map(|_| lost).unwrap();
+        theirs.sync(&server.wire()).unwrap();
+        let hinted = ours.set("c", "hinted", &1).unwrap();
+        ours.push(&server.wire()).unwrap();
+        assert!(matches!(ours.outcome(hinted).unwrap(), Some(Outcome::Accepted { .. })));
+        let pending = ours.set("careful", "k", &2).unwrap();
+        assert_eq!(ours.pending().unwrap()[1].base, Some(4));
+        server.restore(&backup, new_epoch);
+        let direct = server.wire();
+        let wire = FaultyWire::recording(&direct);
+        let report = ours.sync(&wire).unwrap();
+        assert_eq!(report.bootstrapped, Some(BootstrapReason::Rewound), "new epoch: {new_epoch}");
+        assert_eq!(report.undone, 2, "new epoch: {new_epoch}");
+        assert_eq!(ours.outcome(undone_as_well).unwrap(), Some(Outcome::Undone { seq: 3 }));
+        assert_eq!(ours.outcome(kept).unwrap(), Some(Outcome::Accepted { seq: 1 }));
+        // What was only hinted at was still pending: it went again, and now it is there.
+        assert!(matches!(ours.outcome(hinted).unwrap(), Some(Outcome::Accepted { .. })), "new epoch: {new_epoch}");
+        let last = wire.pushed().pop().unwrap();
+        assert!(last.ops.iter().all(|op| op.base.is_none()), "a claim on a log that is gone");
+        // No claim on an existing item is what `careful` refuses; it is told, and nothing is lost silently.
+        assert!(matches!(ours.outcome(pending).unwrap(), Some(Outcome::Rejected(_))));
+        assert!(ours.pending().unwrap().is_empty());
+        let report = theirs.sync(&direct).unwrap();
+        assert_eq!(report.bootstrapped, Some(BootstrapReason::Rewound));
+        assert_eq!(view(&ours), view(&theirs));
+        assert_eq!(get(&ours, "c", "lost"), None);
+        assert_eq!(get(&ours, "c", "hinted"), Some(json!(1)));
+        assert_eq!(server.items().len(), view(&ours).len());
+    }
+}
+
+#[test]
+fn a_rewound_log_that_has_grown_past_the_cursor_is_still_found_out() {
+    for new_epoch in [true, false] {
+        let (fleet, server) = (Fleet::new(), Server::start());
+        let (ours, theirs) = (fleet.open("a"), fleet.open("b"));
+        ours.set("c", "k", &0).unwrap();
+        ours.sync(&server.wire()).unwrap();
+        theirs.sync(&server.wire()).unwrap();
+        let backup = server.backup();
+        let lost = ours.set("c", "k", &"lost").unwrap();
+        ours.sync(&server.wire()).unwrap();
+        server.restore(&backup, new_epoch);
+        for n in 0..5 {
+            theirs.set("c", &format!("new{n}"), &n).unwrap();
+        }
+        theirs.sync(&server.wire()).unwrap();
+        let report = ours.sync(&server.wire()).unwrap();
+        assert_eq!(report.bootstrapped, Some(BootstrapReason::Rewound));
+        assert_eq!(view(&ours), view(&theirs));
+        assert_eq!(get(&ours, "c", "k"), Some(json!(0)));
+        if new_epoch {
+            assert_eq!(ours.outcome(lost).unwrap(), Some(Outcome::Undone { seq: 2 }));
+        }
+    }
+}
+
+#[test]
+fn a_push_alone_finds_the_rewound_log_too_and_nothing_of_it_is_taken_before() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let ours = fleet.open("a");
+    ours.set("careful", "k", &0).unwrap();
+    ours.sync(&server.wire()).unwrap();
+    let backup = server.backup();
+    ours.set("careful", "k", &1).unwrap();
+    ours.sync(&server.wire()).unwrap();
+    ours.set("c", "new", &2).unwrap();
+    server.restore(&backup, true);
+    let direct = server.wire();
+    let wire = FaultyWire::recording(&direct);
+    let report = ours.push(&wire).unwrap();
+    assert_eq!(report.bootstrapped, Some(BootstrapReason::Rewound));
+    assert_eq!(report.undone, 1);
+    assert_eq!(wire.pushed()[0].ops.len(), 1);
+    ours.sync(&direct).unwrap();
+    assert_eq!(server.value("c", "new"), Some(json!(2)));
+    assert_eq!(get(&ours, "careful", "k"), Some(json!(0)));
+}
+
+#[test]
+fn writes_made_while_it_recovers_make_no_claim_either_even_when_the_recovery_begins_again() {
+    let fleet = Fleet::new();
+    let store = std::sync::Arc::new(crate::hostile::loaded(&fleet, "a", 7, vec![item("c", "k", json!(1), 7)]));
+    let writer = std::sync::Arc::clone(&store);
+    let wire = ScriptedWire::new();
+    wire.on_pull(|_| Err(WireError::CursorExpired(Expiry::Rewound { restored: Some(3) })))
+        .on_checkpoint(move |_| {
+            writer.set("c", "k", &2).unwrap();
+            Ok(checkpoint_of(3, vec![item("c", "k", json!(0), 2)]))
+        })
+        // The log was pruned meanwhile: another checkpoint.
+        .on_pull(|_| Err(WireError::CursorExpired(Expiry::Pruned)))
+        .on_checkpoint_items(4, vec![item("c", "k", json!(0), 2)])
+        .on_pull_page(Vec::new())
+        .on_push(|request| Ok(accept_all(request, 5)));
+    let report = store.pull(&wire).unwrap();
+    assert_eq!(report.bootstrapped, Some(BootstrapReason::Rewound));
+    let pushed = wire.pushed();
+    assert_eq!(pushed.len(), 1);
+    assert_eq!(pushed[0].ops[0].base, None, "it speaks of a log that is gone");
+}
+
+#[test]
+fn an_interrupted_recovery_still_undoes_and_makes_no_claims() {
+    for n in 1..8 {
+        let (fleet, server) = (Fleet::new(), Server::start());
+        let ours = fleet.open_with("a", |options| options.checkpoint_items = 1);
+        ours.set("c", "k1", &0).unwrap();
+        ours.set("c", "k2", &0).unwrap();
+        ours.sync(&server.wire()).unwrap();
+        let backup = server.backup();
+        let lost = ours.set("c", "k1", &1).unwrap();
+        ours.sync(&server.wire()).unwrap();
+        let pending = ours.set("c", "k2", &2).unwrap();
+        server.restore(&backup, true);
+        let direct = server.wire();
+        let wire = FaultyWire::nth(&direct, n, Fault::LoseAnswer);
+        let mut undone = 0;
+        for _ in 0..3 {
+            undone += match ours.sync(&wire) {
+                Ok(report) => report.undone,
+                Err(error) => error.report().undone,
+            };
+        }
+        assert_eq!(undone, 1, "interrupted at {n}");
+        assert_eq!(ours.outcome(lost).unwrap(), Some(Outcome::Undone { seq: 3 }), "interrupted at {n}");
+        assert!(matches!(ours.outcome(pending).unwrap(), Some(Outcome::Accepted { .. })), "interrupted at {n}");
+        assert_eq!((get(&ours, "c", "k1"), get(&ours, "c", "k2")), (Some(json!(0)), Some(json!(2))));
+        assert_eq!(server.items().len(), 2);
+    }
+}
+
+#[test]
+fn a_restored_replica_file_is_found_out_and_loses_nothing() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let store = fleet.open("a");
+    store.set("c", "k", &json!({"n": 0})).unwrap();
+    store.sync(&server.wire()).unwrap();
+    drop(store);
+    fleet.copy("a", "backup");
+    let store = fleet.open("a");
+    store.update("c", "k", |value| value["n"] = 1.into()).unwrap();
+    store.sync(&server.wire()).unwrap();
+    drop(store);
+    std::fs::remove_file(fleet.path("a")).unwrap();
+    fleet.copy("backup", "a");
+    let store = fleet.open("a");
+    let before = store.client_id().unwrap();
+    store.set("c", "new", &1).unwrap();
+    let report = store.sync(&server.wire()).unwrap();
+    assert!(matches!(report.bootstrapped, Some(BootstrapReason::Diverged(_))), "{:?}", report.bootstrapped);
+    assert_ne!(store.client_id().unwrap(), before);
+    assert_eq!((get(&store, "c", "k"), get(&store, "c", "new")), (Some(json!({"n": 1})), Some(json!(1))));
+    assert!(store.pending().unwrap().is_empty());
+}
