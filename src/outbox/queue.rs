@@ -159,10 +159,11 @@ pub(crate) fn last_id(connection: &Connection) -> Result<i64> {
     Ok(find.query_row([], |row| row.get(0))?)
 }
 
-/// How many ops up to a place have no answer.
-pub(crate) fn unanswered(connection: &Connection, up_to: i64) -> Result<u64> {
-    let mut find = connection.prepare_cached("SELECT count(*) FROM outbox WHERE id <= ?1 AND answer = 0")?;
-    Ok(find.query_row([up_to], |row| row.get::<_, i64>(0))? as u64)
+/// How many ops up to a place are left, and how many of them have no answer.
+pub(crate) fn left(connection: &Connection, up_to: i64) -> Result<(u64, u64)> {
+    let mut find =
+        connection.prepare_cached("SELECT count(*), ifnull(sum(answer = 0), 0) FROM outbox WHERE id <= ?1")?;
+    Ok(find.query_row([up_to], |row| Ok((row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64)))?)
 }
 
 /// Whether an op was sent and the server's last word on it is not known.
@@ -229,12 +230,15 @@ pub(crate) fn answered_up_to(connection: &Connection, position: Seq) -> Result<V
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Forgets every answer, so that the whole outbox is pushed again.
-pub(crate) fn forget_answers(connection: &Connection) -> Result<()> {
+/// Forgets every answer, so that the whole outbox is pushed again; the answers that there were.
+pub(crate) fn forget_answers(connection: &Connection) -> Result<Vec<(i64, Answer)>> {
+    let mut find = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM outbox o WHERE o.answer <> 0"))?;
+    let rows = find.query_map([], |row| read(row).map(|row| (row.id(), row.answer)))?;
+    let answers = rows.collect::<rusqlite::Result<_>>()?;
     connection
         .prepare_cached("UPDATE outbox SET answer = 0, seq = NULL, failure = NULL WHERE answer <> 0")?
         .execute([])?;
-    Ok(())
+    Ok(answers)
 }
 
 /// Forgets the answers of an op that the server should have decided by now.

@@ -298,30 +298,49 @@ impl Items {
     }
 }
 
+/// What a listing without a limit, or with a large one, reserves room for at its first item.
+const RESERVED_ITEMS: usize = 1_024;
+
+/// The most that a listing reserves before it knows what there is, in bytes.
+const RESERVED_BYTES: usize = 1 << 20;
+
 /// Reads a part of a collection as the host sees it.
 pub(crate) fn list(connection: &Connection, collection: &str, range: &KeyRange) -> Result<Items> {
     let ((lower, inclusive), upper) = range.bounds();
     let lower_is = if inclusive { ">=" } else { ">" };
-    let upper_is = if upper.is_some() { "AND key < ?3" } else { "AND ?3 IS NULL" };
+    let upper_is = if upper.is_some() { "AND key < ?3" } else { "" };
     let order = if range.reverse { "DESC" } else { "ASC" };
-    // Eight texts in all, so that each stays prepared.
+    // Eight texts in all, so that each stays prepared. Rows are counted and skipped here rather than there: each
+    // condition in SQL costs every row.
     let mut find = connection.prepare_cached(&format!(
         "SELECT key, value FROM items
          WHERE collection = (SELECT id FROM collections WHERE name = ?1 AND life = 0)
-         AND key {lower_is} ?2 {upper_is} AND value IS NOT NULL ORDER BY key {order} LIMIT ?4"
+         AND key {lower_is} ?2 {upper_is} ORDER BY key {order}"
     ))?;
-    // One more than asked for tells whether there is more; -1 is no limit.
-    let limit = range.limit.map_or(-1, |limit| i64::try_from(limit).map_or(-1, |limit| limit.saturating_add(1)));
-    let mut rows = find.query((collection, lower, upper, limit))?;
+    let mut rows = match upper {
+        Some(upper) => find.query((collection, lower, upper))?,
+        None => find.query((collection, lower))?,
+    };
+    let limit = range.limit.unwrap_or(usize::MAX);
     let mut items = Items::default();
     while let Some(row) = rows.next()? {
-        if range.limit == Some(items.len()) {
+        let value = match row.get_ref(1)? {
+            ValueRef::Null => continue,
+            value => value.as_str().map_err(rusqlite::Error::from)?,
+        };
+        if items.len() >= limit {
             items.more = true;
             break;
         }
-        items.text.push_str(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?);
+        let key = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+        if items.is_empty() {
+            let expected = limit.min(RESERVED_ITEMS);
+            items.ends.reserve(expected);
+            items.text.reserve((expected * (key.len() + value.len())).min(RESERVED_BYTES));
+        }
+        items.text.push_str(key);
         let key_end = items.text.len();
-        items.text.push_str(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?);
+        items.text.push_str(value);
         items.ends.push((key_end, items.text.len()));
     }
     Ok(items)

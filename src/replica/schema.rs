@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use rusqlite::Connection;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// "SyST": tells a replica from any other SQLite file.
 pub(crate) const APPLICATION_ID: i64 = 0x5379_5354;
@@ -102,26 +103,39 @@ fn prepare_with(
 ) -> Result<()> {
     let supported = migrations.len() as i64;
     let not_a_replica = |found: &str| Error::NotAReplica { path: path.to_owned(), found: found.to_owned() };
-    let id: i64 = match connection.pragma_query_value(None, "application_id", |row| row.get(0)) {
+    // A file of one byte counts as an empty one to SQLite, and it would be written over.
+    if std::fs::metadata(path).is_ok_and(|found| found.len() == 1) {
+        return Err(not_a_replica("not a SQLite file"));
+    }
+    // All of it at one moment: another process may be making the replica right now.
+    let look = connection.transaction()?;
+    let id: i64 = match look.pragma_query_value(None, "application_id", |row| row.get(0)) {
         Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) => {
             return Err(not_a_replica("not a SQLite file, or an encrypted one"));
         }
         other => other?,
     };
-    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let tables: i64 = look.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let version: i64 = look.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    look.commit()?;
     if id != APPLICATION_ID && (id != 0 || tables != 0) {
         return Err(not_a_replica("another application's SQLite file"));
     }
-    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if id == APPLICATION_ID {
-        if version > supported {
-            return Err(Error::NewerSchema { path: path.to_owned(), found: version, supported });
-        }
-        if version == supported {
-            return check_tables(connection);
-        }
+    if id == APPLICATION_ID && version > supported {
+        return Err(Error::NewerSchema { path: path.to_owned(), found: version, supported });
     }
-    connection.pragma_update(None, "journal_mode", "WAL")?;
+    if connection.is_readonly(rusqlite::MAIN_DB)? {
+        return Err(Error::Storage(format!("{} cannot be written", path.display()).into()));
+    }
+    let mode = switch_to_wal(connection)?;
+    if mode != "wal" {
+        // A database in memory, which SQLite makes of some paths, or a file system without shared memory.
+        let text = format!("{:?} is no place for a file with a write-ahead log (SQLite: {mode})", path.display());
+        return Err(Error::Storage(text.into()));
+    }
+    if id == APPLICATION_ID && version == supported {
+        return check_tables(connection);
+    }
     let tx = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     // Another process may have been quicker between the look above and the lock.
     let version: i64 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -135,6 +149,21 @@ fn prepare_with(
     tx.pragma_update(None, "user_version", supported)?;
     tx.commit()?;
     check_tables(connection)
+}
+
+/// The journal mode that the file has then.
+fn switch_to_wal(connection: &Connection) -> Result<String> {
+    let patience: u32 = connection.pragma_query_value(None, "busy_timeout", |row| row.get(0))?;
+    let begun = Instant::now();
+    loop {
+        match connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(Error::from) {
+            // Two that switch at once are refused at once, since each would wait for the other.
+            Err(Error::Busy) if begun.elapsed() < Duration::from_millis(patience.into()) => {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            other => return other,
+        }
+    }
 }
 
 fn check_tables(connection: &Connection) -> Result<()> {

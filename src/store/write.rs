@@ -93,7 +93,30 @@ impl Store {
         self.write(&limits, &Write::patch(&limits, collection, key, patch)?)
     }
 
+    /// Like [`Store::patch`], with the patch as the text of an RFC 6902 array.
+    ///
+    /// ```
+    /// # fn main() -> syncstore::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let store = syncstore::Store::open(dir.path().join("s.db"), syncstore::Options::default())?;
+    /// store.set("lists", "shopping", &["milk"])?;
+    /// store.patch_raw("lists", "shopping", r#"[{"op": "add", "path": "/-", "value": "bread"}]"#)?;
+    /// assert_eq!(store.get_raw("lists", "shopping")?.as_deref(), Some(r#"["milk","bread"]"#));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Like [`Store::patch`], and [`Error::Json`] when the text is not such an array.
+    pub fn patch_raw(&self, collection: &str, key: &str, patch: &str) -> Result<Ref> {
+        self.patch(collection, key, &Json::parse(patch)?.to()?)
+    }
+
     /// Changes an item's value by a closure; the difference becomes a patch.
+    ///
+    /// Members of objects are told apart by their names, elements of arrays by their place: for something that several
+    /// devices append to, a patch that adds at `/-` says better what is meant.
     ///
     /// Answers `None` when the closure changed nothing. No lock is held while it runs, so it may use the store,
     /// and it may run again when another writer changes the item meanwhile.

@@ -21,7 +21,7 @@ use std::time::Duration;
 /// Items of a page in one transaction, and items that one transaction deletes: a few milliseconds.
 const SLICE: usize = 500;
 
-/// How often one bootstrap begins its loading anew before it leaves the rest to the next call.
+/// How often one call begins a checkpoint anew that the server gave up before it was read to its end.
 const MOST_RESTARTS: u32 = 3;
 
 /// Payload after which the WAL is moved into the file while loading, in bytes.
@@ -31,7 +31,7 @@ impl Engine<'_> {
     /// Begins a bootstrap, over one that may be on its way.
     pub(super) fn begin_bootstrap(&mut self, reason: Reason, restored: Option<Seq>) -> Result<()> {
         let client = ClientId::from_random(self.environment().random_u128());
-        let undone = self.replica.write(|connection| {
+        let (undone, forgotten) = self.replica.write(|connection| {
             let mut state = State::load(connection)?;
             let mut undone = 0;
             // What a rewound log asks for is owed until the swap, whatever interrupts it.
@@ -45,12 +45,13 @@ impl Engine<'_> {
                 }
                 Reason::Fresh | Reason::Expired => {}
             }
-            queue::forget_answers(connection)?;
+            let forgotten = queue::forget_answers(connection)?;
             collections::retire(connection, Life::Incoming)?;
             state.bootstrap = Some(Bootstrap::new(if owed { Reason::Rewound } else { reason }));
             state.store(connection)?;
-            Ok(undone)
+            Ok((undone, forgotten))
         })?;
+        self.counted.extend(forgotten);
         self.report.undone += undone;
         Ok(())
     }
@@ -286,9 +287,10 @@ fn check_page(page: &CheckpointPage, bootstrap: &Bootstrap) -> Result<()> {
         if item.rev == 0 || item.rev > i64::MAX as u64 {
             return Err(Error::protocol(format!("item {:?} of the checkpoint has rev {}", item.key, item.rev)));
         }
-        super::rebase::CONFIRMED
-            .check_value(&item.value)
-            .map_err(|error| Error::protocol(format!("item {:?} of the checkpoint: {error}", item.key)))?;
+        let broken =
+            |error: &dyn std::fmt::Display| Error::protocol(format!("item {:?} of the checkpoint: {error}", item.key));
+        super::rebase::CONFIRMED.check_value(&item.value).map_err(|error| broken(&error))?;
+        item.value.check().map_err(|error| broken(&error))?;
     }
     Ok(())
 }

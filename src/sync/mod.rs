@@ -14,12 +14,13 @@ pub use retry::RetryPolicy;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::outbox::ledger::Retention;
-use crate::outbox::{ledger, queue};
+use crate::outbox::{Answer, ledger, queue};
 use crate::replica::Replica;
 use crate::replica::collections::Life;
 use crate::replica::state::{Reason, State, store_limits};
 use crate::wire::{Expiry, Traffic, Wire, WireError};
 use retry::Retry;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// How often one call loads the replica anew before it says that this does not help.
@@ -80,6 +81,8 @@ pub(crate) struct Engine<'a> {
     settings: &'a Settings,
     retry: Retry,
     report: SyncReport,
+    /// Ops whose answer a report has counted and this call has forgotten, to ask again: they count once.
+    counted: HashMap<i64, Answer>,
     progress: &'a mut dyn FnMut(Progress),
 }
 
@@ -91,7 +94,7 @@ impl<'a> Engine<'a> {
         progress: &'a mut dyn FnMut(Progress),
     ) -> Engine<'a> {
         let retry = Retry::new(settings.retry);
-        Engine { replica, wire, settings, retry, report: SyncReport::default(), progress }
+        Engine { replica, wire, settings, retry, report: SyncReport::default(), counted: HashMap::new(), progress }
     }
 
     /// Runs to the end of what the direction asks for; the report tells what was done even when it fails.
@@ -147,7 +150,7 @@ impl<'a> Engine<'a> {
             self.run_bootstrap()?;
         }
         match direction {
-            Direction::Push => self.push_pass(up_to, Life::Live).map(|_| ()),
+            Direction::Push => self.push_pass(up_to, Life::Live),
             Direction::Pull => self.pull_to_end(Life::Live),
             Direction::Both => self.push_and_pull(up_to),
         }
@@ -156,21 +159,22 @@ impl<'a> Engine<'a> {
     /// Pushes and pulls until nothing that waited at the call's begin can go any further.
     fn push_and_pull(&mut self, up_to: i64) -> Result<(), Halt> {
         let mut unstaged = false;
-        let mut settled_before = u64::MAX;
+        let mut before = self.replica.read(|connection| queue::left(connection, up_to))?;
         loop {
-            let went = self.push_pass(up_to, Life::Live)?;
+            self.push_pass(up_to, Life::Live)?;
             self.pull_to_end(Life::Live)?;
-            let waiting = self.replica.read(|connection| queue::unanswered(connection, up_to))?;
-            if waiting == 0 {
+            let left = self.replica.read(|connection| queue::left(connection, up_to))?;
+            if left.1 == 0 {
                 if unstaged || !self.unstage(up_to)? {
                     return Ok(());
                 }
                 unstaged = true;
-            } else if !went || waiting >= settled_before {
-                // What is left would be left the next time, too.
+            } else if left == before {
+                // What is left would be left the next time, too. (A pull that settles a rejection frees what waits
+                // behind it, even when nothing went.)
                 return Ok(());
             }
-            settled_before = if waiting == 0 { u64::MAX } else { waiting };
+            before = left;
         }
     }
 

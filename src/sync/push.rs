@@ -76,18 +76,17 @@ impl Blocked {
 }
 
 impl Engine<'_> {
-    /// One pass over the outbox up to a place: everything that can go is pushed once. Whether anything went.
-    pub(super) fn push_pass(&mut self, up_to: i64, life: Life) -> Result<bool, Halt> {
+    /// One pass over the outbox up to a place: everything that can go is pushed once.
+    pub(super) fn push_pass(&mut self, up_to: i64, life: Life) -> Result<(), Halt> {
         let start = self.environment().monotonic();
         let result = self.push_all(up_to, life);
         self.report.push_time += self.environment().monotonic().saturating_sub(start);
         result
     }
 
-    fn push_all(&mut self, up_to: i64, life: Life) -> Result<bool, Halt> {
+    fn push_all(&mut self, up_to: i64, life: Life) -> Result<(), Halt> {
         let mut blocked = Blocked::default();
         let mut after = 0;
-        let mut went = false;
         loop {
             // On the disk before the first byte leaves: an op that the server may know never changes again,
             // even if the power fails.
@@ -98,9 +97,8 @@ impl Engine<'_> {
             })?;
             after = reached;
             if ops.is_empty() {
-                return Ok(went);
+                return Ok(());
             }
-            went = true;
             self.push_split(ops, life, &mut blocked)?;
         }
     }
@@ -173,14 +171,14 @@ impl Engine<'_> {
                     Said::Accepted(seq) if life == Life::Live && seq <= position => slice.settle_accepted(&row, seq)?,
                     Said::Accepted(seq) => {
                         queue::record_answer(connection, row.id(), Answer::Accepted, Some(seq), None)?;
-                        accepted += u64::from(row.answer != Answer::Accepted);
+                        accepted += u64::from(self.counted_as(&row) != Answer::Accepted);
                     }
                     Said::Rejected(rejection) if life == Life::Live && rejection.seq.unwrap_or(0) <= position => {
                         slice.settle_rejected(&row, &rejection)?;
                     }
                     Said::Rejected(rejection) => {
                         queue::record_answer(connection, row.id(), Answer::Rejected, rejection.seq, Some(&rejection))?;
-                        rejected += u64::from(row.answer != Answer::Rejected);
+                        rejected += u64::from(self.counted_as(&row) != Answer::Rejected);
                     }
                     Said::Waits(answer) => queue::record_answer(connection, row.id(), answer, None, None)?,
                     Said::Skipped => {}
@@ -192,11 +190,20 @@ impl Engine<'_> {
             if matches!(result.outcome, PushOutcome::Rejected | PushOutcome::Skipped) {
                 blocked.add(&op.row);
             }
-            self.report.pushed += u64::from(result.outcome != PushOutcome::Skipped);
+            let first = !self.counted.contains_key(&op.row.id());
+            self.report.pushed += u64::from(first && result.outcome != PushOutcome::Skipped);
         }
         self.report.accepted += accepted + settled.accepted;
         self.report.rejected += rejected + settled.rejected;
         Ok(())
+    }
+
+    /// The answer under which an op was counted already.
+    fn counted_as(&self, row: &Queued) -> Answer {
+        match row.answer {
+            Answer::None => self.counted.get(&row.id()).copied().unwrap_or(Answer::None),
+            known => known,
+        }
     }
 
     /// Gives up ops that the server refuses even alone, and says why in the ledger.
@@ -228,7 +235,7 @@ impl Engine<'_> {
 
     /// Batches that the server holds incomplete though all their ops were sent: they are pushed again, once a call.
     pub(super) fn unstage(&mut self, up_to: i64) -> Result<bool> {
-        self.replica.write(|connection| {
+        let staged = self.replica.write(|connection| {
             let mut staged = Vec::new();
             queue::scan(connection, 0, up_to, |row, _, _| {
                 if row.answer == Answer::Staged {
@@ -239,8 +246,10 @@ impl Engine<'_> {
             for id in &staged {
                 queue::forget_answer(connection, *id)?;
             }
-            Ok(!staged.is_empty())
-        })
+            Ok(staged)
+        })?;
+        self.counted.extend(staged.iter().map(|id| (*id, Answer::Staged)));
+        Ok(!staged.is_empty())
     }
 }
 

@@ -333,10 +333,10 @@ fn payload(entry: &Entry) -> Result<Payload> {
 }
 
 fn checked(entry: &Entry, value: &Json) -> Result<String> {
-    match CONFIRMED.check_value(value) {
-        Ok(()) => Ok(value.as_str().to_owned()),
-        Err(error) => Err(broken(entry, error)),
-    }
+    CONFIRMED.check_value(value).map_err(|error| broken(entry, error))?;
+    // Grammar is all that a message's own parser looked at.
+    value.check().map_err(|error| broken(entry, error))?;
+    Ok(value.as_str().to_owned())
 }
 
 fn broken(entry: &Entry, error: impl std::fmt::Display) -> Error {

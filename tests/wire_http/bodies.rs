@@ -1,5 +1,5 @@
 use crate::scripted::*;
-use flate2::{Compress, Compression, FlushCompress};
+
 use std::time::{Duration, Instant};
 use syncstore::wire::{HttpOptions, Wire, WireError};
 
@@ -101,22 +101,6 @@ fn the_limit_of_an_answer_at_its_edge_and_one_past() {
     // Without a length to tell it beforehand.
     let until_close = format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n{INFO}");
     assert!(broken(Reply::SendAndClose(until_close.into_bytes()), wire).contains("response_wire_limit"));
-}
-
-// A gibibyte of zeros as gzip: one full-flushed block of a mebibyte stands for itself 1,024 times.
-fn bomb() -> Vec<u8> {
-    let mut block = Vec::with_capacity(1 << 16);
-    let zeros = vec![0; 1 << 20];
-    let mut compress = Compress::new(Compression::best(), false);
-    compress.compress_vec(&zeros, &mut block, FlushCompress::Full).unwrap();
-    assert_eq!(compress.total_in(), 1 << 20);
-    let mut gzip = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
-    gzip.extend_from_slice(&block.repeat(1024));
-    gzip.extend_from_slice(&[3, 0]);
-    // The check sum is never reached.
-    gzip.extend_from_slice(&[0, 0, 0, 0]);
-    gzip.extend_from_slice(&(1_u32 << 30).to_le_bytes());
-    gzip
 }
 
 #[test]

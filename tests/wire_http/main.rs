@@ -5,6 +5,7 @@ mod answers;
 mod authentication;
 mod bodies;
 mod requests;
+#[path = "../support/scripted.rs"]
 mod scripted;
 mod time_outs;
 mod transport;

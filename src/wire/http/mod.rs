@@ -1,14 +1,12 @@
 //! The SyncStore wire over blocking HTTP/1.1, with or without TLS.
 //!
 //! ```no_run
-//! use std::sync::Arc;
 //! use syncstore::wire::Wire;
 //! use syncstore::wire::http::{Credential, HttpOptions, HttpWire};
 //!
 //! # fn main() -> Result<(), syncstore::wire::WireError> {
-//! let mut options = HttpOptions::default();
 //! // Asked before the first request, and once more when the server answers 401.
-//! options.credentials = Arc::new(|refresh: bool| {
+//! let options = HttpOptions::default().with_credentials(|refresh: bool| {
 //!     let token = if refresh { "a new token" } else { "the token at hand" };
 //!     Ok(Credential::bearer(token))
 //! });
@@ -21,6 +19,10 @@
 //! Certificates are always verified; there is no switch that turns it off. Redirects are not followed,
 //! so a credential never reaches a host other than the one in the URL. Proxies of the process's
 //! environment are not used; [`HttpOptions::proxy`] names one.
+//!
+//! This crate logs nothing. The HTTP client beneath it, `ureq`, does so through the `log` crate, and at the level
+//! `TRACE` its target `ureq_proto` writes requests byte for byte, credentials included: a host that logs at that
+//! level leaves this target at `DEBUG`, where credentials and the values of extra headers are blanked out.
 
 mod body;
 mod credential;

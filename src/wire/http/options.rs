@@ -107,6 +107,12 @@ impl fmt::Debug for HttpOptions {
 }
 
 impl HttpOptions {
+    /// These options with a credential, or with a source of fresh ones.
+    pub fn with_credentials(mut self, credentials: impl CredentialSource + 'static) -> HttpOptions {
+        self.credentials = Arc::new(credentials);
+        self
+    }
+
     /// The HTTP client with these options; fails with [`WireError::Setup`] when one cannot be used.
     pub(super) fn agent(&self) -> Result<ureq::Agent, WireError> {
         for (name, timeout) in [("connect_timeout", self.connect_timeout), ("call_timeout", self.call_timeout)] {

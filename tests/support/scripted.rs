@@ -1,5 +1,6 @@
 //! A server on a port of its own that records requests byte for byte and answers them by a script.
 
+use flate2::{Compress, Compression as Level, FlushCompress};
 use parking_lot::Mutex;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -243,4 +244,20 @@ impl Environment for Still {
         self.drawn.fetch_add(1, Ordering::SeqCst)
     }
     fn sleep(&self, _: Duration) {}
+}
+
+/// A gibibyte of zeros as gzip: one full-flushed block of a mebibyte stands for itself 1,024 times.
+pub fn bomb() -> Vec<u8> {
+    let mut block = Vec::with_capacity(1 << 16);
+    let zeros = vec![0; 1 << 20];
+    let mut compress = Compress::new(Level::best(), false);
+    compress.compress_vec(&zeros, &mut block, FlushCompress::Full).unwrap();
+    assert_eq!(compress.total_in(), 1 << 20);
+    let mut gzip = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+    gzip.extend_from_slice(&block.repeat(1024));
+    gzip.extend_from_slice(&[3, 0]);
+    // The check sum is never reached.
+    gzip.extend_from_slice(&[0, 0, 0, 0]);
+    gzip.extend_from_slice(&(1_u32 << 30).to_le_bytes());
+    gzip
 }

@@ -1,0 +1,190 @@
+//! The process that is killed: it writes, says what the store answered, and syncs.
+
+use crate::process::{listen, setting, tell};
+use crate::random::Random;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+use syncstore::environment::{Environment, SystemEnvironment};
+use syncstore::json_patch::Patch;
+use syncstore::protocol::{CheckpointPage, DatabaseInfo, InboxPage, PushRequest, PushResponse};
+use syncstore::wire::{CheckpointRequest, Expiry, HttpOptions, HttpWire, PullRequest, Wire, WireError};
+use syncstore::{Error, Options, Ref, Store};
+
+/// Far more than any child lives for.
+const MOST_ACTIONS: u64 = 5_000;
+
+/// Counts the steps of this process and stops for ever at the chosen one.
+struct Steps {
+    taken: AtomicU64,
+    last: u64,
+}
+
+impl Steps {
+    fn step(&self, what: &str) {
+        if self.taken.fetch_add(1, Ordering::SeqCst) == self.last {
+            tell(&format!("at {what}"));
+            listen();
+            std::process::exit(4);
+        }
+    }
+}
+
+/// The engine asks for the time or for bits in the middle of most transactions, and between them.
+struct SteppedEnvironment {
+    system: SystemEnvironment,
+    steps: Arc<Steps>,
+}
+
+impl Environment for SteppedEnvironment {
+    fn unix_ms(&self) -> u64 {
+        self.steps.step("unix_ms");
+        self.system.unix_ms()
+    }
+    fn monotonic(&self) -> Duration {
+        self.steps.step("monotonic");
+        self.system.monotonic()
+    }
+    fn random(&self) -> u64 {
+        self.steps.step("random");
+        self.system.random()
+    }
+    fn sleep(&self, duration: Duration) {
+        self.system.sleep(duration);
+    }
+}
+
+/// A step before and one after each call; now and then it says that the cursor expired, once.
+struct SteppedWire {
+    http: HttpWire,
+    steps: Arc<Steps>,
+    expire: AtomicBool,
+}
+
+impl SteppedWire {
+    fn call<T>(&self, what: &str, call: impl FnOnce(&HttpWire) -> Result<T, WireError>) -> Result<T, WireError> {
+        self.steps.step(&format!("before {what}"));
+        let answer = call(&self.http);
+        self.steps.step(&format!("after {what}"));
+        answer
+    }
+}
+
+impl Wire for SteppedWire {
+    fn info(&self) -> Result<DatabaseInfo, WireError> {
+        self.call("info", HttpWire::info)
+    }
+    fn push(&self, request: &PushRequest) -> Result<PushResponse, WireError> {
+        self.call("push", |http| http.push(request))
+    }
+    fn pull(&self, request: &PullRequest) -> Result<InboxPage, WireError> {
+        if self.expire.swap(false, Ordering::SeqCst) {
+            self.steps.step("expiry");
+            return Err(WireError::CursorExpired(Expiry::Pruned));
+        }
+        self.call("pull", |http| http.pull(request))
+    }
+    fn checkpoint(&self, request: &CheckpointRequest) -> Result<CheckpointPage, WireError> {
+        self.call("checkpoint", |http| http.checkpoint(request))
+    }
+}
+
+pub fn options(seed: u64) -> Options {
+    let mut random = Random::new(seed);
+    let mut options = Options::default();
+    if random.chance(75) {
+        options.push_ops = 1 + random.below(6) as u32;
+        options.pull_entries = 1 + random.below(9) as u32;
+        options.checkpoint_items = 1 + random.below(5) as u32;
+    }
+    options.coalescing = random.chance(75);
+    options
+}
+
+pub fn play() {
+    let seed: u64 = setting("SEED_OF_CHILD").parse().unwrap();
+    let last = setting("LAST_STEP").parse().unwrap();
+    let steps = Arc::new(Steps { taken: AtomicU64::new(0), last });
+    let mut options = options(setting("SEED_OF_LIFE").parse().unwrap());
+    options.environment =
+        Arc::new(SteppedEnvironment { system: SystemEnvironment::default(), steps: Arc::clone(&steps) });
+    let http = HttpWire::new(&setting("URL"), &setting("DATABASE"), HttpOptions::default()).unwrap();
+    let wire = SteppedWire { http, steps, expire: AtomicBool::new(false) };
+    let store = Store::open(setting("FILE"), options).unwrap();
+    tell("ready");
+    let mut random = Random::new(seed);
+    let mut next_id: u64 = setting("FIRST_ID").parse().unwrap();
+    let concurrent = random.chance(50);
+    for _ in 0..MOST_ACTIONS {
+        if !random.chance(12) {
+            write(&store, &mut random, &mut next_id);
+            continue;
+        }
+        wire.expire.store(random.chance(15), Ordering::SeqCst);
+        if !concurrent {
+            sync(&store, &wire);
+            continue;
+        }
+        std::thread::scope(|scope| {
+            let syncing = scope.spawn(|| sync(&store, &wire));
+            while !syncing.is_finished() {
+                write(&store, &mut random, &mut next_id);
+            }
+        });
+    }
+    tell("done");
+}
+
+fn sync(store: &Store, wire: &dyn Wire) {
+    if let Err(error) = store.sync(wire) {
+        tell(&format!("error sync: {error:?}"));
+    }
+}
+
+/// One write: said before, and again with its refs once the store has answered.
+fn write(store: &Store, random: &mut Random, next_id: &mut u64) {
+    let id = *next_id;
+    *next_id += 1;
+    let kind = random.below(10);
+    let key = random.below(4);
+    let said = match kind {
+        0..=2 => format!("append lists l{key} {id}"),
+        3 => format!("append prey p{key} {id}"),
+        4..=5 => format!("set own o{key} {id}"),
+        6 => format!("change own o{key} {id}"),
+        7 => format!("delete own o{key} {id}"),
+        _ => format!("batch pairs l{key} {id}"),
+    };
+    tell(&format!("will {said}"));
+    let answer: Result<Vec<Ref>, Error> = match kind {
+        0..=2 => store.patch("lists", &format!("l{key}"), &append(id)).map(|op| vec![op]),
+        3 => store.patch("prey", &format!("p{key}"), &append(id)).map(|op| vec![op]),
+        4..=5 => store.set("own", &format!("o{key}"), &serde_json::json!({"id": id, "kept": "x"})).map(|op| vec![op]),
+        6 => {
+            store.update("own", &format!("o{key}"), |value| value["id"] = id.into()).map(|op| op.into_iter().collect())
+        }
+        7 => store.delete("own", &format!("o{key}")).map(|op| vec![op]),
+        _ => batch(store, key, id),
+    };
+    match answer {
+        Ok(ops) => {
+            let ops: Vec<_> = ops.iter().map(Ref::to_string).collect();
+            tell(&format!("did {said} {}", ops.join(" ")));
+        }
+        // What the peer made, or took away again.
+        Err(Error::NotFound { .. }) => tell(&format!("not {said}")),
+        Err(error) => tell(&format!("error {said}: {error:?}")),
+    }
+}
+
+fn append(id: u64) -> Patch {
+    serde_json::from_value(serde_json::json!([{"op": "add", "path": "/ids/-", "value": id}])).unwrap()
+}
+
+fn batch(store: &Store, key: u64, id: u64) -> Result<Vec<Ref>, Error> {
+    let mut batch = store.batch();
+    batch.set("pairs", "a", &id)?;
+    batch.patch("lists", &format!("l{key}"), &append(id))?;
+    batch.set("pairs", "b", &id)?;
+    Ok(batch.commit()?.ops)
+}

@@ -1,0 +1,257 @@
+use crate::assert_intact;
+use rusqlite::Connection;
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use syncstore::{Error, KeyRange, Options, Ref, Store};
+use tempfile::TempDir;
+
+const PAGE: u64 = 4096;
+
+type Items = BTreeMap<String, String>;
+
+/// A replica of a few hundred pages, closed, and what it holds.
+struct Sound {
+    dir: TempDir,
+    path: PathBuf,
+    items: Items,
+    ops: Vec<Ref>,
+}
+
+impl Sound {
+    fn new(items: u32) -> Sound {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sound.db");
+        let store = Store::open(&path, Options::default()).unwrap();
+        let mut sound = Sound { dir, path, items: Items::new(), ops: Vec::new() };
+        let mut batch = store.batch();
+        for number in 0..items {
+            let (key, value) = (format!("k{number:05}"), format!("\"{}{number}\"", "v".repeat(200)));
+            batch.set("notes", &key, &syncstore::protocol::Json::parse(&value).unwrap()).unwrap();
+            sound.items.insert(key, value);
+        }
+        sound.ops = batch.commit().unwrap().ops;
+        drop(store);
+        sound
+    }
+
+    fn copy(&self) -> PathBuf {
+        let path = self.dir.path().join("damaged.db");
+        for suffix in ["-wal", "-shm"] {
+            let _ = fs::remove_file(format!("{}{suffix}", path.display()));
+        }
+        fs::copy(&self.path, &path).unwrap();
+        path
+    }
+}
+
+/// Reads and writes everything there is. Each answer is right, or an error that says what is the matter; how many were
+/// errors.
+fn exercise(sound: &Sound, path: &Path, what: &str) -> u32 {
+    let before = fs::read(path).unwrap();
+    let store = match Store::open(path, Options::default()) {
+        Ok(store) => store,
+        Err(Error::Corrupt(_) | Error::NotAReplica { .. }) => {
+            assert!(fs::read(path).unwrap() == before, "{what}: a refused file was rewritten");
+            return 1;
+        }
+        Err(other) => panic!("{what}: opening: {other:?}"),
+    };
+    let mut errors = 0;
+    let mut right = |result: Result<bool, Error>, call: &str| match result {
+        Ok(true) => {}
+        Ok(false) => panic!("{what}: {call} answered wrongly"),
+        Err(Error::Corrupt(_)) => errors += 1,
+        Err(other) => panic!("{what}: {call}: {other:?}"),
+    };
+    let listed = store.list("notes", &KeyRange::all());
+    right(
+        listed.map(|listed| {
+            // An index that lost entries makes a list shorter; what it shows must be right.
+            listed.iter().all(|item| sound.items.get(item.key).is_some_and(|value| value == item.value))
+        }),
+        "list",
+    );
+    for (key, value) in sound.items.iter().step_by(7) {
+        let got = store.get_raw("notes", key);
+        right(got.map(|got| got.is_none_or(|got| got == *value)), "get_raw");
+    }
+    for op in sound.ops.iter().step_by(7) {
+        right(store.outcome(*op).map(|_| true), "outcome");
+    }
+    right(store.pending().map(|_| true), "pending");
+    right(store.collections().map(|_| true), "collections");
+    assert!(fs::read(path).unwrap() == before, "{what}: reading changed the file");
+    right(store.set("notes", "k00003", &1).map(|_| true), "set");
+    right(store.set("more", "new", &1).map(|_| true), "set of a new item");
+    right(store.update("notes", "k00010", |value| *value = 2.into()).map(|_| true).or_else(missing), "update");
+    right(store.delete("notes", "k00020").map(|_| true), "delete");
+    drop(store);
+    assert!(path.is_file(), "{what}: the file was deleted");
+    errors
+}
+
+/// An index that lost an entry has lost the item.
+fn missing(error: Error) -> Result<bool, Error> {
+    if matches!(error, Error::NotFound { .. }) { Ok(true) } else { Err(error) }
+}
+
+/// A few bytes of noise, the same in each run.
+fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut byte = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 24) as u8
+    };
+    (0..length).map(|_| byte()).collect()
+}
+
+#[test]
+fn a_page_overwritten_is_an_error_or_not_noticed_and_never_a_panic() {
+    let sound = Sound::new(300);
+    let pages = fs::metadata(&sound.path).unwrap().len() / PAGE;
+    assert!(pages > 40, "{pages}");
+    let mut noticed = 0;
+    for page in 0..pages {
+        let fill = match page % 3 {
+            0 => noise(page, PAGE as usize),
+            1 => vec![0; PAGE as usize],
+            _ => vec![0xff; PAGE as usize],
+        };
+        let path = sound.copy();
+        OpenOptions::new().write(true).open(&path).unwrap().write_all_at(&fill, page * PAGE).unwrap();
+        noticed += u64::from(exercise(&sound, &path, &format!("page {page} of {pages}")) > 0);
+    }
+    assert!(noticed > pages / 2, "only {noticed} of {pages} were noticed");
+}
+
+#[test]
+fn a_truncated_file_is_an_error_or_reads_right_and_never_a_panic() {
+    let sound = Sound::new(100);
+    let length = fs::metadata(&sound.path).unwrap().len();
+    let lengths = (1..length / PAGE).map(|page| page * PAGE).chain([1, 15, 99, 100, 511, 1000, PAGE + 1, length - 1]);
+    for cut in lengths {
+        let path = sound.copy();
+        OpenOptions::new().write(true).open(&path).unwrap().set_len(cut).unwrap();
+        exercise(&sound, &path, &format!("cut to {cut} of {length} bytes"));
+    }
+}
+
+/// What a checkpoint had not moved into the file is gone with the WAL; the rest is as it was at some earlier moment.
+#[test]
+fn a_missing_or_damaged_wal_leaves_an_earlier_state() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("r.db");
+    let store = Store::open(&path, Options::default()).unwrap();
+    store.set("notes", "before", &1).unwrap();
+    Connection::open(&path).unwrap().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    for number in 0..50 {
+        store.set("notes", &format!("after{number:02}"), &number).unwrap();
+    }
+    let wal = fs::read(dir.path().join("r.db-wal")).unwrap();
+    let main = fs::read(&path).unwrap();
+    drop(store);
+
+    let mut cut = wal.clone();
+    cut.truncate(wal.len() / 2);
+    let mut flipped = wal.clone();
+    flipped[wal.len() / 2] ^= 0x10;
+    let cases = [("whole", Some(wal.clone())), ("missing", None), ("cut", Some(cut)), ("flipped", Some(flipped))]
+        .into_iter()
+        .chain([
+            ("noise", Some(noise(1, wal.len()))),
+            ("zeros", Some(vec![0; wal.len()])),
+            ("empty", Some(Vec::new())),
+        ]);
+    for (what, wal) in cases {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("r.db");
+        fs::write(&path, &main).unwrap();
+        if let Some(wal) = &wal {
+            fs::write(dir.path().join("r.db-wal"), wal).unwrap();
+        }
+        let store = Store::open(&path, Options::default()).unwrap();
+        let items = store.list("notes", &KeyRange::all()).unwrap();
+        let keys: Vec<_> = items.iter().map(|item| item.key.to_owned()).collect();
+        let ops = store.pending().unwrap();
+        // Some number of the first writes, none of them halved.
+        let mut expected: Vec<_> = (0..keys.len() - 1).map(|number| format!("after{number:02}")).collect();
+        expected.push("before".into());
+        assert_eq!(keys, expected, "{what}");
+        assert_eq!(ops.len(), keys.len(), "{what}");
+        match what {
+            "whole" => assert_eq!(keys.len(), 51),
+            "cut" | "flipped" => assert!((2..51).contains(&keys.len()), "{what}: {}", keys.len()),
+            _ => assert_eq!(keys.len(), 1, "{what}"),
+        }
+        store.set("notes", "again", &2).unwrap();
+        drop(store);
+        assert_intact(&path);
+    }
+}
+
+/// Rows that SQLite finds in order and this crate cannot have written.
+#[test]
+fn rows_that_make_no_sense_are_corrupt_and_never_a_panic() {
+    let changes = [
+        "DELETE FROM state",
+        "UPDATE state SET client = 'x'",
+        "UPDATE state SET client = x'00'",
+        "UPDATE state SET position = 'far'",
+        "UPDATE state SET bootstrap = '{'",
+        "UPDATE state SET bootstrap = '{\"phase\":\"Party\"}'",
+        "UPDATE state SET limits = '[]'",
+        "UPDATE outbox SET kind = 77",
+        "UPDATE outbox SET answer = 77",
+        "UPDATE outbox SET payload = NULL",
+        "UPDATE outbox SET payload = '{\"cut\":'",
+        "UPDATE outbox SET payload = x'ff'",
+        "UPDATE outbox SET item = 123456",
+        "UPDATE outbox SET failure = '{'",
+        "UPDATE outbox SET batch = x'01'",
+        "UPDATE items SET value = x'fffe'",
+        "UPDATE items SET value = '{\"cut\":'",
+        "UPDATE items SET pending = -1",
+        "UPDATE items SET rev = 'x'",
+        "UPDATE items SET collection = 9999",
+        "UPDATE collections SET life = 5",
+        "UPDATE ledger SET outcome = 77",
+        "UPDATE ledger SET random = NULL, at = 'x' WHERE 0",
+        "DROP TABLE ledger",
+        "DROP INDEX items_key; DROP INDEX outbox_item",
+    ];
+    for change in changes {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("r.db");
+        let store = Store::open(&path, Options::default()).unwrap();
+        let first = store.set("notes", "n1", &serde_json::json!({"a": 1})).unwrap();
+        let folded = store.set("notes", "n1", &serde_json::json!({"a": 2})).unwrap();
+        drop(store);
+        Connection::open(&path).unwrap().execute_batch(change).unwrap();
+        let store = match Store::open(&path, Options::default()) {
+            Ok(store) => store,
+            Err(Error::Corrupt(_)) => continue,
+            Err(other) => panic!("{change}: opening: {other:?}"),
+        };
+        let corrupt = |result: Result<(), Error>, call: &str| match result {
+            Ok(()) | Err(Error::Corrupt(_) | Error::Json(_) | Error::NotFound { .. }) => {}
+            Err(other) => panic!("{change}: {call}: {other:?}"),
+        };
+        corrupt(store.get::<serde_json::Value>("notes", "n1").map(drop), "get");
+        corrupt(store.list("notes", &KeyRange::all()).map(drop), "list");
+        corrupt(store.outcome(first).map(drop), "outcome");
+        corrupt(store.outcome(folded).map(drop), "outcome");
+        corrupt(store.pending().map(drop), "pending");
+        corrupt(store.pending_count().map(drop), "pending_count");
+        corrupt(store.client_id().map(drop), "client_id");
+        corrupt(store.position().map(drop), "position");
+        corrupt(store.bootstrap_progress().map(drop), "bootstrap_progress");
+        corrupt(store.update("notes", "n1", |value| value["b"] = 1.into()).map(drop), "update");
+        corrupt(store.set("notes", "n1", &3).map(drop), "set");
+        corrupt(store.delete("notes", "n1").map(drop), "delete");
+        corrupt(store.set("notes", "n2", &4).map(drop), "set of a new item");
+    }
+}

@@ -1,0 +1,171 @@
+use crate::process::{self, Part};
+use rusqlite::Connection;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use syncstore::{Error, Options, Store};
+use tempfile::TempDir;
+
+fn open(path: &Path) -> Result<Store, Error> {
+    Store::open(path, Options::default())
+}
+
+fn directory() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+/// The error of opening, which must leave every file in the directory byte for byte as it is.
+fn refused(path: &Path) -> Error {
+    let files = |dir: &Path| {
+        let mut files: Vec<_> = fs::read_dir(dir)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.is_file())
+            .map(|path| (path.clone(), fs::read(path).unwrap()))
+            .collect();
+        files.sort();
+        files
+    };
+    let before = files(path.parent().unwrap());
+    let error = open(path).expect_err("opened");
+    assert!(files(path.parent().unwrap()) == before, "files changed: {error}");
+    error
+}
+
+#[test]
+fn a_newer_file_is_refused_and_untouched() {
+    let dir = directory();
+    let path = dir.path().join("r.db");
+    open(&path).unwrap().set("notes", "n1", &1).unwrap();
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let error = refused(&path);
+    assert!(matches!(error, Error::NewerSchema { found: 99, .. }), "{error:?}");
+    assert!(error.to_string().contains("r.db") && error.to_string().contains("99"), "{error}");
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 1).unwrap();
+    assert_eq!(open(&path).unwrap().get::<u32>("notes", "n1").unwrap(), Some(1));
+}
+
+#[test]
+fn another_applications_database_is_refused_and_untouched() {
+    for (mode, id) in [("DELETE", 0), ("WAL", 0), ("DELETE", 0x1234_5678), ("WAL", 0x1234_5678)] {
+        let dir = directory();
+        let path = dir.path().join("theirs.db");
+        let theirs = Connection::open(&path).unwrap();
+        theirs.pragma_update(None, "journal_mode", mode).unwrap();
+        theirs.pragma_update(None, "application_id", id).unwrap();
+        theirs.execute_batch("CREATE TABLE theirs(x); INSERT INTO theirs VALUES (7)").unwrap();
+        drop(theirs);
+        let error = refused(&path);
+        assert!(matches!(error, Error::NotAReplica { .. }), "{mode} {id}: {error:?}");
+        assert!(error.to_string().contains("theirs.db"), "{error}");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_database_is_refused_and_untouched() {
+    let texts = [
+        b"x".to_vec(),
+        b"a short text\n".to_vec(),
+        "a long text, many times over\n".repeat(10_000).into_bytes(),
+        vec![0; 4096],
+        b"SQLite format 2\0".repeat(300),
+    ];
+    for text in texts {
+        let dir = directory();
+        let path = dir.path().join("notes.txt");
+        fs::write(&path, &text).unwrap();
+        let error = refused(&path);
+        assert!(matches!(error, Error::NotAReplica { .. } | Error::Corrupt(_)), "{} bytes: {error:?}", text.len());
+    }
+}
+
+#[test]
+fn an_empty_file_becomes_a_replica() {
+    let dir = directory();
+    let path = dir.path().join("r.db");
+    fs::write(&path, b"").unwrap();
+    let op = open(&path).unwrap().set("notes", "n1", &1).unwrap();
+    let store = open(&path).unwrap();
+    assert_eq!(store.get::<u32>("notes", "n1").unwrap(), Some(1));
+    assert!(store.outcome(op).unwrap().is_some());
+    crate::assert_intact(&path);
+}
+
+#[test]
+fn a_path_where_no_file_can_be_is_a_clear_error() {
+    let dir = directory();
+    fs::create_dir(dir.path().join("folder")).unwrap();
+    for path in ["folder", "missing/r.db", ""] {
+        let path = if path.is_empty() { Path::new("").to_owned() } else { dir.path().join(path) };
+        let error = open(&path).expect_err("opened");
+        assert!(matches!(error, Error::Storage(_) | Error::NotAReplica { .. }), "{path:?}: {error:?}");
+        if path.file_name().is_some() {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            assert!(error.to_string().contains(name), "{error}");
+        }
+    }
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn names_that_mean_something_to_sqlite_are_names_of_files() {
+    let dir = directory();
+    for name in ["a b.db", "a?mode=memory", "file:a.db?mode=memory", "100%25.db", "ключ-鍵.db", "a#b.db"] {
+        let path = dir.path().join(name);
+        open(&path).unwrap().set("notes", "n1", &name).unwrap();
+        assert_eq!(open(&path).unwrap().get::<String>("notes", "n1").unwrap().as_deref(), Some(name));
+        assert!(path.is_file(), "{name}");
+    }
+    let error = open(Path::new(":memory:")).expect_err("a database in memory is no file");
+    assert!(matches!(error, Error::Storage(_)), "{error:?}");
+}
+
+#[test]
+fn a_file_in_another_journal_mode_is_brought_back_to_a_wal() {
+    let dir = directory();
+    let path = dir.path().join("r.db");
+    open(&path).unwrap().set("notes", "n1", &1).unwrap();
+    let mode: String =
+        Connection::open(&path).unwrap().query_row("PRAGMA journal_mode = DELETE", [], |row| row.get(0)).unwrap();
+    assert_eq!(mode, "delete");
+    let store = open(&path).unwrap();
+    store.set("notes", "n1", &2).unwrap();
+    let mode: String = Connection::open(&path).unwrap().query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
+    assert_eq!(mode, "wal");
+}
+
+/// What cannot be written is an error at once and says so, rather than at the first write.
+#[test]
+fn a_file_or_directory_that_cannot_be_written_is_a_clear_error() {
+    let dir = directory();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let path = dir.path().join("r.db");
+    open(&path).unwrap().set("notes", "n1", &1).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
+    let sealed = dir.path().join("sealed");
+    fs::create_dir(&sealed).unwrap();
+    fs::set_permissions(&sealed, fs::Permissions::from_mode(0o555)).unwrap();
+    let before = fs::read(&path).unwrap();
+    let mut part = Part::copied(dir.path(), "read-only").set("FILE", &path).set("SEALED", sealed.join("new.db"));
+    // Permissions do not bind root.
+    if std::fs::write(sealed.join("probe"), b"").is_ok() {
+        part.command().uid(65_534).gid(65_534);
+    }
+    let (told, status) = part.start().finish();
+    assert!(status.success(), "{told:?}");
+    assert_eq!(told, ["file refused", "directory refused"]);
+    assert_eq!(fs::read(&path).unwrap(), before);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+    assert_eq!(open(&path).unwrap().get::<u32>("notes", "n1").unwrap(), Some(1));
+}
+
+pub fn read_only_part() {
+    for (what, setting) in [("file", "FILE"), ("directory", "SEALED")] {
+        match open(Path::new(&process::setting(setting))) {
+            Ok(_) => process::tell(&format!("{what} opened")),
+            Err(Error::Storage(_)) => process::tell(&format!("{what} refused")),
+            Err(other) => process::tell(&format!("{what}: {other:?}")),
+        }
+    }
+}
