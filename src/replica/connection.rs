@@ -5,6 +5,7 @@ use super::state;
 use crate::error::{Error, Result};
 use crate::protocol::Limits;
 use parking_lot::{Mutex, MutexGuard, RwLock};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -174,6 +175,9 @@ impl Replica {
 }
 
 fn tune(connection: &Connection, tuning: &Tuning) -> Result<()> {
+    // SQLite as it is bundled would plan a statement anew for each value bound to it, which takes longer than
+    // running it. There are no statistics in the file that a plan could depend on.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(64);
     set_synchronous(connection, tuning.full)?;
     // Negative: in KiB rather than in pages.
