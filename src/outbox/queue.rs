@@ -70,18 +70,22 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Queued> {
         base: row.get::<_, Option<i64>>(5)?.map(|base| base as Rev),
         batch: batch.map(BatchId::from_bytes).zip(batch_of),
         sent: row.get(8)?,
-        answer: match row.get::<_, i64>(9)? {
-            0 => Answer::None,
-            1 => Answer::Accepted,
-            2 => Answer::Rejected,
-            3 => Answer::Queued,
-            4 => Answer::Staged,
-            other => return Err(rusqlite::Error::IntegralValueOutOfRange(9, other)),
-        },
+        answer: read_answer(row, 9)?,
         applies: row.get(10)?,
         seq: row.get::<_, Option<i64>>(11)?.map(|seq| seq as Seq),
         rejection: failure.map(|text| Rejection::from_sql(&text)).transpose()?,
     })
+}
+
+fn read_answer(row: &Row<'_>, column: usize) -> rusqlite::Result<Answer> {
+    match row.get::<_, i64>(column)? {
+        0 => Ok(Answer::None),
+        1 => Ok(Answer::Accepted),
+        2 => Ok(Answer::Rejected),
+        3 => Ok(Answer::Queued),
+        4 => Ok(Answer::Staged),
+        other => Err(rusqlite::Error::IntegralValueOutOfRange(column, other)),
+    }
 }
 
 /// Appends an op that was never sent.
@@ -116,6 +120,13 @@ pub(crate) fn find(connection: &Connection, op_ref: Ref) -> Result<Option<Queued
     let mut find =
         connection.prepare_cached(&format!("SELECT {COLUMNS} FROM outbox o WHERE o.id = ?1 AND o.random = ?2"))?;
     Ok(find.query_row((op_ref.order(), op_ref.random() as i64), read).optional()?)
+}
+
+/// Whether an op was sent, and what the server has said of it; without its payload.
+pub(crate) fn standing(connection: &Connection, op_ref: Ref) -> Result<Option<(bool, Answer)>> {
+    let mut find = connection.prepare_cached("SELECT sent, answer FROM outbox WHERE id = ?1 AND random = ?2")?;
+    let row = find.query_row((op_ref.order(), op_ref.random() as i64), |row| Ok((row.get(0)?, read_answer(row, 1)?)));
+    Ok(row.optional()?)
 }
 
 /// All ops of an item, in order.

@@ -104,6 +104,11 @@ impl Json {
         if self.nesting() > PARSE_DEPTH {
             return Err(too_deep());
         }
+        self.check_shallow()
+    }
+
+    /// Like [`Json::check`], for a value whose nesting was found within limits already.
+    pub(crate) fn check_shallow(&self) -> Result<(), JsonError> {
         let mut parser = serde_json::Deserializer::from_str(self.as_str());
         parser.disable_recursion_limit();
         Ok(Checked.deserialize(&mut parser)?)

@@ -102,8 +102,9 @@ pub(crate) fn load(connection: &Connection, collection: i64, key: &str, rev: Rev
 /// The live items with pending operations: id, collection and key.
 pub(crate) fn live_pending(connection: &Connection) -> Result<Vec<(i64, String, String)>> {
     let mut find = connection.prepare_cached(
-        "SELECT DISTINCT i.id, c.name, i.key FROM outbox o JOIN items i ON i.id = o.item
-         JOIN collections c ON c.id = i.collection ORDER BY i.id",
+        // CROSS: from the few ops to their items, never through all items.
+        "SELECT i.id, c.name, i.key FROM (SELECT DISTINCT item FROM outbox) o CROSS JOIN items i ON i.id = o.item
+         CROSS JOIN collections c ON c.id = i.collection ORDER BY i.id",
     )?;
     let rows = find.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)

@@ -79,6 +79,7 @@ impl Store {
                 push_ops: options.push_ops.max(1),
                 pull_entries: options.pull_entries.max(1),
                 checkpoint_items: options.checkpoint_items.max(1),
+                prefetch: options.prefetch,
                 retention: options.retention,
                 retry: options.retry,
                 environment: options.environment,

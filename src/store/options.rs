@@ -39,6 +39,9 @@ pub struct Options {
     pub pull_entries: u32,
     /// The most items to ask for in a page of a checkpoint. Default: 2,000.
     pub checkpoint_items: u32,
+    /// Whether the next page of a checkpoint is fetched, on a thread of its own, while the one before is stored. Without
+    /// it everything happens on the thread that calls. Default: yes.
+    pub prefetch: bool,
     /// How often and for how long a sync tries again by itself.
     pub retry: RetryPolicy,
     /// Where time and randomness come from. Default: the system.
@@ -56,6 +59,7 @@ impl Default for Options {
             push_ops: 1_000,
             pull_entries: 1_000,
             checkpoint_items: 2_000,
+            prefetch: true,
             retry: RetryPolicy::default(),
             environment: Arc::new(SystemEnvironment::default()),
         }
@@ -73,6 +77,7 @@ impl fmt::Debug for Options {
             .field("push_ops", &self.push_ops)
             .field("pull_entries", &self.pull_entries)
             .field("checkpoint_items", &self.checkpoint_items)
+            .field("prefetch", &self.prefetch)
             .field("retry", &self.retry)
             .finish_non_exhaustive()
     }

@@ -34,6 +34,7 @@ pub(crate) struct Settings {
     pub push_ops: u32,
     pub pull_entries: u32,
     pub checkpoint_items: u32,
+    pub prefetch: bool,
     pub retention: Retention,
     pub retry: RetryPolicy,
     pub environment: Arc<dyn Environment>,

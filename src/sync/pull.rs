@@ -113,8 +113,8 @@ enum Applied {
 /// Whether entries leave out the payload of an op of which only its own answer could say what was committed.
 fn any_in_doubt(connection: &Connection, entries: &[Entry]) -> Result<bool> {
     for entry in entries.iter().filter(|entry| entry.as_sent) {
-        let in_doubt = match queue::find(connection, entry.op_ref)? {
-            Some(op) => op.sent && op.answer != Answer::Accepted,
+        let in_doubt = match queue::standing(connection, entry.op_ref)? {
+            Some((sent, answer)) => sent && answer != Answer::Accepted,
             None => ledger::may_be_accepted(connection, entry.op_ref)?,
         };
         if in_doubt {

@@ -166,19 +166,20 @@ impl Engine<'_> {
             let mut slice = Slice::new(connection, Life::Live, position, now)?;
             for (op, result) in part.iter().zip(&response.results) {
                 // Another process may have settled it meanwhile.
-                let Some(row) = queue::find(connection, op.row.op_ref)? else { continue };
+                let Some((_, answer)) = queue::standing(connection, op.row.op_ref)? else { continue };
+                let row = &op.row;
                 match read_result(result)? {
-                    Said::Accepted(seq) if life == Life::Live && seq <= position => slice.settle_accepted(&row, seq)?,
+                    Said::Accepted(seq) if life == Life::Live && seq <= position => slice.settle_accepted(row, seq)?,
                     Said::Accepted(seq) => {
                         queue::record_answer(connection, row.id(), Answer::Accepted, Some(seq), None)?;
-                        accepted += u64::from(self.counted_as(&row) != Answer::Accepted);
+                        accepted += u64::from(self.counted_as(row.id(), answer) != Answer::Accepted);
                     }
                     Said::Rejected(rejection) if life == Life::Live && rejection.seq.unwrap_or(0) <= position => {
-                        slice.settle_rejected(&row, &rejection)?;
+                        slice.settle_rejected(row, &rejection)?;
                     }
                     Said::Rejected(rejection) => {
                         queue::record_answer(connection, row.id(), Answer::Rejected, rejection.seq, Some(&rejection))?;
-                        rejected += u64::from(self.counted_as(&row) != Answer::Rejected);
+                        rejected += u64::from(self.counted_as(row.id(), answer) != Answer::Rejected);
                     }
                     Said::Waits(answer) => queue::record_answer(connection, row.id(), answer, None, None)?,
                     Said::Skipped => {}
@@ -199,9 +200,9 @@ impl Engine<'_> {
     }
 
     /// The answer under which an op was counted already.
-    fn counted_as(&self, row: &Queued) -> Answer {
-        match row.answer {
-            Answer::None => self.counted.get(&row.id()).copied().unwrap_or(Answer::None),
+    fn counted_as(&self, id: i64, answer: Answer) -> Answer {
+        match answer {
+            Answer::None => self.counted.get(&id).copied().unwrap_or(Answer::None),
             known => known,
         }
     }
