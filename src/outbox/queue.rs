@@ -197,9 +197,11 @@ pub(crate) fn update_payload(connection: &Connection, id: i64, payload: &Payload
     if changed == 1 { Ok(()) } else { Err(Error::Corrupt(format!("outbox row {id} is not there to fold into"))) }
 }
 
-/// Marks ops as sent; the mark is never taken back.
-pub(crate) fn mark_sent(connection: &Connection, id: i64) -> Result<()> {
-    connection.prepare_cached("UPDATE outbox SET sent = 1 WHERE id = ?1 AND sent = 0")?.execute([id])?;
+/// Marks the ops from one place to another, both included, as sent; the mark is never taken back.
+pub(crate) fn mark_sent(connection: &Connection, first: i64, last: i64) -> Result<()> {
+    connection
+        .prepare_cached("UPDATE outbox SET sent = 1 WHERE id BETWEEN ?1 AND ?2 AND sent = 0")?
+        .execute([first, last])?;
     Ok(())
 }
 

@@ -165,21 +165,28 @@ impl Engine<'_> {
             let position = State::load(connection)?.position;
             let mut slice = Slice::new(connection, Life::Live, position, now)?;
             for (op, result) in part.iter().zip(&response.results) {
-                // Another process may have settled it meanwhile.
-                let Some((_, answer)) = queue::standing(connection, op.row.op_ref)? else { continue };
                 let row = &op.row;
-                match read_result(result)? {
-                    Said::Accepted(seq) if life == Life::Live && seq <= position => slice.settle_accepted(row, seq)?,
+                let said = read_result(result)?;
+                let settles = life == Life::Live
+                    && match &said {
+                        Said::Accepted(seq) => *seq <= position,
+                        Said::Rejected(rejection) => rejection.seq.unwrap_or(0) <= position,
+                        Said::Waits(_) | Said::Skipped => false,
+                    };
+                if settles && queue::standing(connection, row.op_ref)?.is_none() {
+                    // Another process has settled it meanwhile.
+                    continue;
+                }
+                match said {
+                    Said::Accepted(seq) if settles => slice.settle_accepted(row, seq)?,
                     Said::Accepted(seq) => {
                         queue::record_answer(connection, row.id(), Answer::Accepted, Some(seq), None)?;
-                        accepted += u64::from(self.counted_as(row.id(), answer) != Answer::Accepted);
+                        accepted += u64::from(self.counted_as(row.id()) != Answer::Accepted);
                     }
-                    Said::Rejected(rejection) if life == Life::Live && rejection.seq.unwrap_or(0) <= position => {
-                        slice.settle_rejected(row, &rejection)?;
-                    }
+                    Said::Rejected(rejection) if settles => slice.settle_rejected(row, &rejection)?,
                     Said::Rejected(rejection) => {
                         queue::record_answer(connection, row.id(), Answer::Rejected, rejection.seq, Some(&rejection))?;
-                        rejected += u64::from(self.counted_as(row.id(), answer) != Answer::Rejected);
+                        rejected += u64::from(self.counted_as(row.id()) != Answer::Rejected);
                     }
                     Said::Waits(answer) => queue::record_answer(connection, row.id(), answer, None, None)?,
                     Said::Skipped => {}
@@ -200,11 +207,8 @@ impl Engine<'_> {
     }
 
     /// The answer under which an op was counted already.
-    fn counted_as(&self, id: i64, answer: Answer) -> Answer {
-        match answer {
-            Answer::None => self.counted.get(&id).copied().unwrap_or(Answer::None),
-            known => known,
-        }
+    fn counted_as(&self, id: i64) -> Answer {
+        self.counted.get(&id).copied().unwrap_or(Answer::None)
     }
 
     /// Gives up ops that the server refuses even alone, and says why in the ledger.
@@ -284,6 +288,7 @@ fn take_ops(
     let mut bytes = 0;
     let mut reached = after;
     let mut cut = false;
+    let mut left_out = false;
     queue::scan(connection, after, up_to, |row, collection, key| {
         let op = Outgoing { row, collection, key };
         let full = ops.len() >= most_ops || (!ops.is_empty() && bytes + op.bytes() > most_bytes);
@@ -294,6 +299,7 @@ fn take_ops(
         reached = op.row.id();
         if op.row.answer == Answer::Rejected || blocked.blocks(&op.row) {
             blocked.add(&op.row);
+            left_out = true;
             // Its batch may have begun before the op that is blocked; it goes as a whole or not at all.
             if let Some((batch, _)) = op.row.batch {
                 for held in ops.iter().filter(|held| held.row.batch.is_some_and(|(id, _)| id == batch)) {
@@ -318,8 +324,14 @@ fn take_ops(
             reached = ops.last().map_or(after, |op| op.row.id());
         }
     }
-    for op in ops.iter().filter(|op| !op.row.sent) {
-        queue::mark_sent(connection, op.row.id())?;
+    match (ops.first(), ops.last()) {
+        // One statement where no op between them stays behind; an answered one was sent before.
+        (Some(first), Some(last)) if !left_out => queue::mark_sent(connection, first.row.id(), last.row.id())?,
+        _ => {
+            for op in ops.iter().filter(|op| !op.row.sent) {
+                queue::mark_sent(connection, op.row.id(), op.row.id())?;
+            }
+        }
     }
     Ok((ops, reached))
 }

@@ -27,6 +27,8 @@ struct Touched {
     base: Base,
     /// The row's value is the base already: the item's only op was committed as sent.
     view_is_base: bool,
+    /// How many of its ops this slice has settled.
+    settled: u32,
 }
 
 /// How many ops a slice settled, by outcome.
@@ -47,6 +49,8 @@ pub(super) struct Slice<'a> {
     collections: HashMap<String, i64>,
     /// Sorted, so that the same entries make the same file.
     items: BTreeMap<(i64, String), Touched>,
+    /// Where each row that was there is in `items`.
+    rows: HashMap<i64, (i64, String)>,
     pub settled: Settled,
 }
 
@@ -61,6 +65,7 @@ impl<'a> Slice<'a> {
             outbox_empty: queue::last_id(connection)? == 0,
             collections: HashMap::new(),
             items: BTreeMap::new(),
+            rows: HashMap::new(),
             settled: Settled::default(),
         })
     }
@@ -194,7 +199,7 @@ impl<'a> Slice<'a> {
 
     /// Settles an op that the server committed.
     pub fn settle_accepted(&mut self, op: &Queued, seq: Seq) -> Result<()> {
-        self.touch_item(op.item)?;
+        self.settle(op.item)?;
         ledger::accept(self.connection, op.op_ref, seq, self.now)?;
         queue::delete(self.connection, op.id())?;
         // An answer counted it before.
@@ -204,7 +209,8 @@ impl<'a> Slice<'a> {
 
     /// Settles an op that the server, or this replica for it, refused.
     pub fn settle_rejected(&mut self, op: &Queued, rejection: &Rejection) -> Result<()> {
-        let (collection, key) = self.touch_item(op.item)?;
+        self.settle(op.item)?;
+        let (_, collection, key) = item_name(self.connection, op.item)?;
         ledger::reject(self.connection, op, (&collection, &key), rejection, self.now)?;
         queue::delete(self.connection, op.id())?;
         self.settled.rejected += u64::from(op.answer != Answer::Rejected);
@@ -238,9 +244,12 @@ impl<'a> Slice<'a> {
                     }
                 }
                 Some(row) => {
-                    let ops = if row.pending > 0 { queue::of_item(connection, row.id)? } else { Vec::new() };
+                    let none_left = row.pending == touched.settled;
+                    let ops = if none_left { Vec::new() } else { queue::of_item(connection, row.id)? };
                     if touched.view_is_base && ops.is_empty() {
-                        base::delete(connection, row.id)?;
+                        if row.rev > 0 {
+                            base::delete(connection, row.id)?;
+                        }
                         items::update_confirmed(connection, Item { rev: touched.rev, pending: 0, ..row })?;
                     } else {
                         let base = match known {
@@ -272,22 +281,27 @@ impl<'a> Slice<'a> {
         Ok(at)
     }
 
-    /// Touches the item of a queued op; its collection and key.
-    fn touch_item(&mut self, item: i64) -> Result<(String, String)> {
-        let Some((id, collection, key)) = items::name(self.connection, item)? else {
-            return Err(Error::Corrupt(format!("item {item} of a queued operation is missing")));
+    /// Takes note that an op of this item is about to leave the outbox.
+    fn settle(&mut self, item: i64) -> Result<()> {
+        let at = match self.rows.get(&item) {
+            Some(at) => at.clone(),
+            None => {
+                let (collection, _, key) = item_name(self.connection, item)?;
+                let row = items::find_by_id(self.connection, item)?;
+                self.insert((collection, key.clone()), row);
+                (collection, key)
+            }
         };
-        let at = (id, key.clone());
-        if !self.items.contains_key(&at) {
-            let row = items::find_by_id(self.connection, item)?;
-            self.insert(at, row);
-        }
-        Ok((collection, key))
+        self.touched(&at)?.settled += 1;
+        Ok(())
     }
 
     fn insert(&mut self, at: (i64, String), row: Option<Item>) {
         let rev = row.map_or(0, |row| row.rev);
-        self.items.insert(at, Touched { row, rev, base: Base::Stored, view_is_base: false });
+        if let Some(row) = row {
+            self.rows.insert(row.id, at.clone());
+        }
+        self.items.insert(at, Touched { row, rev, base: Base::Stored, view_is_base: false, settled: 0 });
     }
 
     fn touched(&mut self, at: &(i64, String)) -> Result<&mut Touched> {
@@ -302,6 +316,12 @@ impl<'a> Slice<'a> {
             _ => Ok(None),
         }
     }
+}
+
+/// The name of a queued op's item: the id of its collection, the collection's name, and the key.
+fn item_name(connection: &Connection, item: i64) -> Result<(i64, String, String)> {
+    let missing = || Error::Corrupt(format!("item {item} of a queued operation is missing"));
+    items::name(connection, item)?.ok_or_else(missing)
 }
 
 /// The confirmed value of a row, wherever it is kept.
