@@ -105,11 +105,14 @@ impl Engine<'_> {
                 page: bootstrap.page.clone(),
                 limit: self.settings.checkpoint_items,
             };
-            let fetched = match ahead.take() {
+            let page = match ahead.take() {
                 Some(page) => Ok(page),
-                None => self.call(|wire| wire.checkpoint(&request)),
+                None => self.call(|wire| wire.checkpoint(&request)).and_then(|page| {
+                    check_page(&page, &request)?;
+                    Ok(page)
+                }),
             };
-            let page = match fetched {
+            let page = match page {
                 Err(Halt::Error(Error::Wire(WireError::CheckpointExpired)))
                     if request.page.is_some() && restarts < MOST_RESTARTS =>
                 {
@@ -120,27 +123,32 @@ impl Engine<'_> {
                 }
                 other => other?,
             };
-            check_page(&page, &bootstrap)?;
             if bootstrap.checkpoint.as_ref().is_some_and(|name| *name != page.checkpoint) {
                 return Err(Error::protocol("a page belongs to another checkpoint than the page before").into());
             }
             let next = CheckpointRequest { page: page.next.clone(), ..request };
-            let bytes = if self.settings.prefetch && next.page.is_some() {
-                let wire = self.wire;
+            let move_wal = unmoved >= WAL_BYTES;
+            if move_wal {
+                unmoved = 0;
+            }
+            if self.settings.prefetch && next.page.is_some() {
+                let (wire, replica) = (self.wire, self.replica);
                 let (loaded, fetched) = std::thread::scope(|scope| {
-                    let fetch = scope.spawn(|| wire.checkpoint(&next));
+                    let fetch = scope.spawn(|| {
+                        // What cannot be moved now is moved later.
+                        let _ = move_wal.then(|| replica.checkpoint());
+                        wire.checkpoint(&next).ok().filter(|page| check_page(page, &next).is_ok())
+                    });
                     (self.load_page(&page, bootstrap), fetch.join())
                 });
-                // A page that did not come is asked for again, and then its failure counts.
-                ahead = fetched.ok().and_then(Result::ok);
-                loaded?
+                // A page that did not come, or is broken, is asked for again, and then its failure counts.
+                ahead = fetched.ok().flatten();
+                unmoved += loaded?;
             } else {
-                self.load_page(&page, bootstrap)?
-            };
-            unmoved += bytes;
-            if unmoved >= WAL_BYTES {
-                self.replica.checkpoint()?;
-                unmoved = 0;
+                if move_wal {
+                    self.replica.checkpoint()?;
+                }
+                unmoved += self.load_page(&page, bootstrap)?;
             }
         }
     }
@@ -296,8 +304,8 @@ fn load_items(connection: &Connection, slice: &[CheckpointItem]) -> Result<u64> 
 }
 
 /// Refuses a page that no checkpoint has.
-fn check_page(page: &CheckpointPage, bootstrap: &Bootstrap) -> Result<()> {
-    if page.next.is_some() && page.next == bootstrap.page {
+fn check_page(page: &CheckpointPage, request: &CheckpointRequest) -> Result<()> {
+    if page.next.is_some() && page.next == request.page {
         return Err(Error::protocol("a page of the checkpoint names itself as the next"));
     }
     for item in &page.items {
