@@ -12,6 +12,12 @@ use std::fmt;
 #[error("not a JSON value: {0}")]
 pub struct JsonError(#[from] serde_json::Error);
 
+impl JsonError {
+    pub(crate) fn too_large(bytes: usize, limit: usize) -> JsonError {
+        JsonError(serde::de::Error::custom(format!("it has {bytes} bytes; the limit is {limit}")))
+    }
+}
+
 /// A JSON value as its text.
 ///
 /// It travels through JSON messages unparsed and through MessagePack by transcoding; either way
@@ -101,17 +107,14 @@ impl Json {
     /// Parses every part without keeping any: what `RawValue` leaves unchecked are lone surrogates
     /// and numbers beyond a double.
     pub fn check(&self) -> Result<(), JsonError> {
-        if self.nesting() > PARSE_DEPTH {
-            return Err(too_deep());
-        }
-        self.check_shallow()
+        self.check_nested(PARSE_DEPTH)
     }
 
-    /// Like [`Json::check`], for a value whose nesting was found within limits already.
-    pub(crate) fn check_shallow(&self) -> Result<(), JsonError> {
+    /// Like [`Json::check`], with a bound for arrays and objects within each other.
+    pub(crate) fn check_nested(&self, levels: usize) -> Result<(), JsonError> {
         let mut parser = serde_json::Deserializer::from_str(self.as_str());
         parser.disable_recursion_limit();
-        Ok(Checked.deserialize(&mut parser)?)
+        Ok(Checked { levels: levels.min(PARSE_DEPTH) }.deserialize(&mut parser)?)
     }
 }
 
@@ -147,7 +150,16 @@ fn nesting(text: &[u8]) -> usize {
     deepest
 }
 
-struct Checked;
+/// Takes any value with so many levels of arrays and objects at most, which bounds the stack too.
+struct Checked {
+    levels: usize,
+}
+
+impl Checked {
+    fn inner<E: serde::de::Error>(&self) -> Result<usize, E> {
+        self.levels.checked_sub(1).ok_or_else(|| E::custom("too many levels of nesting"))
+    }
+}
 
 impl<'de> DeserializeSeed<'de> for Checked {
     type Value = ();
@@ -180,12 +192,14 @@ impl<'de> Visitor<'de> for Checked {
         Ok(())
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while seq.next_element_seed(Checked)?.is_some() {}
+        let levels = self.inner()?;
+        while seq.next_element_seed(Checked { levels })?.is_some() {}
         Ok(())
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let levels = self.inner()?;
         while map.next_key::<KeyText>()?.is_some() {
-            map.next_value_seed(Checked)?;
+            map.next_value_seed(Checked { levels })?;
         }
         Ok(())
     }
@@ -196,7 +210,7 @@ struct KeyText;
 
 impl<'de> Deserialize<'de> for KeyText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(Checked).map(|()| KeyText)
+        deserializer.deserialize_str(Checked { levels: 0 }).map(|()| KeyText)
     }
 }
 

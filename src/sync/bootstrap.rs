@@ -3,7 +3,7 @@
 //! Every step is in the file before the next begins, so an interruption at any point resumes there. The
 //! host reads and writes its live items all the while.
 
-use super::rebase::rebase;
+use super::rebase::{check_received, rebase};
 use super::report::{BootstrapReason, Progress};
 use super::slice::Slice;
 use super::{Engine, Halt};
@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 /// Items of a page in one transaction, and items that one transaction deletes: a few milliseconds.
-const SLICE: usize = 500;
+const SLICE: usize = 1_000;
 
 /// How often one call begins a checkpoint anew that the server gave up before it was read to its end.
 const MOST_RESTARTS: u32 = 3;
@@ -312,10 +312,8 @@ fn check_page(page: &CheckpointPage, request: &CheckpointRequest) -> Result<()> 
         if item.rev == 0 || item.rev > i64::MAX as u64 {
             return Err(Error::protocol(format!("item {:?} of the checkpoint has rev {}", item.key, item.rev)));
         }
-        let broken =
-            |error: &dyn std::fmt::Display| Error::protocol(format!("item {:?} of the checkpoint: {error}", item.key));
-        super::rebase::CONFIRMED.check_value(&item.value).map_err(|error| broken(&error))?;
-        item.value.check_shallow().map_err(|error| broken(&error))?;
+        check_received(&item.value)
+            .map_err(|error| Error::protocol(format!("item {:?} of the checkpoint: {error}", item.key)))?;
     }
     Ok(())
 }

@@ -3,13 +3,21 @@
 use crate::error::Result;
 use crate::outbox::{Payload, Queued, queue};
 use crate::protocol::patch::{self, PatchError};
-use crate::protocol::{Json, Limits, OpKind};
+use crate::protocol::{Json, JsonError, Limits, OpKind};
 use crate::replica::{Item, base, items};
 use rusqlite::Connection;
 
 /// Bounds for what a server sends or confirmed: far above its own limits, which this replica may not know, and
 /// low enough that no answer exhausts memory or a stack.
-pub(super) const CONFIRMED: Limits = Limits { value: 64 << 20, nesting: 256, ..Limits::PROTOCOL };
+const CONFIRMED: Limits = Limits { value: 64 << 20, nesting: 256, ..Limits::PROTOCOL };
+
+/// Checks a value that a server sent: its size, its nesting, and what the grammar alone lets through.
+pub(super) fn check_received(value: &Json) -> Result<(), JsonError> {
+    if value.as_str().len() > CONFIRMED.value {
+        return Err(JsonError::too_large(value.as_str().len(), CONFIRMED.value));
+    }
+    value.check_nested(CONFIRMED.nesting)
+}
 
 /// The value after an op; `None`: there is no item then. Fails when the op does not apply.
 pub(crate) fn apply_payload(value: Option<&str>, payload: &Payload) -> Result<Option<String>, PatchError> {

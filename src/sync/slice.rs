@@ -2,7 +2,7 @@
 //!
 //! Entries change items in memory; [`Slice::finish`] writes each item once, however many entries it had.
 
-use super::rebase::{CONFIRMED, apply_payload, rebase};
+use super::rebase::{apply_payload, check_received, rebase};
 use crate::error::{Error, Result};
 use crate::outbox::{Answer, Payload, Queued, Rejection, ledger, queue};
 use crate::protocol::{Change, Code, Entry, EntryOutcome, Json, OpKind, Rev, Seq};
@@ -353,9 +353,7 @@ fn payload(entry: &Entry) -> Result<Payload> {
 }
 
 fn checked(entry: &Entry, value: &Json) -> Result<String> {
-    CONFIRMED.check_value(value).map_err(|error| broken(entry, error))?;
-    // Grammar is all that a message's own parser looked at.
-    value.check_shallow().map_err(|error| broken(entry, error))?;
+    check_received(value).map_err(|error| broken(entry, error))?;
     Ok(value.as_str().to_owned())
 }
 
