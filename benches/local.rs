@@ -1,0 +1,119 @@
+//! Local reads and writes beside the same done by hand with rusqlite on the same tables.
+//!
+//! `cargo bench --bench local`. The table at the end holds the medians, and the ratios of
+//! rounds in which both take turns; docs/PERFORMANCE.md says what they mean.
+
+#[allow(dead_code)]
+mod support;
+
+use criterion::{BatchSize, Criterion, Throughput};
+use serde_json::value::RawValue;
+use std::hint::black_box;
+use support::{Raw, criterion, document, documents, key, line, median, open, scrambled, share};
+use syncstore::{KeyRange, Store};
+
+const DOCUMENTS: usize = 100_000;
+const LISTED: usize = 1_000;
+
+/// Documents that no earlier call has had.
+fn fresh(next: &mut usize, count: usize) -> Vec<(usize, String, Box<RawValue>)> {
+    (0..count)
+        .map(|_| {
+            *next += 1;
+            (*next, key(*next), RawValue::from_string(document(*next)).unwrap())
+        })
+        .collect()
+}
+
+fn list(store: &Store, from: &str) -> usize {
+    let items = store.list("docs", &KeyRange::all().from(from).limit(LISTED)).unwrap();
+    items.iter().map(|item| item.key.len() + black_box(item.value).len()).sum()
+}
+
+fn set(criterion: &mut Criterion) -> f64 {
+    let dir = tempfile::tempdir().unwrap();
+    let raw = Raw::open(&dir.path().join("raw.db"));
+    let store = open(&dir.path().join("store.db"));
+    let (mut floor_next, mut next) = (0, 0);
+    let mut group = criterion.benchmark_group("set");
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("floor", |bench| {
+        let set = |(n, key, value): (usize, String, Box<RawValue>)| raw.set(n, &key, value.get());
+        bench.iter_batched(|| fresh(&mut floor_next, 1).remove(0), set, BatchSize::SmallInput);
+    });
+    group.bench_function("syncstore", |bench| {
+        let set = |(_, key, value): (usize, String, Box<RawValue>)| store.set("docs", &key, &value).unwrap();
+        bench.iter_batched(|| fresh(&mut next, 1).remove(0), set, BatchSize::SmallInput);
+    });
+    group.finish();
+    // Made beforehand, so that the rounds time nothing but the sets.
+    let rounds = 30;
+    let floor_documents: Vec<_> = (0..rounds).map(|_| fresh(&mut floor_next, 1_000)).collect();
+    let documents: Vec<_> = (0..rounds).map(|_| fresh(&mut next, 1_000)).collect();
+    let (mut floor_round, mut round) = (floor_documents.iter(), documents.iter());
+    share(
+        rounds,
+        || floor_round.next().unwrap().iter().for_each(|(n, key, value)| raw.set(*n, key, value.get())),
+        || {
+            for (_, key, value) in round.next().unwrap() {
+                store.set("docs", key, value).unwrap();
+            }
+        },
+    )
+}
+
+fn read(criterion: &mut Criterion) -> (f64, f64) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("docs.db");
+    Raw::open(&path).load(&documents(DOCUMENTS));
+    // Both begin with empty caches and a file without a write-ahead log.
+    let raw = Raw::open(&path);
+    let store = open(&path);
+    let keys: Vec<String> = scrambled(DOCUMENTS).take(DOCUMENTS).map(key).collect();
+    let starts: Vec<String> = scrambled(DOCUMENTS - LISTED).take(1_000).map(key).collect();
+
+    let mut group = criterion.benchmark_group("get_raw");
+    group.throughput(Throughput::Elements(1));
+    let mut next = keys.iter().cycle();
+    group.bench_function("floor", |bench| bench.iter(|| raw.get(next.next().unwrap()).unwrap()));
+    let mut next = keys.iter().cycle();
+    group.bench_function("syncstore", |bench| {
+        bench.iter(|| store.get_raw("docs", next.next().unwrap()).unwrap().unwrap());
+    });
+    group.finish();
+    let point = share(
+        30,
+        || keys.iter().take(10_000).for_each(|key| drop(black_box(raw.get(key)))),
+        || keys.iter().take(10_000).for_each(|key| drop(black_box(store.get_raw("docs", key).unwrap()))),
+    );
+
+    let mut group = criterion.benchmark_group("list");
+    group.throughput(Throughput::Elements(LISTED as u64));
+    let mut next = starts.iter().cycle();
+    group.bench_function("floor", |bench| bench.iter(|| raw.scan(next.next().unwrap())));
+    let mut next = starts.iter().cycle();
+    group.bench_function("syncstore", |bench| bench.iter(|| list(&store, next.next().unwrap())));
+    group.finish();
+    let mut listed = (0, 0);
+    let scan = share(
+        30,
+        || starts.iter().take(50).for_each(|from| listed.0 += raw.scan(from)),
+        || starts.iter().take(50).for_each(|from| listed.1 += list(&store, from)),
+    );
+    assert_eq!(listed.0, listed.1);
+    (point, scan)
+}
+
+fn main() {
+    let mut criterion = criterion();
+    let set = set(&mut criterion);
+    let (point, scan) = read(&mut criterion);
+    criterion.final_summary();
+    println!();
+    let lines = [("set", 1.0, set, 0.75), ("get_raw", 1.0, point, 0.80), ("list", LISTED as f64, scan, 0.70)];
+    for (group, items, share, at_least) in lines {
+        if let (Some(ours), Some(floor)) = (median(group, "syncstore"), median(group, "floor")) {
+            line(group, items, ours, floor, share, at_least);
+        }
+    }
+}
