@@ -37,7 +37,7 @@ pub struct Options {
     pub push_ops: u32,
     /// The most entries to ask for in a pull. Default: 1,000.
     pub pull_entries: u32,
-    /// The most items to ask for in a page of a checkpoint. Default: 2,000.
+    /// The most items to ask for in a page of a checkpoint. Default: 4,000.
     pub checkpoint_items: u32,
     /// Whether the next page of a checkpoint is fetched, on a thread of its own, while the one before is stored. Without
     /// it everything happens on the thread that calls. Default: yes.
@@ -58,7 +58,7 @@ impl Default for Options {
             busy_timeout: Duration::from_secs(5),
             push_ops: 1_000,
             pull_entries: 1_000,
-            checkpoint_items: 2_000,
+            checkpoint_items: 4_000,
             prefetch: true,
             retry: RetryPolicy::default(),
             environment: Arc::new(SystemEnvironment::default()),
