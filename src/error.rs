@@ -43,6 +43,10 @@ pub enum Error {
     /// Another process kept the file locked for longer than `Options::busy_timeout`.
     #[error("another process holds the replica locked")]
     Busy,
+    /// Another store, of this process or another, was syncing the same file for longer than
+    /// `Options::busy_timeout`. What it brings shows in this store too; sync again later.
+    #[error("another store is syncing this replica")]
+    SyncedElsewhere,
     /// SQLite or the file system failed in another way.
     #[error("the replica cannot be read or written: {0}")]
     Storage(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -109,12 +113,18 @@ impl From<rusqlite::Error> for Error {
     }
 }
 
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Error {
+        Error::Storage(Box::new(error))
+    }
+}
+
 impl Error {
     /// Whether the same call may succeed later without the application doing anything.
     pub fn is_transient(&self) -> bool {
         match self {
             Error::Wire(error) => error.is_transient(),
-            Error::Busy | Error::Contended { .. } => true,
+            Error::Busy | Error::SyncedElsewhere | Error::Contended { .. } => true,
             _ => false,
         }
     }

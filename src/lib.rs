@@ -15,7 +15,7 @@ pub mod wire;
 pub use error::{Error, Result};
 pub use json_patch;
 pub use outbox::ledger::Retention;
-pub use outbox::{Outcome, Rejection};
+pub use outbox::{Outcome, RejectedOp, Rejection};
 pub use protocol::{BatchId, ClientId, Ref, Seq};
 pub use replica::{ItemRef, Items, KeyRange};
 pub use store::{Batch, BatchReceipt, Durability, Options, PendingOp, PendingState, Store, SyncError};

@@ -20,7 +20,7 @@ pub fn key(n: usize) -> String {
 pub fn document(n: usize) -> String {
     let head = format!(
         r#"{{"id":{n},"title":"Document number {n}","done":{},"priority":{},"tags":["alpha","beta","gamma"],"text":""#,
-        n % 2 == 0,
+        n.is_multiple_of(2),
         n % 7
     );
     let tail = "\"}";

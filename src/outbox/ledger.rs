@@ -1,9 +1,9 @@
 //! The table `ledger`: every ref that is settled, and what became of it.
 
-use super::kind_to_sql;
 use super::queue::Queued;
+use super::{kind_from_sql, kind_to_sql};
 use crate::error::Result;
-use crate::protocol::{Code, Json, Ref, Seq};
+use crate::protocol::{Code, Json, OpKind, Ref, Rev, Seq};
 use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -141,7 +141,7 @@ pub(crate) fn correct(connection: &Connection, op_ref: Ref, seq: Seq) -> Result<
 pub(crate) fn undo_above(connection: &Connection, restored: Seq) -> Result<u64> {
     let undone = connection
         .prepare_cached("UPDATE ledger SET outcome = ?2 WHERE outcome = ?3 AND seq > ?1")?
-        .execute((restored as i64, UNDONE, ACCEPTED))?;
+        .execute((i64::try_from(restored).unwrap_or(i64::MAX), UNDONE, ACCEPTED))?;
     Ok(undone as u64)
 }
 
@@ -163,12 +163,64 @@ pub(crate) fn outcome(connection: &Connection, op_ref: Ref) -> Result<Option<Out
     Ok(row.optional()?)
 }
 
+fn count(connection: &Connection, query: &str) -> Result<u64> {
+    Ok(connection.prepare_cached(query)?.query_row([], |row| row.get::<_, i64>(0))? as u64)
+}
+
+/// A rejected operation, with what the user meant by it.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct RejectedOp {
+    /// The operation.
+    pub op_ref: Ref,
+    /// The collection of its item.
+    pub collection: String,
+    /// The key of its item.
+    pub key: String,
+    /// What it was to do.
+    pub kind: OpKind,
+    /// The JSON text of a set's value or a patch's operations.
+    pub payload: Option<String>,
+    /// The rev of the item that this replica had confirmed when it was made; `None`: no claim.
+    pub base: Option<Rev>,
+    /// Why it was rejected.
+    pub rejection: Rejection,
+}
+
+/// The rejected ops, the oldest first.
+pub(crate) fn rejections(connection: &Connection) -> Result<Vec<RejectedOp>> {
+    let mut find = connection.prepare_cached(
+        "SELECT id, random, collection, key, kind, payload, base, failure FROM ledger WHERE outcome = 2 ORDER BY id",
+    )?;
+    let rows = find.query_map([], |row| {
+        Ok(RejectedOp {
+            op_ref: Ref::from_parts(row.get(0)?, row.get::<_, i64>(1)? as u64),
+            collection: row.get(2)?,
+            key: row.get(3)?,
+            kind: kind_from_sql(row.get(4)?)?,
+            payload: row.get(5)?,
+            base: row.get::<_, Option<i64>>(6)?.map(|base| base as Rev),
+            rejection: Rejection::from_sql(&row.get::<_, String>(7)?)?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Forgets a rejected op; whether it was there.
+pub(crate) fn forget_rejection(connection: &Connection, op_ref: Ref) -> Result<bool> {
+    let forgotten = connection
+        .prepare_cached("DELETE FROM ledger WHERE id = ?1 AND random = ?2 AND outcome = ?3")?
+        .execute((op_ref.order(), op_ref.random() as i64, REJECTED))?;
+    Ok(forgotten > 0)
+}
+
 /// How long settled outcomes are kept. An operation that is still pending is never pruned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
     /// Outcomes older than this go; `None`: age alone removes nothing.
     pub age: Option<Duration>,
-    /// The oldest outcomes beyond so many go; `None`: number alone removes nothing.
+    /// The oldest beyond so many go, of rejections and of all other outcomes apart; `None`: number alone removes
+    /// nothing.
     pub outcomes: Option<u64>,
 }
 
@@ -192,12 +244,21 @@ pub(crate) fn prune(connection: &Connection, retention: &Retention, now: u64, ro
             .execute((before as i64, rows as i64))? as u64;
     }
     if let Some(outcomes) = retention.outcomes {
-        let count: i64 = connection.prepare_cached("SELECT count(*) FROM ledger")?.query_row([], |row| row.get(0))?;
-        let excess = (count as u64).saturating_sub(outcomes).min(rows);
-        if excess > 0 {
-            pruned += connection
-                .prepare_cached("DELETE FROM ledger WHERE id IN (SELECT id FROM ledger ORDER BY id LIMIT ?1)")?
-                .execute([excess as i64])? as u64;
+        // Apart, or a slider's folds would push out the rejections, which alone hold what the user meant.
+        let rejected = count(connection, "SELECT count(*) FROM ledger WHERE outcome = 2")?;
+        let all = count(connection, "SELECT count(*) FROM ledger")?;
+        let oldest = [
+            (rejected, "DELETE FROM ledger WHERE id IN (SELECT id FROM ledger WHERE outcome = 2 ORDER BY id LIMIT ?1)"),
+            (
+                all - rejected,
+                "DELETE FROM ledger WHERE id IN (SELECT id FROM ledger WHERE outcome <> 2 ORDER BY id LIMIT ?1)",
+            ),
+        ];
+        for (number, delete) in oldest {
+            let excess = number.saturating_sub(outcomes).min(rows);
+            if excess > 0 {
+                pruned += connection.prepare_cached(delete)?.execute([excess as i64])? as u64;
+            }
         }
     }
     Ok(pruned)

@@ -5,7 +5,7 @@ pub(crate) mod ledger;
 pub(crate) mod queue;
 
 pub(crate) use fold::fold;
-pub use ledger::{Outcome, Rejection};
+pub use ledger::{Outcome, RejectedOp, Rejection};
 pub(crate) use queue::{Answer, Payload, Queued};
 
 use crate::environment::Environment;

@@ -100,9 +100,10 @@ impl Limits {
 
     /// Checks a patch: its text is bounded like a value's, and may be nested as far as the value that it carries.
     pub fn check_patch(&self, patch: &Json) -> Result<(), LimitError> {
-        within("patch", patch.as_str().len(), self.value, "bytes")?;
         // The array and the operation around the value.
-        within("patch", patch.nesting(), self.nesting + 2, "levels of nesting")
+        const AROUND: usize = 1 << 10;
+        within("patch", patch.as_str().len(), self.value.saturating_add(AROUND), "bytes")?;
+        within("patch", patch.nesting(), self.nesting.saturating_add(2), "levels of nesting")
     }
 
     /// Checks a batch: the number of its operations and their size together.

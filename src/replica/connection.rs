@@ -50,6 +50,8 @@ pub(crate) struct Replica {
 impl Replica {
     /// Opens the file, creating or migrating it; `new_client` gives a new file's client id.
     pub fn open(path: &Path, tuning: Tuning, new_client: impl FnOnce() -> [u8; 16]) -> Result<Replica> {
+        // Readers open the file anew, and the process may change its directory meanwhile.
+        let path = &if path.as_os_str().is_empty() { path.to_owned() } else { std::path::absolute(path)? };
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut writer = Connection::open_with_flags(path, flags)?;
         writer.busy_timeout(tuning.busy_timeout)?;
@@ -71,6 +73,11 @@ impl Replica {
     /// Where the file is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// How long to wait for another process.
+    pub fn patience(&self) -> Duration {
+        self.tuning.busy_timeout
     }
 
     /// What the server takes as of the last time that it was asked; the protocol's own limits before.

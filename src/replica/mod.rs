@@ -9,6 +9,7 @@ mod connection;
 pub(crate) mod items;
 mod schema;
 pub(crate) mod state;
+pub(crate) mod turn;
 
 pub(crate) use connection::{Replica, Tuning};
 pub(crate) use items::Item;

@@ -2,7 +2,7 @@
 
 use super::Store;
 use crate::error::Result;
-use crate::outbox::{Outcome, ledger, queue};
+use crate::outbox::{Outcome, RejectedOp, ledger, queue};
 use crate::protocol::{Json, Ref, Seq};
 use crate::replica::state::State;
 use crate::replica::{Items, KeyRange, collections, items};
@@ -77,6 +77,27 @@ impl Store {
             Some(queued) => Ok(Some(queued.outcome())),
             None => ledger::outcome(connection, op),
         })
+    }
+
+    /// Every rejected operation that the ledger still holds, the oldest first, with what the user meant by it.
+    ///
+    /// The item itself reads as the server has it: a rejected operation is no longer part of the view. Write again
+    /// what is still wanted, and let the rest go with [`Store::forget_rejection`].
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read.
+    pub fn rejections(&self) -> Result<Vec<RejectedOp>> {
+        self.replica.read(ledger::rejections)
+    }
+
+    /// Removes a rejected operation from the ledger, and its payload with it; whether it was there.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub fn forget_rejection(&self, op: Ref) -> Result<bool> {
+        self.replica.write(|connection| ledger::forget_rejection(connection, op))
     }
 
     /// Where the replica stands in the server's log: every entry at or below it is in what it reads.

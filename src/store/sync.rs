@@ -2,6 +2,7 @@
 
 use super::Store;
 use crate::error::Error;
+use crate::replica::turn;
 use crate::sync::{Direction, Engine, Progress, SyncReport};
 use crate::wire::Wire;
 use std::fmt;
@@ -56,7 +57,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// A [`WireError`](crate::wire::WireError) within [`Error::Wire`] after the tries that
+    /// [`Error::SyncedElsewhere`] when another store is syncing the same file. A [`WireError`](crate::wire::WireError) within [`Error::Wire`] after the tries that
     /// [`Options::retry`](crate::Options::retry) allows; errors of the file; [`Error::Diverged`]. Calling again goes on
     /// from where it stopped.
     pub fn sync(&self, wire: &dyn Wire) -> Result<SyncReport, SyncError> {
@@ -64,6 +65,8 @@ impl Store {
     }
 
     /// Like [`Store::sync`], and tells how far a bootstrap has come, on the calling thread, after each page.
+    ///
+    /// `progress` may read and write the store; a sync, push or pull from within it would wait for itself.
     ///
     /// # Errors
     ///
@@ -103,7 +106,11 @@ impl Store {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<SyncReport, SyncError> {
         let _one_at_a_time = self.syncing.lock();
-        let (report, result) = Engine::new(&self.replica, wire, &self.settings, progress).run(direction);
+        let taken = turn::take(self.replica.path(), self.replica.patience(), &*self.settings.environment);
+        let (report, result) = match taken {
+            Ok(_turn) => Engine::new(&self.replica, wire, &self.settings, progress).run(direction),
+            Err(error) => (SyncReport::default(), Err(error)),
+        };
         match result {
             Ok(()) => Ok(report),
             Err(error) => Err(SyncError(Box::new((error, report)))),

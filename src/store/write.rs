@@ -148,7 +148,7 @@ impl Store {
                 Ok(Some(self.put(connection, &limits, &write, None)?))
             })?;
             if let Some(op) = written {
-                self.prune_now_and_then(1)?;
+                self.prune_now_and_then(1);
                 return Ok(Some(op));
             }
         }
@@ -169,7 +169,7 @@ impl Store {
 
     fn write(&self, limits: &Limits, write: &Write) -> Result<Ref> {
         let op = self.replica.write(|connection| self.put(connection, limits, write, None))?;
-        self.prune_now_and_then(1)?;
+        self.prune_now_and_then(1);
         Ok(op)
     }
 
@@ -224,7 +224,7 @@ impl Store {
     }
 
     /// Keeps the ledger within its retention for a host that writes and never syncs.
-    pub(super) fn prune_now_and_then(&self, writes: u32) -> Result<()> {
+    pub(super) fn prune_now_and_then(&self, writes: u32) {
         if self.unpruned.fetch_add(writes, Ordering::Relaxed) + writes >= PRUNE_EVERY {
             self.unpruned.store(0, Ordering::Relaxed);
             let now = self.settings.environment.unix_ms();
@@ -232,7 +232,6 @@ impl Store {
             // The write before is stored whatever becomes of this.
             let _ = self.replica.write(|connection| ledger::prune(connection, &retention, now, PRUNE_ROWS));
         }
-        Ok(())
     }
 }
 

@@ -134,15 +134,20 @@ impl Engine<'_> {
             if self.settings.prefetch && next.page.is_some() {
                 let (wire, replica) = (self.wire, self.replica);
                 let (loaded, fetched) = std::thread::scope(|scope| {
-                    let fetch = scope.spawn(|| {
+                    let fetch = std::thread::Builder::new().spawn_scoped(scope, || {
                         // What cannot be moved now is moved later.
                         let _ = move_wal.then(|| replica.checkpoint());
                         wire.checkpoint(&next).ok().filter(|page| check_page(page, &next).is_ok())
                     });
-                    (self.load_page(&page, bootstrap), fetch.join())
+                    (self.load_page(&page, bootstrap), fetch.ok().map(|fetch| fetch.join()))
                 });
-                // A page that did not come, or is broken, is asked for again, and then its failure counts.
-                ahead = fetched.ok().flatten();
+                // A page that did not come (or could not be fetched for want of a thread), or is broken, is asked for
+                // again, and then its failure counts.
+                ahead = match fetched {
+                    Some(Ok(page)) => page,
+                    Some(Err(panic)) => std::panic::resume_unwind(panic),
+                    None => None,
+                };
                 unmoved += loaded?;
             } else {
                 if move_wal {
@@ -307,6 +312,9 @@ fn load_items(connection: &Connection, slice: &[CheckpointItem]) -> Result<u64> 
 fn check_page(page: &CheckpointPage, request: &CheckpointRequest) -> Result<()> {
     if page.next.is_some() && page.next == request.page {
         return Err(Error::protocol("a page of the checkpoint names itself as the next"));
+    }
+    if page.seq > i64::MAX as u64 {
+        return Err(Error::protocol(format!("the checkpoint has the seq {}", page.seq)));
     }
     for item in &page.items {
         if item.rev == 0 || item.rev > i64::MAX as u64 {

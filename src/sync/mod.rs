@@ -55,23 +55,19 @@ enum Halt {
     Bootstrap {
         reason: Reason,
         restored: Option<u64>,
-        why: String,
+        error: Error,
     },
 }
 
 impl From<Error> for Halt {
     fn from(error: Error) -> Halt {
-        match error {
-            Error::Diverged(why) => Halt::Bootstrap { reason: Reason::Diverged, restored: None, why },
-            Error::Wire(WireError::CursorExpired(expiry)) => {
-                let (reason, restored) = match expiry {
-                    Expiry::Rewound { restored } => (Reason::Rewound, restored),
-                    Expiry::Pruned | Expiry::Filter => (Reason::Expired, None),
-                };
-                Halt::Bootstrap { reason, restored, why: String::new() }
-            }
-            other => Halt::Error(other),
-        }
+        let (reason, restored) = match &error {
+            Error::Diverged(_) => (Reason::Diverged, None),
+            Error::Wire(WireError::CursorExpired(Expiry::Rewound { restored })) => (Reason::Rewound, *restored),
+            Error::Wire(WireError::CursorExpired(_)) => (Reason::Expired, None),
+            _ => return Halt::Error(error),
+        };
+        Halt::Bootstrap { reason, restored, error }
     }
 }
 
@@ -123,18 +119,17 @@ impl<'a> Engine<'a> {
             self.begin_bootstrap(Reason::Fresh, None)?;
         }
         loop {
-            let halt = match self.attempt(direction, up_to) {
+            let (reason, restored, error) = match self.attempt(direction, up_to) {
                 Ok(()) => break,
                 Err(Halt::Error(error)) => return Err(error),
-                Err(Halt::Bootstrap { reason, restored, why }) => (reason, restored, why),
+                Err(Halt::Bootstrap { reason, restored, error }) => (reason, restored, error),
             };
-            let (reason, restored, why) = halt;
             bootstraps += 1;
             if bootstraps > MOST_BOOTSTRAPS {
-                return Err(Error::Diverged(why));
+                return Err(error);
             }
             self.begin_bootstrap(reason, restored)?;
-            if reason == Reason::Diverged {
+            if let Error::Diverged(why) = error {
                 begun = Some(BootstrapReason::Diverged(why));
             }
         }
@@ -184,9 +179,9 @@ impl<'a> Engine<'a> {
         if self.replica.limits_asked() {
             return Ok(());
         }
-        let info = self.call(|wire| wire.info())?;
-        self.replica.write(|connection| store_limits(connection, &info.limits))?;
-        self.replica.set_limits(info.limits);
+        let limits = rebase::readable(self.call(|wire| wire.info())?.limits);
+        self.replica.write(|connection| store_limits(connection, &limits))?;
+        self.replica.set_limits(limits);
         Ok(())
     }
 

@@ -44,6 +44,7 @@ impl Engine<'_> {
             self.report.pulled += page.entries.len() as u64;
             match self.apply_page(&page, &request, life)? {
                 Applied::Whole if !page.more => return Ok(()),
+                Applied::SwappedIn => return Ok(()),
                 Applied::InDoubt => in_doubt = true,
                 // There is more, or another process pulled meanwhile: go on from where things are now.
                 Applied::Whole | Applied::Superseded => in_doubt = false,
@@ -60,6 +61,9 @@ impl Engine<'_> {
             let now = self.environment().unix_ms();
             let applied = self.replica.write(|connection| {
                 let mut state = State::load(connection)?;
+                if life == Life::Incoming && state.bootstrap.is_none() {
+                    return Ok(Err(Applied::SwappedIn));
+                }
                 let (cursor, position) = place(&state, life);
                 if cursor != asked.cursor {
                     return Ok(Err(Applied::Superseded));
@@ -106,6 +110,8 @@ enum Applied {
     Whole,
     /// The replica is no longer where the page begins.
     Superseded,
+    /// The checkpoint that the page is for is live already.
+    SwappedIn,
     /// The page leaves out the payload of an op that was sent since it was asked for, and has no answer.
     InDoubt,
 }

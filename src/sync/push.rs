@@ -173,17 +173,21 @@ impl Engine<'_> {
                         Said::Rejected(rejection) => rejection.seq.unwrap_or(0) <= position,
                         Said::Waits(_) | Said::Skipped => false,
                     };
-                if settles && queue::standing(connection, row.op_ref)?.is_none() {
-                    // Another process has settled it meanwhile.
+                if settles {
+                    // As it is now: a bootstrap gives its item another row.
+                    let Some(row) = queue::find(connection, row.op_ref)? else { continue };
+                    match said {
+                        Said::Rejected(rejection) => slice.settle_rejected(&row, &rejection)?,
+                        Said::Accepted(seq) => slice.settle_accepted(&row, seq)?,
+                        Said::Waits(_) | Said::Skipped => {}
+                    }
                     continue;
                 }
                 match said {
-                    Said::Accepted(seq) if settles => slice.settle_accepted(row, seq)?,
                     Said::Accepted(seq) => {
                         queue::record_answer(connection, row.id(), Answer::Accepted, Some(seq), None)?;
                         accepted += u64::from(self.counted_as(row.id()) != Answer::Accepted);
                     }
-                    Said::Rejected(rejection) if settles => slice.settle_rejected(row, &rejection)?,
                     Said::Rejected(rejection) => {
                         queue::record_answer(connection, row.id(), Answer::Rejected, rejection.seq, Some(&rejection))?;
                         rejected += u64::from(self.counted_as(row.id()) != Answer::Rejected);

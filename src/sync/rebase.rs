@@ -11,6 +11,19 @@ use rusqlite::Connection;
 /// low enough that no answer exhausts memory or a stack.
 const CONFIRMED: Limits = Limits { value: 64 << 20, nesting: 256, ..Limits::PROTOCOL };
 
+/// A server's limits, within what a replica can read back, and such that something can be written at all.
+pub(super) fn readable(limits: Limits) -> Limits {
+    Limits {
+        name: limits.name.max(1),
+        value: limits.value.clamp(1, CONFIRMED.value),
+        nesting: limits.nesting.clamp(1, CONFIRMED.nesting),
+        body: limits.body.max(1),
+        push_ops: limits.push_ops.max(1),
+        batch_ops: limits.batch_ops.max(1),
+        batch: limits.batch.max(1),
+    }
+}
+
 /// Checks a value that a server sent: its size, its nesting, and what the grammar alone lets through.
 pub(super) fn check_received(value: &Json) -> Result<(), JsonError> {
     if value.as_str().len() > CONFIRMED.value {

@@ -91,7 +91,14 @@ impl WireError {
     }
 
     /// Whether a push as a whole was refused for what is in it, so that a part of it may be taken (section 3).
+    ///
+    /// A 400 or 422 counts only with the protocol's own word for it: a captive portal or a firewall says 400 to
+    /// everything, and no operation may be given up for that. 413 is what a proxy with a lower limit says.
     pub(crate) fn refuses_content(&self) -> bool {
-        matches!(self, WireError::Refused { status: 400 | 413 | 422, .. })
+        match self {
+            WireError::Refused { status: 413, .. } => true,
+            WireError::Refused { status: 400 | 422, code, .. } => !code.is_empty(),
+            _ => false,
+        }
     }
 }

@@ -393,3 +393,26 @@ fn other_tags_than_before_load_a_checkpoint_like_an_expired_cursor() {
     assert_eq!(view(&store).into_keys().map(|(_, key)| key).collect::<Vec<_>>(), ["other"]);
     assert_eq!(store.client_id().unwrap(), before);
 }
+
+#[test]
+fn a_page_that_is_fetched_ahead_and_fails_is_asked_for_again() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    fill(&server, "c", 1_000);
+    let store = fleet.open_with("a", |options| {
+        options.prefetch = true;
+        options.checkpoint_items = 100;
+    });
+    let direct = server.wire();
+    let mut pages = 0;
+    let wire = FaultyWire::new(&direct, move |call| match call {
+        Call::Checkpoint(_) => {
+            pages += 1;
+            if pages % 3 == 2 { Fault::LoseAnswer } else { Fault::None }
+        }
+        _ => Fault::None,
+    });
+    let report = store.sync(&wire).unwrap();
+    assert_eq!((report.loaded, view(&store).len()), (1_000, 1_000));
+    let asked = wire.calls().iter().filter(|call| matches!(call, Call::Checkpoint(_))).count();
+    assert!(asked > 10, "some were asked for twice: {asked}");
+}

@@ -5,9 +5,10 @@ use serde_json::json;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
+use syncstore::environment::SystemEnvironment;
 use syncstore::protocol::{BatchId, ClientId, Format, Json, Op, OpKind, PushRequest, Ref};
 use syncstore::wire::Wire;
-use syncstore::{KeyRange, Outcome, Store};
+use syncstore::{KeyRange, Options, Outcome, Store};
 
 /// One batch on the server that gives all items the same value.
 fn write_together(server: &Arc<Server>, round: usize, items: usize) {
@@ -91,7 +92,12 @@ fn a_pull_of_a_hundred_thousand_entries_stops_neither_readers_nor_writers() {
 #[test]
 fn two_stores_on_one_file_lose_nothing() {
     let (fleet, server) = (Fleet::new(), Server::start());
-    let stores = [fleet.open("a"), fleet.open("a")];
+    // They take turns, for which time must pass.
+    let real = |options: &mut Options| {
+        options.environment = Arc::new(SystemEnvironment::default());
+        options.busy_timeout = Duration::from_secs(60);
+    };
+    let stores = [fleet.open_with("a", real), fleet.open_with("a", real)];
     stores[0].set("c", "list", &json!([])).unwrap();
     stores[0].sync(&server.wire()).unwrap();
     let threads: Vec<_> = stores
@@ -134,6 +140,25 @@ fn two_stores_on_one_file_lose_nothing() {
     let other = fleet.open("b");
     other.sync(&server.wire()).unwrap();
     assert_eq!(view(&other), view(&ended[0].0));
+}
+
+#[test]
+fn while_one_store_syncs_another_on_the_file_writes_and_does_not_sync() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let (store, other) = (fleet.open("a"), fleet.open("a"));
+    store.set("c", "k", &1).unwrap();
+    let direct = server.wire();
+    let wire = FaultyWire::new(&direct, |_| {
+        let error = other.sync(&direct).unwrap_err();
+        assert!(matches!(error.error(), syncstore::Error::SyncedElsewhere), "{error}");
+        assert!(error.error().is_transient());
+        other.set("c", "other", &json!({})).unwrap();
+        Fault::None
+    });
+    store.sync(&wire).unwrap();
+    assert!(wire.calls().len() > 2);
+    other.sync(&direct).unwrap();
+    assert_eq!((view(&store).len(), server.items().len()), (2, 2));
 }
 
 #[test]
@@ -190,6 +215,7 @@ fn a_pull_that_crosses_another_stores_push_is_no_divergence() {
             pulls += 1;
             if pulls == 1 {
                 // Asked before the op was sent, answered after it was committed.
+                fleet.lift_lock("a");
                 asked.send(()).unwrap();
                 wait_committed.recv().unwrap();
             }

@@ -343,8 +343,10 @@ fn a_page_for_a_cursor_that_another_store_moved_on_from_is_not_applied() {
     let append =
         |seq, from| patch_entry(seq, foreign(seq), "c", "k", json!([{"op": "add", "path": "/-", "value": seq}]), from);
     let wire = ScriptedWire::new();
+    let lock = fleet.path("a-sync");
     wire.on_pull(move |request| {
-        // While this answer is under way, the other store reads further.
+        // While this answer is under way, the other store reads further, on a file system without locks.
+        std::fs::remove_file(&lock).unwrap();
         let quicker = ScriptedWire::new();
         quicker.on_pull_page(vec![append(4, 3), append(5, 4)]);
         other.pull(&quicker).unwrap();

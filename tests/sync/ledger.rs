@@ -215,3 +215,45 @@ fn what_the_server_publishes_is_what_the_store_refuses() {
     let store = fleet.open("a");
     assert!(matches!(store.set("c", "k", &"123456789"), Err(Error::Limit(_))));
 }
+
+#[test]
+fn a_rejected_op_is_listed_with_what_was_meant_until_it_is_forgotten() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let (ours, theirs) = (fleet.open("a"), fleet.open("b"));
+    ours.set("careful", "k", &0).unwrap();
+    ours.sync(&server.wire()).unwrap();
+    theirs.sync(&server.wire()).unwrap();
+    theirs.set("careful", "k", &"theirs").unwrap();
+    theirs.sync(&server.wire()).unwrap();
+    let op = ours.set("careful", "k", &"ours").unwrap();
+    ours.sync(&server.wire()).unwrap();
+    drop(ours);
+    let ours = fleet.open("a");
+    let listed = ours.rejections().unwrap();
+    assert_eq!(listed.len(), 1);
+    assert_eq!((listed[0].op_ref, listed[0].collection.as_str(), listed[0].key.as_str()), (op, "careful", "k"));
+    assert_eq!((listed[0].payload.as_deref(), listed[0].base), (Some(r#""ours""#), Some(1)));
+    assert_eq!(listed[0].rejection.code, Code::STALE);
+    assert!(ours.forget_rejection(op).unwrap());
+    assert!(!ours.forget_rejection(op).unwrap());
+    assert_eq!((ours.rejections().unwrap().len(), ours.outcome(op).unwrap()), (0, None));
+}
+
+#[test]
+fn a_sliders_folds_do_not_push_out_a_rejection() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let few = Retention { age: None, outcomes: Some(5) };
+    let (ours, theirs) = (fleet.open_with("a", |options| options.retention = few), fleet.open("b"));
+    ours.set("careful", "k", &0).unwrap();
+    ours.sync(&server.wire()).unwrap();
+    theirs.sync(&server.wire()).unwrap();
+    theirs.set("careful", "k", &1).unwrap();
+    theirs.sync(&server.wire()).unwrap();
+    let op = ours.set("careful", "k", &2).unwrap();
+    ours.sync(&server.wire()).unwrap();
+    for step in 0..3_000 {
+        ours.set("c", "slider", &step).unwrap();
+    }
+    ours.sync(&server.wire()).unwrap();
+    assert!(matches!(ours.outcome(op).unwrap(), Some(Outcome::Rejected(_))));
+}

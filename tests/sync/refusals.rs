@@ -47,9 +47,11 @@ fn a_poison_op_among_a_thousand_is_rejected_and_the_rest_arrive() {
 /// Refuses every push that holds an op of this key, as a proxy or a server does that looks at the whole.
 fn refusing<'a>(inner: &'a dyn syncstore::wire::Wire, key: &'static str, status: u16) -> FaultyWire<'a> {
     FaultyWire::new(inner, move |call| match call {
-        Call::Push(request) if request.ops.iter().any(|op| op.key == key) => {
-            Fault::Fail(WireError::Refused { status, code: String::new(), message: format!("refused with {status}") })
-        }
+        Call::Push(request) if request.ops.iter().any(|op| op.key == key) => Fault::Fail(WireError::Refused {
+            status,
+            code: "invalid".into(),
+            message: format!("refused with {status}"),
+        }),
         _ => Fault::None,
     })
 }
@@ -192,7 +194,7 @@ fn an_op_refused_alone_that_had_arrived_before_is_corrected_by_the_log() {
     store.sync(&server.wire()).unwrap();
     let op = store.set("c", "k", &1).unwrap();
     let direct = server.wire();
-    let refused = Fault::Fail(WireError::Refused { status: 422, code: String::new(), message: "no".into() });
+    let refused = Fault::Fail(WireError::Refused { status: 422, code: "invalid".into(), message: "no".into() });
     let wire = FaultyWire::pushes(&direct, [Fault::LoseAnswer, refused]);
     store.sync(&wire).unwrap_err();
     store.sync(&wire).unwrap();
@@ -245,4 +247,26 @@ fn a_replica_that_belongs_to_another_user_is_refused_and_keeps_what_it_has() {
     assert_eq!((store.outcome(op).unwrap(), get(&store, "c", "k")), (Some(Outcome::InFlight), Some(json!(2))));
     store.sync(&server.wire()).unwrap();
     assert_eq!(server.value("c", "k"), Some(json!(2)));
+}
+
+#[test]
+fn a_firewall_that_refuses_everything_costs_no_op() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let store = fleet.open("a");
+    store.sync(&server.wire()).unwrap();
+    for n in 0..10 {
+        store.set("c", &format!("k{n}"), &n).unwrap();
+    }
+    let direct = server.wire();
+    for status in [400, 422] {
+        let wire = FaultyWire::new(&direct, move |call| match call {
+            Call::Push(_) => Fault::Fail(WireError::Refused { status, code: String::new(), message: String::new() }),
+            _ => Fault::None,
+        });
+        let error = store.sync(&wire).unwrap_err();
+        assert!(matches!(error.error(), syncstore::Error::Wire(WireError::Refused { .. })), "{error}");
+        assert_eq!((error.report().rejected, store.pending_count().unwrap()), (0, 10));
+    }
+    store.sync(&direct).unwrap();
+    assert_eq!((server.items().len(), store.pending_count().unwrap()), (10, 0));
 }
