@@ -51,18 +51,8 @@ impl Hosted {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64;
         for start in (0..count).step_by(1_000) {
             let ops = (start..count.min(start + 1_000)).map(|n| Op {
-                op_ref: Ref::from_parts((now << 12) + n as i64, n as u64),
-                kind: OpKind::Set,
-                collection: "docs".into(),
-                key: key(n),
                 value: Some(Json::parse(&document(n)).unwrap()),
-                patch: None,
-                base: None,
-                batch: None,
-                of: None,
-                index: None,
-                relation: None,
-                tag: None,
+                ..Op::new(Ref::from_parts((now << 12) + n as i64, n as u64), OpKind::Set, "docs", key(n))
             });
             let request = PushRequest { client, cursor: None, ops: ops.collect() };
             self.server.service().push(database, &caller, request).unwrap();

@@ -109,18 +109,9 @@ mod tests {
             client: ClientId::from_random(7),
             cursor: None,
             ops: vec![Op {
-                op_ref: Ref::from_parts(1, 1),
-                kind: OpKind::Set,
-                collection: "c".into(),
-                key: "k\0".into(),
                 value: Some(Json::parse(value).unwrap()),
-                patch: None,
                 base: Some(0),
-                batch: None,
-                of: None,
-                index: None,
-                relation: None,
-                tag: None,
+                ..Op::new(Ref::from_parts(1, 1), OpKind::Set, "c", "k\0")
             }],
         }
     }

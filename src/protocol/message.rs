@@ -78,6 +78,24 @@ pub struct Op {
 }
 
 impl Op {
+    /// An op on an item's value, without payload, base and batch.
+    pub fn new(op_ref: Ref, kind: OpKind, collection: impl Into<String>, key: impl Into<String>) -> Op {
+        Op {
+            op_ref,
+            kind,
+            collection: collection.into(),
+            key: key.into(),
+            value: None,
+            patch: None,
+            base: None,
+            batch: None,
+            of: None,
+            index: None,
+            relation: None,
+            tag: None,
+        }
+    }
+
     /// What the op does to the item's value.
     ///
     /// Fails when the payload that its kind asks for is missing, and for an op on another resource.

@@ -38,18 +38,12 @@ impl Outgoing {
             OpKind::Delete => (None, None),
         };
         Ok(Op {
-            op_ref: self.row.op_ref,
-            kind: self.row.payload.kind,
-            collection: self.collection.clone(),
-            key: self.key.clone(),
             value,
             patch,
             base: self.row.base,
             batch: self.row.batch.map(|(id, _)| id),
             of: self.row.batch.map(|(_, of)| of),
-            index: None,
-            relation: None,
-            tag: None,
+            ..Op::new(self.row.op_ref, self.row.payload.kind, self.collection.clone(), self.key.clone())
         })
     }
 }

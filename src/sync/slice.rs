@@ -127,7 +127,6 @@ impl<'a> Slice<'a> {
         let (collection, key) = entry.item().map_err(|error| broken(entry, error))?;
         let at = self.touch(collection, key)?;
         let before = self.items[&at].rev;
-        let sent;
         let change = if entry.as_sent {
             // The server compares a repeated op with what it committed, so an answered op is the committed one.
             // One without an answer may be another op under the same ref: this file, or the one it was copied
@@ -135,8 +134,7 @@ impl<'a> Slice<'a> {
             let Some(op) = own.filter(|op| op.answer == Answer::Accepted) else {
                 return Err(diverged(entry, "it is said to be this replica's own, which knows nothing of it"));
             };
-            sent = op.payload.clone();
-            sent
+            op.payload.clone()
         } else {
             payload(entry)?
         };
@@ -145,20 +143,8 @@ impl<'a> Slice<'a> {
             return Err(diverged(entry, &format!("it follows rev {from} of the item; the replica has {before}")));
         }
         let sole_op = own.is_some() && self.items[&at].row.is_some_and(|row| row.pending == 1);
-        let after = match change.kind {
-            OpKind::Set => change.text,
-            OpKind::Delete => None,
-            OpKind::Patch => {
-                let confirmed = self.confirmed(&at)?;
-                apply_payload(confirmed.as_deref(), &change)
-                    .map_err(|error| diverged(entry, &format!("its patch does not apply: {error}")))?
-            }
-        };
-        let touched = self.touched(&at)?;
-        touched.view_is_base = entry.as_sent && change.kind == OpKind::Set && sole_op;
-        touched.rev = if after.is_some() { rev_after(entry) } else { 0 };
-        touched.base = Base::Known(after);
-        Ok(())
+        self.touched(&at)?.view_is_base = entry.as_sent && change.kind == OpKind::Set && sole_op;
+        self.move_base(&at, entry, change)
     }
 
     /// Moves an item of a checkpoint on by one entry (section 5, step 2): what its page already held, or held
@@ -182,16 +168,18 @@ impl<'a> Slice<'a> {
             let from = entry.from.unwrap_or(0);
             return Err(diverged(entry, &format!("it follows rev {from} of the item; the checkpoint has {before}")));
         }
+        self.move_base(&at, entry, change)
+    }
+
+    /// Takes a committed change into the base of a touched item.
+    fn move_base(&mut self, at: &(i64, String), entry: &Entry, change: Payload) -> Result<()> {
         let after = match change.kind {
             OpKind::Set => change.text,
             OpKind::Delete => None,
-            OpKind::Patch => {
-                let confirmed = self.confirmed(&at)?;
-                apply_payload(confirmed.as_deref(), &change)
-                    .map_err(|error| diverged(entry, &format!("its patch does not apply: {error}")))?
-            }
+            OpKind::Patch => apply_payload(self.confirmed(at)?.as_deref(), &change)
+                .map_err(|error| diverged(entry, &format!("its patch does not apply: {error}")))?,
         };
-        let touched = self.touched(&at)?;
+        let touched = self.touched(at)?;
         touched.rev = if after.is_some() { rev_after(entry) } else { 0 };
         touched.base = Base::Known(after);
         Ok(())

@@ -17,18 +17,8 @@ fn fill(server: &Arc<Server>, collection: &str, count: u64) {
     let ops: Vec<u64> = (0..count).collect();
     for chunk in ops.chunks(1_000) {
         let ops = chunk.iter().map(|n| Op {
-            op_ref: Ref::from_parts(start + *n as i64, *n),
-            kind: OpKind::Set,
-            collection: collection.into(),
-            key: format!("k{n:06}"),
             value: Some(serde_json::from_value(json!({"n": n, "title": "an item", "tags": ["a", "b"]})).unwrap()),
-            patch: None,
-            base: None,
-            batch: None,
-            of: None,
-            index: None,
-            relation: None,
-            tag: None,
+            ..Op::new(Ref::from_parts(start + *n as i64, *n), OpKind::Set, collection, format!("k{n:06}"))
         });
         let answer = wire.push(&PushRequest { client, cursor: None, ops: ops.collect() }).unwrap();
         assert!(answer.results.iter().all(|result| result.seq.is_some()));

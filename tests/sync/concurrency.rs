@@ -13,18 +13,15 @@ use syncstore::{KeyRange, Options, Outcome, Store};
 /// One batch on the server that gives all items the same value.
 fn write_together(server: &Arc<Server>, round: usize, items: usize) {
     let ops = (0..items).map(|n| Op {
-        op_ref: Ref::from_parts(crate::support::scripted::foreign(0).order() + (round * items + n) as i64, 1),
-        kind: OpKind::Set,
-        collection: "c".into(),
-        key: format!("k{n:05}"),
         value: Some(Json::from_value(&json!(round))),
-        patch: None,
-        base: None,
         batch: Some(BatchId::from_random(round as u128)),
         of: Some(items as u32),
-        index: None,
-        relation: None,
-        tag: None,
+        ..Op::new(
+            Ref::from_parts(crate::support::scripted::foreign(0).order() + (round * items + n) as i64, 1),
+            OpKind::Set,
+            "c",
+            format!("k{n:05}"),
+        )
     });
     let request = PushRequest { client: ClientId::from_random(5), cursor: None, ops: ops.collect() };
     let answer = server.wire().push(&request).unwrap();

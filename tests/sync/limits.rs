@@ -13,18 +13,8 @@ const FORMATS: [Option<Format>; 3] = [None, Some(Format::Json), Some(Format::Mes
 /// What the server itself says of an op that no store would have let pass.
 fn server_says(server: &Arc<Server>, n: u64, collection: &str, key: &str, value: &str) -> Option<Code> {
     let op = Op {
-        op_ref: Ref::from_parts(foreign(0).order() + n as i64, n),
-        kind: OpKind::Set,
-        collection: collection.into(),
-        key: key.into(),
         value: Some(Json::parse(value).unwrap()),
-        patch: None,
-        base: None,
-        batch: None,
-        of: None,
-        index: None,
-        relation: None,
-        tag: None,
+        ..Op::new(Ref::from_parts(foreign(0).order() + n as i64, n), OpKind::Set, collection, key)
     };
     let request = PushRequest { client: ClientId::from_random(77), cursor: None, ops: vec![op] };
     let result = server.wire().push(&request).unwrap().results.remove(0);
@@ -143,18 +133,9 @@ fn a_batch_holds_ten_thousand_ops_and_eight_mebibytes_and_no_more() {
     assert_eq!(store.pending_count().unwrap(), 0);
     let ops: Vec<Op> = (0..2)
         .map(|n| Op {
-            op_ref: Ref::from_parts(foreign(0).order() + n, 1),
-            kind: OpKind::Delete,
-            collection: "c".into(),
-            key: "k".into(),
-            value: None,
-            patch: None,
-            base: None,
             batch: Some(BatchId::from_random(1)),
             of: Some(10_001),
-            index: None,
-            relation: None,
-            tag: None,
+            ..Op::new(Ref::from_parts(foreign(0).order() + n, 1), OpKind::Delete, "c", "k")
         })
         .collect();
     let answer = server.wire().push(&PushRequest { client: ClientId::from_random(9), cursor: None, ops }).unwrap();

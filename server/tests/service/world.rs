@@ -101,20 +101,7 @@ impl World {
     }
 
     fn op(&self, kind: OpKind, key: &str) -> Op {
-        Op {
-            op_ref: self.new_ref(),
-            kind,
-            collection: "c".into(),
-            key: key.into(),
-            value: None,
-            patch: None,
-            base: None,
-            batch: None,
-            of: None,
-            index: None,
-            relation: None,
-            tag: None,
-        }
+        Op::new(self.new_ref(), kind, "c", key)
     }
 
     pub fn try_push(&self, client: u128, ops: &[Op]) -> Result<PushResponse, ServiceError> {
