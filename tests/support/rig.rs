@@ -183,6 +183,8 @@ all_tags = true
 /// A replica that tries each request once, so that a test sees each failure.
 pub fn options() -> Options {
     let mut options = Options::default();
+    // Requests in an order that a test can script.
+    options.prefetch = false;
     options.retry = RetryPolicy::never();
     options
 }
