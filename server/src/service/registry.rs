@@ -33,8 +33,9 @@ struct Place {
 const PREFIX: &str = "db-";
 const SUFFIX: &str = ".sqlite";
 
-// What nests deeper than this could exhaust the stack of a thread that reads it.
-const MOST_NESTING: usize = 400;
+// A client refuses to store a value that nests deeper than 256, so no such value may be committed; and what nests much
+// deeper could exhaust the stack of a thread that reads it.
+const MOST_NESTING: usize = 200;
 
 fn is_name(name: &str) -> bool {
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
