@@ -236,6 +236,9 @@ impl Transaction for SqliteTransaction<'_> {
     fn update_batch(&mut self, row: &BatchRow) -> Stored<()> {
         batches::update(&self.transaction, row)
     }
+    fn hand_over(&mut self, batch: BatchKey, to: ClientKey, into: Option<BatchKey>) -> Stored<()> {
+        batches::hand_over(&self.transaction, batch, to, into)
+    }
     fn stage(&mut self, batch: BatchKey, op: &PendingOp) -> Stored<()> {
         batches::stage(&self.transaction, batch, op)
     }
