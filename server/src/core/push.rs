@@ -247,12 +247,13 @@ impl<'a, T: Transaction> Push<'a, T> {
 
     /// Applies an op in the place `seq` and appends its entry, or says why not, having changed nothing.
     pub fn apply(&mut self, op: &Proposal<'_>, seq: Seq, batch: Option<BatchId>) -> Stored<Result<(), Rejection>> {
-        let collection = match op.kind {
-            OpKind::Patch => match self.transaction.find_collection(op.collection)? {
-                Some(collection) => collection,
-                None => return Ok(Err(missing())),
-            },
-            OpKind::Set | OpKind::Delete => self.transaction.collection(op.collection)?,
+        // Collections stay for ever, so none is made for an op that is rejected. (A delete's entry needs one.)
+        let based = op.base.is_some_and(|base| base > 0) && self.rules.policy(op.collection) != Policy::Accept;
+        let collection = match (self.transaction.find_collection(op.collection)?, op.kind) {
+            (Some(collection), _) => collection,
+            (None, OpKind::Patch) => return Ok(Err(missing())),
+            (None, OpKind::Set) if based => return Ok(Err(stale(None, op.base))),
+            (None, OpKind::Set | OpKind::Delete) => self.transaction.collection(op.collection)?,
         };
         let head = self.transaction.item(collection, op.key)?;
         if head.is_none() && op.kind == OpKind::Patch {

@@ -157,3 +157,16 @@ fn a_history_of_too_many_bytes_is_not_read_and_the_servers_value_wins() {
         assert!(item.ends_with(&format!(r#"y","mine":{mine}}}"#)), "{}", &item[item.len() - 20..]);
     }
 }
+
+#[test]
+fn a_set_that_is_stale_leaves_no_collection_behind() {
+    for policy in [strict, merging] {
+        let world = World::with(policy);
+        assert_eq!(words(&world.push(1, &[based(world.set("a", "1"), 7)])), ["rejected 1 stale"]);
+        let file = rusqlite::Connection::open(world.dir.path().join(format!("db-{DB}.sqlite"))).unwrap();
+        let count = || file.query_row("SELECT count(*) FROM collections", [], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(count(), 0);
+        world.accept(1, based(world.set("a", "1"), 0));
+        assert_eq!(count(), 1);
+    }
+}
