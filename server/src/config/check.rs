@@ -225,6 +225,13 @@ token = "m3trics"
             ("log_retention = 5000", "log_retention = 0", "limits.log_retention: 0 is not between"),
             ("log_retention = 5000", "log_retention = -1", "line 19: "),
             ("log_retention = 5000", "ref_days = 89", "limits.ref_days: 89 is not between 90"),
+            (
+                "log_retention = 5000",
+                "value = 16777217\nbody = 99999999",
+                "limits.value: 16777217 is not between 1 and",
+            ),
+            ("log_retention = 5000", "value = 4096\nbody = 4096", "limits.value: 4096 is not less than limits.body"),
+            ("log_retention = 5000", "body = 4096", "limits.value: 1048576 is not less than limits.body"),
             ("m3trics", "", "metrics.token: "),
             ("[metrics]", "[metric]", "line 21: unknown field `metric`"),
         ] {

@@ -15,7 +15,7 @@ pub struct ServerLimits {
     pub body: usize,
     /// Bytes of all bodies that are held at a time; beyond, requests are answered 503 (256 MiB).
     pub body_memory: usize,
-    /// Bytes of an item's value as JSON (1 MiB).
+    /// Bytes of an item's value as JSON (1 MiB); at most 16 MiB, and less than `body`.
     pub value: usize,
     /// Ops of one push (1,000).
     pub push_ops: usize,
@@ -117,6 +117,8 @@ impl ServerLimits {
         let within = |field: &str, value: u64, least: u64| {
             let most = match field {
                 "log_retention" => 1 << 40,
+                // A client refuses an answer above 64 MiB, inflated: a value must fit into one with all its escapes.
+                "value" => 16 << 20,
                 _ if field.ends_with("_days") || field.ends_with("_hours") || field.ends_with("_seconds") => 1_000_000,
                 _ => 1 << 30,
             };
@@ -129,6 +131,11 @@ impl ServerLimits {
         within("body", self.body as u64, 1024)?;
         within("body_memory", self.body_memory as u64, 1024)?;
         within("value", self.value as u64, 1)?;
+        // Else no push could carry the value that the limit allows.
+        if self.value >= self.body {
+            let message = format!("{} is not less than limits.body, {}", self.value, self.body);
+            return Err(ConfigError::Value { field: "limits.value".into(), message });
+        }
         within("push_ops", self.push_ops as u64, 1)?;
         within("batch_ops", self.batch_ops as u64, 1)?;
         within("batch", self.batch as u64, 1)?;

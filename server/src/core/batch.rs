@@ -3,7 +3,9 @@
 use super::Rules;
 use super::examine::{Proposal, rejection};
 use super::push::{Item, Push, rejected, result};
-use crate::storage::{BatchKey, BatchRow, BatchState, ClientKey, PendingOp, RefState, Rejection, Stored, Transaction};
+use crate::storage::{
+    BatchKey, BatchRow, BatchState, ClientKey, PendingOp, RefState, Rejection, StorageError, Stored, Transaction,
+};
 use std::collections::{HashMap, HashSet};
 use syncstore::protocol::{BatchId, Code, Op, OpResult, PushOutcome, Ref};
 
@@ -82,6 +84,44 @@ impl<T: Transaction> Push<'_, T> {
         self.transaction.update_batch(&row)?;
         self.settled(row.batch, &ops, answers);
         Ok(())
+    }
+
+    /// Makes the batch of an op the present client's, which repeats it after `from`, another client of the user, has had
+    /// it staged: the replica has a new client id, and what it sends of the batch from now on must meet what it has sent.
+    pub fn take_over(&mut self, op: &Op, from: ClientKey) -> Stored<OpResult> {
+        let staged = result(op.op_ref, PushOutcome::Staged, None);
+        let Some(batch) = op.batch else { return Ok(staged) };
+        let theirs = self.transaction.batch(from, &batch)?.filter(|row| row.state == BatchState::Staged);
+        let Some(theirs) = theirs else { return Ok(staged) };
+        let own = self.transaction.batch(self.client, &batch)?;
+        // Another batch under the same id: what is staged stays and expires.
+        if own.is_some_and(|own| own.state == BatchState::Done) {
+            return Ok(staged);
+        }
+        self.transaction.hand_over(theirs.key, self.client, own.map(|own| own.key))?;
+        let row = match own {
+            None => BatchRow { client: self.client, ..theirs },
+            Some(own) => BatchRow {
+                ops: own.ops.saturating_add(theirs.ops),
+                bytes: own.bytes.saturating_add(theirs.bytes),
+                state: BatchState::Staged,
+                ..own
+            },
+        };
+        self.transaction.update_batch(&row)?;
+        let limits = &self.rules.limits;
+        let bytes = usize::try_from(row.bytes).unwrap_or(usize::MAX);
+        let fits = row.of == theirs.of && row.ops <= row.of && limits.check_batch(row.ops as usize, bytes).is_ok();
+        // The answer for this op is written into its place like those of the ops before it.
+        self.results.push(staged);
+        if own.is_some_and(|own| own.state == BatchState::Failed) || (own.is_some() && !fits) {
+            self.fail_batch(batch, row.of)?;
+        } else if row.ops == row.of {
+            self.complete(row)?;
+        } else {
+            self.hold()?;
+        }
+        self.results.pop().ok_or_else(|| StorageError::corrupt("a result went missing"))
     }
 
     /// Rejects what has come of a batch because of an op that is not among it, and whatever will come of it.

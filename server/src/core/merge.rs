@@ -17,6 +17,10 @@ pub struct Touched(Vec<Vec<String>>);
 // How far back the log is followed for one op; beyond that everything counts as touched.
 const MOST_ENTRIES: usize = 1_000;
 
+// The most bytes of payload that are held for one op, on the one thread that writes; beyond that everything counts
+// as touched.
+const MOST_BYTES: usize = 16 << 20;
+
 impl Touched {
     fn everything() -> Touched {
         Touched(vec![Vec::new()])
@@ -35,7 +39,7 @@ impl Touched {
     /// Replays the item's entries since `base` from the log.
     ///
     /// Where the log no longer reaches back to a full value at or before `base`, what has changed cannot be known, and
-    /// everything counts as touched: the server's value wins.
+    /// everything counts as touched: the server's value wins. So it does where that is too far, or too much to read.
     pub fn since<T: Transaction>(
         transaction: &T,
         head: &ItemHead,
@@ -44,11 +48,16 @@ impl Touched {
         limits: &Limits,
     ) -> Stored<Touched> {
         let mut entries = Vec::new();
+        let mut bytes = 0;
         let mut seq = head.rev;
         loop {
             let Some(entry) = transaction.entry(seq)? else { return Ok(Touched::everything()) };
             let (from, whole) = (entry.from, entry.kind == OpKind::Set);
             let reached = whole && (seq <= base || from == 0);
+            bytes += entry.payload.as_ref().map_or(0, |payload| payload.as_str().len());
+            if bytes > MOST_BYTES {
+                return Ok(Touched::everything());
+            }
             entries.push(entry);
             if reached {
                 break;

@@ -48,9 +48,7 @@ pub fn push(
         held: HashMap::new(),
         results: Vec::with_capacity(ops),
     };
-    for (collection, key, batch) in push.transaction.staged_items(client)? {
-        push.held.insert((collection.into(), key.into()), batch);
-    }
+    push.hold()?;
     for op in &request.ops {
         let result = push.decide(op)?;
         push.results.push(result);
@@ -159,6 +157,14 @@ impl<'a, T: Transaction> Push<'a, T> {
         }
     }
 
+    /// Holds the items of the client's staged ops.
+    pub fn hold(&mut self) -> Stored<()> {
+        for (collection, key, batch) in self.transaction.staged_items(self.client)? {
+            self.held.insert((collection.into(), key.into()), batch);
+        }
+        Ok(())
+    }
+
     /// Rejects an op without recording anything: it would be rejected again in the same way.
     fn refuse(&mut self, op: &'a Op, why: Rejection) -> Stored<OpResult> {
         self.failed.insert((op.collection.as_str().into(), op.key.as_str().into()));
@@ -189,6 +195,7 @@ impl<'a, T: Transaction> Push<'a, T> {
         }
         match known.state {
             RefState::Accepted => Ok(result(op.op_ref, PushOutcome::Accepted, Some(known.seq))),
+            RefState::Staged if known.client != self.client => self.take_over(op, known.client),
             RefState::Staged => Ok(result(op.op_ref, PushOutcome::Staged, None)),
             RefState::Rejected => {
                 let reason = self.transaction.rejection(known.seq)?;
@@ -240,12 +247,13 @@ impl<'a, T: Transaction> Push<'a, T> {
 
     /// Applies an op in the place `seq` and appends its entry, or says why not, having changed nothing.
     pub fn apply(&mut self, op: &Proposal<'_>, seq: Seq, batch: Option<BatchId>) -> Stored<Result<(), Rejection>> {
-        let collection = match op.kind {
-            OpKind::Patch => match self.transaction.find_collection(op.collection)? {
-                Some(collection) => collection,
-                None => return Ok(Err(missing())),
-            },
-            OpKind::Set | OpKind::Delete => self.transaction.collection(op.collection)?,
+        // Collections stay for ever, so none is made for an op that is rejected. (A delete's entry needs one.)
+        let based = op.base.is_some_and(|base| base > 0) && self.rules.policy(op.collection) != Policy::Accept;
+        let collection = match (self.transaction.find_collection(op.collection)?, op.kind) {
+            (Some(collection), _) => collection,
+            (None, OpKind::Patch) => return Ok(Err(missing())),
+            (None, OpKind::Set) if based => return Ok(Err(stale(None, op.base))),
+            (None, OpKind::Set | OpKind::Delete) => self.transaction.collection(op.collection)?,
         };
         let head = self.transaction.item(collection, op.key)?;
         if head.is_none() && op.kind == OpKind::Patch {

@@ -20,6 +20,8 @@ const SLOWEST_RATE: u64 = 1024;
 // Smaller answers gain nothing by compression.
 const SMALLEST_GZIP: usize = 1024;
 
+const INFLATED_PIECE: usize = 64 << 10;
+
 // How much of a refused body is read and thrown away, so that a client that writes before it reads
 // finds the answer rather than a reset connection.
 const LARGEST_DISCARD: usize = 64 << 20;
@@ -36,7 +38,7 @@ pub(crate) struct BodyLimits {
     pub(crate) memory: Arc<Semaphore>,
 }
 
-/// A body as it was sent, and its share of the memory for bodies.
+/// A body as it was sent or inflated, and its share of the memory for bodies.
 #[derive(Debug)]
 pub(crate) struct Held {
     pub(crate) bytes: Bytes,
@@ -74,9 +76,12 @@ impl BodyLimits {
                     return Err(Refusal::too_large(self.size));
                 }
                 // By what has come, not by what is declared: a promise of many bytes costs nothing.
-                let Ok(more) = self.memory.clone().try_acquire_many_owned(data.len() as u32) else {
-                    discard(body).await;
-                    return Err(Refusal::unavailable("too many bodies come at a time", Duration::from_secs(1)));
+                let more = match self.share(data.len()) {
+                    Ok(more) => more,
+                    Err(refusal) => {
+                        discard(body).await;
+                        return Err(refusal);
+                    }
                 };
                 match &mut share {
                     Some(share) => share.merge(more),
@@ -90,12 +95,31 @@ impl BodyLimits {
         }
     }
 
-    /// Inflates a gzip body; 413 as soon as it grows past the limit, 400 when it is no gzip.
-    pub(crate) fn inflate(&self, gzip: &[u8]) -> Result<Vec<u8>, Refusal> {
-        let mut plain = Vec::with_capacity(gzip.len().saturating_mul(4).min(self.size));
+    /// Inflates a gzip body, which stays held; 413 as soon as it grows past the limit, 400 when it is no gzip, 503 when
+    /// others have all the memory.
+    pub(crate) fn inflate(&self, held: &Held) -> Result<Held, Refusal> {
+        let gzip = &held.bytes[..];
+        // What is inflated piece by piece takes its share piece by piece: an estimate would refuse what fits.
+        let mut plain = Vec::new();
+        let mut share = self.share(0)?;
         let mut reader = MultiGzDecoder::new(gzip).take(self.size as u64 + 1);
-        reader.read_to_end(&mut plain).map_err(|_| Refusal::malformed("the body is not valid gzip"))?;
-        if plain.len() > self.size { Err(Refusal::too_large(self.size)) } else { Ok(plain) }
+        let mut piece = vec![0; INFLATED_PIECE];
+        loop {
+            let read = reader.read(&mut piece).map_err(|_| Refusal::malformed("the body is not valid gzip"))?;
+            if read == 0 {
+                return Ok(Held { bytes: Bytes::from(plain), _share: Some(share) });
+            }
+            if read > self.size - plain.len() {
+                return Err(Refusal::too_large(self.size));
+            }
+            share.merge(self.share(read)?);
+            plain.extend_from_slice(&piece[..read]);
+        }
+    }
+
+    fn share(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
+        let share = u32::try_from(bytes).ok().and_then(|bytes| self.memory.clone().try_acquire_many_owned(bytes).ok());
+        share.ok_or_else(|| Refusal::unavailable("too many bodies come at a time", Duration::from_secs(1)))
     }
 }
 
@@ -131,7 +155,7 @@ mod tests {
     use super::*;
 
     fn limits(size: usize) -> BodyLimits {
-        BodyLimits { size, pause: Duration::from_secs(5), memory: Arc::new(Semaphore::new(1000)) }
+        BodyLimits { size, pause: Duration::from_secs(5), memory: Arc::new(Semaphore::new(100_000)) }
     }
 
     fn read(limits: BodyLimits, body: Body) -> Result<Bytes, Refusal> {
@@ -188,13 +212,30 @@ mod tests {
         assert_eq!(limits.read(Body::from("abcd"), false).await.unwrap().bytes, "abcd");
     }
 
+    #[tokio::test]
+    async fn an_inflated_body_has_its_share_of_the_memory_too() {
+        let plain = b"syncstore ".repeat(20_000);
+        let gzip = deflate(&plain).unwrap();
+        let memory = Arc::new(Semaphore::new(gzip.len() + plain.len()));
+        let limits = BodyLimits { memory: memory.clone(), ..limits(plain.len()) };
+        let sent = limits.read(Body::from(gzip.clone()), false).await.unwrap();
+        let inflated = limits.inflate(&sent).unwrap();
+        assert_eq!((inflated.bytes.len(), memory.available_permits()), (plain.len(), 0));
+        drop(inflated);
+        let other = limits.read(Body::from("a"), false).await.unwrap();
+        assert_eq!(limits.inflate(&sent).unwrap_err().status, StatusCode::SERVICE_UNAVAILABLE);
+        drop((sent, other));
+        assert_eq!(memory.available_permits(), gzip.len() + plain.len(), "what was refused has given all back");
+    }
+
     #[test]
     fn gzip_goes_both_ways() {
         let plain = b"syncstore ".repeat(1000);
         let gzip = deflate(&plain).unwrap();
         assert!(gzip.len() < plain.len() / 10);
-        assert_eq!(limits(plain.len()).inflate(&gzip).unwrap(), plain);
-        assert_eq!(limits(plain.len() - 1).inflate(&gzip), Err(Refusal::too_large(plain.len() - 1)));
+        let held = || Held { bytes: Bytes::from(gzip.clone()), _share: None };
+        assert_eq!(limits(plain.len()).inflate(&held()).unwrap().bytes, plain);
+        assert_eq!(limits(plain.len() - 1).inflate(&held()).unwrap_err(), Refusal::too_large(plain.len() - 1));
         assert!(deflate(b"short").is_none());
     }
 
@@ -202,7 +243,8 @@ mod tests {
     fn what_is_no_gzip_or_cut_or_followed_by_rubbish_is_malformed() {
         let gzip = deflate(&b"x".repeat(2000)).unwrap();
         for bytes in [&b"plain"[..], &gzip[..gzip.len() - 1], &[&gzip[..], b"rubbish"].concat()] {
-            assert_eq!(limits(4000).inflate(bytes).unwrap_err().status, StatusCode::BAD_REQUEST);
+            let held = Held { bytes: Bytes::copy_from_slice(bytes), _share: None };
+            assert_eq!(limits(4000).inflate(&held).unwrap_err().status, StatusCode::BAD_REQUEST);
         }
     }
 }

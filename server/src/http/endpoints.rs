@@ -55,7 +55,7 @@ pub(crate) async fn outbox(State(app): State<Arc<App>>, Db(db): Db, request: Req
         let (call, sent) = Call::read(app.clone(), &db, request, Sent::of).await?;
         blocking(move || {
             let wanted = call.wanted;
-            let entered = call.enter()?;
+            let mut entered = call.enter()?;
             let plain = entered.plain_body(&app, sent)?;
             let push: PushRequest = sent.format.decode(&plain).map_err(|error| {
                 // The decoder may repeat what it read: keep it short.

@@ -58,8 +58,8 @@ impl App {
             body: BodyLimits {
                 size: config.limits.body,
                 pause: config.limits.body_timeout(),
-                // One body must always fit.
-                memory: Arc::new(Semaphore::new(config.limits.body_memory.max(config.limits.body))),
+                // One body must always fit, as sent and inflated.
+                memory: Arc::new(Semaphore::new(config.limits.body_memory.max(config.limits.body.saturating_mul(2)))),
             },
             metrics: Arc::new(Metrics::new()),
             metrics_token: config.metrics_token.as_ref().map(|token| digest(token.expose())),

@@ -14,6 +14,7 @@ use crate::storage::{EpochId, Snapshot, StorageError};
 use parking_lot::Mutex;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use syncstore::protocol::{CheckpointPage, DatabaseInfo, Format, InboxPage, PushRequest, PushResponse, Seq};
@@ -24,6 +25,7 @@ pub struct Database {
     shared: Arc<Shared>,
     readers: Readers,
     writer: Mutex<Handle>,
+    failed: AtomicBool,
 }
 
 enum Handle {
@@ -33,6 +35,7 @@ enum Handle {
 }
 
 const CLOSING: ServiceError = ServiceError::Overloaded("it is shutting down");
+const FAILED: ServiceError = ServiceError::Overloaded("its writer failed");
 
 pub fn new_epoch(options: &ServiceOptions) -> EpochId {
     let random = (u128::from(options.environment.random()) << 64) | u128::from(options.environment.random());
@@ -83,7 +86,13 @@ impl Database {
                 Handle::Thread(sender, thread.spawn(move || writer.run(&jobs)).map_err(StorageError::from)?)
             }
         };
-        Ok(Database { options, shared, readers: Readers::new(file), writer: Mutex::new(handle) })
+        Ok(Database {
+            options,
+            shared,
+            readers: Readers::new(file),
+            writer: Mutex::new(handle),
+            failed: AtomicBool::new(false),
+        })
     }
 
     fn submit<T>(&self, bytes: usize, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, ServiceError> {
@@ -108,12 +117,26 @@ impl Database {
                 match sender.try_send(job(reply)) {
                     Ok(()) => *queue = Queue { jobs: queue.jobs + 1, bytes: queue.bytes + bytes },
                     Err(TrySendError::Full(_)) => return Err(full()),
-                    Err(TrySendError::Disconnected(_)) => return Err(CLOSING),
+                    Err(TrySendError::Disconnected(_)) => return Err(self.fail()),
                 }
             }
         }
         drop(handle);
-        answer.recv().unwrap_or(Err(CLOSING))
+        // A writer that is told to end answers what waits first.
+        answer.recv().unwrap_or_else(|_| Err(self.fail()))
+    }
+
+    fn fail(&self) -> ServiceError {
+        if !self.failed.swap(true, Ordering::Relaxed) {
+            let database = &self.shared.stats.lock().name;
+            tracing::error!(database, "the writer panicked; the database is opened again when it is next used");
+        }
+        FAILED
+    }
+
+    /// Whether nothing can be written any more, until it is closed and opened again.
+    pub fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
     }
 
     pub fn push(&self, caller: &Caller, request: PushRequest) -> Result<PushResponse, ServiceError> {

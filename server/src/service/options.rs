@@ -20,7 +20,7 @@ pub struct ServiceOptions {
     pub databases: Databases,
     /// The policy of each collection by its name; any other accepts in the order of arrival.
     pub policies: BTreeMap<String, Policy>,
-    /// What a database takes, as `GET /v1/:db` publishes it.
+    /// What a database takes, as `GET /v1/:db` publishes it; values nest at most 200 deep, whatever is set here.
     pub limits: Limits,
     /// How long things are kept.
     pub retention: Retention,

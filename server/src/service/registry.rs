@@ -33,8 +33,9 @@ struct Place {
 const PREFIX: &str = "db-";
 const SUFFIX: &str = ".sqlite";
 
-// What nests deeper than this could exhaust the stack of a thread that reads it.
-const MOST_NESTING: usize = 400;
+// A client refuses to store a value that nests deeper than 256, so no such value may be committed; and what nests much
+// deeper could exhaust the stack of a thread that reads it.
+const MOST_NESTING: usize = 200;
 
 fn is_name(name: &str) -> bool {
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
@@ -98,9 +99,14 @@ impl Registry {
         }
         open.uses += 1;
         let used = open.uses;
-        if let Some(place) = open.databases.get_mut(name) {
-            place.used = used;
-            return Ok(place.database.clone());
+        match open.databases.get_mut(name) {
+            Some(place) if !place.database.has_failed() => {
+                place.used = used;
+                return Ok(place.database.clone());
+            }
+            // Closed whoever still reads from it: its writer may not have let go of the file.
+            Some(_) => drop(open.databases.remove(name).inspect(|place| place.database.close())),
+            None => {}
         }
         // Opened and closed under the lock: two writers of one file would each think that they know its head.
         if open.databases.len() >= self.options.open_databases.max(1) {

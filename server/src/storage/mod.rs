@@ -106,6 +106,9 @@ pub trait Transaction: Snapshot {
     fn add_batch(&mut self, row: &BatchRow, now: u64) -> Stored<BatchKey>;
     /// Replaces a batch's counts and state.
     fn update_batch(&mut self, row: &BatchRow) -> Stored<()>;
+    /// Gives a batch that is not complete, with its ops and their refs, to another client: as it is, or into the row that
+    /// this client has for it, whose counts are left to the caller.
+    fn hand_over(&mut self, batch: BatchKey, to: ClientKey, into: Option<BatchKey>) -> Stored<()>;
     /// Adds an op to a batch.
     fn stage(&mut self, batch: BatchKey, op: &PendingOp) -> Stored<()>;
     /// Takes the ops of a batch out, in the order in which they came.

@@ -1,6 +1,7 @@
 //! Ops that stand or fall together (section 3).
 
 use crate::world::*;
+use syncstore::protocol::PushRequest;
 use syncstore_server::service::Retention;
 
 #[test]
@@ -128,4 +129,67 @@ fn what_follows_a_staged_op_on_its_item_waits_for_it() {
     assert_eq!(words(&world.push(1, std::slice::from_ref(&later))), ["skipped"]);
     assert_eq!(words(&world.push(1, &[first, second, later])), ["accepted 3", "accepted 2", "accepted 4"]);
     assert_eq!(world.items(), ["x=1", "y=2"]);
+}
+
+#[test]
+fn a_batch_is_completed_by_the_client_id_that_its_replica_took_meanwhile() {
+    let world = World::new();
+    let ops: Vec<_> = (0..4).map(|i| batch(world.set(&format!("k{i}"), "1"), 1, 4)).collect();
+    let later = world.set("k1", "2");
+    assert_eq!(words(&world.push(1, &ops[..2])), ["staged", "staged"]);
+    assert_eq!(words(&world.push(2, &[ops[0].clone(), later.clone()])), ["staged", "skipped"], "its items are held");
+    assert_eq!(words(&world.push(2, &ops[..2])), ["staged", "staged"]);
+    assert_eq!(words(&world.push(2, &ops[2..])), ["accepted 3", "accepted 4"]);
+    assert_eq!(words(&world.push(2, &ops)), ["accepted 1", "accepted 2", "accepted 3", "accepted 4"]);
+    assert_eq!(words(&world.push(2, &[later])), ["accepted 5"]);
+    assert_eq!(words(&world.push(1, &ops[..1])), ["accepted 1"]);
+    assert!(world.pull(2, None).0.iter().all(|entry| entry.value.is_none()), "they are the new id's own");
+}
+
+#[test]
+fn the_parts_that_two_client_ids_of_a_replica_sent_of_a_batch_meet() {
+    let world = World::new();
+    let ops: Vec<_> = (0..3).map(|i| batch(world.set(&format!("k{i}"), "1"), 1, 3)).collect();
+    assert_eq!(words(&world.push(1, &ops[..1])), ["staged"]);
+    assert_eq!(words(&world.push(2, &ops[1..])), ["staged", "staged"]);
+    assert_eq!(words(&world.push(2, &ops)), ["accepted 1", "accepted 2", "accepted 3"]);
+    assert_eq!(world.items(), ["k0=1", "k1=1", "k2=1"]);
+}
+
+#[test]
+fn a_batch_that_is_taken_over_is_as_old_as_its_first_op() {
+    let world = World::with(|options| options.retention = Retention::default());
+    let ops: Vec<_> = (0..3).map(|i| batch(world.set(&format!("k{i}"), "1"), 1, 3)).collect();
+    assert_eq!(words(&world.push(1, &ops[..1])), ["staged"]);
+    world.pass(6 * DAY);
+    assert_eq!(words(&world.push(2, &ops[1..2])), ["staged"]);
+    assert_eq!(words(&world.push(2, &ops[..1])), ["staged"]);
+    world.pass(2 * DAY);
+    world.service.prune(DB).unwrap();
+    assert!(words(&world.push(2, &ops)).iter().all(|word| word.ends_with("batch_failed")));
+}
+
+#[test]
+fn what_is_taken_over_into_a_batch_that_failed_or_differs_in_of_is_rejected() {
+    let world = World::new();
+    let first = batch(world.set("a", "1"), 1, 3);
+    assert_eq!(words(&world.push(1, std::slice::from_ref(&first))), ["staged"]);
+    assert_eq!(words(&world.push(2, &[batch(world.set("", "1"), 1, 3)])), ["rejected 1 invalid"]);
+    assert_eq!(words(&world.push(2, &[first])), ["rejected 2 batch_failed"]);
+    let first = batch(world.set("a", "1"), 2, 3);
+    assert_eq!(words(&world.push(1, std::slice::from_ref(&first))), ["staged"]);
+    let ops = [batch(world.set("b", "1"), 2, 2), first];
+    assert_eq!(words(&world.push(2, &ops)), ["rejected 4 batch_failed", "rejected 3 batch_failed"]);
+    assert!(world.items().is_empty());
+}
+
+#[test]
+fn a_staged_op_of_another_user_is_not_taken_over() {
+    let world = World::new();
+    let ops: Vec<_> = (0..2).map(|i| batch(world.set(&format!("k{i}"), "1"), 1, 2)).collect();
+    assert_eq!(words(&world.push(1, &ops[..1])), ["staged"]);
+    let request = PushRequest { client: id(2), cursor: None, ops: ops.clone() };
+    let answer = world.service.push(DB, &user("eve"), request).unwrap();
+    assert!(words(&answer.results)[0].ends_with("ref_reused"), "{answer:?}");
+    assert!(words(&world.push(1, &ops[..1])).contains(&"staged".to_owned()));
 }

@@ -2,7 +2,10 @@
 
 use crate::world::*;
 use std::collections::BTreeSet;
-use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
+use syncstore::environment::Environment;
 use syncstore::protocol::{PushOutcome, PushRequest};
 use syncstore_server::service::{Service, ServiceError, ServiceOptions, Writing};
 use syncstore_server::storage::StorageError;
@@ -163,4 +166,41 @@ fn foreign_newer_and_broken_files_are_told_apart_and_left_alone() {
         assert_eq!(error.problem().status, 500);
         assert_eq!(std::fs::read(path(name)).unwrap(), before, "{name}");
     }
+}
+
+/// A clock that panics once, when it is asked on a thread that writes.
+struct Trap {
+    clock: Arc<Clock>,
+    set: AtomicBool,
+}
+
+impl Environment for Trap {
+    fn unix_ms(&self) -> u64 {
+        let writing = std::thread::current().name().is_some_and(|name| name.starts_with("writer"));
+        assert!(!writing || !self.set.swap(false, Ordering::SeqCst), "the trap of a test");
+        self.clock.unix_ms()
+    }
+    fn monotonic(&self) -> Duration {
+        self.clock.monotonic()
+    }
+    fn random(&self) -> u64 {
+        self.clock.random()
+    }
+    fn sleep(&self, duration: Duration) {
+        self.clock.sleep(duration);
+    }
+}
+
+#[test]
+fn a_database_whose_writer_panicked_is_opened_again() {
+    let mut world = World::with(threaded);
+    let trap = Arc::new(Trap { clock: world.clock.clone(), set: AtomicBool::new(false) });
+    world.reopen(|options| options.environment = trap.clone());
+    world.accept(1, world.set("a", "1"));
+    let lost = world.set("b", "1");
+    trap.set.store(true, Ordering::SeqCst);
+    let answer = world.try_push(1, std::slice::from_ref(&lost)).unwrap_err();
+    assert_eq!((answer.problem().status, trap.set.load(Ordering::SeqCst)), (503, false), "{answer}");
+    assert_eq!(world.accept(1, lost), 2);
+    assert_eq!(world.items(), ["a=1", "b=1"]);
 }

@@ -139,3 +139,34 @@ fn a_merge_beyond_the_log_keeps_all_of_the_servers() {
     world.accept(1, based(world.set("a", r#"{"x":1,"y":5}"#), base));
     assert_eq!(world.items(), [r#"a={"x":2,"y":1}"#]);
 }
+
+#[test]
+fn a_history_of_too_many_bytes_is_not_read_and_the_servers_value_wins() {
+    // Two such changes are less than 16 MiB, or more.
+    for (size, mine) in [(7 << 20, 2), (9 << 20, 1)] {
+        let world = World::with(|options| {
+            merging(options);
+            (options.limits.value, options.limits.body) = (10 << 20, 20 << 20);
+        });
+        let base = world.accept(1, world.set("a", r#"{"big":"","mine":1}"#));
+        for letter in ["x", "y"] {
+            world.accept(2, world.set("a", &format!(r#"{{"big":"{}","mine":1}}"#, letter.repeat(size))));
+        }
+        world.accept(1, based(world.set("a", r#"{"big":"","mine":2}"#), base));
+        let item = world.items().remove(0);
+        assert!(item.ends_with(&format!(r#"y","mine":{mine}}}"#)), "{}", &item[item.len() - 20..]);
+    }
+}
+
+#[test]
+fn a_set_that_is_stale_leaves_no_collection_behind() {
+    for policy in [strict, merging] {
+        let world = World::with(policy);
+        assert_eq!(words(&world.push(1, &[based(world.set("a", "1"), 7)])), ["rejected 1 stale"]);
+        let file = rusqlite::Connection::open(world.dir.path().join(format!("db-{DB}.sqlite"))).unwrap();
+        let count = || file.query_row("SELECT count(*) FROM collections", [], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(count(), 0);
+        world.accept(1, based(world.set("a", "1"), 0));
+        assert_eq!(count(), 1);
+    }
+}

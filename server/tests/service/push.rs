@@ -218,3 +218,12 @@ fn a_garbage_cursor_does_not_keep_a_push_away() {
     let world = World::new();
     assert!(world.push_at(1, Some(Cursor::new("garbage")), &[world.set("a", "1")]).is_ok());
 }
+
+#[test]
+fn values_nest_no_deeper_than_clients_store_whatever_is_set() {
+    let world = World::with(|options| options.limits.nesting = 10_000);
+    let nested = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
+    assert_eq!(world.service.info(DB, &ada()).unwrap().limits.nesting, 200);
+    world.accept(1, world.set("a", &nested(200)));
+    assert_eq!(words(&world.push(1, &[world.set("b", &nested(201))])), ["rejected 2 too_large"]);
+}

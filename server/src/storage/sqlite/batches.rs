@@ -68,6 +68,24 @@ pub fn update(connection: &Connection, row: &BatchRow) -> Stored<()> {
     Ok(())
 }
 
+pub fn hand_over(connection: &Connection, batch: BatchKey, to: ClientKey, into: Option<BatchKey>) -> Stored<()> {
+    // A ref is kept until its client has pulled past it: that is now the other.
+    connection
+        .prepare_cached("UPDATE refs SET client = ?2 WHERE ref IN (SELECT ref FROM staged WHERE batch = ?1)")?
+        .execute([batch.0, to.0])?;
+    let Some(into) = into else {
+        connection.prepare_cached("UPDATE batches SET client = ?2 WHERE id = ?1")?.execute([batch.0, to.0])?;
+        return Ok(());
+    };
+    // The batch was begun when the first of its ops came, to whom ever.
+    connection
+        .prepare_cached("UPDATE batches SET at = min(at, (SELECT at FROM batches WHERE id = ?1)) WHERE id = ?2")?
+        .execute([batch.0, into.0])?;
+    connection.prepare_cached("UPDATE staged SET batch = ?2 WHERE batch = ?1")?.execute([batch.0, into.0])?;
+    connection.prepare_cached("DELETE FROM batches WHERE id = ?1")?.execute([batch.0])?;
+    Ok(())
+}
+
 pub fn stage(connection: &Connection, batch: BatchKey, op: &PendingOp) -> Stored<()> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO staged (batch, ref, kind, collection, key, base, payload) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",

@@ -32,6 +32,18 @@ pub struct WriterCaches {
     collections: HashMap<String, CollectionKey>,
 }
 
+// Clients choose the names: what is remembered of them must not grow with their number.
+const MOST_NAMES: usize = 10_000;
+
+impl WriterCaches {
+    fn remember(&mut self, name: &str, collection: CollectionKey) {
+        if self.collections.len() >= MOST_NAMES {
+            self.collections.clear();
+        }
+        self.collections.insert(name.to_owned(), collection);
+    }
+}
+
 /// The write transaction of a group of pushes; dropped, it is undone.
 pub struct SqliteTransaction<'c> {
     transaction: rusqlite::Transaction<'c>,
@@ -166,7 +178,7 @@ impl Transaction for SqliteTransaction<'_> {
         }
         let found = items::find_collection(&self.transaction, name)?;
         if let Some(found) = found {
-            self.caches.collections.insert(name.to_owned(), found);
+            self.caches.remember(name, found);
         }
         Ok(found)
     }
@@ -175,7 +187,7 @@ impl Transaction for SqliteTransaction<'_> {
             return Ok(known);
         }
         let made = items::add_collection(&self.transaction, name)?;
-        self.caches.collections.insert(name.to_owned(), made);
+        self.caches.remember(name, made);
         Ok(made)
     }
     fn item(&self, collection: CollectionKey, key: &str) -> Stored<Option<ItemHead>> {
@@ -236,6 +248,9 @@ impl Transaction for SqliteTransaction<'_> {
     fn update_batch(&mut self, row: &BatchRow) -> Stored<()> {
         batches::update(&self.transaction, row)
     }
+    fn hand_over(&mut self, batch: BatchKey, to: ClientKey, into: Option<BatchKey>) -> Stored<()> {
+        batches::hand_over(&self.transaction, batch, to, into)
+    }
     fn stage(&mut self, batch: BatchKey, op: &PendingOp) -> Stored<()> {
         batches::stage(&self.transaction, batch, op)
     }
@@ -274,5 +289,19 @@ impl Transaction for SqliteTransaction<'_> {
 
     fn begin_epoch(&mut self, epoch: EpochId) -> Stored<()> {
         state::begin_epoch(&self.transaction, &mut self.state, epoch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_that_are_remembered_are_bounded() {
+        let mut caches = WriterCaches::default();
+        for number in 0..=MOST_NAMES {
+            caches.remember(&number.to_string(), CollectionKey(number as i64));
+        }
+        assert_eq!(caches.collections, HashMap::from([(MOST_NAMES.to_string(), CollectionKey(MOST_NAMES as i64))]));
     }
 }
