@@ -50,8 +50,10 @@ pub(crate) struct Replica {
 impl Replica {
     /// Opens the file, creating or migrating it; `new_client` gives a new file's client id.
     pub fn open(path: &Path, tuning: Tuning, new_client: impl FnOnce() -> [u8; 16]) -> Result<Replica> {
-        // Readers open the file anew, and the process may change its directory meanwhile.
-        let path = &if path.as_os_str().is_empty() { path.to_owned() } else { std::path::absolute(path)? };
+        // Readers open the file anew, and the process may change its directory meanwhile. The names of databases in
+        // memory stay as they are, and are refused below.
+        let in_memory = path.as_os_str().is_empty() || path == Path::new(":memory:");
+        let path = &if in_memory { path.to_owned() } else { std::path::absolute(path)? };
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut writer = Connection::open_with_flags(path, flags)?;
         writer.busy_timeout(tuning.busy_timeout)?;

@@ -2,7 +2,6 @@
 
 use crate::error::{Error, Result};
 use rusqlite::Connection;
-use rusqlite::config::DbConfig;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -110,8 +109,6 @@ fn prepare_with(
     if std::fs::metadata(path).is_ok_and(|found| found.len() == 1) {
         return Err(not_a_replica("not a SQLite file"));
     }
-    // Closing a file that is refused must not move its log into it.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     // All of it at one moment: another process may be making the replica right now.
     let look = connection.transaction()?;
     let id: i64 = match look.pragma_query_value(None, "application_id", |row| row.get(0)) {
@@ -132,7 +129,6 @@ fn prepare_with(
     if connection.is_readonly(rusqlite::MAIN_DB)? {
         return Err(Error::Storage(format!("{} cannot be written", path.display()).into()));
     }
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
     let mode = switch_to_wal(connection)?;
     if mode != "wal" {
         // A database in memory, which SQLite makes of some paths, or a file system without shared memory.
