@@ -6,8 +6,8 @@ use crate::core::Rules;
 use crate::storage::StorageError;
 use crate::storage::Transaction;
 use crate::storage::sqlite::{SqliteTransaction, WriterCaches};
-use parking_lot::Mutex;
-use std::collections::BTreeMap;
+use parking_lot::{Condvar, Mutex};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -15,11 +15,18 @@ pub struct Registry {
     options: Arc<ServiceOptions>,
     rules: Arc<Rules>,
     open: Mutex<Open>,
+    // Told when a name is busy no more.
+    settled: Condvar,
 }
 
 #[derive(Default)]
 struct Open {
     databases: BTreeMap<String, Place>,
+    // Databases that a thread is opening or closing, without the lock: who wants one of them waits, for two writers of
+    // one file would each think that they know its head.
+    busy: BTreeSet<String>,
+    // How many of the busy ones are being opened.
+    opening: usize,
     // Counts uses; the database with the lowest was used least recently.
     uses: u64,
     closed: bool,
@@ -29,6 +36,8 @@ struct Place {
     database: Arc<Database>,
     used: u64,
 }
+
+const CLOSING: ServiceError = ServiceError::Overloaded("it is shutting down");
 
 const PREFIX: &str = "db-";
 const SUFFIX: &str = ".sqlite";
@@ -60,7 +69,12 @@ impl Registry {
         options.limits.nesting = options.limits.nesting.min(MOST_NESTING);
         std::fs::create_dir_all(&options.data).map_err(StorageError::from)?;
         let rules = Rules { limits: options.limits.clone(), policies: options.policies.clone() };
-        let registry = Registry { options: Arc::new(options), rules: Arc::new(rules), open: Mutex::default() };
+        let registry = Registry {
+            options: Arc::new(options),
+            rules: Arc::new(rules),
+            open: Mutex::default(),
+            settled: Condvar::new(),
+        };
         if registry.options.new_epoch {
             registry.begin_epochs()?;
         }
@@ -94,27 +108,45 @@ impl Registry {
             return Err(ServiceError::UnknownDatabase(name.chars().take(64).collect()));
         }
         let mut open = self.open.lock();
+        while open.busy.contains(name) {
+            self.settled.wait(&mut open);
+        }
         if open.closed {
-            return Err(ServiceError::Overloaded("it is shutting down"));
+            return Err(CLOSING);
         }
         open.uses += 1;
         let used = open.uses;
-        match open.databases.get_mut(name) {
+        let full = open.databases.len() + open.opening >= self.options.open_databases.max(1);
+        let gone = match open.databases.get_mut(name) {
             Some(place) if !place.database.has_failed() => {
                 place.used = used;
                 return Ok(place.database.clone());
             }
-            // Closed whoever still reads from it: its writer may not have let go of the file.
-            Some(_) => drop(open.databases.remove(name).inspect(|place| place.database.close())),
-            None => {}
-        }
-        // Opened and closed under the lock: two writers of one file would each think that they know its head.
-        if open.databases.len() >= self.options.open_databases.max(1) {
-            open.close_one()?;
+            Some(_) => open.databases.remove_entry(name),
+            None if full => Some(open.take_idle()?),
+            None => None,
+        };
+        let mut names = vec![name.to_owned()];
+        names.extend(gone.iter().map(|(gone, _)| gone.clone()));
+        open.busy.extend(names.iter().cloned());
+        open.opening += 1;
+        drop(open);
+        let mut busy = Busy { registry: self, names, opening: 1 };
+        if let Some((_, place)) = gone {
+            // A failed one is closed whoever still reads from it: its writer may not have let go of the file.
+            place.database.close();
         }
         let path: PathBuf = self.options.data.join(file_name(name));
         let database = Arc::new(Database::open(name, path, self.options.clone(), self.rules.clone())?);
+        let mut open = self.open.lock();
+        if open.closed {
+            drop(open);
+            database.close();
+            return Err(CLOSING);
+        }
         open.databases.insert(name.to_owned(), Place { database: database.clone(), used });
+        open.opening -= std::mem::take(&mut busy.opening);
+        drop(open);
         Ok(database)
     }
 
@@ -126,6 +158,9 @@ impl Registry {
         let databases = {
             let mut open = self.open.lock();
             open.closed = true;
+            while !open.busy.is_empty() {
+                self.settled.wait(&mut open);
+            }
             std::mem::take(&mut open.databases)
         };
         for place in databases.into_values() {
@@ -135,14 +170,31 @@ impl Registry {
 }
 
 impl Open {
-    fn close_one(&mut self) -> Result<(), ServiceError> {
+    // The least recently used one that nobody uses.
+    fn take_idle(&mut self) -> Result<(String, Place), ServiceError> {
         let idle = |place: &&Place| Arc::strong_count(&place.database) == 1 && !place.database.is_watched();
         let oldest = self.databases.iter().filter(|(_, place)| idle(place)).min_by_key(|(_, place)| place.used);
-        let Some(name) = oldest.map(|(name, _)| name.clone()) else {
-            return Err(ServiceError::Overloaded("too many databases are in use"));
-        };
-        self.databases.remove(&name);
-        Ok(())
+        let name = oldest.map(|(name, _)| name.clone());
+        name.and_then(|name| self.databases.remove_entry(&name))
+            .ok_or(ServiceError::Overloaded("too many databases are in use"))
+    }
+}
+
+/// Databases that this thread opens or closes.
+struct Busy<'r> {
+    registry: &'r Registry,
+    names: Vec<String>,
+    // What it still counts for in `Open::opening`.
+    opening: usize,
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        let mut open = self.registry.open.lock();
+        open.busy.retain(|name| !self.names.contains(name));
+        open.opening -= self.opening;
+        drop(open);
+        self.registry.settled.notify_all();
     }
 }
 

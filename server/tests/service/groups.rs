@@ -204,3 +204,31 @@ fn a_database_whose_writer_panicked_is_opened_again() {
     assert_eq!(world.accept(1, lost), 2);
     assert_eq!(world.items(), ["a=1", "b=1"]);
 }
+
+#[test]
+fn many_threads_that_take_turns_with_few_open_databases_lose_nothing() {
+    let world = World::with(|options| {
+        threaded(options);
+        options.open_databases = 2;
+    });
+    std::thread::scope(|scope| {
+        for thread in 0..4_u128 {
+            let world = &world;
+            scope.spawn(move || {
+                for round in 0..10_u128 {
+                    let name = ["a", "b", "c"][((thread + round) % 3) as usize];
+                    let ops = vec![world.set(&format!("{thread}-{round}"), "1")];
+                    let request = PushRequest { client: id(thread + 1), cursor: None, ops };
+                    // Both may be in use by the others.
+                    while let Err(error) = world.service.push(name, &ada(), request.clone()) {
+                        assert!(matches!(error, ServiceError::Overloaded(_)), "{error}");
+                        std::thread::yield_now();
+                    }
+                }
+            });
+        }
+    });
+    assert!(world.service.stats().len() <= 2);
+    let heads = ["a", "b", "c"].map(|name| world.service.info(name, &ada()).unwrap().seq);
+    assert_eq!(heads.iter().sum::<u64>(), 40, "{heads:?}");
+}
