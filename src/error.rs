@@ -87,6 +87,15 @@ pub enum Error {
     /// queued; the server, or something between, answers inconsistently.
     #[error("the replica diverged from the server: {0}")]
     Diverged(String),
+    /// The wire leads to another database, or another server's, than the one that this replica is of. Nothing was
+    /// sent. Correct the URL or the name, or open another file: a replica stays with one database.
+    #[error("the replica is of database {expected}, and the wire leads to {found}")]
+    WrongDatabase {
+        /// The database's permanent id, as its server named it at the first sync.
+        expected: String,
+        /// The id of the database at the other end of the wire.
+        found: String,
+    },
     /// The server could not be reached, or refused; [`WireError`] says whether trying again is of use.
     /// Operations stay queued.
     #[error(transparent)]

@@ -16,7 +16,7 @@ pub use error::{Error, Result};
 pub use json_patch;
 pub use outbox::ledger::Retention;
 pub use outbox::{Outcome, RejectedOp, Rejection};
-pub use protocol::{BatchId, ClientId, Ref, Seq};
+pub use protocol::{BatchId, ClientId, Code, OpKind, Ref, Seq};
 pub use replica::{ItemRef, Items, KeyRange};
 pub use store::{Batch, BatchReceipt, Durability, Options, PendingOp, PendingState, Store, SyncError};
 pub use sync::{BootstrapReason, Progress, RetryPolicy, SyncReport};

@@ -7,9 +7,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use std::fmt;
 
-/// A text is not a JSON value that every format can carry.
+/// A text is not a JSON value that every format can carry, or a value has not the shape that was asked for.
 #[derive(Debug, thiserror::Error)]
-#[error("not a JSON value: {0}")]
+#[error("unusable JSON: {0}")]
 pub struct JsonError(#[from] serde_json::Error);
 
 impl JsonError {

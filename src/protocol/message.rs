@@ -365,6 +365,9 @@ pub struct CheckpointPage {
 /// The answer of `GET /v1/:db` (section 6).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DatabaseInfo {
+    /// Names the database for good: backups and new epochs keep it. `None`: the server has no such name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
     /// Names this life of the log.
     pub epoch: String,
     /// The head of the log.

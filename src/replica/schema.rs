@@ -84,6 +84,7 @@ CREATE TABLE state(
   cursor TEXT,
   position INTEGER NOT NULL,
   limits TEXT,
+  database TEXT,
   bootstrap TEXT
 );
 ";

@@ -103,9 +103,15 @@ pub(crate) fn load_limits(connection: &Connection) -> Result<Option<Limits>> {
     limits.map_err(|error| Error::Corrupt(format!("state.limits: {error}")))
 }
 
-/// Keeps the limits that the server publishes.
-pub(crate) fn store_limits(connection: &Connection, limits: &Limits) -> Result<()> {
+/// The database that the replica syncs with, as its server names it; `None`: it never has, or its server has no names.
+pub(crate) fn load_database(connection: &Connection) -> Result<Option<String>> {
+    Ok(connection.query_row("SELECT database FROM state WHERE id = 1", [], |row| row.get(0))?)
+}
+
+/// Keeps what the server says of itself.
+pub(crate) fn store_server(connection: &Connection, limits: &Limits, database: Option<&str>) -> Result<()> {
     let text = serde_json::to_string(limits).map_err(|error| Error::Storage(Box::new(error)))?;
-    connection.execute("UPDATE state SET limits = ?1 WHERE id = 1", [text])?;
+    connection
+        .execute("UPDATE state SET limits = ?1, database = ifnull(?2, database) WHERE id = 1", (text, database))?;
     Ok(())
 }

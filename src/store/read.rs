@@ -84,6 +84,22 @@ impl Store {
     /// The item itself reads as the server has it: a rejected operation is no longer part of the view. Write again
     /// what is still wanted, and let the rest go with [`Store::forget_rejection`].
     ///
+    /// ```no_run
+    /// # fn main() -> syncstore::Result<()> {
+    /// # let store = syncstore::Store::open("notes.db", syncstore::Options::default())?;
+    /// use syncstore::{Code, OpKind};
+    ///
+    /// for op in store.rejections()? {
+    ///     if op.rejection.code == Code::STALE && op.kind == OpKind::Patch {
+    ///         // Somebody else was quicker; the same change may still apply to what there is now.
+    ///         store.patch_raw(&op.collection, &op.key, op.payload.as_deref().unwrap_or("[]"))?;
+    ///     }
+    ///     store.forget_rejection(op.op_ref)?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// When the file cannot be read.

@@ -58,7 +58,7 @@ impl Store {
     /// Replaces an item's value, or creates the item.
     ///
     /// `value` is anything that serialises to JSON: a `serde_json::Value`, a struct, a `&RawValue` that is stored
-    /// byte for byte.
+    /// byte for byte. A float that is not finite becomes `null`, as serde_json has it.
     ///
     /// # Errors
     ///
@@ -116,7 +116,8 @@ impl Store {
     /// Changes an item's value by a closure; the difference becomes a patch.
     ///
     /// Members of objects are told apart by their names, elements of arrays by their place: for something that several
-    /// devices append to, a patch that adds at `/-` says better what is meant.
+    /// devices append to, a patch that adds at `/-` says better what is meant. The value is written anew, so that members may
+    /// come in another order than they were set in.
     ///
     /// Answers `None` when the closure changed nothing. No lock is held while it runs, so it may use the store,
     /// and it may run again when another writer changes the item meanwhile.

@@ -17,7 +17,7 @@ use crate::outbox::ledger::Retention;
 use crate::outbox::{Answer, ledger, queue};
 use crate::replica::Replica;
 use crate::replica::collections::Life;
-use crate::replica::state::{Reason, State, store_limits};
+use crate::replica::state::{Reason, State, load_database, store_server};
 use crate::wire::{Expiry, Traffic, Wire, WireError};
 use retry::Retry;
 use std::collections::HashMap;
@@ -128,6 +128,11 @@ impl<'a> Engine<'a> {
             if bootstraps > MOST_BOOTSTRAPS {
                 return Err(error);
             }
+            if reason == Reason::Rewound
+                && let Err(Halt::Error(error)) = self.meet_server()
+            {
+                return Err(error);
+            }
             self.begin_bootstrap(reason, restored)?;
             if let Error::Diverged(why) = error {
                 begun = Some(BootstrapReason::Diverged(why));
@@ -140,7 +145,10 @@ impl<'a> Engine<'a> {
     }
 
     fn attempt(&mut self, direction: Direction, up_to: i64) -> Result<(), Halt> {
-        self.learn_limits()?;
+        // Once for each opening of the file.
+        if !self.replica.limits_asked() {
+            self.meet_server()?;
+        }
         self.delete_retired()?;
         if self.replica.read(State::load)?.bootstrap.is_some() {
             self.run_bootstrap()?;
@@ -174,13 +182,19 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Asks once for each opening of the file what the server takes, so that the store can refuse locally what the server would.
-    fn learn_limits(&mut self) -> Result<(), Halt> {
-        if self.replica.limits_asked() {
-            return Ok(());
-        }
-        let limits = rebase::readable(self.call(|wire| wire.info())?.limits);
-        self.replica.write(|connection| store_limits(connection, &limits))?;
+    /// Asks what the server takes, so that the store can refuse locally what the server would, and which database
+    /// it is: another one's log must not pass for this replica's, restored from a backup.
+    fn meet_server(&mut self) -> Result<(), Halt> {
+        let info = self.call(|wire| wire.info())?;
+        let limits = rebase::readable(info.limits);
+        self.replica.write(|connection| {
+            if let (Some(expected), Some(found)) = (load_database(connection)?, &info.database)
+                && expected != *found
+            {
+                return Err(Error::WrongDatabase { expected, found: found.clone() });
+            }
+            store_server(connection, &limits, info.database.as_deref())
+        })?;
         self.replica.set_limits(limits);
         Ok(())
     }

@@ -3,6 +3,8 @@
 use crate::support::scripted::{page_of, rejected_entry, set_entry};
 use crate::support::{Fault, FaultyWire, Fleet, Random, ScriptedWire, Server, get, view};
 use serde_json::{Value, json};
+use std::sync::Arc;
+use syncstore::environment::SystemEnvironment;
 use syncstore::protocol::Code;
 use syncstore::wire::{Expiry, WireError};
 use syncstore::{BootstrapReason, Outcome, Ref, Store};
@@ -200,4 +202,31 @@ fn copies_converge_whatever_is_lost() {
             assert!(values.contains(&value), "seed {seed}: {value} is lost");
         }
     }
+}
+
+#[test]
+fn a_wire_to_another_database_is_refused_before_anything_is_sent() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    // With a clock and randomness of its own, by which databases differ.
+    let random: Arc<dyn syncstore::environment::Environment> = Arc::new(SystemEnvironment::default());
+    let other = Server::with(move |options| options.environment = random.clone());
+    let store = fleet.open("a");
+    store.set("c", "k", &1).unwrap();
+    store.sync(&server.wire()).unwrap();
+    let op = store.set("c", "offline", &2).unwrap();
+    // Within the same opening of the file it shows by the cursor, afterwards by the first question.
+    for _ in 0..2 {
+        for error in [
+            store.sync(&other.wire()).unwrap_err(),
+            store.pull(&other.wire()).unwrap_err(),
+            fleet.open("a").push(&other.wire()).unwrap_err(),
+        ] {
+            assert!(matches!(error.error(), syncstore::Error::WrongDatabase { .. }), "{error}");
+        }
+    }
+    assert!(other.items().is_empty());
+    assert_eq!(store.outcome(op).unwrap(), Some(syncstore::Outcome::InFlight));
+    store.sync(&server.wire()).unwrap();
+    assert!(matches!(store.outcome(op).unwrap(), Some(syncstore::Outcome::Accepted { .. })));
+    assert_eq!((server.items().len(), view(&store).len()), (2, 2));
 }

@@ -190,9 +190,11 @@ impl Database {
     }
 
     pub fn info(&self) -> Result<DatabaseInfo, ServiceError> {
-        let state = self.readers.read(|snapshot| Ok(*snapshot.state()))?;
+        let (state, first) = self.readers.read(|snapshot| Ok((*snapshot.state(), snapshot.first_epoch()?)))?;
+        let name = |epoch| format!("{:032x}", u128::from_be_bytes(epoch));
         Ok(DatabaseInfo {
-            epoch: format!("{:032x}", u128::from_be_bytes(state.epoch)),
+            database: Some(name(first)),
+            epoch: name(state.epoch),
             seq: state.head,
             limits: self.options.limits.clone(),
             formats: [Format::Json, Format::MessagePack].iter().map(|format| format.content_type().into()).collect(),

@@ -24,6 +24,8 @@ pub trait Snapshot {
     fn entry_ref(&self, seq: Seq) -> Stored<Option<Ref>>;
     /// The head that the log had when the epoch after `epoch` was begun; `None` for an unknown or the present epoch.
     fn end_of_epoch(&self, epoch: &EpochId) -> Stored<Option<Seq>>;
+    /// The database's first epoch, which names it for good.
+    fn first_epoch(&self) -> Stored<EpochId>;
     /// The head that the log had when the present epoch was begun.
     fn start_of_epoch(&self) -> Stored<Seq>;
     /// Whose a client id is.

@@ -88,6 +88,7 @@ impl ScriptedWire {
 impl Wire for ScriptedWire {
     fn info(&self) -> Result<DatabaseInfo, WireError> {
         Ok(DatabaseInfo {
+            database: None,
             epoch: "e".into(),
             seq: 0,
             limits: self.limits.clone(),

@@ -40,7 +40,10 @@ impl Server {
             configure: Box::new(configure),
         };
         server.open(false);
-        Arc::new(server)
+        let server = Arc::new(server);
+        // The database is made at its first use; a backup from before that would be of another.
+        server.service(|service| service.info(DB, &caller())).unwrap();
+        server
     }
 
     fn open(&self, new_epoch: bool) {

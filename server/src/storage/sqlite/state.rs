@@ -68,6 +68,11 @@ pub fn end_of_epoch(connection: &Connection, state: &State, epoch: &EpochId) -> 
 }
 
 /// Where the present epoch began.
+pub fn first_epoch(connection: &Connection) -> Stored<EpochId> {
+    let mut statement = connection.prepare_cached("SELECT epoch FROM epochs ORDER BY number LIMIT 1")?;
+    Ok(statement.query_row([], |row| row.get(0))?)
+}
+
 pub fn start_of_epoch(connection: &Connection) -> Stored<Seq> {
     let mut statement = connection.prepare_cached("SELECT head FROM epochs ORDER BY number DESC LIMIT 1")?;
     let head: Option<i64> = statement.query_row([], |row| row.get(0)).optional()?;

@@ -90,6 +90,9 @@ macro_rules! snapshot {
             fn end_of_epoch(&self, epoch: &EpochId) -> Stored<Option<Seq>> {
                 state::end_of_epoch(&self.transaction, &self.state, epoch)
             }
+            fn first_epoch(&self) -> Stored<EpochId> {
+                state::first_epoch(&self.transaction)
+            }
             fn start_of_epoch(&self) -> Stored<Seq> {
                 state::start_of_epoch(&self.transaction)
             }
