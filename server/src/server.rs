@@ -4,9 +4,10 @@ use crate::config::{Config, Databases, Durability};
 use crate::http::{App, Limits, router, serve};
 use crate::service::{self, Service, ServiceError, ServiceOptions};
 use std::collections::BTreeSet;
+use std::fs::{File, TryLockError};
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use syncstore::environment::{Environment, SystemEnvironment};
@@ -61,6 +62,17 @@ pub enum StartError {
         /// What the system says.
         error: io::Error,
     },
+    /// Another server has the data directory.
+    #[error("{} is in use by another syncstore-server", .0.display())]
+    InUse(PathBuf),
+    /// The data directory cannot be locked.
+    #[error("{}: {error}", path.display())]
+    Lock {
+        /// The lock's file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
     /// The data directory cannot be used.
     #[error("the data directory cannot be used: {0}")]
     Service(#[from] ServiceError),
@@ -78,6 +90,21 @@ pub struct Server {
     service: Arc<Service>,
     stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// Locks a data directory for one server, which would not wake the held requests of another; the end of the process unlocks
+/// it. Does nothing on a file system without locks.
+fn lock_data(data: &Path) -> Result<File, StartError> {
+    let path = data.join("lock");
+    let failed = |error| StartError::Lock { path: path.clone(), error };
+    std::fs::create_dir_all(data).map_err(failed)?;
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StartError::InUse(data.to_owned())),
+        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(file),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
 }
 
 impl Server {
@@ -100,6 +127,7 @@ impl Server {
                  each credential sees everything in its databases"
             );
         }
+        let lock = lock_data(&data)?;
         let service = Service::open(service_options(data, &config, new_epoch, environment.clone()))?;
         let service = Arc::new(service);
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -126,6 +154,7 @@ impl Server {
                 // The pushes first: what was answered is durable, what was not waits for its answer no more.
                 service.shutdown();
                 drop(runtime);
+                drop(lock);
             }
         };
         let thread = std::thread::Builder::new().name("syncstore-server".into()).spawn(serving);
@@ -208,4 +237,19 @@ fn databases(config: &Config) -> service::Databases {
         }
     }
     if config.dev { service::Databases::Any } else { service::Databases::Named(named) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_data_directory_has_one_server_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Server::start(ServerOptions::dev(dir.path())).unwrap();
+        let second = Server::start(ServerOptions::dev(dir.path()));
+        assert!(matches!(second, Err(StartError::InUse(_))));
+        first.stop();
+        Server::start(ServerOptions::dev(dir.path())).unwrap().stop();
+    }
 }
