@@ -32,7 +32,7 @@ impl Device {
     /// Syncs, and says what that did.
     pub fn sync(&self) -> Result<SyncReport> {
         let report = self.store.sync(&self.wire)?;
-        say_report(self.owner, &report);
+        say_report(self.owner, &report)?;
         Ok(report)
     }
 }

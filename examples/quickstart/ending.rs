@@ -15,7 +15,7 @@ const PAGE: usize = 1_000;
 
 /// Compares every item of the two replicas with the server's, read by a replica that has never seen either.
 pub fn compare(ada: &Device, bob: &Device, proof: &Device) -> Result<()> {
-    title("8. Are they the same?");
+    title("8. Are they the same?")?;
     ada.sync()?;
     bob.sync()?;
     proof.sync()?;
@@ -27,7 +27,7 @@ pub fn compare(ada: &Device, bob: &Device, proof: &Device) -> Result<()> {
             .map_err(|error| format!("{} and the server differ: {error}", device.owner))?;
         let collections = device.store.collections()?.len();
         let elapsed = time(start.elapsed());
-        say(format!("{} = server: {} items in {collections} collections ({elapsed})", device.owner, count(items)));
+        say(format!("{} = server: {} in {collections} collections ({elapsed})", device.owner, screen::items(items)))?;
     }
     Ok(())
 }
@@ -98,7 +98,7 @@ pub fn check_records(proof: &Device, records: &Records, edits: &Edits) -> Result
         screen::records(untouched),
         count(edited as u64),
         count(deleted.len() as u64)
-    ));
-    say("Every item is the same everywhere.");
+    ))?;
+    say("Every item is the same everywhere.")?;
     Ok(())
 }

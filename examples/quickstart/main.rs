@@ -20,6 +20,7 @@ use calendar::Calendar;
 use device::Device;
 use records::Records;
 use screen::{bytes, say, title};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -28,6 +29,12 @@ use syncstore_server::{Server, ServerOptions};
 
 /// Errors are only ever shown here, so any will do.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+const USAGE: &str = "\
+usage: quickstart [FILE]
+       cargo run --release --example quickstart -- [FILE]
+FILE holds JSON objects, one per line or in one array; without it, the story is
+told with the records of examples/data/emoji.jsonl.";
 
 const DATABASE: &str = "quickstart";
 
@@ -63,6 +70,8 @@ policy = "reject_stale"
 fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
+        // Nobody reads any further, as in `… | head`: no reason to complain.
+        Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("\nquickstart: {error}");
             ExitCode::FAILURE
@@ -70,17 +79,24 @@ fn main() -> ExitCode {
     }
 }
 
+fn is_broken_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
 fn run() -> Result<()> {
-    let file = file()?;
+    let Some(file) = file()? else {
+        return Ok(screen::line(USAGE)?);
+    };
     let records = Records::read(&file)?;
-    introduce(&file, &records);
+    introduce(&file, &records)?;
 
     let directory = tempfile::tempdir()?;
     let calendar = Arc::new(Calendar::default());
     let server = start_server(&directory.path().join("server"), calendar.clone())?;
     let mut ada = Device::new("Ada", "ada-s3cret", directory.path(), &server.url())?;
     let mut bob = Device::new("Bob", "bob-s3cret", directory.path(), &server.url())?;
-    say(format!("server {} (in this process), data in {}", server.url(), directory.path().display()));
+    say(format!("server {} (in this process)", server.url()))?;
+    say(format!("data in {}, which is removed at the end", directory.path().display()))?;
 
     offline::load(&ada, &records)?;
     offline::first_sync(&ada)?;
@@ -101,25 +117,28 @@ fn run() -> Result<()> {
     Ok(())
 }
 
-fn file() -> Result<PathBuf> {
-    let mut arguments = std::env::args_os().skip(1);
-    let file = arguments.next();
-    if arguments.next().is_some() {
-        return Err("usage: quickstart [FILE], with one JSON object per line or one JSON array in it".into());
+/// The file to read; none when only the usage was asked for.
+fn file() -> Result<Option<PathBuf>> {
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    match arguments.as_slice() {
+        [] => Ok(Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data/emoji.jsonl"))),
+        [one] if one == "--help" || one == "-h" => Ok(None),
+        [file] if !file.as_encoded_bytes().starts_with(b"-") => Ok(Some(file.into())),
+        _ => Err(USAGE.into()),
     }
-    Ok(file.map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data/emoji.jsonl"), PathBuf::from))
 }
 
-fn introduce(file: &Path, records: &Records) {
-    title("SyncStore quickstart: two replicas, one server");
+fn introduce(file: &Path, records: &Records) -> Result<()> {
+    title("SyncStore quickstart: two replicas, one server")?;
     let keys: Vec<_> = records.keys_from.keys().copied().collect();
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let read = screen::records(records.list.len());
-    say(format!("data {name}: {read}, {}, keys from {}", bytes(records.bytes as u64), keys.join(", ")));
+    say(format!("data {name}: {read}, {}, keys from {}", bytes(records.bytes as u64), keys.join(", ")))?;
     if let Some((place, key)) = records.repeated.first() {
         let repeating = screen::records(records.repeated.len());
-        say(format!("{repeating} with the key of an earlier one got a new key, the first {key:?} ({place})"));
+        say(format!("{repeating} with the key of an earlier one got a new key, the first {key:?} ({place})"))?;
     }
+    Ok(())
 }
 
 fn start_server(data: &Path, calendar: Arc<Calendar>) -> Result<Server> {

@@ -2,7 +2,7 @@
 
 use crate::device::Device;
 use crate::records::Records;
-use crate::screen::{self, count, operations, rate, say, say_report, time, title};
+use crate::screen::{self, count, counted, items, operations, pace, rate, say, say_report, title};
 use crate::{INVOICES, NOTES, RECORDS, Result, SETTINGS, ensure};
 use serde_json::json;
 use std::time::Instant;
@@ -22,15 +22,18 @@ pub struct Edits<'a> {
 }
 
 pub fn load(ada: &Device, records: &Records) -> Result<()> {
-    title("1. Ada loads the records; there is no connection");
+    title("1. Ada loads the records; there is no connection")?;
     let start = Instant::now();
     for record in &records.list {
         let written = ada.store.set_raw(RECORDS, &record.key, &record.text);
         written.map_err(|error| format!("{}: {error}", record.place))?;
     }
     let (written, elapsed) = (records.list.len() as u64, start.elapsed());
-    say(format!("{} in {}: {} a second,", screen::records(records.list.len()), time(elapsed), rate(written, elapsed)));
-    say("each in a transaction of its own and safe once the call returned");
+    say(format!("{} in {},", screen::records(records.list.len()), pace(written, elapsed)))?;
+    // `Options::durability` can make each write wait for the disk, so that it survives a power loss too.
+    say(
+        "each in a transaction of its own, and once the call returned safe from a crash of the app (the default durability)",
+    )?;
 
     // Values may be any JSON, and any type that serde can serialise.
     ada.store.set(NOTES, "agenda", &json!({"title": "Friday", "items": ["coffee"]}))?;
@@ -39,39 +42,47 @@ pub fn load(ada: &Device, records: &Records) -> Result<()> {
     ada.store.set(INVOICES, "2026-001", &json!({"state": "draft", "total": 120}))?;
 
     let pending = ada.store.pending_count()?;
-    say(format!("with 4 documents of her own, {} wait in her outbox", operations(pending)));
+    say(format!("with 4 documents of her own, {} are in her outbox", operations(pending)))?;
     ensure(pending == written + 4, "not every write is in the outbox")
 }
 
 pub fn first_sync(ada: &Device) -> Result<()> {
-    title("2. The first sync");
+    title("2. The first sync")?;
     let report = ada.sync()?;
-    say(format!("{} operations a second, each decided and logged by the server", rate(report.pushed, report.elapsed)));
+    if let Some(rate) = rate(report.pushed, report.elapsed) {
+        say(format!("{rate} operations a second, each decided and logged by the server"))?;
+    }
     ensure(ada.store.pending_count()? == 0, "the sync left operations in the outbox")
 }
 
 pub fn bootstrap(bob: &mut Device, records: &Records) -> Result<()> {
-    title("3. Bob's new replica loads everything");
-    // Small pages, so that there is some progress to see; the default is 2,000 items.
+    title("3. Bob's new replica loads everything")?;
+    // Small pages, so that there is some progress to see; the default is 4,000 items.
     let mut options = Options::default();
-    options.checkpoint_items = (records.list.len() + 4).div_ceil(4).min(2_000) as u32;
+    let quarter = (records.list.len() + 4).div_ceil(4);
+    options.checkpoint_items = quarter.min(options.checkpoint_items as usize) as u32;
     bob.reopen(options)?;
 
     let mut quarters = 0;
+    let mut shown = Ok(());
     let report = bob.store.sync_with(&bob.wire, &mut |progress| {
         let reached = progress.loaded * 4 / progress.total.max(1);
         if reached > quarters {
             quarters = reached;
-            say(format!("{} of {} items", count(progress.loaded), count(progress.total)));
+            shown = say(format!("{} of {}", count(progress.loaded), items(progress.total)));
         }
     })?;
-    say_report(bob.owner, &report);
-    say(format!("{} items a second", rate(report.loaded, report.elapsed)));
-    Ok(())
+    shown?;
+    say_report(bob.owner, &report)?;
+    match rate(report.loaded, report.elapsed) {
+        Some(rate) => say(format!("{rate} items a second (small pages, to show progress)"))?,
+        None => say("(small pages, to show progress)")?,
+    }
+    bob.reopen(Options::default())
 }
 
 pub fn edit<'a>(ada: &Device, bob: &Device, records: &'a Records) -> Result<Edits<'a>> {
-    title("4. Both edit, without a connection");
+    title("4. Both edit, without a connection")?;
     let (mut favourites, mut noted, mut deleted) = (Vec::new(), Vec::new(), Vec::new());
     for group in records.list.chunks((records.list.len() / 100).max(3)) {
         let key = |index: usize| group.get(index).map(|record| record.key.as_str());
@@ -91,14 +102,14 @@ pub fn edit<'a>(ada: &Device, bob: &Device, records: &'a Records) -> Result<Edit
     for key in &deleted {
         bob.store.delete(RECORDS, key)?;
     }
-    let (marked, written, removed) = (favourites.len() as u64, noted.len() as u64, deleted.len() as u64);
+    let (marked, written) = (favourites.len() as u64, noted.len() as u64);
     say(format!(
-        "Ada marks {} favourites; Bob writes {} notes and deletes {} records. Record {:?} gets both a mark and a note.",
-        count(marked),
-        count(written),
-        count(removed),
+        "Ada marks {}; Bob writes {} and deletes {}. Record {:?} gets both a mark and a note.",
+        counted(marked, "favourite", "favourites"),
+        counted(written, "note", "notes"),
+        screen::records(deleted.len()),
         favourites[0]
-    ));
+    ))?;
 
     // A JSON Patch travels as it is: both lines will stand in the guest book, once each.
     let sign = |name| serde_json::from_value(json!([{"op": "add", "path": "/-", "value": name}]));
@@ -111,11 +122,11 @@ pub fn edit<'a>(ada: &Device, bob: &Device, records: &'a Records) -> Result<Edit
     ada.store.update(INVOICES, "2026-001", |invoice| invoice["state"] = "sent".into())?;
     let bobs_invoice = bob.store.update(INVOICES, "2026-001", |invoice| invoice["total"] = 100.into())?;
     let bobs_invoice = bobs_invoice.ok_or("the discount changed nothing")?;
-    say("Both sign the guest book, set another agenda, and change the same invoice.");
+    say("Both sign the guest book, set another agenda, and change the same invoice.")?;
 
     slider(ada)?;
     let (adas, bobs) = (ada.store.pending_count()?, bob.store.pending_count()?);
-    say(format!("waiting: {} of Ada's, {} of Bob's", operations(adas), count(bobs)));
+    say(format!("waiting: {} of Ada's, {} of Bob's", operations(adas), count(bobs)))?;
     Ok(Edits { favourites, noted, deleted, bobs_invoice })
 }
 
@@ -129,11 +140,10 @@ fn slider(ada: &Device) -> Result<()> {
     let elapsed = start.elapsed();
     let more = ada.store.pending_count()? - before;
     say(format!(
-        "Ada moves a volume slider {} times in {} ({} a second): {} more to send.",
+        "Ada moves a volume slider {} times in {}: {} more to send.",
         count(SLIDER_MOVES),
-        time(elapsed),
-        rate(SLIDER_MOVES, elapsed),
+        pace(SLIDER_MOVES, elapsed),
         operations(more)
-    ));
+    ))?;
     ensure(more == 1, "the moves of the slider did not become one operation")
 }
