@@ -66,7 +66,7 @@ pub enum StartError {
     #[error("{} is in use by another syncstore-server", .0.display())]
     InUse(PathBuf),
     /// The data directory cannot be locked.
-    #[error("{}: {error}", path.display())]
+    #[error("the data directory cannot be used: {}: {error}", path.display())]
     Lock {
         /// The lock's file.
         path: PathBuf,
