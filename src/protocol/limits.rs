@@ -70,6 +70,15 @@ pub enum LimitError {
     },
 }
 
+/// Whether a text can name a database (section 1): 1 to 64 of `A-Z a-z 0-9 . _ -`, but not `.` and `..`, which paths
+/// and proxies give a meaning of their own.
+pub fn is_database_name(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+        && name != "."
+        && name != ".."
+}
+
 /// Checks a collection's name: 1 to `limits.name` bytes.
 pub fn check_collection(name: &str, limits: &Limits) -> Result<(), LimitError> {
     check_name("collection name", name, limits)

@@ -5,7 +5,7 @@ use crate::http::is_word;
 use crate::service::Tags;
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashSet};
-use syncstore::protocol::{Limits, check_collection};
+use syncstore::protocol::{Limits, check_collection, is_database_name};
 use toml::Spanned;
 
 #[derive(Deserialize)]
@@ -118,7 +118,7 @@ fn check(entry: Entry) -> Result<Credential, String> {
     let databases = match entry.databases.as_slice() {
         [] => return Err("databases is empty; name some, or all of them with \"*\"".into()),
         [all] if all == "*" => Databases::All,
-        names => match names.iter().find(|name| !is_database(name)) {
+        names => match names.iter().find(|name| !is_database_name(name)) {
             Some(name) => return Err(format!("{name:?} is no database: 1 to 64 of A-Z a-z 0-9 . _ -")),
             None => Databases::Only(entry.databases),
         },
@@ -135,15 +135,6 @@ fn check(entry: Entry) -> Result<Credential, String> {
         (false, false) => Tags::Only(entry.tags),
     };
     Ok(Credential { proof, user: entry.user, databases, tags, grant: entry.grant })
-}
-
-/// Whether `name` can name a database: 1 to 64 of `A-Z a-z 0-9 . _ -`.
-pub(crate) fn is_database(name: &str) -> bool {
-    // Not "." and "..", which paths would swallow.
-    (1..=64).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
-        && name != "."
-        && name != ".."
 }
 
 fn is_token(token: &str) -> bool {

@@ -5,7 +5,6 @@ mod error;
 mod limits;
 mod secret;
 
-pub(crate) use check::is_database;
 pub use error::ConfigError;
 pub use limits::ServerLimits;
 pub use secret::Secret;

@@ -6,12 +6,12 @@ use super::body::{Held, discard};
 use super::negotiate::{Sent, Wanted};
 use super::query::Query;
 use super::refusal::Refusal;
-use crate::config::is_database;
 use axum::body::HttpBody;
 use axum::http::header::EXPECT;
 use axum::http::{HeaderMap, Method, Uri};
 use bytes::Bytes;
 use std::sync::Arc;
+use syncstore::protocol::is_database_name;
 use tokio::task::spawn_blocking;
 
 /// A request that was read, and whose sender is proven by [`Call::enter`].
@@ -66,7 +66,7 @@ impl Call {
         let target = uri.path_and_query().map_or("/", |target| target.as_str());
         let identity = app.authenticator.prove(claim, method.as_str(), target, &body.bytes)?;
         identity.may_open(&db)?;
-        if !is_database(&db) {
+        if !is_database_name(&db) {
             return Err(Refusal::unknown_db());
         }
         Ok(Entered { identity, db, uri, body })

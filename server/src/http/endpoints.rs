@@ -7,7 +7,6 @@ use super::negotiate::{Sent, Wanted};
 use super::record::Noted;
 use super::refusal::Refusal;
 use super::{App, stopped};
-use crate::config::is_database;
 use crate::service::{CheckpointRequest, InboxRequest, ServiceError};
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Path, Request, State};
@@ -18,6 +17,7 @@ use axum::response::Response;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
+use syncstore::protocol::is_database_name;
 use syncstore::protocol::{InboxPage, PushRequest, Seq};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
@@ -268,6 +268,6 @@ fn respond(db: &str, answered: Result<(Answer, Option<usize>), Refusal>) -> Resp
         Ok((answer, ops)) => (answer.into_response(), ops),
         Err(refusal) => (refusal.into_response(), None),
     };
-    response.extensions_mut().insert(Noted { db: is_database(db).then(|| db.to_owned()), ops });
+    response.extensions_mut().insert(Noted { db: is_database_name(db).then(|| db.to_owned()), ops });
     response
 }

@@ -10,6 +10,7 @@ use parking_lot::{Condvar, Mutex};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use syncstore::protocol::is_database_name;
 
 pub struct Registry {
     options: Arc<ServiceOptions>,
@@ -45,11 +46,6 @@ const SUFFIX: &str = ".sqlite";
 // A client refuses to store a value that nests deeper than 256, so no such value may be committed; and what nests much
 // deeper could exhaust the stack of a thread that reads it.
 const MOST_NESTING: usize = 200;
-
-fn is_name(name: &str) -> bool {
-    let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    (1..=64).contains(&name.len()) && name.bytes().all(letter) && name != "." && name != ".."
-}
 
 /// The file of a database: never a name that a system reserves, and another for each database where the case of
 /// letters does not count.
@@ -104,7 +100,7 @@ impl Registry {
             Databases::Any => true,
             Databases::Named(names) => names.contains(name),
         };
-        if !allowed || !is_name(name) {
+        if !allowed || !is_database_name(name) {
             return Err(ServiceError::UnknownDatabase(name.chars().take(64).collect()));
         }
         let mut open = self.open.lock();
@@ -211,10 +207,10 @@ mod tests {
     #[test]
     fn names_are_safe_as_files_whatever_the_case() {
         for name in ["", ".", "..", "a/b", "a\\b", "a b", "ä", "a\0", &"a".repeat(65)] {
-            assert!(!is_name(name), "{name:?}");
+            assert!(!is_database_name(name), "{name:?}");
         }
         for name in ["a", "...", "A-b_c.9", "con", &"a".repeat(64)] {
-            assert!(is_name(name), "{name:?}");
+            assert!(is_database_name(name), "{name:?}");
         }
         assert_eq!(file_name("Notes"), "db-+notes.sqlite");
         assert_ne!(file_name("Notes").to_lowercase(), file_name("notes"));

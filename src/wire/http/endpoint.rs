@@ -1,5 +1,6 @@
 //! Where a database is on the web, and the URL of each call.
 
+use crate::protocol::is_database_name;
 use crate::wire::{CheckpointRequest, PullRequest, WireError};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::fmt::{self, Write};
@@ -133,9 +134,7 @@ impl Endpoint {
 }
 
 fn check_database(name: &str) -> Result<(), WireError> {
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    // `.` and `..` are path segments with a meaning of their own to every proxy on the way.
-    if name.is_empty() || name.len() > 64 || !name.bytes().all(allowed) || name == "." || name == ".." {
+    if !is_database_name(name) {
         return Err(WireError::Setup("the database's name is not 1 to 64 of A-Z a-z 0-9 . _ -".into()));
     }
     Ok(())
