@@ -20,6 +20,8 @@ pub(crate) struct Tuning {
     /// Of each connection, in bytes.
     pub cache_bytes: usize,
     pub busy_timeout: Duration,
+    /// `None`: SQLite's default.
+    pub vfs: Option<String>,
 }
 
 /// Readers kept open for the next read; more may be open at a time.
@@ -55,7 +57,7 @@ impl Replica {
         let in_memory = path.as_os_str().is_empty() || path == Path::new(":memory:");
         let path = &if in_memory { path.to_owned() } else { std::path::absolute(path)? };
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut writer = Connection::open_with_flags(path, flags)?;
+        let mut writer = open(path, flags, &tuning)?;
         writer.busy_timeout(tuning.busy_timeout)?;
         schema::prepare(&mut writer, path, new_client)?;
         tune(&writer, &tuning)?;
@@ -176,11 +178,18 @@ impl Replica {
     }
 
     fn connect(&self, access: OpenFlags) -> Result<Connection> {
-        let connection = Connection::open_with_flags(&self.path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        let connection = open(&self.path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX, &self.tuning)?;
         connection.busy_timeout(self.tuning.busy_timeout)?;
         tune(&connection, &self.tuning)?;
         Ok(connection)
     }
+}
+
+fn open(path: &Path, flags: OpenFlags, tuning: &Tuning) -> Result<Connection> {
+    Ok(match &tuning.vfs {
+        Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs.as_str())?,
+        None => Connection::open_with_flags(path, flags)?,
+    })
 }
 
 fn tune(connection: &Connection, tuning: &Tuning) -> Result<()> {

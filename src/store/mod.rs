@@ -69,6 +69,7 @@ impl Store {
             full: options.durability == Durability::Full,
             cache_bytes: options.cache_bytes,
             busy_timeout: options.busy_timeout,
+            vfs: options.vfs,
         };
         let environment = Arc::clone(&options.environment);
         let client = || *ClientId::from_random(environment.random_u128()).as_bytes();

@@ -46,6 +46,9 @@ pub struct Options {
     pub retry: RetryPolicy,
     /// Where time and randomness come from. Default: the system.
     pub environment: Arc<dyn Environment>,
+    /// The SQLite VFS to open the file through, by the name under which the process registered it. Which store syncs
+    /// is settled by a file lock of the operating system all the same, beside the path. Default: SQLite's own.
+    pub vfs: Option<String>,
 }
 
 impl Default for Options {
@@ -62,6 +65,7 @@ impl Default for Options {
             prefetch: true,
             retry: RetryPolicy::default(),
             environment: Arc::new(SystemEnvironment::default()),
+            vfs: None,
         }
     }
 }
@@ -79,6 +83,7 @@ impl fmt::Debug for Options {
             .field("checkpoint_items", &self.checkpoint_items)
             .field("prefetch", &self.prefetch)
             .field("retry", &self.retry)
+            .field("vfs", &self.vfs)
             .finish_non_exhaustive()
     }
 }

@@ -43,7 +43,7 @@ pub fn new_epoch(options: &ServiceOptions) -> EpochId {
 }
 
 pub fn file(options: &ServiceOptions, path: PathBuf) -> SqliteFile {
-    SqliteFile::new(path, options.durability == Durability::Full)
+    SqliteFile::new(path, options.durability == Durability::Full, options.vfs.clone())
 }
 
 impl Database {

@@ -33,6 +33,9 @@ pub struct ServiceOptions {
     pub durability: Durability,
     /// Where pushes are decided. Default: on one thread per database, in groups.
     pub writing: Writing,
+    /// The SQLite VFS to open the databases through, by the name under which the process registered it. Default:
+    /// SQLite's own.
+    pub vfs: Option<String>,
     /// The most databases open at a time; the least recently used one that nobody uses is closed
     /// for the next. Default: 256.
     pub open_databases: usize,
@@ -55,6 +58,7 @@ impl ServiceOptions {
             new_epoch: false,
             durability: Durability::Full,
             writing: Writing::Thread,
+            vfs: None,
             open_databases: 256,
             queue: 1_024,
             queue_bytes: 64 << 20,

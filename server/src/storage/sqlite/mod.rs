@@ -23,15 +23,16 @@ use std::time::Duration;
 pub struct SqliteFile {
     path: PathBuf,
     full: bool,
+    vfs: Option<String>,
 }
 
 // More than the statements of this module, so that none is ever prepared twice.
 const STATEMENTS: usize = 96;
 
 impl SqliteFile {
-    /// The file at `path`; `full`: each commit is synced to the disk.
-    pub fn new(path: PathBuf, full: bool) -> SqliteFile {
-        SqliteFile { path, full }
+    /// The file at `path`, through SQLite's own VFS or the one of that name; `full`: each commit is synced to the disk.
+    pub fn new(path: PathBuf, full: bool, vfs: Option<String>) -> SqliteFile {
+        SqliteFile { path, full, vfs }
     }
 
     /// Where it is.
@@ -43,7 +44,7 @@ impl SqliteFile {
     ///
     /// Fails for a file of another program and for one of a newer server, which stay as they are.
     pub fn writer(&self, epoch: EpochId) -> Stored<Connection> {
-        let mut connection = Connection::open(&self.path)?;
+        let mut connection = self.open(OpenFlags::default())?;
         prepare(&connection)?;
         schema::ensure(&mut connection, epoch)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -56,10 +57,17 @@ impl SqliteFile {
         Ok(connection)
     }
 
+    fn open(&self, flags: OpenFlags) -> Stored<Connection> {
+        Ok(match &self.vfs {
+            Some(vfs) => Connection::open_with_flags_and_vfs(&self.path, flags, vfs.as_str())?,
+            None => Connection::open_with_flags(&self.path, flags)?,
+        })
+    }
+
     /// Opens the file to read; it must exist.
     pub fn reader(&self) -> Stored<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&self.path, flags)?;
+        let connection = self.open(flags)?;
         prepare(&connection)?;
         connection.pragma_update(None, "cache_size", -8_192)?;
         Ok(connection)

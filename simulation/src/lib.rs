@@ -1,0 +1,3 @@
+//! Fleets of replicas, their server, their network and their disks in one thread, from one seed.
+
+#![deny(unsafe_code)]
