@@ -1,3 +1,28 @@
 //! Fleets of replicas, their server, their network and their disks in one thread, from one seed.
+//!
+//! The engine and the server's deciding core are the real ones. Around them everything that is not deterministic is
+//! replaced: clocks, randomness, the network and the disks come from a [`Plan`], which comes from a seed. [`run`]
+//! plays a plan and panics at the first broken promise; [`run_seeds`] plays many, on as many threads as there are
+//! cores, and prints the command that replays the first one that failed.
 
 #![deny(unsafe_code)]
+
+mod clock;
+mod device;
+pub mod disk;
+mod inspect;
+mod judge;
+mod network;
+mod oracle;
+mod plan;
+mod random;
+mod runner;
+mod server;
+mod trace;
+mod workload;
+mod world;
+
+pub use plan::Plan;
+pub use random::Random;
+pub use runner::{Seeds, fails, run_seeds};
+pub use world::{Story, run};

@@ -130,6 +130,9 @@ fn prepare_with(
     if connection.is_readonly(rusqlite::MAIN_DB)? {
         return Err(Error::Storage(format!("{} cannot be written", path.display()).into()));
     }
+    // Until there is a write-ahead log, a transaction ends when its journal is deleted. Were the delete not on the disk
+    // yet when the power fails, the journal would come back and undo, together with the switch, all that the log holds.
+    connection.pragma_update(None, "synchronous", "EXTRA")?;
     let mode = switch_to_wal(connection)?;
     if mode != "wal" {
         // A database in memory, which SQLite makes of some paths, or a file system without shared memory.

@@ -46,6 +46,9 @@ impl SqliteFile {
     pub fn writer(&self, epoch: EpochId) -> Stored<Connection> {
         let mut connection = self.open(OpenFlags::default())?;
         prepare(&connection)?;
+        // Until there is a write-ahead log, a transaction ends when its journal is deleted. Were the delete not on the
+        // disk yet when the power fails, the journal would come back and undo all that the log holds.
+        connection.pragma_update(None, "synchronous", "EXTRA")?;
         schema::ensure(&mut connection, epoch)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", if self.full { "FULL" } else { "NORMAL" })?;

@@ -1,0 +1,207 @@
+//! The way between a device and the server, and everything that goes wrong on it.
+
+use crate::random::Random;
+use crate::world::World;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use syncstore::protocol::{CheckpointPage, DatabaseInfo, InboxPage, PushRequest, PushResponse};
+use syncstore::wire::{CheckpointRequest, PullRequest, Wire, WireError};
+
+/// A device's link, as it is now.
+#[derive(Debug, Default)]
+pub struct Link {
+    /// The steps at which requests and answers are carried again.
+    pub requests_lost_until: u32,
+    pub answers_lost_until: u32,
+    /// The step at which the credential is taken again.
+    pub revoked_until: u32,
+    /// The most operations that the server takes in a push now.
+    pub most_ops: Option<usize>,
+}
+
+/// A request that arrives later than its sender waited for.
+#[derive(Clone, Debug)]
+pub struct Late {
+    pub user: u64,
+    pub sender: String,
+    pub request: PushRequest,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Carried,
+    RequestLost,
+    AnswerLost,
+    Twice { second: bool },
+    Late,
+    Truncated,
+    UnavailableBefore,
+    UnavailableAfter,
+}
+
+/// A call that does not come to an end after so many calls of the wire never will.
+const MOST_CALLS: u32 = 3_000;
+
+/// One call of `sync`, `push` or `pull` of a device.
+pub struct Way<'w> {
+    world: &'w World,
+    device: usize,
+    calls: AtomicU32,
+}
+
+impl<'w> Way<'w> {
+    pub fn new(world: &'w World, device: usize) -> Way<'w> {
+        Way { world, device, calls: AtomicU32::new(0) }
+    }
+
+    fn fate(&self, is_push: bool) -> Fate {
+        let faults = &self.world.plan.wire;
+        if self.world.is_healed() {
+            return Fate::Carried;
+        }
+        let mut random = self.world.random();
+        let mut draw = random.below(1_000) as u32;
+        let mut fates = vec![
+            (faults.lose_request, Fate::RequestLost),
+            (faults.lose_answer, Fate::AnswerLost),
+            (faults.twice, Fate::Twice { second: random.percent(50) }),
+            (faults.truncate, Fate::Truncated),
+            (faults.unavailable / 2, Fate::UnavailableBefore),
+            (faults.unavailable / 2, Fate::UnavailableAfter),
+        ];
+        if is_push {
+            fates.push((faults.late, Fate::Late));
+        }
+        for (times, fate) in fates {
+            if draw < times {
+                return fate;
+            }
+            draw -= times;
+        }
+        Fate::Carried
+    }
+
+    fn meet<T: Serialize + DeserializeOwned>(
+        &self,
+        what: &str,
+        push: Option<&PushRequest>,
+        ask: impl Fn(u64) -> Result<T, WireError>,
+    ) -> Result<T, WireError> {
+        let world = self.world;
+        let device = &world.devices[self.device];
+        let calls = self.calls.fetch_add(1, Ordering::Relaxed);
+        assert!(calls < MOST_CALLS, "{}: a sync does not come to its end", device.name);
+        world.interlude();
+        let (no_request, no_answer, revoked, most_ops) = {
+            let (link, now) = (device.link(), world.now());
+            (link.requests_lost_until > now, link.answers_lost_until > now, link.revoked_until > now, link.most_ops)
+        };
+        let fate = self.fate(push.is_some());
+        world.trace(format_args!("{} {what} {fate:?} {no_request} {no_answer} {revoked}", device.name));
+        if no_request || fate == Fate::RequestLost {
+            return Err(lost("the request"));
+        }
+        if revoked {
+            return Err(match world.random().percent(50) {
+                true => WireError::Unauthenticated("the credential was revoked".into()),
+                false => WireError::Forbidden("the credential was revoked".into()),
+            });
+        }
+        if let (Some(push), Some(most)) = (push, most_ops)
+            && push.ops.len() > most
+        {
+            let message = format!("no more than {most} operations now");
+            return Err(WireError::Refused { status: 413, code: "too_large".into(), message });
+        }
+        let user = device.user();
+        let answer = match fate {
+            Fate::UnavailableBefore => return Err(unavailable(&mut world.random())),
+            Fate::Late => {
+                if let Some(request) = push {
+                    world.post(Late { user, sender: device.name.clone(), request: request.clone() });
+                }
+                return Err(lost("the request"));
+            }
+            Fate::Twice { second } => {
+                let first = ask(user);
+                let again = ask(user);
+                if second { again } else { first }
+            }
+            _ => ask(user),
+        };
+        world.trace(format_args!("  {}", summary(&answer)));
+        world.interlude();
+        if no_answer || fate == Fate::AnswerLost {
+            return Err(lost("the answer"));
+        }
+        match fate {
+            Fate::UnavailableAfter => Err(unavailable(&mut world.random())),
+            Fate::Truncated => answer.and_then(|answer| self.truncated(&answer)),
+            _ => self.carried(answer?),
+        }
+    }
+
+    /// What arrives on the other side of the codec.
+    fn carried<T: Serialize + DeserializeOwned>(&self, answer: T) -> Result<T, WireError> {
+        let Some(format) = self.world.plan.format else { return Ok(answer) };
+        let bytes = format.encode(&answer).expect("an answer encodes");
+        Ok(format.decode(&bytes).expect("an answer decodes"))
+    }
+
+    fn truncated<T: Serialize + DeserializeOwned>(&self, answer: &T) -> Result<T, WireError> {
+        let format = self.world.plan.format.unwrap_or(syncstore::protocol::Format::Json);
+        let mut bytes = format.encode(answer).expect("an answer encodes");
+        bytes.truncate(self.world.random().below(bytes.len() as u64) as usize);
+        let decoded: Result<T, _> = format.decode(&bytes);
+        Err(match decoded {
+            Ok(_) => panic!("a part of an answer was taken for the whole"),
+            Err(error) => WireError::Protocol(error.to_string()),
+        })
+    }
+}
+
+fn summary<T: Serialize>(answer: &Result<T, WireError>) -> String {
+    match answer {
+        Ok(answer) => serde_json::to_string(answer).expect("an answer encodes"),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn lost(what: &str) -> WireError {
+    WireError::Unreachable(format!("{what} was lost"))
+}
+
+fn unavailable(random: &mut Random) -> WireError {
+    let status = *random.pick(&[429, 500, 502, 503, 504]);
+    let retry_after = random.percent(50).then(|| Duration::from_secs(random.below(60)));
+    WireError::Unavailable { status, retry_after, message: "not now".into() }
+}
+
+impl Wire for Way<'_> {
+    fn info(&self) -> Result<DatabaseInfo, WireError> {
+        self.meet("info", None, |user| self.world.server.info(user))
+    }
+
+    fn push(&self, request: &PushRequest) -> Result<PushResponse, WireError> {
+        let request = &self.sent(request)?;
+        let text = || request.ops.iter().map(|op| format!(" {}", op.op_ref)).collect::<String>();
+        self.meet(&format!("push{}", text()), Some(request), |user| self.world.server.push(user, request))
+    }
+
+    fn pull(&self, request: &PullRequest) -> Result<InboxPage, WireError> {
+        assert_eq!(request.wait, Duration::ZERO, "a sync does not wait for news");
+        self.meet("pull", None, |user| self.world.server.pull(user, request))
+    }
+
+    fn checkpoint(&self, request: &CheckpointRequest) -> Result<CheckpointPage, WireError> {
+        self.meet("checkpoint", None, |user| self.world.server.checkpoint(user, request))
+    }
+}
+
+impl Way<'_> {
+    fn sent(&self, request: &PushRequest) -> Result<PushRequest, WireError> {
+        self.carried(request.clone())
+    }
+}

@@ -1,0 +1,151 @@
+//! What a seed makes of a world: how many replicas, which settings, which faults and how often.
+
+use crate::random::Random;
+use std::time::Duration;
+use syncstore::Durability;
+use syncstore::protocol::Format;
+
+/// Times in a thousand that a call of the wire meets each fault.
+#[derive(Clone, Debug, Default)]
+pub struct WireFaults {
+    /// The request never arrives.
+    pub lose_request: u32,
+    /// The server does what was asked, and the answer never arrives.
+    pub lose_answer: u32,
+    /// The request arrives twice; either answer comes back.
+    pub twice: u32,
+    /// The request arrives at another time, behind later ones, and nobody hears the answer.
+    pub late: u32,
+    /// The answer is cut off somewhere.
+    pub truncate: u32,
+    /// 429 or 5xx, before or after the server did what was asked.
+    pub unavailable: u32,
+    /// Others do something while the request or its answer is under way.
+    pub interlude: u32,
+}
+
+/// Times in a thousand that a step is each of these.
+#[derive(Clone, Debug, Default)]
+pub struct Mischief {
+    /// A link carries nothing in one direction, or in both, for a while.
+    pub partition: u32,
+    /// A process is killed, or a device loses its power, some I/O calls later.
+    pub crash: u32,
+    /// A second process opens the replica.
+    pub second: u32,
+    /// A device's disk has no room left, for a while.
+    pub disk_full: u32,
+    /// One I/O call of a device fails.
+    pub disk_fault: u32,
+    /// A replica file is copied to another device.
+    pub copy: u32,
+    /// A device gets back what it was at its last backup.
+    pub own_backup: u32,
+    /// A credential is revoked, for a while.
+    pub revoke: u32,
+    /// A wall clock jumps.
+    pub clock: u32,
+    /// The server is killed, or loses its power, some I/O calls later.
+    pub server_crash: u32,
+    /// The server is restored from a backup.
+    pub server_restore: u32,
+    /// The server's disk has no room left, for a while.
+    pub server_full: u32,
+    /// Time passes, and the server forgets what it may.
+    pub forget: u32,
+    /// The server takes smaller requests, for a while.
+    pub small_requests: u32,
+}
+
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub seed: u64,
+    pub replicas: usize,
+    pub steps: u32,
+    pub keys: usize,
+    pub users: u64,
+    pub format: Option<Format>,
+    pub wire: WireFaults,
+    pub mischief: Mischief,
+    pub durability: Durability,
+    pub coalescing: bool,
+    pub attempts: u32,
+    pub push_ops: u32,
+    pub pull_entries: u32,
+    pub checkpoint_items: u32,
+    /// Entries that the server's log keeps.
+    pub log_entries: u64,
+    /// How long the server keeps the outcome of a ref.
+    pub refs: Duration,
+}
+
+impl Plan {
+    /// The world of a seed. Faults come in random company: many worlds have few of them, for a rare fault must not
+    /// hide behind frequent ones.
+    pub fn of(seed: u64) -> Plan {
+        let mut random = Random::new(seed ^ 0x5eed_0f_51c5);
+        let replicas = match random.below(100) {
+            0..60 => 2 + random.below(2),
+            60..92 => 4 + random.below(3),
+            92..98 => 7 + random.below(5),
+            _ => 12 + random.below(9),
+        } as usize;
+        let calm = random.percent(15);
+        let mut some = |chance: u32, most: u64| {
+            let much = 1 + random.below(most) as u32;
+            if !calm && random.percent(chance) { much } else { 0 }
+        };
+        let wire = WireFaults {
+            lose_request: some(50, 150),
+            lose_answer: some(60, 200),
+            twice: some(40, 120),
+            late: some(40, 120),
+            truncate: some(30, 100),
+            unavailable: some(30, 100),
+            interlude: 0,
+        };
+        let mischief = Mischief {
+            partition: some(25, 30),
+            crash: some(40, 60),
+            second: some(15, 20),
+            disk_full: some(15, 15),
+            disk_fault: some(20, 40),
+            copy: some(12, 25),
+            own_backup: some(10, 25),
+            revoke: some(15, 20),
+            clock: some(25, 40),
+            server_crash: some(20, 40),
+            server_restore: some(20, 30),
+            server_full: some(8, 15),
+            forget: some(25, 60),
+            small_requests: some(15, 20),
+        };
+        let interlude = if random.percent(70) { 50 + random.below(300) as u32 } else { 0 };
+        let small = random.percent(70);
+        let mut most = |few: u64, many: u64| (1 + random.below(if small { few } else { many })) as u32;
+        let (push_ops, pull_entries, checkpoint_items) = (most(5, 100), most(6, 100), most(4, 100));
+        Plan {
+            seed,
+            replicas,
+            steps: (60 + random.below(60) + 6 * replicas as u64) as u32,
+            keys: 2 + random.below(4) as usize,
+            users: if random.percent(25) { 2 } else { 1 },
+            format: *random.pick(&[None, None, Some(Format::Json), Some(Format::MessagePack)]),
+            wire: WireFaults { interlude, ..wire },
+            mischief,
+            durability: if random.percent(40) { Durability::Full } else { Durability::Normal },
+            coalescing: random.percent(75),
+            attempts: 1 + random.below(3) as u32,
+            push_ops,
+            pull_entries,
+            checkpoint_items,
+            log_entries: 20 + random.below(40),
+            refs: Duration::from_secs(24 * 3600 * (1 + random.below(90))),
+        }
+    }
+
+    /// Whether a replica may share its history with another.
+    pub fn shares_files(&self) -> bool {
+        self.mischief.copy > 0 || self.mischief.own_backup > 0
+    }
+}

@@ -1,0 +1,277 @@
+//! The real server core on a disk of its own, which crashes and is restored.
+
+use crate::clock::Machine;
+use crate::disk::{Disk, Image, Stop};
+use crate::judge::Judge;
+use crate::oracle::{Item, Lineage};
+use crate::plan::Plan;
+use crate::random::Random;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+use syncstore::protocol::{
+    CheckpointPage, ClientId, Cursor, DatabaseInfo, InboxPage, PushRequest, PushResponse, Seq,
+};
+use syncstore::wire::{CheckpointRequest, PullRequest, WireError};
+use syncstore_server::service::{
+    self, Caller, Durability, InboxRequest, Policy, Service, ServiceError, ServiceOptions, Tags, Writing,
+};
+
+const DB: &str = "world";
+
+/// A new epoch's seqs begin at least so far above the head that was restored.
+const EPOCH_GAP: Seq = 1 << 35;
+
+pub struct Server {
+    directory: PathBuf,
+    pub disk: Disk,
+    machine: Arc<Machine>,
+    plan: Plan,
+    state: Mutex<State>,
+}
+
+struct State {
+    service: Option<Arc<Service>>,
+    /// The reader who sees everything.
+    witness: Option<Cursor>,
+    /// The last is the present one.
+    lineages: Vec<Lineage>,
+    judge: Judge,
+    /// Answers whose entries could not be read yet, for the server stopped right behind them.
+    unjudged: Vec<(PushRequest, PushResponse)>,
+    backup: Option<Backup>,
+}
+
+struct Backup {
+    image: Image,
+    lineage: Lineage,
+}
+
+fn caller(user: u64) -> Caller {
+    Caller { user: format!("user{user}"), tags: Tags::All, grant: Vec::new() }
+}
+
+impl Server {
+    pub fn new(directory: PathBuf, plan: &Plan, machine: Arc<Machine>, random: &mut Random) -> Server {
+        std::fs::create_dir_all(&directory).expect("a temporary directory");
+        // A service looks for its databases in the directory itself before it begins new epochs.
+        std::fs::write(directory.join(format!("db-{DB}.sqlite")), "").expect("a temporary directory");
+        let server = Server {
+            directory,
+            disk: Disk::new(random.next()),
+            machine,
+            plan: plan.clone(),
+            state: Mutex::new(State {
+                service: None,
+                witness: None,
+                lineages: vec![Lineage::default()],
+                judge: Judge::default(),
+                unjudged: Vec::new(),
+                backup: None,
+            }),
+        };
+        server.open(false);
+        // A database is made at its first use.
+        server.ask(|service| service.info(DB, &caller(0))).expect("a new database answers");
+        server.witness();
+        server
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no panic while the server's state is held")
+    }
+
+    fn open(&self, new_epoch: bool) {
+        let mut options = ServiceOptions::new(&self.directory);
+        options.environment = self.machine.clone();
+        options.writing = Writing::Caller;
+        options.durability = Durability::Full;
+        options.vfs = Some(self.disk.name().to_owned());
+        options.policies.insert("careful".into(), Policy::RejectStale);
+        options.policies.insert("merged".into(), Policy::Merge);
+        options.retention.log_entries = self.plan.log_entries;
+        options.retention.refs = self.plan.refs;
+        // However far the clock jumps: a server that forgets a client cannot tell it what became of its operations.
+        options.retention.clients = Duration::from_secs(1_000 * 365 * 24 * 3600);
+        options.retention.checkpoint_idle = Duration::from_secs(600);
+        options.new_epoch = new_epoch;
+        self.state().service = Service::open(options).ok().map(Arc::new);
+    }
+
+    fn ask<T>(&self, ask: impl FnOnce(&Service) -> Result<T, ServiceError>) -> Result<T, WireError> {
+        let service = self.state().service.clone();
+        let Some(service) = service else { return Err(WireError::Unreachable("the server is down".into())) };
+        if self.disk.is_stopped() {
+            return Err(WireError::Unreachable("the server is down".into()));
+        }
+        ask(&service).map_err(as_wire_error)
+    }
+
+    /// Whether it crashed since it was last started.
+    pub fn is_down(&self) -> bool {
+        self.disk.is_stopped() || self.state().service.is_none()
+    }
+
+    /// Starts again after a crash, with what the disk still has.
+    pub fn restart(&self) {
+        self.state().service = None;
+        if self.disk.is_stopped() {
+            self.disk.restart();
+        }
+        self.open(false);
+        self.witness();
+    }
+
+    /// Keeps what it is now for a later [`Server::restore`].
+    pub fn back_up(&self) {
+        let image = self.disk.image();
+        let mut state = self.state();
+        let lineage = state.lineages.last().expect("there is always one").clone();
+        state.backup = Some(Backup { image, lineage });
+    }
+
+    /// Becomes what it was at the last backup; false: there is none.
+    pub fn restore(&self) -> bool {
+        let Some(Backup { image, lineage }) = self.state().backup.take() else { return false };
+        self.state().service = None;
+        if self.disk.is_stopped() {
+            self.disk.restart();
+        }
+        self.disk.restore(&image);
+        self.open(true);
+        let mut state = self.state();
+        state.witness = None;
+        let restored = lineage.head;
+        state.lineages.push(lineage.again(EPOCH_GAP));
+        state.judge.rewind(restored);
+        state.unjudged.clear();
+        drop(state);
+        self.witness();
+        true
+    }
+
+    /// Reads what is new in the log. Nothing that was ever read may be missing or different afterwards.
+    pub fn witness(&self) {
+        let client = ClientId::from_random(0x317e_55);
+        if self.state().witness.is_none() {
+            // A restored server says by a checkpoint where it stands.
+            let request = service::CheckpointRequest { client, page: None, limit: 1 };
+            let Ok(page) = self.ask(|service| service.checkpoint(DB, &caller(0), &request)) else { return };
+            let mut state = self.state();
+            let lineage = state.lineages.last().expect("there is always one");
+            assert_eq!(page.seq, lineage.head, "the server is where its log ends");
+            state.witness = Some(page.cursor);
+        }
+        loop {
+            let cursor = self.state().witness.clone();
+            let request = InboxRequest { client, cursor, limit: 100, own_payloads: true };
+            let page = match self.ask(|service| service.inbox(DB, &caller(0), &request)) {
+                Ok(page) => page,
+                Err(WireError::CursorExpired(expiry)) => {
+                    panic!("the log that everything was just read of is said to be gone: {expiry:?}")
+                }
+                Err(_) => return,
+            };
+            let mut state = self.state();
+            let state = &mut *state;
+            let lineage = state.lineages.last_mut().expect("there is always one");
+            lineage.read(&page.entries, page.seq);
+            state.judge.read(&page.entries);
+            state.witness = Some(page.cursor);
+            if !page.more {
+                for (request, response) in std::mem::take(&mut state.unjudged) {
+                    state.judge.judge(lineage, &request, &response);
+                }
+                return;
+            }
+        }
+    }
+
+    pub fn info(&self, user: u64) -> Result<DatabaseInfo, WireError> {
+        self.ask(|service| service.info(DB, &caller(user)))
+    }
+
+    pub fn push(&self, user: u64, request: &PushRequest) -> Result<PushResponse, WireError> {
+        self.state().judge.see(request);
+        let answer = self.ask(|service| service.push(DB, &caller(user), request.clone()));
+        if let Ok(response) = &answer {
+            let state = &mut *self.state();
+            state.judge.hear(response);
+            state.unjudged.push((request.clone(), response.clone()));
+        }
+        self.witness();
+        answer
+    }
+
+    pub fn pull(&self, user: u64, request: &PullRequest) -> Result<InboxPage, WireError> {
+        let request = InboxRequest {
+            client: request.client,
+            cursor: request.cursor.clone(),
+            limit: request.limit,
+            own_payloads: request.own_payloads,
+        };
+        self.ask(|service| service.inbox(DB, &caller(user), &request))
+    }
+
+    pub fn checkpoint(&self, user: u64, request: &CheckpointRequest) -> Result<CheckpointPage, WireError> {
+        let request =
+            service::CheckpointRequest { client: request.client, page: request.page.clone(), limit: request.limit };
+        let answer = self.ask(|service| service.checkpoint(DB, &caller(user), &request));
+        // What was overdue was given up before.
+        self.witness();
+        answer
+    }
+
+    pub fn prune(&self) {
+        // A server that is down prunes later.
+        let _ = self.ask(|service| service.prune(DB));
+        self.witness();
+    }
+
+    pub fn stop_after(&self, calls: u64, how: Stop) {
+        self.disk.stop_after(calls, how);
+    }
+
+    /// Every item, as a checkpoint gives them.
+    pub fn items(&self) -> BTreeMap<Item, Value> {
+        let mut items = BTreeMap::new();
+        let mut page = None;
+        loop {
+            let client = ClientId::from_random(0x317e_55);
+            let request = service::CheckpointRequest { client, page, limit: 1_000 };
+            let answer = self.ask(|service| service.checkpoint(DB, &caller(0), &request));
+            let answer = answer.expect("a healed server answers");
+            for item in answer.items {
+                items.insert((item.collection, item.key), item.value.to_value().expect("JSON"));
+            }
+            page = answer.next;
+            if page.is_none() {
+                return items;
+            }
+        }
+    }
+
+    /// Looks at the lives of the log, the present one last, and at what was decided of each ref.
+    pub fn with_history<T>(&self, look: impl FnOnce(&[Lineage], &Judge) -> T) -> T {
+        let state = self.state();
+        look(&state.lineages, &state.judge)
+    }
+}
+
+/// What the HTTP wire makes of the status and body of such an answer.
+fn as_wire_error(error: ServiceError) -> WireError {
+    let problem = error.problem();
+    match error {
+        ServiceError::CursorExpired(expiry) => WireError::CursorExpired(expiry),
+        ServiceError::CheckpointExpired => WireError::CheckpointExpired,
+        ServiceError::Forbidden(words) => WireError::Forbidden(words),
+        other if problem.status >= 500 => WireError::Unavailable {
+            status: problem.status,
+            retry_after: other.retry_after(),
+            message: other.to_string(),
+        },
+        _ => WireError::Refused { status: problem.status, code: problem.code, message: problem.detail },
+    }
+}
