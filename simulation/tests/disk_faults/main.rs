@@ -1,0 +1,6 @@
+//! A store on a disk that fails, runs full, stops and loses power, at every call of a script in turn.
+
+mod faults;
+mod rig;
+mod script;
+mod stops;

@@ -1,0 +1,45 @@
+//! The machine stops at each call in turn.
+
+use crate::rig::Beginning;
+use crate::script::Host;
+use syncstore::Durability;
+use syncstore_simulation::disk::{Disk, Stop};
+
+fn stop_at_each(how: Stop, durability: Durability, losable: bool, step: u64) {
+    let beginning = Beginning::new();
+    let directory = tempfile::tempdir().unwrap();
+    let mut stops = 0;
+    for n in (1..).map(|i| 1 + (i - 1) * step) {
+        let (disk, server) = (Disk::new(n), beginning.server());
+        let mut host = Host::new(disk.clone(), &directory, durability);
+        disk.stop_after(n, how);
+        host.run(&server);
+        host.close();
+        let stopped = disk.is_stopped();
+        disk.restart();
+        if !stopped {
+            assert!(host.errors.is_empty(), "nothing stopped, and yet {:?}", host.errors);
+            break;
+        }
+        println!("{how:?} at {n}");
+        stops += 1;
+        host.verify(&server, losable);
+    }
+    println!("{how:?}, {durability:?}: {stops} stops");
+    assert!(stops > 10);
+}
+
+#[test]
+fn the_end_of_the_process_at_any_call_costs_nothing_that_was_answered() {
+    stop_at_each(Stop::Process, Durability::Normal, false, 1);
+}
+
+#[test]
+fn a_power_loss_at_any_call_costs_nothing_that_was_answered_with_full_durability() {
+    stop_at_each(Stop::Power, Durability::Full, false, 1);
+}
+
+#[test]
+fn a_power_loss_at_any_call_costs_only_the_last_writes_that_were_never_sent() {
+    stop_at_each(Stop::Power, Durability::Normal, true, 1);
+}
