@@ -37,6 +37,8 @@ pub struct Host {
     durability: Durability,
     store: Option<Store>,
     attempts: Vec<Attempt>,
+    /// The next write's.
+    id: u64,
     /// Every error that the store answered.
     pub errors: Vec<Error>,
 }
@@ -52,7 +54,7 @@ impl Host {
     pub fn new(disk: Disk, directory: &TempDir, durability: Durability) -> Host {
         let path = directory.path().join("replica.db");
         let clock = Clock::seeded(7);
-        Host { disk, path, clock, durability, store: None, attempts: Vec::new(), errors: Vec::new() }
+        Host { disk, path, clock, durability, store: None, attempts: Vec::new(), id: 0, errors: Vec::new() }
     }
 
     fn open(&mut self) -> Result<Store, Error> {
@@ -83,7 +85,8 @@ impl Host {
     }
 
     fn write(&mut self, what: What) {
-        let id = self.attempts.len() as u64;
+        self.id += 1;
+        let id = self.id;
         let Some(store) = &self.store else { return };
         let value = json!({"id": id, "pad": "x".repeat(id as usize * 37 % 1500)});
         let result = match &what {
@@ -161,16 +164,21 @@ impl Host {
         self.store = None;
     }
 
-    /// On a sound disk again: all that must be there is there, and the rest of the work gets done. `losable`: the last
+    /// Opens the store on a sound disk again: all that must be there is there, and as it must be. `losable`: the last
     /// writes that were never sent may be gone; returns how many are.
-    pub fn verify(&mut self, server: &Server, losable: bool) -> usize {
+    pub fn survey(&mut self, server: &Server, losable: bool) -> (Store, usize) {
         self.close();
         assert_eq!(self.integrity(), "ok");
         let store = self.open().expect("the store opens again");
         assert_eq!(self.integrity(), "ok", "after it was opened");
         let lost = self.forget_lost(&store, server, losable);
         self.check(&|collection, key| store.get::<Value>(collection, key).unwrap(), "in the store");
+        (store, lost)
+    }
 
+    /// As [`Host::survey`], and then the rest of the work gets done.
+    pub fn verify(&mut self, server: &Server, losable: bool) -> usize {
+        let (store, lost) = self.survey(server, losable);
         store.sync(server).expect("a sync on a sound disk");
         let left = store.pending().unwrap();
         assert!(left.is_empty(), "still pending: {left:?}");

@@ -44,3 +44,28 @@ fn a_power_loss_at_any_call_costs_nothing_that_was_answered_with_full_durability
 fn a_power_loss_at_any_call_costs_only_the_last_writes_that_were_never_sent() {
     stop_at_each(Stop::Power, Durability::Normal, true);
 }
+
+#[test]
+fn a_replica_that_dies_again_and_again_ends_where_the_server_is() {
+    let beginning = Beginning::new();
+    let directory = tempfile::tempdir().unwrap();
+    for seed in 0..160 / step(8) as u64 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let (disk, server) = (Disk::new(seed), beginning.server());
+        let mut host = Host::new(disk.clone(), &directory, Durability::Normal);
+        for _ in 0..5 {
+            let how = if random.bool() { Stop::Power } else { Stop::Process };
+            disk.stop_after(random.u64(1..900), how);
+            host.run(&server);
+            host.close();
+            disk.restart();
+            // Mostly the next life begins without having caught up.
+            if random.u8(0..4) == 0 {
+                host.verify(&server, true);
+            } else {
+                host.survey(&server, true);
+            }
+        }
+        host.verify(&server, true);
+    }
+}
