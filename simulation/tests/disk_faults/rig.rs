@@ -4,7 +4,7 @@ use fastrand::Rng;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 use syncstore::environment::Environment;
 use syncstore::protocol::{CheckpointPage, ClientId, DatabaseInfo, InboxPage, PushRequest, PushResponse, Ref};
@@ -55,15 +55,17 @@ impl Environment for Clock {
 
 pub type Items = BTreeMap<(String, String), Value>;
 
-/// The server core. As a wire it notes which refs were sent.
+/// The server core on a disk. As a wire it notes which refs were sent.
 pub struct Server {
-    service: Service,
-    pub clock: Arc<Clock>,
+    service: RwLock<Option<Service>>,
+    pub disk: Disk,
+    directory: Arc<TempDir>,
+    clock: Arc<Clock>,
     sent: Mutex<BTreeSet<Ref>>,
     peers_ops: AtomicU64,
-    // Both outlive the service.
-    _disk: Disk,
-    _directory: Arc<TempDir>,
+    /// Of each key, what the other client's item may be: its last answered write, or a later one that was not answered.
+    peers_items: Mutex<BTreeMap<u64, Vec<u64>>>,
+    errors: AtomicU64,
 }
 
 /// What every server of a test begins from.
@@ -81,52 +83,94 @@ impl Beginning {
     pub fn new() -> Beginning {
         let directory = Arc::new(tempfile::tempdir().unwrap());
         let disk = Disk::new(0);
-        let server = Server::open(&disk, &directory);
+        let server = Server::on(&disk, &directory);
         (0..12).for_each(|key| server.peer_writes(key));
-        drop(server);
+        server.close();
         Beginning { image: disk.image(), directory }
     }
 
     pub fn server(&self) -> Server {
-        let disk = Disk::new(0);
+        self.server_on(Disk::new(0))
+    }
+
+    /// A server on a disk that is empty until then.
+    pub fn server_on(&self, disk: Disk) -> Server {
         disk.restore(&self.image);
-        Server::open(&disk, &self.directory)
+        let server = Server::on(&disk, &self.directory);
+        // After those that the image has.
+        server.peers_ops.store(1_000, Ordering::SeqCst);
+        server
     }
 }
 
 impl Server {
-    fn open(disk: &Disk, directory: &Arc<TempDir>) -> Server {
-        let clock = Clock::seeded(0x5e4);
-        let mut options = ServiceOptions::new(directory.path());
-        options.environment = clock.clone();
-        options.writing = Writing::Caller;
-        options.vfs = Some(disk.name().into());
-        options.durability = syncstore_server::service::Durability::Normal;
-        options.retention.log_entries = 4;
-        Server {
-            service: Service::open(options).unwrap(),
-            clock,
+    fn on(disk: &Disk, directory: &Arc<TempDir>) -> Server {
+        let server = Server {
+            service: RwLock::default(),
+            disk: disk.clone(),
+            directory: Arc::clone(directory),
+            clock: Clock::seeded(0x5e4),
             sent: Mutex::default(),
             peers_ops: AtomicU64::new(1),
-            _disk: disk.clone(),
-            _directory: Arc::clone(directory),
-        }
+            peers_items: Mutex::default(),
+            errors: AtomicU64::new(0),
+        };
+        server.open();
+        server
     }
 
-    /// Another client sets an item of the collection `peer`.
+    pub fn open(&self) {
+        let mut options = ServiceOptions::new(self.directory.path());
+        options.environment = self.clock.clone();
+        options.writing = Writing::Caller;
+        options.vfs = Some(self.disk.name().into());
+        options.retention.log_entries = 4;
+        *self.service.write().unwrap() = Some(Service::open(options).unwrap());
+    }
+
+    pub fn close(&self) {
+        *self.service.write().unwrap() = None;
+    }
+
+    fn ask<T>(&self, question: impl FnOnce(&Service) -> Result<T, ServiceError>) -> Result<T, WireError> {
+        let answer = question(self.service.read().unwrap().as_ref().unwrap());
+        self.errors.fetch_add(u64::from(matches!(answer, Err(ServiceError::Storage(_)))), Ordering::SeqCst);
+        answer.map_err(as_wire_error)
+    }
+
+    /// How often its disk kept it from answering.
+    pub fn errors(&self) -> u64 {
+        self.errors.load(Ordering::SeqCst)
+    }
+
+    /// Another client sets an item of the collection `peer`, if the server can.
     pub fn peer_writes(&self, key: u64) {
         let n = self.peers_ops.fetch_add(1, Ordering::SeqCst);
         let op = Ref::from_parts((START as i64) << 12 | n as i64, n);
         let op = json!({"ref": op, "op": "set", "collection": "peer", "key": format!("p{key}"), "value": {"n": n}});
         let request = json!({"client": peer(), "ops": [op]}).to_string();
         let request: PushRequest = serde_json::from_str(&request).unwrap();
-        self.service.push(DB, &caller(), request).unwrap();
+        let answer = self.ask(|service| service.push(DB, &caller(), request));
+        let mut items = self.peers_items.lock().unwrap();
+        // What the beginning has of it.
+        let values = items.entry(key).or_insert_with(|| vec![key + 1]);
+        if answer.is_ok() {
+            values.clear();
+        }
+        values.push(n);
     }
 
-    /// The log forgets all but its newest entries: every cursor expires.
+    pub fn check_peer(&self, items: &Items) {
+        for (key, values) in self.peers_items.lock().unwrap().iter() {
+            let found = &items[&("peer".to_owned(), format!("p{key}"))]["n"];
+            assert!(values.iter().any(|n| found == n), "peer p{key} is {found}, none of {values:?}");
+        }
+    }
+
+    /// The log forgets all but its newest entries, if the server can: every cursor expires.
     pub fn forget_the_log(&self) {
         self.clock.advance(Duration::from_secs(3 * 24 * 60 * 60));
-        self.service.prune(DB).unwrap();
+        let _ = self.ask(|service| service.prune(DB));
     }
 
     pub fn was_sent(&self, op: &Ref) -> bool {
@@ -138,7 +182,7 @@ impl Server {
         let mut page = None;
         loop {
             let request = CheckpointRequest { client: peer(), page, limit: 1_000 };
-            let answer = self.service.checkpoint(DB, &caller(), &request).unwrap();
+            let answer = self.ask(|service| service.checkpoint(DB, &caller(), &request)).unwrap();
             for item in answer.items {
                 items.insert((item.collection, item.key), item.value.to_value().unwrap());
             }
@@ -154,33 +198,37 @@ fn peer() -> ClientId {
     ClientId::from_random(0x9ee2)
 }
 
-/// What the HTTP wire makes of such an answer; a sound server gives no other.
+/// What the HTTP wire makes of such an answer.
 fn as_wire_error(error: ServiceError) -> WireError {
     match error {
         ServiceError::CursorExpired(expiry) => WireError::CursorExpired(expiry),
         ServiceError::CheckpointExpired => WireError::CheckpointExpired,
+        ServiceError::Storage(_) | ServiceError::Overloaded(_) => {
+            let message = error.to_string();
+            WireError::Unavailable { status: error.problem().status, retry_after: error.retry_after(), message }
+        }
         other => panic!("the server answers {other}"),
     }
 }
 
 impl Wire for Server {
     fn info(&self) -> Result<DatabaseInfo, WireError> {
-        self.service.info(DB, &caller()).map_err(as_wire_error)
+        self.ask(|service| service.info(DB, &caller()))
     }
 
     fn push(&self, request: &PushRequest) -> Result<PushResponse, WireError> {
         self.sent.lock().unwrap().extend(request.ops.iter().map(|op| op.op_ref));
-        self.service.push(DB, &caller(), request.clone()).map_err(as_wire_error)
+        self.ask(|service| service.push(DB, &caller(), request.clone()))
     }
 
     fn pull(&self, request: &PullRequest) -> Result<InboxPage, WireError> {
         let PullRequest { client, cursor, limit, own_payloads, .. } = request.clone();
         let request = InboxRequest { client, cursor, limit, own_payloads };
-        self.service.inbox(DB, &caller(), &request).map_err(as_wire_error)
+        self.ask(|service| service.inbox(DB, &caller(), &request))
     }
 
     fn checkpoint(&self, request: &wire::CheckpointRequest) -> Result<CheckpointPage, WireError> {
         let request = CheckpointRequest { client: request.client, page: request.page.clone(), limit: request.limit };
-        self.service.checkpoint(DB, &caller(), &request).map_err(as_wire_error)
+        self.ask(|service| service.checkpoint(DB, &caller(), &request))
     }
 }

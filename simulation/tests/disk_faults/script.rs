@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use syncstore::json_patch::Patch;
-use syncstore::{Durability, Error, KeyRange, Options, Outcome, Ref, Store};
+use syncstore::{BootstrapReason, Durability, Error, KeyRange, Options, Outcome, Ref, Store};
 use syncstore_simulation::disk::Disk;
 use tempfile::TempDir;
 
@@ -41,6 +41,7 @@ pub struct Host {
     id: u64,
     /// Every error that the store answered.
     pub errors: Vec<Error>,
+    bootstraps: Vec<BootstrapReason>,
 }
 
 /// Every which call is tried: all of them take minutes, which `SYNCSTORE_EVERY_CALL=1` asks for.
@@ -54,7 +55,17 @@ impl Host {
     pub fn new(disk: Disk, directory: &TempDir, durability: Durability) -> Host {
         let path = directory.path().join("replica.db");
         let clock = Clock::seeded(7);
-        Host { disk, path, clock, durability, store: None, attempts: Vec::new(), id: 0, errors: Vec::new() }
+        Host {
+            disk,
+            path,
+            clock,
+            durability,
+            store: None,
+            attempts: Vec::new(),
+            id: 0,
+            errors: Vec::new(),
+            bootstraps: Vec::new(),
+        }
     }
 
     fn open(&mut self) -> Result<Store, Error> {
@@ -112,10 +123,13 @@ impl Host {
     }
 
     fn sync(&mut self, server: &Server) {
-        if let Some(store) = &self.store
-            && let Err(error) = store.sync(server)
-        {
-            self.errors.push(error.into_error());
+        let Some(store) = &self.store else { return };
+        match store.sync(server) {
+            Ok(report) => self.bootstraps.extend(report.bootstrapped),
+            Err(error) => {
+                self.bootstraps.extend(error.report().bootstrapped.clone());
+                self.errors.push(error.into_error());
+            }
         }
     }
 
@@ -179,7 +193,11 @@ impl Host {
     /// As [`Host::survey`], and then the rest of the work gets done.
     pub fn verify(&mut self, server: &Server, losable: bool) -> usize {
         let (store, lost) = self.survey(server, losable);
-        store.sync(server).expect("a sync on a sound disk");
+        let report = store.sync(server).expect("a sync on a sound disk");
+        self.bootstraps.extend(report.bootstrapped);
+        // Nothing that one of the two has told the other was lost.
+        let sound = |reason: &BootstrapReason| matches!(reason, BootstrapReason::Fresh | BootstrapReason::Expired);
+        assert!(self.bootstraps.iter().all(sound), "{:?}", self.bootstraps);
         let left = store.pending().unwrap();
         assert!(left.is_empty(), "still pending: {left:?}");
         let items = server.items();
@@ -190,6 +208,7 @@ impl Host {
             }
         }
         assert_eq!(own, items, "store and server differ");
+        server.check_peer(&items);
         self.check(&|collection, key| items.get(&(collection.into(), key.into())).cloned(), "on the server");
         for op in self.attempts.iter().flat_map(|attempt| attempt.ops.iter().flatten()) {
             let outcome = store.outcome(*op).unwrap();
