@@ -75,6 +75,7 @@ fn a_replay_leaves_what_the_pages_already_hold_and_takes_every_outcome() {
         append(21, "ahead", 20),
         delete_entry(22, foreign(22), "c", "deleted later", 12),
         delete_entry(23, foreign(23), "c", "ahead of its delete", 10),
+        set_entry(24, foreign(24), "c", "ahead of its delete", json!("made again"), 0),
     ];
     wire.on_checkpoint_items(
         10,
