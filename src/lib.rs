@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+mod check;
 pub mod environment;
 mod error;
 mod outbox;
@@ -12,6 +13,7 @@ mod store;
 mod sync;
 pub mod wire;
 
+pub use check::{CheckReport, Finding, FindingCode};
 pub use error::{Error, Result};
 pub use json_patch;
 pub use outbox::ledger::Retention;

@@ -60,10 +60,10 @@ impl Rejection {
     }
 }
 
-const ACCEPTED: i64 = 1;
-const REJECTED: i64 = 2;
-const FOLDED: i64 = 3;
-const UNDONE: i64 = 4;
+pub(super) const ACCEPTED: i64 = 1;
+pub(super) const REJECTED: i64 = 2;
+pub(super) const FOLDED: i64 = 3;
+pub(super) const UNDONE: i64 = 4;
 
 /// An op that the server committed.
 ///

@@ -1,5 +1,6 @@
 //! The queue of operations that the server has not confirmed, and the ledger of what became of each.
 
+pub(crate) mod check;
 mod fold;
 pub(crate) mod ledger;
 pub(crate) mod queue;

@@ -205,6 +205,14 @@ pub(crate) fn mark_sent(connection: &Connection, first: i64, last: i64) -> Resul
     Ok(())
 }
 
+/// Marks an op as sent because the server's log has it, whoever sent it; and those before it on its item, which went first.
+pub(crate) fn mark_known(connection: &Connection, op: &Queued) -> Result<()> {
+    connection
+        .prepare_cached("UPDATE outbox SET sent = 1 WHERE item = ?1 AND id <= ?2 AND sent = 0")?
+        .execute([op.item, op.id()])?;
+    Ok(())
+}
+
 /// Records what the server said of an op.
 pub(crate) fn record_answer(
     connection: &Connection,

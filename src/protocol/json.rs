@@ -1,5 +1,6 @@
 //! JSON kept as text: checked once, handed on as bytes, parsed only for who needs the value.
 
+use super::limits::Limits;
 use super::transcode;
 use serde::de::{DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -108,6 +109,14 @@ impl Json {
     /// and numbers beyond a double.
     pub fn check(&self) -> Result<(), JsonError> {
         self.check_nested(PARSE_DEPTH)
+    }
+
+    /// Like [`Json::check`], with the bounds of a value.
+    pub(crate) fn check_within(&self, limits: &Limits) -> Result<(), JsonError> {
+        if self.as_str().len() > limits.value {
+            return Err(JsonError::too_large(self.as_str().len(), limits.value));
+        }
+        self.check_nested(limits.nesting)
     }
 
     /// Like [`Json::check`], with a bound for arrays and objects within each other.

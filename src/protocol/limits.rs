@@ -37,6 +37,10 @@ impl Limits {
         batch_ops: 10_000,
         batch: 8 << 20,
     };
+
+    /// Bounds for what a server sends or confirmed: far above its own limits, which a replica may not know, and low
+    /// enough that no answer exhausts memory or a stack.
+    pub(crate) const CONFIRMED: Limits = Limits { value: 64 << 20, nesting: 256, ..Limits::PROTOCOL };
 }
 
 impl Default for Limits {

@@ -4,6 +4,7 @@
 //! transactions.
 
 pub(crate) mod base;
+pub(crate) mod check;
 pub(crate) mod collections;
 mod connection;
 pub(crate) mod items;

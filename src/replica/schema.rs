@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use rusqlite::Connection;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -90,6 +91,36 @@ CREATE TABLE state(
 ";
 
 const TABLES: &[&str] = &["collections", "items", "base", "outbox", "ledger", "state"];
+
+/// The version that this library writes, and the newest that it reads.
+pub(super) const SUPPORTED: i64 = MIGRATIONS.len() as i64;
+
+/// What a schema is made of, with the text that made it.
+pub(super) type Objects = BTreeMap<Object, Option<String>>;
+
+/// A table or an index.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Object {
+    pub kind: String,
+    pub name: String,
+}
+
+/// The schema of a file as the migrations make it.
+pub(super) fn expected() -> Result<Objects> {
+    let empty = Connection::open_in_memory()?;
+    for step in MIGRATIONS {
+        empty.execute_batch(step)?;
+    }
+    present(&empty)
+}
+
+/// The schema that a file has; without what SQLite makes by itself.
+pub(super) fn present(connection: &Connection) -> Result<Objects> {
+    let mut find =
+        connection.prepare("SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'")?;
+    let rows = find.query_map([], |row| Ok((Object { kind: row.get(0)?, name: row.get(1)? }, row.get(2)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
 
 /// Refuses files that are not replicas, or are newer; creates or migrates the rest.
 ///

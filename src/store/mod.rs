@@ -1,6 +1,7 @@
 //! What a host holds: a store, its writes, its reads, and its syncs.
 
 mod batch;
+mod check;
 mod options;
 mod pending;
 mod read;

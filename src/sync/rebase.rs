@@ -7,16 +7,12 @@ use crate::protocol::{Json, JsonError, Limits, OpKind};
 use crate::replica::{Item, base, items};
 use rusqlite::Connection;
 
-/// Bounds for what a server sends or confirmed: far above its own limits, which this replica may not know, and
-/// low enough that no answer exhausts memory or a stack.
-const CONFIRMED: Limits = Limits { value: 64 << 20, nesting: 256, ..Limits::PROTOCOL };
-
 /// A server's limits, within what a replica can read back, and such that something can be written at all.
 pub(super) fn readable(limits: Limits) -> Limits {
     Limits {
         name: limits.name.max(1),
-        value: limits.value.clamp(1, CONFIRMED.value),
-        nesting: limits.nesting.clamp(1, CONFIRMED.nesting),
+        value: limits.value.clamp(1, Limits::CONFIRMED.value),
+        nesting: limits.nesting.clamp(1, Limits::CONFIRMED.nesting),
         body: limits.body.max(1),
         push_ops: limits.push_ops.max(1),
         batch_ops: limits.batch_ops.max(1),
@@ -26,10 +22,7 @@ pub(super) fn readable(limits: Limits) -> Limits {
 
 /// Checks a value that a server sent: its size, its nesting, and what the grammar alone lets through.
 pub(super) fn check_received(value: &Json) -> Result<(), JsonError> {
-    if value.as_str().len() > CONFIRMED.value {
-        return Err(JsonError::too_large(value.as_str().len(), CONFIRMED.value));
-    }
-    value.check_nested(CONFIRMED.nesting)
+    value.check_within(&Limits::CONFIRMED)
 }
 
 /// The value after an op; `None`: there is no item then. Fails when the op does not apply.
@@ -42,7 +35,7 @@ pub(crate) fn apply_payload(value: Option<&str>, payload: &Payload) -> Result<Op
             let value = value.ok_or_else(|| failed("there is no item to patch".into()))?;
             let json = |text: &str| Json::from_stored(text.to_owned()).map_err(|error| failed(error.to_string()));
             let patch = json(payload.text.as_deref().unwrap_or("null"))?;
-            Ok(Some(patch::apply(&json(value)?, &patch, &CONFIRMED)?.into_string()))
+            Ok(Some(patch::apply(&json(value)?, &patch, &Limits::CONFIRMED)?.into_string()))
         }
     }
 }

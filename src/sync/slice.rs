@@ -95,6 +95,8 @@ impl<'a> Slice<'a> {
             // While a checkpoint is on its way the view is the old one, and so is the outbox beneath it.
             (Some(op), rejection) if self.life == Life::Incoming => {
                 let answer = if rejection.is_some() { Answer::Rejected } else { Answer::Accepted };
+                // Another copy of this file may have sent it; a later write must not fold into it.
+                queue::mark_known(self.connection, &op)?;
                 queue::record_answer(self.connection, op.id(), answer, Some(entry.seq), rejection.as_ref())
             }
             (Some(op), None) => self.settle_accepted(&op, entry.seq),

@@ -43,6 +43,7 @@ mod support;
 
 mod batches;
 mod bootstrap;
+mod check;
 mod coalescing;
 mod concurrency;
 mod convergence;

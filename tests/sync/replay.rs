@@ -75,6 +75,7 @@ fn a_replay_leaves_what_the_pages_already_hold_and_takes_every_outcome() {
         append(21, "ahead", 20),
         delete_entry(22, foreign(22), "c", "deleted later", 12),
         delete_entry(23, foreign(23), "c", "ahead of its delete", 10),
+        set_entry(24, foreign(24), "c", "ahead of its delete", json!("made again"), 0),
     ];
     wire.on_checkpoint_items(
         10,
@@ -138,4 +139,26 @@ fn a_bootstrap_pushes_the_whole_outbox_again_and_settles_it_in_the_swap() {
     assert_eq!(report.bootstrapped, Some(BootstrapReason::Expired));
     assert_eq!(get(&store, "c", "k"), Some(json!([1, 2])));
     assert!(store.pending().unwrap().is_empty());
+}
+
+/// An older copy of a file may find an op in the log that it has not sent itself.
+#[test]
+fn no_later_write_folds_into_an_op_that_the_replayed_log_has() {
+    let fleet = Fleet::new();
+    let store = fleet.open("a");
+    let known = store.set("c", "k", &1).unwrap();
+    store.set("c", "other", &1).unwrap();
+    let wire = ScriptedWire::new();
+    wire.on_checkpoint_items(5, Vec::new())
+        .on_pull_page(vec![set_entry(6, known, "c", "k", json!(1), 0)])
+        .on_push(|_| Err(WireError::Unreachable("lost".into())));
+    store.pull(&wire).unwrap_err();
+    assert_eq!(store.outcome(known).unwrap(), Some(Outcome::Accepted { seq: 6 }));
+    let later = store.set("c", "k", &2).unwrap();
+    assert_eq!(store.outcome(later).unwrap(), Some(Outcome::Queued));
+    assert!(store.check().unwrap().is_ok());
+    wire.on_push(|request| Ok(accept_all(request, 7)));
+    store.pull(&wire).unwrap();
+    assert!(wire.pushed().last().unwrap().ops.iter().any(|op| op.op_ref == later));
+    assert_eq!(get(&store, "c", "k"), Some(json!(2)));
 }

@@ -61,8 +61,10 @@ impl Fleet {
     }
 }
 
-/// Everything that a replica reads: (collection, key) to value.
+/// Everything that a replica reads, which must be sound: (collection, key) to value.
 pub fn view(store: &Store) -> BTreeMap<(String, String), Value> {
+    let report = store.check().unwrap();
+    assert!(report.is_ok(), "{report}");
     let mut items = BTreeMap::new();
     for collection in store.collections().unwrap() {
         for item in store.list(&collection, &KeyRange::all()).unwrap().iter() {

@@ -1,0 +1,383 @@
+//! The store's check of itself: sound replicas have no findings, and each kind of damage has its own.
+
+use crate::support::{Fault, FaultyWire, Fleet, Server, patch};
+use rusqlite::Connection;
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use syncstore::{BootstrapReason, CheckReport, FindingCode, Outcome, Ref, Store};
+
+fn sound(store: &Store, when: &str) -> CheckReport {
+    let report = store.check().unwrap();
+    assert!(report.is_ok(), "{when}: {report}");
+    assert_eq!((report.findings.len(), report.findings_total), (0, 0), "{when}");
+    report
+}
+
+#[test]
+fn a_sound_replica_has_no_findings_in_any_state() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let store = fleet.open_with("a", |options| options.push_ops = 2);
+    let report = sound(&store, "new");
+    assert_eq!((report.items, report.pending, report.outcomes, report.position), (0, 0, 0, 0));
+    assert!(report.file_bytes > 0);
+
+    store.set("c", "k", &json!({"n": 0})).unwrap();
+    store.update("c", "k", |value| value["n"] = 1.into()).unwrap();
+    store.delete("c", "nothing").unwrap();
+    let mut batch = store.batch();
+    for n in 0..5 {
+        batch.set("batch", &format!("b{n}"), &n).unwrap();
+    }
+    batch.commit().unwrap();
+    let report = sound(&store, "written and folded");
+    assert_eq!((report.items, report.pending, report.outcomes), (6, 7, 1));
+
+    let wire = server.wire();
+    store.push(&FaultyWire::pushes(&wire, [Fault::None, Fault::LoseAnswer])).unwrap_err();
+    sound(&store, "half pushed");
+    store.push(&wire).unwrap();
+    sound(&store, "pushed");
+    store.sync(&wire).unwrap();
+    let report = sound(&store, "synced");
+    assert_eq!((report.items, report.pending, report.position), (6, 0, store.position().unwrap()));
+
+    let other = fleet.open("b");
+    other.sync(&wire).unwrap();
+    other.set("careful", "s", &1).unwrap();
+    other.sync(&wire).unwrap();
+    store.set("careful", "s", &2).unwrap();
+    store.sync(&wire).unwrap();
+    assert_eq!(sound(&store, "rejected").rejections, 1);
+
+    other.delete("c", "k").unwrap();
+    other.sync(&wire).unwrap();
+    store.patch("c", "k", &patch(json!([{"op": "replace", "path": "/n", "value": 7}]))).unwrap();
+    store.pull(&wire).unwrap();
+    assert!(!store.pending().unwrap()[0].applies);
+    sound(&store, "with an op that no longer applies");
+    store.sync(&wire).unwrap();
+    sound(&store, "with two rejections");
+
+    let backup = server.backup();
+    store.set("c", "lost", &1).unwrap();
+    store.sync(&wire).unwrap();
+    let pending = store.set("batch", "b0", &"pending").unwrap();
+    server.restore(&backup, true);
+    let report = store.sync(&wire).unwrap();
+    assert_eq!(report.bootstrapped, Some(BootstrapReason::Rewound));
+    assert!(matches!(store.outcome(pending).unwrap(), Some(Outcome::Accepted { .. })));
+    sound(&store, "after a restored log");
+}
+
+#[test]
+fn a_bootstrap_has_no_findings_wherever_it_is_interrupted() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let wire = server.wire();
+    let other = fleet.open("other");
+    for n in 0..20 {
+        other.set("c", &format!("k{n:02}"), &json!({"n": n})).unwrap();
+    }
+    other.sync(&wire).unwrap();
+    let mut seen_incoming = false;
+    for n in 0.. {
+        let store = fleet.open_with(&format!("r{n}"), |options| options.checkpoint_items = 3);
+        store.set("c", "k01", &"own").unwrap();
+        store.set("d", "new", &json!({"a": 1})).unwrap();
+        let faulty = FaultyWire::nth(&wire, n, Fault::LoseAnswer);
+        let done = store.sync(&faulty).is_ok();
+        let report = sound(&store, &format!("call {n}"));
+        seen_incoming |= report.bootstrapping && report.incoming > 0;
+        store.update("d", "new", |value| value["a"] = 2.into()).unwrap();
+        sound(&store, &format!("written to after call {n}"));
+        store.sync(&wire).unwrap();
+        let report = sound(&store, &format!("resumed after call {n}"));
+        assert_eq!((report.items, report.incoming, report.bootstrapping), (21, 0, false));
+        if done {
+            assert!(n > 5);
+            break;
+        }
+    }
+    assert!(seen_incoming);
+}
+
+/// A replica with a row of every kind, closed.
+struct Damaged {
+    fleet: Fleet,
+    copies: u32,
+    /// A bootstrap is on its way in this one.
+    loading: bool,
+}
+
+impl Damaged {
+    fn new() -> Damaged {
+        let (fleet, server) = (Fleet::new(), Server::start());
+        let wire = server.wire();
+        let store = fleet.open("sound");
+        let other = fleet.open("other");
+        store.set("c", "kept", &json!({"n": 0, "secret": "s3cret"})).unwrap();
+        store.set("c", "patched", &json!({"n": 0})).unwrap();
+        store.set("careful", "s", &0).unwrap();
+        store.sync(&wire).unwrap();
+        other.sync(&wire).unwrap();
+        other.set("careful", "s", &1).unwrap();
+        other.sync(&wire).unwrap();
+        store.set("careful", "s", &"s3cret").unwrap();
+        store.sync(&wire).unwrap();
+        assert_eq!(store.rejections().unwrap().len(), 1);
+        // One answered, one sent, and of the others none.
+        store.set("c", "answered", &1).unwrap();
+        store.push(&wire).unwrap();
+        store.set("c", "sent", &1).unwrap();
+        store.push(&FaultyWire::nth(&wire, 0, Fault::LoseAnswer)).unwrap_err();
+        let add = |n: u64| patch(json!([{"op": "add", "path": "/n", "value": n}]));
+        store.patch("c", "patched", &add(1)).unwrap();
+        store.patch("c", "patched", &add(2)).unwrap();
+        let mut batch = store.batch();
+        for n in 0..3 {
+            batch.set("batch", &format!("b{n}"), &n).unwrap();
+        }
+        batch.commit().unwrap();
+        store.delete("c", "nothing").unwrap();
+        sound(&store, "before any damage");
+        drop(store);
+        Damaged { fleet, copies: 0, loading: false }
+    }
+
+    fn loading() -> Damaged {
+        let (fleet, server) = (Fleet::new(), Server::start());
+        let wire = server.wire();
+        let other = fleet.open("other");
+        for n in 0..9 {
+            other.set("c", &format!("k{n}"), &n).unwrap();
+        }
+        other.sync(&wire).unwrap();
+        let store = fleet.open_with("sound", |options| options.checkpoint_items = 3);
+        store.sync(&FaultyWire::nth(&wire, 3, Fault::LoseRequest)).unwrap_err();
+        assert_eq!(sound(&store, "loading").incoming, 6);
+        drop((store, other));
+        Damaged { fleet, copies: 0, loading: true }
+    }
+
+    /// The report on a copy that this SQL changed while it was open.
+    fn after(&mut self, sql: &str) -> CheckReport {
+        self.copies += 1;
+        let name = format!("copy{}", self.copies);
+        self.fleet.copy("sound", &name);
+        let store = self.fleet.open(&name);
+        let connection = Connection::open(self.fleet.path(&name)).unwrap();
+        connection.execute_batch(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        store.check().unwrap_or_else(|error| panic!("{sql}: {error:?}"))
+    }
+
+    fn finds(&mut self, code: FindingCode, sql: &str) {
+        let report = self.after(sql);
+        let codes: BTreeSet<_> = report.findings.iter().map(|finding| finding.code).collect();
+        assert_eq!(codes, BTreeSet::from([code]), "{sql}: {report} (loading: {})", self.loading);
+        assert!(!report.is_ok());
+        assert!(!report.to_json().contains("s3cret"), "{report}");
+    }
+}
+
+#[test]
+fn each_damage_to_the_file_as_a_whole_has_its_finding() {
+    use FindingCode::*;
+    let mut replica = Damaged::new();
+    replica.finds(Integrity, "PRAGMA ignore_check_constraints = ON; UPDATE state SET id = 2");
+    replica.finds(Schema, "DROP INDEX outbox_item");
+    replica.finds(Schema, "ALTER TABLE ledger ADD COLUMN later");
+    replica.finds(Schema, "DROP TABLE ledger");
+    replica.finds(Schema, "CREATE TABLE theirs(x)");
+}
+
+#[test]
+fn each_damage_to_the_state_has_its_finding() {
+    use FindingCode::*;
+    let mut replica = Damaged::new();
+    replica.finds(StateRow, "DELETE FROM state");
+    replica.finds(StateClient, "UPDATE state SET client = x'0102'");
+    replica.finds(StateClient, "UPDATE state SET client = '0123456789abcdef'");
+    replica.finds(StatePosition, "UPDATE state SET position = -1");
+    replica.finds(StatePosition, "UPDATE state SET cursor = NULL");
+    replica.finds(StateServer, "UPDATE state SET limits = '{'");
+    replica.finds(StateServer, "UPDATE state SET database = x'ff'");
+    replica.finds(StateBootstrap, "UPDATE state SET bootstrap = '{'");
+    let mut replica = Damaged::loading();
+    replica.finds(StateBootstrap, "UPDATE state SET bootstrap = json_set(bootstrap, '$.phase', 'Replay')");
+    replica.finds(StateBootstrap, "UPDATE state SET bootstrap = json_set(bootstrap, '$.cursor', NULL)");
+}
+
+#[test]
+fn each_damage_to_items_has_its_finding() {
+    use FindingCode::*;
+    let mut replica = Damaged::new();
+    let of = |key: &str| format!("(SELECT id FROM items WHERE key = '{key}')");
+    let (kept, patched, answered) = (of("kept"), of("patched"), of("answered"));
+    replica.finds(CollectionName, "UPDATE collections SET name = x'ff' WHERE name = 'careful'");
+    replica.finds(ItemCollection, &format!("UPDATE items SET collection = 999 WHERE id = {kept}"));
+    replica.finds(ItemKey, &format!("UPDATE items SET key = x'ff' WHERE id = {kept}"));
+    replica.finds(ItemRev, &format!("UPDATE items SET rev = 'x' WHERE id = {kept}"));
+    replica.finds(ItemRev, &format!("UPDATE items SET rev = -1 WHERE id = {kept}"));
+    replica.finds(ItemRev, &format!("UPDATE items SET rev = 0 WHERE id = {kept}"));
+    replica.finds(ItemRevAhead, &format!("UPDATE items SET rev = 999 WHERE id = {kept}"));
+    replica.finds(ItemPending, &format!("UPDATE items SET pending = 2 WHERE id = {patched}"));
+    replica.finds(ItemPending, &format!("UPDATE items SET pending = 1 WHERE id = {kept}"));
+    replica.finds(ItemPending, &format!("UPDATE items SET pending = 0 WHERE id = {answered}"));
+    replica.finds(ItemValue, &format!("UPDATE items SET value = NULL WHERE id = {kept}"));
+    replica.finds(ItemValue, &format!("UPDATE items SET value = '{{\"s3cret\":' WHERE id = {kept}"));
+    replica.finds(ItemValue, &format!("UPDATE items SET value = x'fffe' WHERE id = {kept}"));
+    let deep = format!("{}{}", "[".repeat(300), "]".repeat(300));
+    replica.finds(ItemValue, &format!("UPDATE items SET value = '{deep}' WHERE id = {kept}"));
+    replica.finds(BaseUnasked, &format!("INSERT INTO base SELECT id, value FROM items WHERE id = {kept}"));
+    replica.finds(BaseUnasked, &format!("INSERT INTO base SELECT id, value FROM items WHERE id = {answered}"));
+    replica.finds(BaseUnasked, "INSERT INTO base VALUES (999, '1')");
+    replica.finds(BaseMissing, &format!("DELETE FROM base WHERE item = {patched}"));
+    replica.finds(View, &format!("UPDATE items SET value = '{{\"n\":3}}' WHERE id = {patched}"));
+    replica.finds(View, &format!("UPDATE items SET value = NULL WHERE id = {patched}"));
+    replica.finds(View, &format!("UPDATE base SET value = '{{\"m\":1,\"n\":0}}' WHERE item = {patched}"));
+    let report = replica.after(&format!("UPDATE base SET value = '[' WHERE item = {patched}"));
+    assert!(report.findings.iter().any(|finding| finding.code == BaseValue), "{report}");
+    let mut replica = Damaged::loading();
+    replica.finds(CollectionLife, "UPDATE collections SET life = 5");
+    replica.finds(IncomingWithoutBootstrap, "UPDATE state SET bootstrap = NULL");
+}
+
+#[test]
+fn each_damage_to_the_outbox_has_its_finding() {
+    use FindingCode::*;
+    let mut replica = Damaged::new();
+    let on = |key: &str| format!("item = (SELECT id FROM items WHERE key = '{key}')");
+    let (sent, answered, patched) = (on("sent"), on("answered"), on("patched"));
+    replica.finds(OutboxRef, &format!("UPDATE outbox SET random = -1 WHERE {sent}"));
+    replica.finds(OutboxPayload, &format!("UPDATE outbox SET kind = 77 WHERE {sent}"));
+    replica.finds(OutboxPayload, &format!("UPDATE outbox SET payload = NULL WHERE {sent}"));
+    replica.finds(OutboxPayload, &format!("UPDATE outbox SET payload = '\"s3cret' WHERE {sent}"));
+    replica.finds(OutboxPayload, &format!("UPDATE outbox SET payload = '{{}}' WHERE {patched}"));
+    replica.finds(OutboxPayload, &format!("UPDATE outbox SET payload = '1' WHERE {}", on("nothing")));
+    replica.finds(OutboxBase, &format!("UPDATE outbox SET base = 'x' WHERE {sent}"));
+    replica.finds(OutboxBatch, &format!("UPDATE outbox SET batch = x'01' WHERE {}", on("b2")));
+    replica.finds(OutboxBatch, &format!("UPDATE outbox SET batch_of = NULL WHERE {}", on("b0")));
+    replica.finds(OutboxBatch, "UPDATE outbox SET batch_of = 2 WHERE batch IS NOT NULL");
+    replica.finds(OutboxBatch, &format!("UPDATE outbox SET batch_of = 4 WHERE {}", on("b2")));
+    replica.finds(BatchOrder, &format!("UPDATE outbox SET batch = NULL, batch_of = NULL WHERE {}", on("b1")));
+    replica.finds(OutboxAnswer, &format!("UPDATE outbox SET answer = 77 WHERE {sent}"));
+    replica.finds(OutboxAnswer, &format!("UPDATE outbox SET answer = 1 WHERE {sent}"));
+    replica.finds(OutboxAnswer, &format!("UPDATE outbox SET answer = 2, failure = '{{\"s3cret\":1}}' WHERE {sent}"));
+    replica.finds(OutboxAnswer, &format!("UPDATE outbox SET answer = 0 WHERE {answered}"));
+    replica.finds(OutboxAnswer, &format!("UPDATE outbox SET sent = 0 WHERE {answered}"));
+    replica.finds(OutboxAnswer, &format!("UPDATE outbox SET sent = 7 WHERE {sent}"));
+    replica.finds(Applies, &format!("UPDATE outbox SET applies = 0 WHERE {sent}"));
+    replica.finds(Applies, &format!("UPDATE outbox SET applies = 7 WHERE {patched}"));
+    let late = "INSERT INTO outbox(id, random, item, kind, sent, payload)
+                SELECT (SELECT max(id) FROM outbox) + 1, 1, id, 0, 1, '2' FROM items WHERE key = 'b2';
+                UPDATE items SET pending = 2, value = '2' WHERE key = 'b2'";
+    replica.finds(SentOrder, late);
+    let report = replica.after(&format!("UPDATE outbox SET item = 999 WHERE {sent}"));
+    assert!(report.findings.iter().any(|finding| finding.code == OutboxItem), "{report}");
+}
+
+#[test]
+fn each_damage_to_the_ledger_has_its_finding() {
+    use FindingCode::*;
+    let mut replica = Damaged::new();
+    replica.finds(LedgerRef, "UPDATE ledger SET random = -1 WHERE outcome = 1");
+    replica.finds(LedgerOutcome, "UPDATE ledger SET outcome = 77 WHERE outcome = 1");
+    replica.finds(LedgerOutcome, "UPDATE ledger SET seq = NULL WHERE outcome = 1");
+    replica.finds(LedgerOutcome, "UPDATE ledger SET failure = NULL WHERE outcome = 2");
+    replica.finds(LedgerOutcome, "UPDATE ledger SET payload = NULL WHERE outcome = 2");
+    replica.finds(LedgerOutcome, "UPDATE ledger SET seq = seq + 1 WHERE outcome = 2");
+    replica.finds(LedgerOutcome, "UPDATE ledger SET key = NULL WHERE outcome = 2");
+    replica.finds(LedgerOutcome, "UPDATE ledger SET into_random = NULL WHERE outcome = 3");
+    replica.finds(LedgerOutcome, "UPDATE ledger SET at = 'x' WHERE outcome = 3");
+    replica.finds(FoldTarget, "UPDATE ledger SET into_id = id WHERE outcome = 3");
+    replica.finds(FoldTarget, "UPDATE ledger SET into_random = into_random + 1 WHERE outcome = 3");
+    replica.finds(
+        RefTwice,
+        "INSERT INTO ledger(id, random, outcome, at, seq) SELECT id, random, 1, 1, 1 FROM outbox LIMIT 1",
+    );
+}
+
+#[test]
+fn a_table_that_cannot_be_read_is_a_finding_and_the_rest_is_checked() {
+    let fleet = Fleet::new();
+    let store = fleet.open("a");
+    for n in 0..200 {
+        store.set("c", &format!("k{n:03}"), &"x".repeat(300)).unwrap();
+        store.set("c", &format!("k{n:03}"), &"y".repeat(300)).unwrap();
+    }
+    drop(store);
+    let root: u32 = Connection::open(fleet.path("a"))
+        .unwrap()
+        .query_row("SELECT rootpage FROM sqlite_schema WHERE name = 'ledger'", [], |row| row.get(0))
+        .unwrap();
+    let mut bytes = std::fs::read(fleet.path("a")).unwrap();
+    let at = (root as usize - 1) * 4096;
+    bytes[at..at + 4096].fill(0xff);
+    std::fs::write(fleet.path("a"), bytes).unwrap();
+    let store = fleet.open("a");
+    let report = store.check().unwrap();
+    let unreadable: Vec<_> = report.findings.iter().filter(|finding| finding.code == FindingCode::Unreadable).collect();
+    assert_eq!(unreadable.iter().map(|finding| finding.table).collect::<Vec<_>>(), ["ledger"], "{report}");
+    assert!(report.findings.iter().any(|finding| finding.code == FindingCode::Integrity), "{report}");
+    assert_eq!((report.items, report.pending), (200, 200));
+}
+
+#[test]
+fn a_finding_names_its_row_and_the_report_is_bounded() {
+    let fleet = Fleet::new();
+    let store = fleet.open("a");
+    let mut batch = store.batch();
+    for n in 0..250 {
+        batch.set("c", &format!("k{n:03}"), &n).unwrap();
+    }
+    let ops = batch.commit().unwrap().ops;
+    damage(&fleet.path("a"), "UPDATE items SET value = '\"s3cret\"'");
+    let report = store.check().unwrap();
+    assert_eq!((report.findings_total, report.findings.len()), (250, 100));
+    let json: serde_json::Value = serde_json::from_str(&report.to_string()).unwrap();
+    assert_eq!(json["ok"], false);
+    assert_eq!(json["findings_total"], 250);
+    let words = json["findings"][7]["words"].as_str().unwrap();
+    assert_eq!(
+        json["findings"][7],
+        json!({"code": "view", "table": "items", "row": 8, "collection": "c", "key": "k007", "words": words})
+    );
+    assert!(!report.to_json().contains("s3cret"));
+
+    damage(&fleet.path("a"), "UPDATE outbox SET base = 'x' WHERE rowid = (SELECT min(id) FROM outbox)");
+    let report = store.check().unwrap();
+    let finding = report.findings.iter().find(|finding| finding.code == FindingCode::OutboxBase).unwrap();
+    let expected: Option<Ref> = ops.first().copied();
+    assert_eq!((finding.op_ref, finding.key.as_deref()), (expected, Some("k000")));
+}
+
+fn damage(path: &Path, sql: &str) {
+    Connection::open(path).unwrap().execute_batch(sql).unwrap();
+}
+
+#[test]
+fn a_check_while_others_write_and_sync_sees_one_moment() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let store = Arc::new(fleet.open("a"));
+    let elsewhere = fleet.open("a");
+    let wire = server.wire();
+    std::thread::scope(|scope| {
+        let writing = scope.spawn(|| {
+            for n in 0..400 {
+                store.set("c", &format!("k{}", n % 7), &json!({"n": n})).unwrap();
+                if n % 50 == 0 {
+                    store.sync(&wire).unwrap();
+                }
+            }
+        });
+        let mut checks = 0;
+        while !writing.is_finished() || checks == 0 {
+            sound(&elsewhere, "while another store writes");
+            sound(&store, "while another thread writes");
+            checks += 1;
+        }
+        writing.join().unwrap();
+    });
+    sound(&store, "in the end");
+}
