@@ -355,7 +355,8 @@ impl Device {
 
     /// The store's own check of its file.
     pub fn check_report(&self, store: &Store) {
-        let _ = store;
+        let Some(report) = self.read(store.check()) else { return };
+        assert!(report.is_ok(), "{}: {}", self.name, report.to_json());
     }
 
     /// Keeps what the device is now for a later [`Device::restore_backup`].

@@ -90,6 +90,10 @@ impl Faults {
         self.every = Some((n.max(1), n.max(1), fault));
     }
 
+    pub fn are_to_come(&self) -> bool {
+        self.once.is_some() || self.every.is_some()
+    }
+
     pub fn heal(&mut self) {
         (self.once, self.every) = (None, None);
     }

@@ -43,6 +43,18 @@ pub struct Disk {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Image(BTreeMap<String, Arc<Vec<u8>>>);
 
+impl Image {
+    /// The same files where those of a database at `from`, its log among them, are those of one at `to`.
+    pub fn renamed(&self, from: &Path, to: &Path) -> Image {
+        let (from, to) = (name_of(from), name_of(to));
+        let renamed = self.0.iter().map(|(name, bytes)| {
+            let name = name.strip_prefix(&from).map_or_else(|| name.clone(), |suffix| format!("{to}{suffix}"));
+            (name, Arc::clone(bytes))
+        });
+        Image(renamed.collect())
+    }
+}
+
 impl Disk {
     /// An empty disk, under a name that no other has; SQLite's default VFS stays what it is.
     pub fn new(seed: u64) -> Disk {
@@ -113,9 +125,15 @@ impl Disk {
         self.state().faults.struck
     }
 
-    /// No call fails any more by `fail_after` and `fail_every`.
+    /// Whether a call is still to fail by `fail_after` or `fail_every`.
+    pub fn has_faults(&self) -> bool {
+        self.state().faults.are_to_come()
+    }
+
+    /// Nothing goes wrong any more: no call fails by `fail_after` and `fail_every`, no stop is to come, and there is
+    /// room for everything.
     pub fn heal(&self) {
-        self.state().faults.heal();
+        self.state().heal();
     }
 
     /// The most bytes that all files may have; a write beyond it gets `SQLITE_FULL` and changes nothing.

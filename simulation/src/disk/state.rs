@@ -372,6 +372,13 @@ impl State {
         }
     }
 
+    /// Nothing goes wrong any more.
+    pub fn heal(&mut self) {
+        self.faults.heal();
+        self.stop_at = None;
+        self.capacity = None;
+    }
+
     /// Runs again after a stop.
     pub fn restart(&mut self) {
         self.stopped = false;
