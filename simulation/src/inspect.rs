@@ -16,13 +16,18 @@ pub struct Confirmed {
     pub items: BTreeMap<Item, (Value, Rev)>,
 }
 
-pub fn confirmed(path: &Path, vfs: &str) -> rusqlite::Result<Confirmed> {
+/// A connection to look through; it must be gone before the file's disk is switched off or on.
+pub fn open(path: &Path, vfs: &str) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags_and_vfs(path, flags, vfs)?;
+    Connection::open_with_flags_and_vfs(path, flags, vfs)
+}
+
+pub fn confirmed(connection: &Connection) -> rusqlite::Result<Confirmed> {
     let moment = connection.unchecked_transaction()?;
-    let (position, has_cursor): (i64, bool) =
-        moment.query_row("SELECT position, cursor IS NOT NULL FROM state", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let mut find = moment.prepare(
+    let (position, has_cursor): (i64, bool) = moment
+        .prepare_cached("SELECT position, cursor IS NOT NULL FROM state")?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut find = moment.prepare_cached(
         "SELECT c.name, i.key, i.rev, CASE WHEN i.pending > 0 THEN b.value ELSE i.value END
          FROM items i JOIN collections c ON c.id = i.collection AND c.life = 0 LEFT JOIN base b ON b.item = i.id
          WHERE i.rev > 0",

@@ -84,8 +84,8 @@ impl Judge {
         }
     }
 
-    /// The answer of a push, after the log was read.
-    pub fn judge(&mut self, lineage: &Lineage, request: &PushRequest, response: &PushResponse) {
+    /// The answer of a push, after the log was read; `head` is where the log ended before.
+    pub fn judge(&mut self, lineage: &Lineage, head: Seq, request: &PushRequest, response: &PushResponse) {
         assert_eq!(request.ops.len(), response.results.len(), "a push has as many results as operations");
         let mut failed: HashSet<(&str, &str)> = HashSet::new();
         for (op, result) in request.ops.iter().zip(&response.results) {
@@ -103,7 +103,7 @@ impl Judge {
                         );
                     }
                     self.decide(op, Decided::Accepted(seq), known);
-                    self.accepted(lineage, op, seq);
+                    self.accepted(lineage, op, seq, seq > head);
                 }
                 PushOutcome::Rejected => {
                     failed.insert(item);
@@ -134,7 +134,7 @@ impl Judge {
         self.decided.insert(op.op_ref, now);
     }
 
-    fn accepted(&self, lineage: &Lineage, op: &Op, seq: Seq) {
+    fn accepted(&self, lineage: &Lineage, op: &Op, seq: Seq, new: bool) {
         let op_ref = op.op_ref;
         let Some(logged) = lineage.log.get(&seq).filter(|logged| logged.op_ref == op_ref) else {
             let item = (op.collection.clone(), op.key.clone());
@@ -149,7 +149,7 @@ impl Judge {
         assert_eq!(logged.kind, op.kind, "{op_ref} became another kind of operation");
         let sent = op.value.as_ref().or(op.patch.as_ref()).map(|json| json.to_value().expect("JSON"));
         assert_eq!(logged.payload.as_deref(), sent.as_ref(), "{op_ref} was committed with another payload");
-        if op.collection == "careful" && op.kind != OpKind::Delete {
+        if new && op.collection == "careful" && op.kind != OpKind::Delete {
             self.not_behind(lineage, op, seq);
         }
     }

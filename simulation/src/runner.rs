@@ -67,7 +67,10 @@ pub fn run_seeds(seeds: Seeds) -> BTreeMap<&'static str, u64> {
                     match fails(seed) {
                         Ok(story) => {
                             let mut counts = counts.lock().expect("no panic while counting");
-                            story.counts.into_iter().for_each(|(what, times)| *counts.entry(what).or_default() += times);
+                            story
+                                .counts
+                                .into_iter()
+                                .for_each(|(what, times)| *counts.entry(what).or_default() += times);
                         }
                         Err(new) => {
                             failed.store(true, Ordering::Relaxed);

@@ -11,9 +11,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
-use syncstore::protocol::{
-    CheckpointPage, ClientId, Cursor, DatabaseInfo, InboxPage, PushRequest, PushResponse, Seq,
-};
+use syncstore::protocol::{CheckpointPage, ClientId, Cursor, DatabaseInfo, InboxPage, PushRequest, PushResponse, Seq};
 use syncstore::wire::{CheckpointRequest, PullRequest, WireError};
 use syncstore_server::service::{
     self, Caller, Durability, InboxRequest, Policy, Service, ServiceError, ServiceOptions, Tags, Writing,
@@ -40,8 +38,15 @@ struct State {
     lineages: Vec<Lineage>,
     judge: Judge,
     /// Answers whose entries could not be read yet, for the server stopped right behind them.
-    unjudged: Vec<(PushRequest, PushResponse)>,
+    unjudged: Vec<Answered>,
     backup: Option<Backup>,
+}
+
+/// A push, its answer, and the log's head before it.
+struct Answered {
+    request: PushRequest,
+    response: PushResponse,
+    head: Seq,
 }
 
 struct Backup {
@@ -181,8 +186,8 @@ impl Server {
             state.judge.read(&page.entries);
             state.witness = Some(page.cursor);
             if !page.more {
-                for (request, response) in std::mem::take(&mut state.unjudged) {
-                    state.judge.judge(lineage, &request, &response);
+                for Answered { request, response, head } in std::mem::take(&mut state.unjudged) {
+                    state.judge.judge(lineage, head, &request, &response);
                 }
                 return;
             }
@@ -199,7 +204,8 @@ impl Server {
         if let Ok(response) = &answer {
             let state = &mut *self.state();
             state.judge.hear(response);
-            state.unjudged.push((request.clone(), response.clone()));
+            let head = state.lineages.last().expect("there is always one").head;
+            state.unjudged.push(Answered { request: request.clone(), response: response.clone(), head });
         }
         self.witness();
         answer
