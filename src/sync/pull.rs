@@ -59,6 +59,7 @@ impl Engine<'_> {
             rest = later;
             let last = rest.is_empty();
             let now = self.environment().unix_ms();
+            let mut doubted = Vec::new();
             let applied = self.replica.write(|connection| {
                 let mut state = State::load(connection)?;
                 if life == Life::Incoming && state.bootstrap.is_none() {
@@ -78,6 +79,7 @@ impl Engine<'_> {
                 let reached = slice.last().map_or(position, |entry| position.max(entry.seq));
                 let reached = if last { reached.max(page.seq) } else { reached };
                 if last && !page.more && life == Life::Live {
+                    doubted = doubt_answers(connection, reached)?;
                     changes.settle_answered(reached)?;
                 }
                 let settled = changes.finish()?;
@@ -90,6 +92,7 @@ impl Engine<'_> {
                 Err(not_applied) => return Ok(not_applied),
             };
             self.count(settled);
+            self.counted.extend(doubted);
             if life == Life::Live {
                 self.report.position = reached;
             }
@@ -128,6 +131,21 @@ fn any_in_doubt(connection: &Connection, entries: &[Entry]) -> Result<bool> {
         }
     }
     Ok(false)
+}
+
+/// Forgets the acceptances up to a place in the log that were not in the log as it was read, so that their ops are pushed
+/// again; the answers that there were.
+///
+/// A server that lost its last commits in a power loss gives out their seqs again, and the cursor does not tell it of a
+/// replica that had not read so far. One that only left an own entry out says again what it said, and that settles the op.
+fn doubt_answers(connection: &Connection, reached: Seq) -> Result<Vec<(i64, Answer)>> {
+    let answered = queue::answered_up_to(connection, reached)?;
+    let doubted = answered.iter().filter(|op| op.answer == Answer::Accepted);
+    let doubted: Vec<(i64, Answer)> = doubted.map(|op| (op.id(), op.answer)).collect();
+    for (id, _) in &doubted {
+        queue::forget_answer(connection, *id)?;
+    }
+    Ok(doubted)
 }
 
 /// Where the live items, or those of a checkpoint, stand in the log.

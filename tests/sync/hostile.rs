@@ -146,7 +146,7 @@ fn pages_may_end_early_and_be_empty_with_more_to_come() {
 }
 
 #[test]
-fn an_op_settles_when_the_position_passes_its_seq_even_without_an_entry() {
+fn an_op_whose_seq_the_position_passes_without_an_entry_is_pushed_again_and_settles_by_its_answer() {
     let fleet = Fleet::new();
     let store = loaded(&fleet, "a", 1, Vec::new());
     let op = store.set("c", "k", &"mine").unwrap();
@@ -157,7 +157,8 @@ fn an_op_settles_when_the_position_passes_its_seq_even_without_an_entry() {
     assert_eq!(store.pending().unwrap()[0].state, PendingState::Accepted, "4 is not 5");
     assert_eq!(get(&store, "c", "k"), Some(json!("mine")));
     // The entry is one that the replica may not see: the cursor passes it.
-    wire.on_pull(|_| Ok(InboxPage { entries: Vec::new(), cursor: cursor(5), seq: 5, more: false }));
+    let nothing = || InboxPage { entries: Vec::new(), cursor: cursor(5), seq: 5, more: false };
+    wire.on_pull(move |_| Ok(nothing())).on_push(|request| Ok(accept_all(request, 5))).on_pull(move |_| Ok(nothing()));
     store.sync(&wire).unwrap();
     assert!(store.pending().unwrap().is_empty());
     assert_eq!(store.outcome(op).unwrap(), Some(Outcome::Accepted { seq: 5 }));

@@ -76,6 +76,29 @@ fn a_rewound_log_that_has_grown_past_the_cursor_is_still_found_out() {
 }
 
 #[test]
+fn an_answered_op_that_the_log_lost_before_its_entry_was_read_is_pushed_again() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let (ours, theirs) = (fleet.open("a"), fleet.open("b"));
+    ours.sync(&server.wire()).unwrap();
+    let backup = server.backup();
+    let op = ours.set("c", "mine", &1).unwrap();
+    ours.push(&server.wire()).unwrap();
+    assert!(matches!(ours.outcome(op).unwrap(), Some(Outcome::Accepted { seq: 1 })));
+    // As after a power loss: in the same epoch, and the cursor of the replica is in the log still.
+    server.restore(&backup, false);
+    theirs.set("c", "theirs", &2).unwrap();
+    theirs.sync(&server.wire()).unwrap();
+
+    let report = ours.sync(&server.wire()).unwrap();
+    assert_eq!((report.bootstrapped, report.accepted), (None, 0), "it was counted when it was answered");
+    assert_eq!(server.value("c", "mine"), Some(json!(1)));
+    assert_eq!(ours.outcome(op).unwrap(), Some(Outcome::Accepted { seq: 2 }));
+    assert!(ours.pending().unwrap().is_empty());
+    theirs.sync(&server.wire()).unwrap();
+    assert_eq!(view(&ours), view(&theirs));
+}
+
+#[test]
 fn a_push_alone_finds_the_rewound_log_too_and_nothing_of_it_is_taken_before() {
     let (fleet, server) = (Fleet::new(), Server::start());
     let ours = fleet.open("a");
