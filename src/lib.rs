@@ -7,6 +7,8 @@ mod check;
 pub mod environment;
 mod error;
 mod outbox;
+#[doc(hidden)]
+pub mod planted;
 pub mod protocol;
 mod replica;
 mod store;

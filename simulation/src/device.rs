@@ -245,6 +245,7 @@ impl Device {
         let Some(process) = self.process(0) else { return };
         let told = &mut *self.told();
         self.adopt(told, &process.store);
+        self.check_places(server, &process.store, told);
         let name = &self.name;
         let restored = server.with_history(|lineages, _| lineages.len() > 1);
         let items: BTreeMap<Ref, Item> = told.ops.iter().map(|(op_ref, op)| (*op_ref, op.item.clone())).collect();
@@ -289,6 +290,28 @@ impl Device {
                 server.with_history(|lineages, judge| self.check_fate(op_ref, &fate, lineages, judge, settled));
             }
             op.fate = Some(fate);
+        }
+    }
+
+    /// An operation waits for as long as its entry is above the replica's position, and no longer.
+    fn check_places(&self, server: &Server, store: &Store, told: &Told) {
+        let read = || Ok((store.pending()?, store.position()?, store.bootstrap_progress()?));
+        let Some((pending, position, bootstrap)) = self.read(read()) else { return };
+        let lives = server.with_history(|lineages, _| lineages.len());
+        if lives > 1 || self.plan.shares_files() {
+            return;
+        }
+        for (op_ref, op) in &told.ops {
+            let waits = pending.iter().any(|pending| pending.op_ref == *op_ref);
+            let at =
+                server.with_history(|lineages, _| lineages.last().and_then(|last| last.accepted.get(op_ref).copied()));
+            let name = &self.name;
+            if waits && bootstrap.is_none() {
+                let late = at.is_some_and(|at| at <= position);
+                assert!(!late, "{name}: {op_ref} is in the log at {at:?}, below {position}, and still waits");
+            } else if let (false, Some(Fate::Accepted(seq))) = (waits, &op.fate) {
+                assert!(*seq <= position, "{name}: {op_ref} waits no more for {seq}, and the replica is at {position}");
+            }
         }
     }
 

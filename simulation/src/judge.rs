@@ -21,6 +21,8 @@ pub struct Judge {
     authors: HashMap<Ref, ClientId>,
     /// How many ops a batch has, and those that have come.
     batches: HashMap<BatchId, (u32, BTreeMap<Ref, OpKind>)>,
+    /// Whether a batch was accepted.
+    batch_decided: HashMap<BatchId, bool>,
     /// What the server answered, before its log could be read.
     pub answered: HashMap<Ref, Seq>,
     /// Every ref that ever came near the server.
@@ -56,6 +58,7 @@ impl Judge {
             Decided::Accepted(seq) | Decided::Rejected(_, Some(seq)) => *seq <= restored,
             Decided::Rejected(_, None) => false,
         });
+        self.batch_decided.clear();
         let decided = &self.decided;
         self.authors.retain(|op_ref, _| decided.contains_key(op_ref));
     }
@@ -128,6 +131,11 @@ impl Judge {
     }
 
     fn decide(&mut self, op: &Op, now: Decided, known: Option<Decided>) {
+        if let Some(batch) = op.batch {
+            let accepted = matches!(now, Decided::Accepted(_));
+            let other = *self.batch_decided.entry(batch).or_insert(accepted);
+            assert_eq!(other, accepted, "batch {batch} was taken in part: {} is {now:?}", op.op_ref);
+        }
         if let Some(known) = known {
             assert_eq!(known, now, "{} was decided twice", op.op_ref);
         }
@@ -162,6 +170,8 @@ impl Judge {
             assert!(before.is_none(), "{} claims no base, {item:?} is there, and it was accepted", op.op_ref);
             return;
         };
+        let known = base == 0 || lineage.log.get(&base).is_some_and(|logged| logged.item == item);
+        assert!(known, "{} was made on rev {base} of {item:?}, which this log never had", op.op_ref);
         let author = self.authors.get(&op.op_ref);
         for (at, logged) in lineage.present_life(&item, base, seq) {
             assert_eq!(

@@ -11,13 +11,17 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
+use syncstore::environment::Environment;
 use syncstore::protocol::{CheckpointPage, ClientId, Cursor, DatabaseInfo, InboxPage, PushRequest, PushResponse, Seq};
-use syncstore::wire::{CheckpointRequest, PullRequest, WireError};
+use syncstore::wire::{CheckpointRequest, Expiry, PullRequest, WireError};
 use syncstore_server::service::{
     self, Caller, Durability, InboxRequest, Policy, Service, ServiceError, ServiceOptions, Tags, Writing,
 };
 
 const DB: &str = "world";
+
+/// How long after its last page was read a checkpoint holds the log.
+const CHECKPOINT_IDLE: Duration = Duration::from_secs(600);
 
 /// A new epoch's seqs begin at least so far above the head that was restored.
 const EPOCH_GAP: Seq = 1 << 35;
@@ -39,6 +43,8 @@ struct State {
     judge: Judge,
     /// Answers whose entries could not be read yet, for the server stopped right behind them.
     unjudged: Vec<Answered>,
+    /// When a page of the checkpoint with that cursor was last read.
+    checkpoints: BTreeMap<String, Duration>,
     backup: Option<Backup>,
 }
 
@@ -74,6 +80,7 @@ impl Server {
                 lineages: vec![Lineage::default()],
                 judge: Judge::default(),
                 unjudged: Vec::new(),
+                checkpoints: BTreeMap::new(),
                 backup: None,
             }),
         };
@@ -100,7 +107,7 @@ impl Server {
         options.retention.refs = self.plan.refs;
         // However far the clock jumps: a server that forgets a client cannot tell it what became of its operations.
         options.retention.clients = Duration::from_secs(1_000 * 365 * 24 * 3600);
-        options.retention.checkpoint_idle = Duration::from_secs(600);
+        options.retention.checkpoint_idle = CHECKPOINT_IDLE;
         options.new_epoch = new_epoch;
         self.state().service = Service::open(options).ok().map(Arc::new);
     }
@@ -152,6 +159,7 @@ impl Server {
         state.lineages.push(lineage.again(EPOCH_GAP));
         state.judge.rewind(restored);
         state.unjudged.clear();
+        state.checkpoints.clear();
         drop(state);
         self.witness();
         true
@@ -218,13 +226,26 @@ impl Server {
             limit: request.limit,
             own_payloads: request.own_payloads,
         };
-        self.ask(|service| service.inbox(DB, &caller(user), &request))
+        let answer = self.ask(|service| service.inbox(DB, &caller(user), &request));
+        if let (Err(WireError::CursorExpired(Expiry::Pruned)), Some(cursor)) = (&answer, &request.cursor) {
+            let read = self.state().checkpoints.get(cursor.as_str()).copied();
+            let idle = read.map(|read| self.machine.monotonic().saturating_sub(read));
+            assert!(
+                idle.is_none_or(|idle| idle > CHECKPOINT_IDLE),
+                "the cursor of a checkpoint expired {idle:?} after a page of it was read"
+            );
+        }
+        answer
     }
 
     pub fn checkpoint(&self, user: u64, request: &CheckpointRequest) -> Result<CheckpointPage, WireError> {
         let request =
             service::CheckpointRequest { client: request.client, page: request.page.clone(), limit: request.limit };
         let answer = self.ask(|service| service.checkpoint(DB, &caller(user), &request));
+        if let Ok(page) = &answer {
+            let read = self.machine.monotonic();
+            self.state().checkpoints.insert(page.cursor.as_str().to_owned(), read);
+        }
         // What was overdue was given up before.
         self.witness();
         answer

@@ -3,7 +3,7 @@
 use crate::clock::{Clock, Machine};
 use crate::device::{Device, Process};
 use crate::disk::{Disk, Fault, Stop};
-use crate::network::{Late, Way};
+use crate::network::{Late, Link, Way};
 use crate::plan::Plan;
 use crate::random::Random;
 use crate::server::Server;
@@ -261,7 +261,7 @@ impl World {
         }
         if !device.is_stopped() {
             device.check_confirmed(&self.server);
-            if self.random().percent(10) && !device.disk.has_faults() {
+            if self.random().percent(20) && !device.disk.has_faults() {
                 device.check_outcomes(&self.server, false);
             }
         }
@@ -495,7 +495,9 @@ impl World {
         for device in &self.devices {
             device.disk.heal();
             device.machine.set_ahead(0);
-            *device.link() = Default::default();
+            // Small requests may stay: a server, or what is before it, takes no larger ones.
+            let most_ops = device.link().most_ops;
+            *device.link() = Link { most_ops, ..Link::default() };
             if device.is_stopped() {
                 self.switch_on(device);
             }

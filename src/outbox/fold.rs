@@ -1,6 +1,7 @@
 //! Coalescing: a new op that becomes part of the item's last one, when that has never been sent.
 
 use super::queue::{Payload, Queued};
+use crate::planted::{Planted, planted};
 use crate::protocol::{Json, OpKind};
 use serde_json::{Map, Value};
 
@@ -17,7 +18,7 @@ const PATCH_OPERATIONS: usize = 256;
 /// patch may be refused, and the ledger must be able to say so.)
 pub(crate) fn fold(last: &Queued, next: &Payload, view: Option<&str>) -> Option<Payload> {
     // An op that does not apply will be refused, and must not take the new one with it.
-    if last.sent || last.batch.is_some() || !last.applies {
+    if last.sent && !planted(Planted::FoldsIntoSent) || last.batch.is_some() || !last.applies {
         return None;
     }
     match (last.payload.kind, next.kind) {
@@ -25,6 +26,8 @@ pub(crate) fn fold(last: &Queued, next: &Payload, view: Option<&str>) -> Option<
         (OpKind::Set, OpKind::Patch) => Some(Payload { kind: OpKind::Set, text: Some(view?.to_owned()) }),
         (OpKind::Patch, OpKind::Patch) => {
             let joined = join_patches(last.payload.text.as_deref()?, next.text.as_deref()?)?;
+            let lost = planted(Planted::AcceptedPatchLosesItsFold);
+            let joined = if lost { last.payload.text.clone()? } else { joined };
             Some(Payload { kind: OpKind::Patch, text: Some(joined) })
         }
         (OpKind::Patch, OpKind::Set) | (OpKind::Delete, _) => None,

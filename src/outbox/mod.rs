@@ -11,6 +11,7 @@ pub(crate) use queue::{Answer, Payload, Queued};
 
 use crate::environment::Environment;
 use crate::error::Result;
+use crate::planted::{Planted, planted};
 use crate::protocol::{OpKind, Ref};
 use rusqlite::Connection;
 
@@ -22,6 +23,7 @@ pub(crate) fn next_ref(connection: &Connection, environment: &dyn Environment) -
         .prepare_cached("SELECT max(ifnull((SELECT max(id) FROM outbox), 0), ifnull((SELECT max(id) FROM ledger), 0))")?
         .query_row([], |row| row.get(0))?;
     let now = (environment.unix_ms() as i64) << 12;
+    let last = if planted(Planted::RefsByClockAlone) { 0 } else { last };
     Ok(Ref::from_parts(now.max(last + 1), environment.random()))
 }
 

@@ -3,6 +3,7 @@
 use super::ledger::Rejection;
 use super::{kind_from_sql, kind_to_sql};
 use crate::error::{Error, Result};
+use crate::planted::{Planted, planted};
 use crate::protocol::{BatchId, OpKind, Ref, Rev, Seq};
 use rusqlite::{Connection, OptionalExtension, Row};
 
@@ -192,13 +193,20 @@ pub(crate) fn count(connection: &Connection) -> Result<u64> {
 /// Gives an op that was never sent another payload.
 pub(crate) fn update_payload(connection: &Connection, id: i64, payload: &Payload) -> Result<()> {
     let changed = connection
-        .prepare_cached("UPDATE outbox SET kind = ?2, payload = ?3, applies = 1 WHERE id = ?1 AND sent = 0")?
+        .prepare_cached(if planted(Planted::FoldsIntoSent) {
+            "UPDATE outbox SET kind = ?2, payload = ?3, applies = 1 WHERE id = ?1"
+        } else {
+            "UPDATE outbox SET kind = ?2, payload = ?3, applies = 1 WHERE id = ?1 AND sent = 0"
+        })?
         .execute((id, kind_to_sql(payload.kind), payload.text.as_deref()))?;
     if changed == 1 { Ok(()) } else { Err(Error::Corrupt(format!("outbox row {id} is not there to fold into"))) }
 }
 
 /// Marks the ops from one place to another, both included, as sent; the mark is never taken back.
 pub(crate) fn mark_sent(connection: &Connection, first: i64, last: i64) -> Result<()> {
+    if planted(Planted::SentNotMarked) {
+        return Ok(());
+    }
     connection
         .prepare_cached("UPDATE outbox SET sent = 1 WHERE id BETWEEN ?1 AND ?2 AND sent = 0")?
         .execute([first, last])?;

@@ -3,6 +3,7 @@
 use super::schema;
 use super::state;
 use crate::error::{Error, Result};
+use crate::planted::{Planted, planted};
 use crate::protocol::Limits;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use rusqlite::config::DbConfig;
@@ -114,7 +115,7 @@ impl Replica {
     /// Like [`Replica::write`], and on the disk itself before it returns, whatever the durability setting.
     pub fn write_synced<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         let writer = self.writer.lock();
-        if self.tuning.full {
+        if self.tuning.full || planted(Planted::SentNotSynced) {
             return transaction(&writer, work);
         }
         // A WAL is synced from its start to the commit, so all earlier commits become durable too.
@@ -227,7 +228,13 @@ fn transaction<T>(connection: &Connection, work: impl FnOnce(&Connection) -> Res
     // Cached, unlike rusqlite's own transactions: this is on the path of every write.
     connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
     let mut guard = Rollback(Some(connection));
-    let result = work(connection)?;
+    let result = match work(connection) {
+        Err(error) if planted(Planted::ErrorAfterHalfAWrite) => {
+            connection.prepare_cached("COMMIT")?.execute([])?;
+            return Err(error);
+        }
+        result => result?,
+    };
     connection.prepare_cached("COMMIT")?.execute([]).map_err(Error::from)?;
     guard.0 = None;
     Ok(result)

@@ -3,6 +3,7 @@
 use super::{Store, not_found};
 use crate::error::{Error, Result};
 use crate::outbox::{Payload, fold, ledger, next_ref, queue};
+use crate::planted::{Planted, planted};
 use crate::protocol::patch::{self, PatchError};
 use crate::protocol::{BatchId, Json, Limits, OpKind, Ref, check_collection, check_key};
 use crate::replica::collections::{self, Life};
@@ -213,7 +214,7 @@ impl Store {
         let (item, rev) = match item {
             None => (items::insert(connection, collection_id, key, 0, 1, view)?, 0),
             Some(item) => {
-                if item.pending == 0 {
+                if item.pending == 0 && !planted(Planted::BaseNotKept) {
                     base::keep(connection, item.id)?;
                 }
                 items::update(connection, Item { pending: item.pending + 1, ..item }, view)?;

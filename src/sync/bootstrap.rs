@@ -9,6 +9,7 @@ use super::slice::Slice;
 use super::{Engine, Halt};
 use crate::error::{Error, Result};
 use crate::outbox::{ledger, queue};
+use crate::planted::{Planted, planted};
 use crate::protocol::{CheckpointItem, CheckpointPage, ClientId, Cursor, Seq};
 use crate::replica::collections::{self, Life};
 use crate::replica::items;
@@ -40,12 +41,14 @@ impl Engine<'_> {
                 // What another file may share with this one is its client id.
                 Reason::Diverged => state.client = client,
                 Reason::Rewound => {
-                    queue::forget_bases(connection)?;
-                    undone = restored.map_or(Ok(0), |restored| ledger::undo_above(connection, restored))?;
+                    forget_bases(connection)?;
+                    undone = restored.map_or(Ok(0), |restored| undo_above(connection, restored))?;
                 }
                 Reason::Fresh | Reason::Expired => {}
             }
-            let forgotten = queue::forget_answers(connection)?;
+            let kept = planted(Planted::Rule24AnsweredNotRepeated) && reason != Reason::Rewound
+                || planted(Planted::Rule26HintsKept) && reason == Reason::Rewound;
+            let forgotten = if kept { Vec::new() } else { queue::forget_answers(connection)? };
             collections::retire(connection, Life::Incoming)?;
             state.bootstrap = Some(Bootstrap::new(if owed { Reason::Rewound } else { reason }));
             state.store(connection)?;
@@ -70,7 +73,7 @@ impl Engine<'_> {
         let up_to = self.replica.write(|connection| {
             if State::load(connection)?.bootstrap.is_some_and(|bootstrap| bootstrap.reason == Reason::Rewound) {
                 // Ops made since the bootstrap began still speak of the log that is gone.
-                queue::forget_bases(connection)?;
+                forget_bases(connection)?;
             }
             queue::last_id(connection)
         })?;
@@ -209,7 +212,7 @@ impl Engine<'_> {
                         bootstrap.position = page.seq;
                         if bootstrap.reason == Reason::Rewound {
                             // Whatever the server knows of the restored position: nothing is above its head.
-                            undone = ledger::undo_above(connection, page.seq)?;
+                            undone = undo_above(connection, page.seq)?;
                         }
                     }
                     bootstrap.page.clone_from(&page.next);
@@ -241,9 +244,12 @@ impl Engine<'_> {
             };
             if bootstrap.reason == Reason::Rewound {
                 // As do those made since the push.
-                queue::forget_bases(connection)?;
+                forget_bases(connection)?;
             }
-            for (old, collection, key) in items::live_pending(connection)? {
+            let pending = items::live_pending(connection)?;
+            let carried =
+                if planted(Planted::SwapDropsPending) { pending.len().saturating_sub(1) } else { pending.len() };
+            for (old, collection, key) in pending.into_iter().take(carried) {
                 let id = collections::find_or_create(connection, &collection, Life::Incoming)?;
                 let new = match items::find(connection, id, &key)? {
                     Some(item) => item,
@@ -287,6 +293,14 @@ impl Engine<'_> {
         while self.replica.write(|connection| collections::delete_retired(connection, SLICE as u32))? {}
         Ok(())
     }
+}
+
+fn forget_bases(connection: &Connection) -> Result<()> {
+    if planted(Planted::Rule26BasesKept) { Ok(()) } else { queue::forget_bases(connection) }
+}
+
+fn undo_above(connection: &Connection, restored: Seq) -> Result<u64> {
+    if planted(Planted::Rule26NothingUndone) { Ok(0) } else { ledger::undo_above(connection, restored) }
 }
 
 fn load_items(connection: &Connection, slice: &[CheckpointItem]) -> Result<u64> {

@@ -4,6 +4,7 @@ use super::slice::{Settled, Slice};
 use super::{Engine, Halt};
 use crate::error::{Error, Result};
 use crate::outbox::{Answer, ledger, queue};
+use crate::planted::{Planted, planted};
 use crate::protocol::{Cursor, Entry, InboxPage, Seq};
 use crate::replica::collections::Life;
 use crate::replica::state::State;
@@ -60,6 +61,9 @@ impl Engine<'_> {
             let last = rest.is_empty();
             let now = self.environment().unix_ms();
             let mut doubted = Vec::new();
+            if life == Life::Live {
+                self.break_rules_of_a_page(page, slice)?;
+            }
             let applied = self.replica.write(|connection| {
                 let mut state = State::load(connection)?;
                 if life == Life::Incoming && state.bootstrap.is_none() {
@@ -102,6 +106,28 @@ impl Engine<'_> {
         }
     }
 
+    /// What a page must not do before its own transaction.
+    fn break_rules_of_a_page(&self, page: &InboxPage, slice: &[Entry]) -> Result<()> {
+        if planted(Planted::CursorBeforePage) {
+            self.replica.write(|connection| {
+                let mut state = State::load(connection)?;
+                state.position = state.position.max(page.seq);
+                state.store(connection)
+            })?;
+        }
+        if planted(Planted::OutcomeBeforeItsTransaction) {
+            self.replica.write(|connection| {
+                for entry in slice.iter().filter(|entry| entry.outcome == crate::protocol::EntryOutcome::Accepted) {
+                    if queue::find(connection, entry.op_ref)?.is_some() {
+                        ledger::accept(connection, entry.op_ref, entry.seq, 0)?;
+                    }
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
     fn count(&mut self, settled: Settled) {
         self.report.accepted += settled.accepted;
         self.report.rejected += settled.rejected;
@@ -121,6 +147,9 @@ enum Applied {
 
 /// Whether entries leave out the payload of an op of which only its own answer could say what was committed.
 fn any_in_doubt(connection: &Connection, entries: &[Entry]) -> Result<bool> {
+    if planted(Planted::AsSentOfUnanswered) {
+        return Ok(false);
+    }
     for entry in entries.iter().filter(|entry| entry.as_sent) {
         let in_doubt = match queue::standing(connection, entry.op_ref)? {
             Some((sent, answer)) => sent && answer != Answer::Accepted,
@@ -161,7 +190,9 @@ fn move_to(state: &mut State, life: Life, position: Seq, cursor: Option<Cursor>)
         (Some(bootstrap), Life::Incoming) => (&mut bootstrap.cursor, &mut bootstrap.position),
         _ => (&mut state.cursor, &mut state.position),
     };
-    *at_position = position;
+    if !planted(Planted::PositionNotStored) {
+        *at_position = position;
+    }
     if cursor.is_some() {
         *at_cursor = cursor;
     }
@@ -169,6 +200,9 @@ fn move_to(state: &mut State, life: Life, position: Seq, cursor: Option<Cursor>)
 
 /// How many of these entries go into one transaction: a batch is never cut.
 fn slice_len(entries: &[Entry]) -> usize {
+    if planted(Planted::SlicesCutBatches) {
+        return entries.len().min(1);
+    }
     let mut end = SLICE.min(entries.len());
     while end > 0 && end < entries.len() && entries[end].batch.is_some() && entries[end].batch == entries[end - 1].batch
     {

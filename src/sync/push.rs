@@ -4,6 +4,7 @@ use super::slice::Slice;
 use super::{Engine, Halt};
 use crate::error::{Error, Result};
 use crate::outbox::{Answer, Queued, Rejection, queue};
+use crate::planted::{Planted, planted};
 use crate::protocol::{BatchId, Code, Json, Limits, Op, OpKind, OpResult, PushOutcome, PushRequest, PushResponse, Ref};
 use crate::replica::collections::Life;
 use crate::replica::state::State;
@@ -114,14 +115,18 @@ impl Engine<'_> {
             }
             match self.push_request(&part, life) {
                 Ok(response) => self.record(part, response, life, blocked)?,
-                Err(Halt::Error(Error::Wire(error))) if error.refuses_content() => match middle(&part) {
-                    Some(middle) => {
-                        let rest = part.split_off(middle);
-                        parts.push_front(rest);
-                        parts.push_front(part);
+                Err(Halt::Error(Error::Wire(error)))
+                    if error.refuses_content() && !planted(Planted::Rule13NoHalving) =>
+                {
+                    match middle(&part) {
+                        Some(middle) => {
+                            let rest = part.split_off(middle);
+                            parts.push_front(rest);
+                            parts.push_front(part);
+                        }
+                        None => self.refuse_locally(part, &error, life)?,
                     }
-                    None => self.refuse_locally(part, &error, life)?,
-                },
+                }
                 Err(other) => return Err(other),
             }
         }
@@ -163,6 +168,7 @@ impl Engine<'_> {
                 let said = read_result(result)?;
                 let settles = life == Life::Live
                     && match &said {
+                        Said::Accepted(_) if planted(Planted::Rule9SettlesAtOnce) => true,
                         Said::Accepted(seq) => *seq <= position,
                         Said::Rejected(rejection) => rejection.seq.unwrap_or(0) <= position,
                         Said::Waits(_) | Said::Skipped => false,

@@ -5,6 +5,7 @@
 use super::rebase::{apply_payload, check_received, rebase};
 use crate::error::{Error, Result};
 use crate::outbox::{Answer, Payload, Queued, Rejection, ledger, queue};
+use crate::planted::{Planted, planted};
 use crate::protocol::{Change, Code, Entry, EntryOutcome, Json, OpKind, Rev, Seq};
 use crate::replica::collections::{self, Life};
 use crate::replica::{Item, base, items};
@@ -93,7 +94,7 @@ impl<'a> Slice<'a> {
             // same op, changed by the server. The push that repeats it is told which.
             (Some(op), None) if !self.is_of(entry, &op)? => Ok(()),
             // While a checkpoint is on its way the view is the old one, and so is the outbox beneath it.
-            (Some(op), rejection) if self.life == Life::Incoming => {
+            (Some(op), rejection) if self.life == Life::Incoming && !planted(Planted::Rule25SettlesBeforeSwap) => {
                 let answer = if rejection.is_some() { Answer::Rejected } else { Answer::Accepted };
                 // Another copy of this file may have sent it; a later write must not fold into it.
                 queue::mark_known(self.connection, &op)?;
@@ -133,7 +134,8 @@ impl<'a> Slice<'a> {
             // The server compares a repeated op with what it committed, so an answered op is the committed one.
             // One without an answer may be another op under the same ref: this file, or the one it was copied
             // from, folded it differently.
-            let Some(op) = own.filter(|op| op.answer == Answer::Accepted) else {
+            let any = planted(Planted::AsSentOfUnanswered);
+            let Some(op) = own.filter(|op| any || op.answer == Answer::Accepted) else {
                 return Err(diverged(entry, "it is said to be this replica's own, which knows nothing of it"));
             };
             op.payload.clone()
@@ -159,11 +161,11 @@ impl<'a> Slice<'a> {
             return Err(diverged(entry, "its payload was asked for and did not come"));
         }
         let change = payload(entry)?;
-        if entry.seq <= before {
+        if entry.seq <= before && !planted(Planted::Rule22ReplaysAgain) {
             return Ok(());
         }
         let checked = !entry.full && change.kind != OpKind::Delete;
-        if checked && entry.from != Some(before) {
+        if checked && entry.from != Some(before) && !planted(Planted::Rule22ReplaysAgain) {
             if before == 0 {
                 return Ok(());
             }
@@ -189,6 +191,9 @@ impl<'a> Slice<'a> {
 
     /// Settles an op that the server committed.
     pub fn settle_accepted(&mut self, op: &Queued, seq: Seq) -> Result<()> {
+        if planted(Planted::EchoAppliedTwice) && op.answer == Answer::Accepted {
+            return Ok(());
+        }
         self.settle(op.item)?;
         ledger::accept(self.connection, op.op_ref, seq, self.now)?;
         queue::delete(self.connection, op.id())?;
@@ -199,7 +204,9 @@ impl<'a> Slice<'a> {
 
     /// Settles an op that the server, or this replica for it, refused.
     pub fn settle_rejected(&mut self, op: &Queued, rejection: &Rejection) -> Result<()> {
-        self.settle(op.item)?;
+        if !planted(Planted::RejectedStaysInView) {
+            self.settle(op.item)?;
+        }
         let (_, collection, key) = item_name(self.connection, op.item)?;
         ledger::reject(self.connection, op, (&collection, &key), rejection, self.now)?;
         queue::delete(self.connection, op.id())?;
@@ -241,6 +248,15 @@ impl<'a> Slice<'a> {
                             base::delete(connection, row.id)?;
                         }
                         items::update_confirmed(connection, Item { rev: touched.rev, pending: 0, ..row })?;
+                    } else if planted(Planted::ViewNotRebased) && !ops.is_empty() {
+                        match known {
+                            Some(Some(value)) => base::insert(connection, row.id, &value)?,
+                            Some(None) => base::delete(connection, row.id)?,
+                            None => {}
+                        }
+                        let view = items::value(connection, row.id)?;
+                        let pending = ops.len() as u32;
+                        items::update(connection, Item { rev: touched.rev, pending, ..row }, view.as_deref())?;
                     } else {
                         let base = match known {
                             Some(value) => value,

@@ -1,6 +1,7 @@
 //! What happens to an op whose base is behind (section 2).
 
 use crate::storage::{ClientKey, CollectionKey, ItemHead, Stored, Transaction};
+use syncstore::planted::{Planted, planted};
 use syncstore::protocol::{Rev, Seq};
 
 /// What happens to an op whose base is behind (section 2).
@@ -35,6 +36,9 @@ pub fn is_behind(
     base: Rev,
     client: ClientKey,
 ) -> Stored<bool> {
+    if planted(Planted::Rule5OthersIgnored) {
+        return Ok(false);
+    }
     match head {
         Some(head) => Ok(last_of_others(head, client) > base),
         None if base == 0 => Ok(false),

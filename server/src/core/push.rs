@@ -8,6 +8,7 @@ use crate::storage::{
     Tombstone, Transaction,
 };
 use std::collections::{HashMap, HashSet};
+use syncstore::planted::{Planted, planted};
 use syncstore::protocol::patch;
 use syncstore::protocol::{
     BatchId, ClientId, Code, Json, Limits, Op, OpKind, OpResult, PushOutcome, PushRequest, PushResponse, Ref, Rev, Seq,
@@ -30,7 +31,7 @@ pub fn push(
         return Err(Refusal::TooLarge(format!("the push has {ops} operations; the limit is {most}")));
     }
     let client = claim(transaction, &request.client, user, now)?;
-    if let Some(cursor) = &request.cursor {
+    if let Some(cursor) = request.cursor.as_ref().filter(|_| !planted(Planted::Rule6PushReadsNoCursor)) {
         // Another expiry is for the next pull to tell: what the log was is all that matters to a push.
         if let Ok(position) = cursor::decode(cursor)
             && let Some(rewound) = position.rewound(transaction)?
@@ -117,8 +118,10 @@ impl<'a, T: Transaction> Push<'a, T> {
         }
         let item: Item<'a> = (op.collection.as_str().into(), op.key.as_str().into());
         let held = self.held.get(&item).is_some_and(|batch| Some(*batch) != op.batch);
-        let blocked = held || self.failed.contains(&item);
-        let perhaps_forgotten = op.op_ref.unix_ms() <= self.transaction.state().horizon;
+        let failed = self.failed.contains(&item) && !planted(Planted::Rule12NothingSkipped);
+        let blocked = held || failed;
+        let perhaps_forgotten =
+            op.op_ref.unix_ms() <= self.transaction.state().horizon && !planted(Planted::Rule8OldRefsTaken);
         if blocked || perhaps_forgotten {
             if let Some(known) = self.transaction.find_ref(&op.op_ref)? {
                 return self.present(op, digest, &known);
@@ -133,13 +136,15 @@ impl<'a, T: Transaction> Push<'a, T> {
         let state = if op.batch.is_some() { RefState::Staged } else { RefState::Accepted };
         let seq = if op.batch.is_some() { 0 } else { self.transaction.state().next };
         let row = RefRow { client: self.client, digest, state, seq, at: self.now };
-        if !self.transaction.record_ref(&op.op_ref, &row)? {
+        if !self.transaction.record_ref(&op.op_ref, &row)? && !planted(Planted::Rule7RefsNotLookedUp) {
             return match self.transaction.find_ref(&op.op_ref)? {
                 Some(known) => self.present(op, digest, &known),
                 None => Err(StorageError::corrupt("a ref is there and is not")),
             };
         }
-        if let (Some(batch), Some(of)) = (op.batch, op.of) {
+        if let (Some(batch), Some(of)) = (op.batch, op.of)
+            && !planted(Planted::Rule10HalfABatch)
+        {
             return self.stage(op, batch, of, fault);
         }
         let seq = self.transaction.next_seq()?;
@@ -189,7 +194,7 @@ impl<'a, T: Transaction> Push<'a, T> {
     fn present(&mut self, op: &'a Op, digest: u128, known: &RefRow) -> Stored<OpResult> {
         let own = known.client == self.client
             || self.transaction.user_of(known.client)?.is_some_and(|user| user == self.user);
-        if !own || known.digest != digest {
+        if !own || known.digest != digest && !planted(Planted::Rule7OpsNotCompared) {
             let by = if own { "for another operation" } else { "by another user" };
             return self.refuse(op, rejection(Code::REF_REUSED, format_args!("the ref was used before {by}")));
         }
@@ -297,7 +302,7 @@ impl<'a, T: Transaction> Push<'a, T> {
             payload,
             from: head.map_or(0, |head| head.rev),
             no_op: absent_delete,
-            as_sent: merged.is_none(),
+            as_sent: merged.is_none() || planted(Planted::Rule18AsSentWhenMerged),
             batch,
             at: self.now,
         };

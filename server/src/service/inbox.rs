@@ -4,6 +4,7 @@ use super::{InboxRequest, ServiceError};
 use crate::core::cursor::Position;
 use crate::storage::{ClientKey, Rejection, Snapshot, StoredEntry};
 use std::time::{Duration, UNIX_EPOCH};
+use syncstore::planted::{Planted, planted};
 use syncstore::protocol::{BatchId, Entry, EntryOutcome, InboxPage, OpKind};
 use syncstore::wire::Expiry;
 
@@ -37,13 +38,14 @@ pub fn page(
     request: &InboxRequest,
 ) -> Result<InboxPage, ServiceError> {
     let limit = request.limit.clamp(1, MOST_ENTRIES) as usize;
+    let start = position.seq;
     let mut entries: Vec<Entry> = Vec::new();
     let (mut bytes, mut looked_at, mut more) = (0, 0, false);
     let mut last_batch: Option<(ClientKey, BatchId)> = None;
     let without_own = own.filter(|_| !request.own_payloads);
     snapshot.entries(position.seq, without_own, &mut |stored| {
         let batch = stored.batch.map(|batch| (stored.client, batch));
-        let same_batch = batch.is_some() && batch == last_batch;
+        let same_batch = batch.is_some() && batch == last_batch && !planted(Planted::Rule16BatchOverPages);
         if !same_batch && (entries.len() >= limit || bytes >= PAGE_BYTES || looked_at >= MOST_LOOKED_AT) {
             more = true;
             return false;
@@ -63,7 +65,11 @@ pub fn page(
             (entry.code, entry.message, entry.detail) = (Some(code), Some(message), detail);
         }
     }
-    Ok(InboxPage { entries, cursor: position.encode(), seq: position.seq, more })
+    let mut seq = position.seq;
+    if planted(Planted::Rule14SeqOfLastVisible) {
+        seq = entries.last().map_or(start, |entry| entry.seq);
+    }
+    Ok(InboxPage { entries, cursor: position.encode(), seq, more })
 }
 
 fn entry(stored: StoredEntry, as_sent: bool) -> Entry {

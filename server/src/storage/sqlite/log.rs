@@ -3,6 +3,7 @@
 use super::{State, StorageError, Stored, int, json_of, kind_number, kind_of, uint};
 use crate::storage::{ClientKey, LogRow, Rejection, StoredEntry};
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use syncstore::planted::{Planted, planted};
 use syncstore::protocol::{BatchId, Code, OpKind, Ref, Seq};
 
 const REJECTED: i64 = 1;
@@ -134,7 +135,8 @@ pub fn prune(connection: &Connection, state: &mut State, keep: u64, limit: u32) 
     // A reason lives as long as the ref or the entry, whichever goes later.
     let mut reason = connection
         .prepare_cached("DELETE FROM rejections WHERE seq = ?1 AND NOT EXISTS (SELECT 1 FROM refs WHERE ref = ?2)")?;
-    let mut rows = oldest.query(params![int(held_at(connection)?), int(excess)])?;
+    let held = if planted(Planted::Rule21PrunesBehindCheckpoints) { state.head } else { held_at(connection)? };
+    let mut rows = oldest.query(params![int(held), int(excess)])?;
     let mut removed = 0;
     while let Some(row) = rows.next()? {
         let seq: i64 = row.get(0)?;

@@ -3,6 +3,7 @@
 use super::{State, StorageError, Stored, int, uint};
 use crate::storage::{ClientKey, RefRow, RefState};
 use rusqlite::{Connection, params};
+use syncstore::planted::{Planted, planted};
 use syncstore::protocol::{Ref, Seq};
 
 const REJECTED: i64 = 1;
@@ -79,7 +80,7 @@ pub fn prune(
         let op_ref = Ref::from_bytes(row.get(0)?);
         let (outcome, seq, at): (i64, i64, i64) = (row.get(1)?, row.get(2)?, row.get(3)?);
         let position: Option<i64> = row.get(4)?;
-        let pulled_past = position.is_none_or(|position| position >= seq);
+        let pulled_past = position.is_none_or(|position| position >= seq) || planted(Planted::Rule8ForgetsUnpulled);
         if outcome != STAGED && uint(at) < before && pulled_past {
             gone.push((op_ref, outcome, seq));
         }
