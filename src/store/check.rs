@@ -90,7 +90,7 @@ impl Store {
         Ok(found)
     }
 
-    fn wal_bytes(&self) -> Option<u64> {
+    pub(super) fn wal_bytes(&self) -> Option<u64> {
         let mut name = OsString::from(self.replica.path());
         name.push("-wal");
         Some(std::fs::metadata(name).ok()?.len())
