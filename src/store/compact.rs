@@ -26,7 +26,7 @@ impl Store {
     /// took the place of a large replica, this makes the file as small as what it holds. It is never needed for anything else.
     /// [`Store::check`] tells how much there is to give back (`free_bytes`).
     ///
-    /// Takes about as long as copying the file twice, and blocks: call it on a thread that may wait. Writes of this store,
+    /// Copies the whole file, and blocks: call it on a thread that may wait. Writes of this store,
     /// a sync's among them, wait meanwhile; reads do not. Another store's writes wait up to its
     /// [`Options::busy_timeout`](crate::Options::busy_timeout). It needs free disk space for two copies of what the file
     /// holds: one beside the file (in its write-ahead log) and one among the system's temporary files, which no other
