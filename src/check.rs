@@ -39,7 +39,7 @@ pub struct CheckReport {
     pub rejections: u64,
     /// The size of the database as of the moment of the check, in bytes.
     pub file_bytes: u64,
-    /// What of it holds nothing and is used for later writes, in bytes; `Store::compact` gives it back.
+    /// What of it holds nothing and is used for later writes, in bytes; [`Store::compact`](crate::Store::compact) gives it back.
     pub free_bytes: u64,
     /// The size of the write-ahead log beside the file, in bytes; `None`: there is none where the system looks.
     pub wal_bytes: Option<u64>,

@@ -22,5 +22,5 @@ pub use outbox::ledger::Retention;
 pub use outbox::{Outcome, RejectedOp, Rejection};
 pub use protocol::{BatchId, ClientId, Code, OpKind, Ref, Seq};
 pub use replica::{ItemRef, Items, KeyRange};
-pub use store::{Batch, BatchReceipt, Durability, Options, PendingOp, PendingState, Store, SyncError};
+pub use store::{Batch, BatchReceipt, CompactReport, Durability, Options, PendingOp, PendingState, Store, SyncError};
 pub use sync::{BootstrapReason, Progress, RetryPolicy, SyncReport};

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How the file is kept; see the fields of `Options`, which these come from.
 #[derive(Clone, Debug)]
@@ -169,6 +169,49 @@ impl Replica {
         let connection = self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
         Ok(())
+    }
+
+    /// Writes the file anew without its free pages, and cuts it.
+    pub fn compact(&self) -> Result<()> {
+        let writer = self.writer.lock();
+        // The copy goes into the WAL, which has room for it then.
+        self.truncate_wal(&writer)?;
+        // In memory, where everything else that is temporary is, the copy may be more than the process can have.
+        writer.pragma_update(None, "temp_store", "FILE")?;
+        let vacuumed = writer.execute_batch("VACUUM").map_err(Error::from);
+        writer.pragma_update(None, "temp_store", "MEMORY")?;
+        vacuumed?;
+        let moved = self.move_wal(&writer);
+        self.truncate_wal(&writer)?;
+        MutexGuard::unlock_fair(writer);
+        moved
+    }
+
+    /// Moves all of the WAL into the file, which is cut to its new size by that.
+    fn move_wal(&self, writer: &Connection) -> Result<()> {
+        let begun = Instant::now();
+        loop {
+            // It waits for readers of what was before, and not for another connection that is at the same.
+            let busy: bool = writer.query_row("PRAGMA wal_checkpoint(FULL)", [], |row| row.get(0))?;
+            if !busy {
+                return Ok(());
+            }
+            if begun.elapsed() >= self.tuning.busy_timeout {
+                return Err(Error::Busy);
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Moves the WAL into the file and cuts it to nothing, unless anybody is reading from it; then it is cut later.
+    fn truncate_wal(&self, writer: &Connection) -> Result<()> {
+        writer.busy_timeout(Duration::ZERO)?;
+        let cut = writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(Error::from);
+        writer.busy_timeout(self.tuning.busy_timeout)?;
+        match cut {
+            Err(Error::Busy) => Ok(()),
+            other => other,
+        }
     }
 
     fn open_reader(&self) -> Result<Connection> {

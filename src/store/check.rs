@@ -17,8 +17,7 @@ impl Store {
     /// pending operations on top, made anew; values, payloads, refs, batches, answers and outcomes; and where the replica
     /// stands. `docs/DESIGN.md` has the list.
     ///
-    /// It reads the whole file, every page and every row (about a second for 100,000 items of a few hundred bytes), at one
-    /// consistent moment. Reads, writes and syncs of any thread or process go on meanwhile; the write-ahead log cannot be
+    /// It reads the whole file, every page and every row (and parses every value), at one consistent moment. Reads, writes and syncs of any thread or process go on meanwhile; the write-ahead log cannot be
     /// moved into the file past that moment, and grows by what they write. It takes memory for what is pending, not
     /// for all items.
     ///
@@ -90,7 +89,7 @@ impl Store {
         Ok(found)
     }
 
-    fn wal_bytes(&self) -> Option<u64> {
+    pub(super) fn wal_bytes(&self) -> Option<u64> {
         let mut name = OsString::from(self.replica.path());
         name.push("-wal");
         Some(std::fs::metadata(name).ok()?.len())

@@ -2,6 +2,7 @@
 
 mod batch;
 mod check;
+mod compact;
 mod options;
 mod pending;
 mod read;
@@ -9,6 +10,7 @@ mod sync;
 mod write;
 
 pub use batch::{Batch, BatchReceipt};
+pub use compact::CompactReport;
 pub use options::{Durability, Options};
 pub use pending::{PendingOp, PendingState};
 pub use sync::SyncError;

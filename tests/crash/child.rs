@@ -111,34 +111,73 @@ pub fn play() {
     let http = HttpWire::new(&setting("URL"), &setting("DATABASE"), HttpOptions::default()).unwrap();
     let wire = SteppedWire { http, steps, expire: AtomicBool::new(false) };
     let store = Store::open(setting("FILE"), options).unwrap();
+    let doing = setting("DOING");
+    if doing == "compacting" {
+        // What there is to compact.
+        sync(&store, &wire);
+    }
     tell("ready");
     let mut random = Random::new(seed);
     let mut next_id: u64 = setting("FIRST_ID").parse().unwrap();
     let concurrent = random.chance(50);
     for _ in 0..MOST_ACTIONS {
-        if !random.chance(12) {
+        let (compacts, syncs, expires) = match doing.as_str() {
+            "loading" => (0, 30, 100),
+            "compacting" => (25, 3, 15),
+            _ => (0, 12, 15),
+        };
+        if random.chance(compacts) {
+            while_writing(concurrent, &store, &mut random, &mut next_id, || compact(&store));
+        } else if random.chance(syncs) {
+            wire.expire.store(random.chance(expires), Ordering::SeqCst);
+            while_writing(concurrent, &store, &mut random, &mut next_id, || sync(&store, &wire));
+        } else {
             write(&store, &mut random, &mut next_id);
-            continue;
         }
-        wire.expire.store(random.chance(15), Ordering::SeqCst);
-        if !concurrent {
-            sync(&store, &wire);
-            continue;
-        }
-        std::thread::scope(|scope| {
-            let syncing = scope.spawn(|| sync(&store, &wire));
-            while !syncing.is_finished() {
-                write(&store, &mut random, &mut next_id);
-            }
-        });
     }
     tell("done");
 }
 
-fn sync(store: &Store, wire: &dyn Wire) {
+/// Does something on a thread of its own while this one writes, or alone.
+fn while_writing(concurrent: bool, store: &Store, random: &mut Random, next_id: &mut u64, what: impl FnOnce() + Send) {
+    if !concurrent {
+        return what();
+    }
+    std::thread::scope(|scope| {
+        let doing = scope.spawn(what);
+        while !doing.is_finished() {
+            write(store, random, next_id);
+        }
+    });
+}
+
+fn sync(store: &Store, wire: &SteppedWire) {
+    let loads = wire.expire.load(Ordering::SeqCst) || !matches!(store.bootstrap_progress(), Ok(None));
+    tell(if loads { "begin bootstrapping" } else { "begin syncing" });
     if let Err(error) = store.sync(wire) {
         tell(&format!("error sync: {error:?}"));
     }
+    tell("end");
+}
+
+fn compact(store: &Store) {
+    tell("begin compacting");
+    if let Err(error) = store.compact() {
+        tell(&format!("error compact: {error:?}"));
+    }
+    tell("end");
+}
+
+/// Makes one replica after another, with an item each.
+pub fn be_born() {
+    for n in 0..MOST_ACTIONS {
+        tell(&format!("begin {n}"));
+        let store = Store::open(format!("{}{n}", setting("FILE")), Options::default()).unwrap();
+        tell(&format!("opened {n} {}", store.client_id().unwrap()));
+        let op = store.set("notes", "first", &n).unwrap();
+        tell(&format!("wrote {n} {op}"));
+    }
+    tell("done");
 }
 
 /// One write: said before, and again with its refs once the store has answered.

@@ -27,10 +27,25 @@ pub enum Death {
     Time,
 }
 
+/// What a child does most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
+    /// Writing, and syncing now and then.
+    Anything,
+    /// Loading some thousand items from a checkpoint, again and again.
+    Loading,
+    /// Compacting a replica of some thousand items.
+    Compacting,
+}
+
+/// How many children were killed at what.
+pub type Kills = BTreeMap<String, u64>;
+
 pub struct Life {
     seed: u64,
     random: Random,
     how: Death,
+    doing: Doing,
     database: String,
     url: String,
     proxy: Proxy,
@@ -40,17 +55,22 @@ pub struct Life {
     model: Model,
     deaths: u32,
     place: String,
+    kills: Kills,
 }
 
 impl Life {
-    pub fn new(seed: u64, server: &Server, how: Death) -> Life {
+    pub fn new(seed: u64, server: &Server, how: Death, doing: Doing) -> Life {
         let dir = tempfile::tempdir().unwrap();
         let database = format!("life{seed}");
         let peer = Peer::new(&dir.path().join("peer.db"), &server.url(), &database);
+        if doing != Doing::Anything {
+            peer.stock();
+        }
         Life {
             seed,
             random: Random::new(seed),
             how,
+            doing,
             url: server.url(),
             proxy: Proxy::start(server.addr()),
             file: dir.path().join("replica.db"),
@@ -60,29 +80,29 @@ impl Life {
             model: Model::default(),
             deaths: 0,
             place: String::new(),
+            kills: Kills::new(),
         }
     }
 
-    /// Lives through so many deaths; how many there were.
-    pub fn run(mut self, deaths: u32) -> u64 {
+    /// Lives through so many deaths.
+    pub fn run(mut self, deaths: u64) -> Kills {
         let lived = catch_unwind(AssertUnwindSafe(|| {
-            let mut died = 0;
             for _ in 0..deaths {
-                died += u64::from(self.die());
+                self.die();
                 self.check();
             }
             self.converge();
-            died
+            std::mem::take(&mut self.kills)
         }));
         lived.unwrap_or_else(|panic| {
-            let Life { seed, how, deaths, place, .. } = &self;
-            eprintln!("SEED={seed}: {how:?}, death {deaths}, {place}\n{}", self.model.last_lines());
+            let Life { seed, how, doing, deaths, place, .. } = &self;
+            eprintln!("SEED={seed}: {how:?} while {doing:?}, death {deaths}, {place}\n{}", self.model.last_lines());
             resume_unwind(panic)
         })
     }
 
-    /// Runs a child until it is killed; false: it ended before.
-    fn die(&mut self) -> bool {
+    /// Runs a child until it is killed.
+    fn die(&mut self) {
         self.deaths += 1;
         let through_proxy = self.how == Death::Byte;
         let url = if through_proxy { self.proxy.url() } else { self.url.clone() };
@@ -93,6 +113,7 @@ impl Life {
             .set("SEED_OF_LIFE", self.seed.to_string())
             .set("FIRST_ID", (u64::from(self.deaths) * 1_000_000).to_string())
             .set("LAST_STEP", last.to_string())
+            .set("DOING", format!("{:?}", self.doing).to_lowercase())
             .set("URL", url)
             .set("DATABASE", &self.database)
             .set("FILE", &self.file)
@@ -107,12 +128,17 @@ impl Life {
             let killer = killer.clone();
             self.proxy.set_then(way, after, Break::BlackHole, move || killer.kill());
         }
+        let longest = if self.doing == Doing::Loading { 400_000 } else { 150_000 };
         let mut timer = None;
-        let mut died = true;
+        let mut at = "writing".to_owned();
         while let Some(line) = part.hear() {
-            self.model.hear(&line);
+            match line.strip_prefix("begin ") {
+                Some(what) => at = what.to_owned(),
+                None if line == "end" => at = "writing".to_owned(),
+                None => self.model.hear(&line),
+            }
             if line == "ready" && self.how == Death::Time {
-                let after = Duration::from_micros(self.random.below(150_000));
+                let after = Duration::from_micros(self.random.below(longest));
                 self.place = format!("{after:?}");
                 let killer = killer.clone();
                 timer = Some(std::thread::spawn(move || {
@@ -124,20 +150,21 @@ impl Life {
                 self.place = format!("step {last}, {step}");
                 killer.kill();
             }
-            died &= line != "done";
+            assert_ne!(line, "done", "each child is killed before it ends by itself");
         }
         killer.kill();
         self.proxy.clear();
         if let Some(timer) = timer {
             timer.join().unwrap();
         }
-        died
+        *self.kills.entry(at).or_default() += 1;
     }
 
     /// What a host finds that opens the file again.
     fn check(&mut self) {
         assert_intact(&self.file);
         let store = self.open();
+        assert_sound(&store);
         self.model.check_after_kill(&store);
         drop(store);
         if self.random.chance(70) {
@@ -180,6 +207,7 @@ impl Life {
                 assert!(log.contains(&seq), "the log has no entry {seq} of {op}");
             }
         }
+        assert_sound(&store);
         drop((store, new));
         assert_intact(&self.file);
     }
@@ -217,7 +245,12 @@ fn contents(store: &Store) -> BTreeMap<(String, String), serde_json::Value> {
     contents
 }
 
-fn assert_intact(path: &Path) {
+pub fn assert_sound(store: &Store) {
+    let report = store.check().unwrap();
+    assert!(report.is_ok(), "{report}");
+}
+
+pub fn assert_intact(path: &Path) {
     let connection = rusqlite::Connection::open(path).unwrap();
     let found: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
     assert_eq!(found, "ok");

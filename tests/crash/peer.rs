@@ -35,6 +35,16 @@ impl Peer {
         self.store.sync(&self.wire).unwrap();
     }
 
+    /// Makes some thousand items, so that loading and compacting a replica of them takes a while.
+    pub fn stock(&self) {
+        let mut batch = self.store.batch();
+        for number in 0..3_000 {
+            batch.set("stock", &format!("s{number:04}"), &json!({"number": number, "text": "x".repeat(150)})).unwrap();
+        }
+        batch.commit().unwrap();
+        self.sync();
+    }
+
     pub fn act(&mut self, random: &mut Random) {
         for _ in 0..1 + random.below(6) {
             let id = self.next_id;

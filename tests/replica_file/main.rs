@@ -1,6 +1,7 @@
 //! The replica's file: which files open, what damage does, two processes on one, a full disk.
 #![cfg(all(feature = "http", unix))]
 
+mod compact;
 mod damage;
 mod disk_full;
 mod opening;
@@ -18,6 +19,8 @@ fn part_in_another_process() {
         "open at once" => processes::open_at_once_part(),
         "write" => processes::write_part(),
         "write and sync" => processes::write_and_sync_part(),
+        "hold a lock" => compact::hold_lock_part(),
+        "compact" => disk_full::compact_part(),
         "fill" => disk_full::fill_part(),
         "read-only" => opening::read_only_part(),
         other => panic!("no part is named {other:?}"),

@@ -134,6 +134,8 @@ fn run(seed: u64, mischief: Mischief) {
                     // A process that ends and begins anew.
                     let closed = std::mem::replace(&mut stores[n], open(n));
                     drop(closed);
+                    let report = stores[n].check().unwrap();
+                    assert!(report.is_ok(), "seed {seed}: {report}");
                 }
             }
             _ => drop(stores[n].sync(&wires[n])),
@@ -166,6 +168,8 @@ fn run(seed: u64, mischief: Mischief) {
     }
     let mut known = HashSet::new();
     for n in 0..REPLICAS {
+        let report = stores[n].check().unwrap();
+        assert!(report.is_ok(), "seed {seed}: replica {n}: {report}");
         assert_eq!(stores[n].pending().unwrap(), [], "seed {seed}: replica {n}");
         assert_eq!(view(&stores[n]), expected, "seed {seed}: replica {n}");
         assert_eq!(stores[n].position().unwrap(), stores[0].position().unwrap(), "seed {seed}");
