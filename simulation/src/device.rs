@@ -401,9 +401,9 @@ impl Device {
             };
             let held: Vec<&Lineage> = lineages.iter().filter(|lineage| lineage.may_hold(position)).collect();
             if !held.iter().any(|lineage| same(lineage)) {
-                let expected: Vec<_> = held.iter().map(|lineage| lineage.all_at(position)).collect();
-                let items = &confirmed.items;
-                panic!("{} differs from the server at {position}:\n{items:?}\nthe log has\n{expected:?}", self.name);
+                let name = &self.name;
+                let differences: Vec<String> = held.iter().map(|lineage| differences(&confirmed, lineage)).collect();
+                panic!("{name} differs from the server at {position}: {differences:?}");
             }
             let cut = held.iter().all(|lineage| lineage.cuts_batch(position));
             assert!(!cut, "{} stands at {position}, within a batch", self.name);
@@ -462,4 +462,16 @@ impl Device {
         }
         assert_eq!(&view, items, "{} reads something else than the server has", self.name);
     }
+}
+
+/// The items that differ, as the replica and the log have them.
+fn differences(confirmed: &inspect::Confirmed, lineage: &Lineage) -> String {
+    let expected = lineage.all_at(confirmed.position);
+    let items: BTreeSet<&Item> = confirmed.items.keys().chain(expected.keys().copied()).collect();
+    let differing = items.into_iter().filter_map(|item| {
+        let has = confirmed.items.get(item).map(|(value, rev)| (value, *rev));
+        let should = expected.get(item).copied();
+        (has != should).then(|| format!("{item:?} is {has:?}, the log has {should:?}"))
+    });
+    differing.collect::<Vec<_>>().join("; ")
 }

@@ -46,6 +46,8 @@ struct State {
     /// When a page of the checkpoint with that cursor was last read.
     checkpoints: BTreeMap<String, Duration>,
     backup: Option<Backup>,
+    /// It was restored, and has not begun a new epoch yet.
+    restored: bool,
 }
 
 /// A push, its answer, and the log's head before it.
@@ -82,6 +84,7 @@ impl Server {
                 unjudged: Vec::new(),
                 checkpoints: BTreeMap::new(),
                 backup: None,
+                restored: false,
             }),
         };
         server.open(false);
@@ -108,8 +111,12 @@ impl Server {
         // However far the clock jumps: a server that forgets a client cannot tell it what became of its operations.
         options.retention.clients = Duration::from_secs(1_000 * 365 * 24 * 3600);
         options.retention.checkpoint_idle = CHECKPOINT_IDLE;
-        options.new_epoch = new_epoch;
-        self.state().service = Service::open(options).ok().map(Arc::new);
+        let mut state = self.state();
+        // Until a restored server has once begun, its operator says again that it is restored.
+        state.restored |= new_epoch;
+        options.new_epoch = state.restored;
+        state.service = Service::open(options).ok().map(Arc::new);
+        state.restored &= state.service.is_none();
     }
 
     fn ask<T>(&self, ask: impl FnOnce(&Service) -> Result<T, ServiceError>) -> Result<T, WireError> {
