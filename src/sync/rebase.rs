@@ -3,18 +3,18 @@
 use crate::error::Result;
 use crate::outbox::{Payload, Queued, queue};
 use crate::protocol::patch::{self, PatchError};
-use crate::protocol::{Json, JsonError, Limits, OpKind};
+use crate::protocol::{Json, JsonError, LimitError, Limits, OpKind, check_collection, check_key};
 use crate::replica::{Item, base, items};
 use rusqlite::Connection;
 
 /// Bounds for what a server sends or confirmed: far above its own limits, which this replica may not know, and
 /// low enough that no answer exhausts memory or a stack.
-const CONFIRMED: Limits = Limits { value: 64 << 20, nesting: 256, ..Limits::PROTOCOL };
+const CONFIRMED: Limits = Limits { name: 4 << 10, value: 64 << 20, nesting: 256, ..Limits::PROTOCOL };
 
 /// A server's limits, within what a replica can read back, and such that something can be written at all.
 pub(super) fn readable(limits: Limits) -> Limits {
     Limits {
-        name: limits.name.max(1),
+        name: limits.name.clamp(1, CONFIRMED.name),
         value: limits.value.clamp(1, CONFIRMED.value),
         nesting: limits.nesting.clamp(1, CONFIRMED.nesting),
         body: limits.body.max(1),
@@ -30,6 +30,12 @@ pub(super) fn check_received(value: &Json) -> Result<(), JsonError> {
         return Err(JsonError::too_large(value.as_str().len(), CONFIRMED.value));
     }
     value.check_nested(CONFIRMED.nesting)
+}
+
+/// Checks an item's name that a server sent.
+pub(super) fn check_received_name(collection: &str, key: &str) -> Result<(), LimitError> {
+    check_collection(collection, &CONFIRMED)?;
+    check_key(key, &CONFIRMED)
 }
 
 /// The value after an op; `None`: there is no item then. Fails when the op does not apply.
