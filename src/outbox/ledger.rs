@@ -280,7 +280,8 @@ pub(crate) fn prune(connection: &Connection, retention: &Retention, now: u64, ro
         let oldest = [
             (rejected, "DELETE FROM ledger WHERE id IN (SELECT id FROM ledger WHERE outcome = 2 ORDER BY id LIMIT ?1)"),
             (
-                all - rejected,
+                // A damaged index may count more rejections than there are outcomes.
+                all.saturating_sub(rejected),
                 "DELETE FROM ledger WHERE id IN (SELECT id FROM ledger WHERE outcome <> 2 ORDER BY id LIMIT ?1)",
             ),
         ];
