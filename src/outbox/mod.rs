@@ -21,7 +21,8 @@ pub(crate) fn next_ref(connection: &Connection, environment: &dyn Environment) -
         .prepare_cached("SELECT max(ifnull((SELECT max(id) FROM outbox), 0), ifnull((SELECT max(id) FROM ledger), 0))")?
         .query_row([], |row| row.get(0))?;
     let now = (environment.unix_ms() as i64) << 12;
-    Ok(Ref::from_parts(now.max(last + 1), environment.random()))
+    // A damaged file may have any number there.
+    Ok(Ref::from_parts(now.max(last.saturating_add(1)), environment.random()))
 }
 
 fn kind_to_sql(kind: OpKind) -> i64 {
