@@ -43,7 +43,7 @@ pub struct Options {
     /// ends with an error, and the next call goes on from there. No honest server comes near it; a broken one that has
     /// always more to say is not listened to for ever. Default: 100,000.
     pub pages: u32,
-    /// The size of the replica's file, in bytes, from which on nothing more is taken from a server: the call ends with
+    /// What the replica's file may hold, in bytes, for more to be taken from a server: from there on nothing more is taken from a server: the call ends with
     /// [`Error::TooLarge`](crate::Error::TooLarge). Local writes go on. Default: 16 GiB.
     pub largest_file: u64,
     /// Whether the next page of a checkpoint is fetched, on a thread of its own, while the one before is stored. Without
