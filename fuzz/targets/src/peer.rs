@@ -173,8 +173,10 @@ pub fn assert_syncs(path: &Path, room: &Path) {
     store.sync(&honest).expect("the replica syncs with an honest server");
     let pending = store.pending().expect("the outbox is readable");
     let unsent = [PendingState::Queued, PendingState::InFlight];
-    // A rejection is believed until the log has come to its place, and what depends on it waits as long.
-    let waits = pending.iter().any(|op| op.state == PendingState::Rejected);
+    // A rejection is believed until the log has come to its place, and half a batch waits for what the other server
+    // is said to have of it; what depends on either waits as long.
+    let holds = [PendingState::Rejected, PendingState::Staged];
+    let waits = pending.iter().any(|op| holds.contains(&op.state));
     let held_back = pending.iter().find(|op| unsent.contains(&op.state));
     assert!(waits || held_back.is_none(), "{held_back:?} was held back");
     read_all(&store).expect("the replica is readable");
