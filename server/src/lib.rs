@@ -27,4 +27,7 @@ mod server;
 pub mod service;
 pub mod storage;
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use http::fuzzing;
 pub use server::{Server, ServerOptions, StartError};

@@ -36,11 +36,11 @@ pub enum Outcome {
 /// Why an operation was rejected.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rejection {
-    /// The reason for a program.
+    /// The reason for a program; cut to 64 bytes.
     pub code: Code,
-    /// The reason in the server's words.
+    /// The reason in the server's words; cut to 2 KiB.
     pub message: String,
-    /// More for a program; its shape depends on the code.
+    /// More for a program; its shape depends on the code. Left out above 16 KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<Json>,
     /// Its place in the server's log; `None`: it was refused without being recorded there.
@@ -48,7 +48,37 @@ pub struct Rejection {
     pub seq: Option<Seq>,
 }
 
+// What is kept of a server's words, in bytes: the ledger keeps many rejections, and they may come from anybody.
+const LONGEST_CODE: usize = 64;
+const LONGEST_MESSAGE: usize = 2 << 10;
+const LONGEST_DETAIL: usize = 16 << 10;
+
+fn cut(text: &str, most: usize) -> &str {
+    let mut end = most.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
 impl Rejection {
+    /// What a server said, within bounds: longer words are cut, and a longer detail, or one that is no JSON, is left out.
+    pub(crate) fn told(
+        code: Option<&Code>,
+        message: Option<&str>,
+        detail: Option<&Json>,
+        seq: Option<Seq>,
+    ) -> Rejection {
+        let code = match code {
+            Some(code) if code.as_str().len() > LONGEST_CODE => Code::new(cut(code.as_str(), LONGEST_CODE)),
+            Some(code) => code.clone(),
+            None => Code::POLICY,
+        };
+        let detail = detail.filter(|detail| detail.as_str().len() <= LONGEST_DETAIL && detail.check().is_ok());
+        let message = cut(message.unwrap_or_default(), LONGEST_MESSAGE).to_owned();
+        Rejection { code, message, detail: detail.cloned(), seq }
+    }
+
     pub(super) fn to_sql(&self) -> String {
         // Strings, a number and a value that is JSON already: it always serialises.
         serde_json::to_string(self).unwrap_or_default()
@@ -250,7 +280,8 @@ pub(crate) fn prune(connection: &Connection, retention: &Retention, now: u64, ro
         let oldest = [
             (rejected, "DELETE FROM ledger WHERE id IN (SELECT id FROM ledger WHERE outcome = 2 ORDER BY id LIMIT ?1)"),
             (
-                all - rejected,
+                // A damaged index may count more rejections than there are outcomes.
+                all.saturating_sub(rejected),
                 "DELETE FROM ledger WHERE id IN (SELECT id FROM ledger WHERE outcome <> 2 ORDER BY id LIMIT ?1)",
             ),
         ];

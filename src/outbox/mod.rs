@@ -24,7 +24,8 @@ pub(crate) fn next_ref(connection: &Connection, environment: &dyn Environment) -
         .query_row([], |row| row.get(0))?;
     let now = (environment.unix_ms() as i64) << 12;
     let last = if planted(Planted::RefsByClockAlone) { 0 } else { last };
-    Ok(Ref::from_parts(now.max(last + 1), environment.random()))
+    // A damaged file may have any number there.
+    Ok(Ref::from_parts(now.max(last.saturating_add(1)), environment.random()))
 }
 
 fn kind_to_sql(kind: OpKind) -> i64 {

@@ -40,7 +40,7 @@ impl Limits {
 
     /// Bounds for what a server sends or confirmed: far above its own limits, which a replica may not know, and low
     /// enough that no answer exhausts memory or a stack.
-    pub(crate) const CONFIRMED: Limits = Limits { value: 64 << 20, nesting: 256, ..Limits::PROTOCOL };
+    pub(crate) const CONFIRMED: Limits = Limits { name: 4 << 10, value: 64 << 20, nesting: 256, ..Limits::PROTOCOL };
 }
 
 impl Default for Limits {

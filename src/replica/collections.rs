@@ -1,6 +1,6 @@
 //! The table `collections`: names, and which of three lives each set of items is in.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use rusqlite::{Connection, OptionalExtension};
 
 /// Which items a collection's name stands for.
@@ -66,11 +66,22 @@ pub(crate) fn delete_retired(connection: &Connection, items: u32) -> Result<bool
         .query_row([Life::Retired as i64], |row| row.get(0))
         .optional()?;
     let Some(id) = retired else { return Ok(false) };
-    let deleted = connection
-        .prepare_cached("DELETE FROM items WHERE id IN (SELECT id FROM items WHERE collection = ?1 LIMIT ?2)")?
+    let first = || -> Result<Option<i64>> {
+        let mut find = connection.prepare_cached("SELECT id FROM items WHERE collection = ?1 ORDER BY key LIMIT 1")?;
+        Ok(find.query_row([id], |row| row.get(0)).optional()?)
+    };
+    let Some(item) = first()? else {
+        let gone = connection.prepare_cached("DELETE FROM collections WHERE id = ?1")?.execute([id])?;
+        return if gone == 1 { Ok(true) } else { Err(Error::Corrupt(format!("collection {id} cannot be deleted"))) };
+    };
+    connection
+        .prepare_cached(
+            "DELETE FROM items WHERE id IN (SELECT id FROM items WHERE collection = ?1 ORDER BY key LIMIT ?2)",
+        )?
         .execute((id, items))?;
-    if deleted == 0 {
-        connection.prepare_cached("DELETE FROM collections WHERE id = ?1")?.execute([id])?;
+    // In a damaged file the index may go on naming what the table does not have, and this would never end.
+    if first()? == Some(item) {
+        return Err(Error::Corrupt(format!("item {item} cannot be deleted")));
     }
     Ok(true)
 }

@@ -83,6 +83,8 @@ impl Store {
                 push_ops: options.push_ops.max(1),
                 pull_entries: options.pull_entries.max(1),
                 checkpoint_items: options.checkpoint_items.max(1),
+                pages: options.pages.max(1),
+                largest_file: options.largest_file,
                 prefetch: options.prefetch,
                 retention: options.retention,
                 retry: options.retry,

@@ -39,6 +39,13 @@ pub struct Options {
     pub pull_entries: u32,
     /// The most items to ask for in a page of a checkpoint. Default: 4,000.
     pub checkpoint_items: u32,
+    /// The most pages, of the log and of checkpoints together, that one call of `sync`, `push` or `pull` reads; it then
+    /// ends with an error, and the next call goes on from there. No honest server comes near it; a broken one that has
+    /// always more to say is not listened to for ever. Default: 100,000.
+    pub pages: u32,
+    /// What the replica's file may hold, in bytes, for more to be taken from a server: from there on nothing more is taken from a server: the call ends with
+    /// [`Error::TooLarge`](crate::Error::TooLarge). Local writes go on. Default: 16 GiB.
+    pub largest_file: u64,
     /// Whether the next page of a checkpoint is fetched, on a thread of its own, while the one before is stored. Without
     /// it everything happens on the thread that calls. Default: yes.
     pub prefetch: bool,
@@ -62,6 +69,8 @@ impl Default for Options {
             push_ops: 1_000,
             pull_entries: 1_000,
             checkpoint_items: 4_000,
+            pages: 100_000,
+            largest_file: 16 << 30,
             prefetch: true,
             retry: RetryPolicy::default(),
             environment: Arc::new(SystemEnvironment::default()),
@@ -81,6 +90,8 @@ impl fmt::Debug for Options {
             .field("push_ops", &self.push_ops)
             .field("pull_entries", &self.pull_entries)
             .field("checkpoint_items", &self.checkpoint_items)
+            .field("pages", &self.pages)
+            .field("largest_file", &self.largest_file)
             .field("prefetch", &self.prefetch)
             .field("retry", &self.retry)
             .field("vfs", &self.vfs)

@@ -3,9 +3,10 @@
 //! Every step is in the file before the next begins, so an interruption at any point resumes there. The
 //! host reads and writes its live items all the while.
 
-use super::rebase::{check_received, rebase};
+use super::rebase::{check_received, check_received_name, rebase};
 use super::report::{BootstrapReason, Progress};
 use super::slice::Slice;
+use super::token::{self, Circle};
 use super::{Engine, Halt};
 use crate::error::{Error, Result};
 use crate::outbox::{ledger, queue};
@@ -94,11 +95,13 @@ impl Engine<'_> {
         let mut unmoved = 0;
         let mut restarts = 0;
         let mut ahead = None;
+        let mut circle = Circle::default();
         loop {
             let state = self.replica.read(State::load)?;
             let Some(bootstrap) = state.bootstrap.clone().filter(|bootstrap| bootstrap.phase == Phase::Load) else {
                 return Ok(());
             };
+            self.before_page()?;
             if bootstrap.page.is_none() {
                 // Part of a first page may be there from a checkpoint whose name was never stored.
                 self.replica.write(|connection| collections::retire(connection, Life::Incoming))?;
@@ -122,12 +125,17 @@ impl Engine<'_> {
                     self.restart()?;
                     self.ask_whether_rewound(&state.client, state.cursor.as_ref(), bootstrap.reason)?;
                     restarts += 1;
+                    circle = Circle::default();
                     continue;
                 }
                 other => other?,
             };
             if bootstrap.checkpoint.as_ref().is_some_and(|name| *name != page.checkpoint) {
                 return Err(Error::protocol("a page belongs to another checkpoint than the page before").into());
+            }
+            if let Some(next) = &page.next {
+                circle.step(next)?;
+                self.after_page(page.items.len())?;
             }
             let next = CheckpointRequest { page: page.next.clone(), ..request };
             let move_wal = unmoved >= WAL_BYTES;
@@ -324,6 +332,9 @@ fn load_items(connection: &Connection, slice: &[CheckpointItem]) -> Result<u64> 
 
 /// Refuses a page that no checkpoint has.
 fn check_page(page: &CheckpointPage, request: &CheckpointRequest) -> Result<()> {
+    token::check("the cursor of the checkpoint", page.cursor.as_str())?;
+    token::check("the name of the checkpoint", &page.checkpoint)?;
+    token::check("the next page of the checkpoint", page.next.as_deref().unwrap_or_default())?;
     if page.next.is_some() && page.next == request.page {
         return Err(Error::protocol("a page of the checkpoint names itself as the next"));
     }
@@ -334,6 +345,8 @@ fn check_page(page: &CheckpointPage, request: &CheckpointRequest) -> Result<()> 
         if item.rev == 0 || item.rev > i64::MAX as u64 {
             return Err(Error::protocol(format!("item {:?} of the checkpoint has rev {}", item.key, item.rev)));
         }
+        check_received_name(&item.collection, &item.key)
+            .map_err(|error| Error::protocol(format!("an item of the checkpoint: {error}")))?;
         check_received(&item.value)
             .map_err(|error| Error::protocol(format!("item {:?} of the checkpoint: {error}", item.key)))?;
     }

@@ -7,6 +7,7 @@ mod rebase;
 mod report;
 mod retry;
 mod slice;
+mod token;
 
 pub use report::{BootstrapReason, Progress, SyncReport};
 pub use retry::RetryPolicy;
@@ -26,6 +27,10 @@ use std::sync::Arc;
 /// How often one call loads the replica anew before it says that this does not help.
 const MOST_BOOTSTRAPS: u32 = 3;
 
+/// How many pages without anything may follow each other while the server says that there is more. The reference server
+/// passes 50,000 hidden entries with each.
+const MOST_EMPTY_PAGES: u32 = 1_000;
+
 /// Outcomes that one transaction prunes.
 const PRUNE_SLICE: u64 = 2_000;
 
@@ -34,6 +39,8 @@ pub(crate) struct Settings {
     pub push_ops: u32,
     pub pull_entries: u32,
     pub checkpoint_items: u32,
+    pub pages: u32,
+    pub largest_file: u64,
     pub prefetch: bool,
     pub retention: Retention,
     pub retry: RetryPolicy,
@@ -80,6 +87,9 @@ pub(crate) struct Engine<'a> {
     report: SyncReport,
     /// Ops whose answer a report has counted and this call has forgotten, to ask again: they count once.
     counted: HashMap<i64, Answer>,
+    /// Pages that the call has read, and how many of the last ones had nothing in them.
+    pages: u32,
+    empty_pages: u32,
     progress: &'a mut dyn FnMut(Progress),
 }
 
@@ -91,7 +101,17 @@ impl<'a> Engine<'a> {
         progress: &'a mut dyn FnMut(Progress),
     ) -> Engine<'a> {
         let retry = Retry::new(settings.retry);
-        Engine { replica, wire, settings, retry, report: SyncReport::default(), counted: HashMap::new(), progress }
+        Engine {
+            replica,
+            wire,
+            settings,
+            retry,
+            report: SyncReport::default(),
+            counted: HashMap::new(),
+            pages: 0,
+            empty_pages: 0,
+            progress,
+        }
     }
 
     /// Runs to the end of what the direction asks for; the report tells what was done even when it fails.
@@ -196,6 +216,27 @@ impl<'a> Engine<'a> {
             store_server(connection, &limits, info.database.as_deref())
         })?;
         self.replica.set_limits(limits);
+        Ok(())
+    }
+
+    /// Whether a page may be asked for: a server that never comes to an end gets one from this call, and does not fill the
+    /// disk.
+    fn before_page(&mut self) -> Result<()> {
+        if self.pages >= self.settings.pages {
+            return Err(Error::protocol(format!("there was more after {} pages; the next call goes on", self.pages)));
+        }
+        self.pages += 1;
+        let bytes = self.replica.read(crate::replica::size)?;
+        let limit = self.settings.largest_file;
+        if bytes >= limit { Err(Error::TooLarge { bytes, limit }) } else { Ok(()) }
+    }
+
+    /// Counts a page that more are to follow.
+    fn after_page(&mut self, len: usize) -> Result<()> {
+        self.empty_pages = if len == 0 { self.empty_pages + 1 } else { 0 };
+        if self.empty_pages > MOST_EMPTY_PAGES {
+            return Err(Error::protocol(format!("{MOST_EMPTY_PAGES} pages in a row had nothing in them")));
+        }
         Ok(())
     }
 

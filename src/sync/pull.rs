@@ -1,7 +1,7 @@
 //! Pull: the server's log into the base, slice by slice (section 4).
 
 use super::slice::{Settled, Slice};
-use super::{Engine, Halt};
+use super::{Engine, Halt, token};
 use crate::error::{Error, Result};
 use crate::outbox::{Answer, ledger, queue};
 use crate::planted::{Planted, planted};
@@ -26,7 +26,10 @@ impl Engine<'_> {
 
     fn pull_pages(&mut self, life: Life) -> Result<(), Halt> {
         let mut in_doubt = false;
+        // Where the page before ended, if this one goes on from there.
+        let mut reached = None;
         loop {
+            self.before_page()?;
             let (state, own_payloads) = self.replica.read_at_once(|connection| {
                 // Own ops without an answer may have reached the server in another form, from a copy of this
                 // file; a replay reads them as anybody's.
@@ -42,13 +45,20 @@ impl Engine<'_> {
             };
             let page = self.call(|wire| wire.pull(&request))?;
             check_page(&page, &request)?;
+            if page.more && reached.is_some_and(|reached| page.seq <= reached) {
+                let text = "the inbox says that there is more and its position does not advance";
+                return Err(Error::protocol(text).into());
+            }
+            self.after_page(page.entries.len())?;
             self.report.pulled += page.entries.len() as u64;
+            reached = None;
             match self.apply_page(&page, &request, life)? {
                 Applied::Whole if !page.more => return Ok(()),
                 Applied::SwappedIn => return Ok(()),
                 Applied::InDoubt => in_doubt = true,
-                // There is more, or another process pulled meanwhile: go on from where things are now.
-                Applied::Whole | Applied::Superseded => in_doubt = false,
+                Applied::Whole => (in_doubt, reached) = (false, Some(page.seq)),
+                // Another process pulled meanwhile: go on from where things are now.
+                Applied::Superseded => in_doubt = false,
             }
         }
     }
@@ -75,6 +85,10 @@ impl Engine<'_> {
                 }
                 if !asked.own_payloads && any_in_doubt(connection, slice)? {
                     return Ok(Err(Applied::InDoubt));
+                }
+                if !page.more && page.seq < position {
+                    let text = format!("the server's log ends at {}; the replica has {position}", page.seq);
+                    return Err(Error::Diverged(text));
                 }
                 let mut changes = Slice::new(connection, life, position, now)?;
                 for entry in slice {
@@ -213,6 +227,7 @@ fn slice_len(entries: &[Entry]) -> usize {
 
 /// Refuses a page whose order no log has, and one that leads nowhere.
 fn check_page(page: &InboxPage, request: &PullRequest) -> Result<()> {
+    token::check("the cursor of the inbox", page.cursor.as_str())?;
     let in_order = page.entries.windows(2).all(|pair| pair[0].seq < pair[1].seq);
     let within = page.entries.last().is_none_or(|last| last.seq <= page.seq);
     let far = |number: Option<u64>| number.is_some_and(|number| number > i64::MAX as u64);

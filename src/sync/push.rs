@@ -222,7 +222,7 @@ impl Engine<'_> {
             other => (400, other.to_string()),
         };
         let code = if status == 413 { Code::TOO_LARGE } else { Code::INVALID };
-        let rejection = Rejection { code, message, detail: None, seq: None };
+        let rejection = Rejection::told(Some(&code), Some(&message), None, None);
         let now = self.environment().unix_ms();
         let (answered, settled) = self.replica.write(|connection| {
             let position = State::load(connection)?.position;
@@ -363,13 +363,13 @@ fn read_result(result: &OpResult) -> Result<Said> {
             Some(seq) => return Err(Error::protocol(format!("operation {} has the seq {seq}", result.op_ref))),
             None => return Err(Error::protocol(format!("operation {} was accepted without a seq", result.op_ref))),
         },
-        PushOutcome::Rejected => Said::Rejected(Rejection {
-            code: result.code.clone().unwrap_or(Code::POLICY),
-            message: result.message.clone().unwrap_or_default(),
-            detail: result.detail.clone(),
+        PushOutcome::Rejected => Said::Rejected(Rejection::told(
+            result.code.as_ref(),
+            result.message.as_deref(),
+            result.detail.as_ref(),
             // One that no log has is none.
-            seq: result.seq.filter(|seq| *seq <= i64::MAX as u64),
-        }),
+            result.seq.filter(|seq| *seq <= i64::MAX as u64),
+        )),
         PushOutcome::Queued => Said::Waits(Answer::Queued),
         PushOutcome::Staged => Said::Waits(Answer::Staged),
         PushOutcome::Skipped => Said::Skipped,

@@ -3,14 +3,14 @@
 use crate::error::Result;
 use crate::outbox::{Payload, Queued, queue};
 use crate::protocol::patch::{self, PatchError};
-use crate::protocol::{Json, JsonError, Limits, OpKind};
+use crate::protocol::{Json, JsonError, LimitError, Limits, OpKind, check_collection, check_key};
 use crate::replica::{Item, base, items};
 use rusqlite::Connection;
 
 /// A server's limits, within what a replica can read back, and such that something can be written at all.
 pub(super) fn readable(limits: Limits) -> Limits {
     Limits {
-        name: limits.name.max(1),
+        name: limits.name.clamp(1, Limits::CONFIRMED.name),
         value: limits.value.clamp(1, Limits::CONFIRMED.value),
         nesting: limits.nesting.clamp(1, Limits::CONFIRMED.nesting),
         body: limits.body.max(1),
@@ -23,6 +23,12 @@ pub(super) fn readable(limits: Limits) -> Limits {
 /// Checks a value that a server sent: its size, its nesting, and what the grammar alone lets through.
 pub(super) fn check_received(value: &Json) -> Result<(), JsonError> {
     value.check_within(&Limits::CONFIRMED)
+}
+
+/// Checks an item's name that a server sent.
+pub(super) fn check_received_name(collection: &str, key: &str) -> Result<(), LimitError> {
+    check_collection(collection, &Limits::CONFIRMED)?;
+    check_key(key, &Limits::CONFIRMED)
 }
 
 /// The value after an op; `None`: there is no item then. Fails when the op does not apply.

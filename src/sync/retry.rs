@@ -79,7 +79,7 @@ impl Retry {
                 Some(asked) => asked,
                 None => self.jitter(attempt, environment.random()),
             };
-            if self.waited + wait > self.policy.total_wait {
+            if self.waited.saturating_add(wait) > self.policy.total_wait {
                 return Err(error);
             }
             environment.sleep(wait);
@@ -158,6 +158,17 @@ mod tests {
         let result: Result<(), _> = Retry::new(RetryPolicy::default()).call(&slept, || Err(unavailable(Some(3_600))));
         assert_eq!(result.unwrap_err().retry_after(), Some(Duration::from_secs(3_600)));
         assert_eq!(slept.0.lock().len(), 1, "an hour is not waited for");
+    }
+
+    #[test]
+    fn a_wait_of_all_time_is_not_added_to_what_was_waited() {
+        let slept = Slept::default();
+        let mut waits = [Duration::from_secs(1), Duration::MAX].into_iter();
+        let result: Result<(), _> = Retry::new(RetryPolicy::default()).call(&slept, || {
+            Err(WireError::Unavailable { status: 503, retry_after: waits.next(), message: String::new() })
+        });
+        assert_eq!(result.unwrap_err().retry_after(), Some(Duration::MAX));
+        assert_eq!(*slept.0.lock(), [Duration::from_secs(1)]);
     }
 
     #[test]

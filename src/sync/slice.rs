@@ -2,11 +2,11 @@
 //!
 //! Entries change items in memory; [`Slice::finish`] writes each item once, however many entries it had.
 
-use super::rebase::{apply_payload, check_received, rebase};
+use super::rebase::{apply_payload, check_received, check_received_name, rebase};
 use crate::error::{Error, Result};
 use crate::outbox::{Answer, Payload, Queued, Rejection, ledger, queue};
 use crate::planted::{Planted, planted};
-use crate::protocol::{Change, Code, Entry, EntryOutcome, Json, OpKind, Rev, Seq};
+use crate::protocol::{Change, Entry, EntryOutcome, Json, OpKind, Rev, Seq};
 use crate::replica::collections::{self, Life};
 use crate::replica::{Item, base, items};
 use rusqlite::Connection;
@@ -82,12 +82,12 @@ impl<'a> Slice<'a> {
         }
         let rejection = match entry.outcome {
             EntryOutcome::Accepted => None,
-            EntryOutcome::Rejected => Some(Rejection {
-                code: entry.code.clone().unwrap_or(Code::POLICY),
-                message: entry.message.clone().unwrap_or_default(),
-                detail: entry.detail.clone(),
-                seq: Some(entry.seq),
-            }),
+            EntryOutcome::Rejected => Some(Rejection::told(
+                entry.code.as_ref(),
+                entry.message.as_deref(),
+                entry.detail.as_ref(),
+                Some(entry.seq),
+            )),
         };
         match (own, rejection) {
             // Another op under the same ref: this file, or the one it was copied from, folded it differently. Or the
@@ -127,7 +127,7 @@ impl<'a> Slice<'a> {
 
     /// Moves the base of a live item on by one entry; whatever does not fit it is divergence (section 4 ◆).
     fn advance(&mut self, entry: &Entry, own: Option<&Queued>) -> Result<()> {
-        let (collection, key) = entry.item().map_err(|error| broken(entry, error))?;
+        let (collection, key) = named(entry)?;
         let at = self.touch(collection, key)?;
         let before = self.items[&at].rev;
         let change = if entry.as_sent {
@@ -154,7 +154,7 @@ impl<'a> Slice<'a> {
     /// Moves an item of a checkpoint on by one entry (section 5, step 2): what its page already held, or held
     /// no more, is left as it is.
     fn replay(&mut self, entry: &Entry) -> Result<()> {
-        let (collection, key) = entry.item().map_err(|error| broken(entry, error))?;
+        let (collection, key) = named(entry)?;
         let at = self.touch(collection, key)?;
         let before = self.items[&at].rev;
         if entry.as_sent {
@@ -356,6 +356,12 @@ fn payload(entry: &Entry) -> Result<Payload> {
         Change::Patch(patch) => Payload { kind: OpKind::Patch, text: Some(patch.as_str().to_owned()) },
         Change::Delete => Payload { kind: OpKind::Delete, text: None },
     })
+}
+
+fn named(entry: &Entry) -> Result<(&str, &str)> {
+    let (collection, key) = entry.item().map_err(|error| broken(entry, error))?;
+    check_received_name(collection, key).map_err(|error| broken(entry, error))?;
+    Ok((collection, key))
 }
 
 fn checked(entry: &Entry, value: &Json) -> Result<String> {

@@ -37,6 +37,7 @@
 //! | 5, rewound: no claims, no hints, `undone` | `rewound::ops_above_the_restored_position_are_undone_and_pending_ones_go_without_a_claim`, `rewound::an_interrupted_recovery_still_undoes_and_makes_no_claims`, `rewound::writes_made_while_it_recovers_make_no_claim_either_even_when_the_recovery_begins_again` |
 //! | 7: every number and character survives every format | `limits::every_number_and_every_character_survives_the_whole_way` |
 //! | 7: what is tried again, and when | `ledger::the_wait_that_the_server_asks_for_is_kept`, `ledger::a_sync_gives_up_in_time_and_keeps_everything`, `refusals::other_refusals_stop_the_sync_and_reject_nothing` |
+//! | a server that never comes to an end, or says too much | `endless::*` |
 //! | all of it at once | `convergence::*`, `repeats::every_single_call_of_a_sync_may_fail_and_the_next_sync_goes_on` |
 
 mod support;
@@ -48,6 +49,7 @@ mod coalescing;
 mod concurrency;
 mod convergence;
 mod copies;
+mod endless;
 mod hostile;
 mod ledger;
 mod limits;

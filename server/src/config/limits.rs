@@ -17,11 +17,11 @@ pub struct ServerLimits {
     pub body_memory: usize,
     /// Bytes of an item's value as JSON (1 MiB); at most 16 MiB, and less than `body`.
     pub value: usize,
-    /// Ops of one push (1,000).
+    /// Ops of one push (1,000); at most 32,768.
     pub push_ops: usize,
-    /// Ops of one batch (10,000).
+    /// Ops of one batch (10,000); at most 16,384.
     pub batch_ops: usize,
-    /// Bytes of all ops of one batch (8 MiB).
+    /// Bytes of all ops of one batch (8 MiB); at most 16 MiB.
     pub batch: usize,
     /// Entries of a log that are kept; older cursors expire (1,000,000).
     pub log_retention: u64,
@@ -117,8 +117,11 @@ impl ServerLimits {
         let within = |field: &str, value: u64, least: u64| {
             let most = match field {
                 "log_retention" => 1 << 40,
-                // A client refuses an answer above 64 MiB, inflated: a value must fit into one with all its escapes.
-                "value" => 16 << 20,
+                // A client refuses an answer above 64 MiB, inflated. A value must fit into one with all its escapes,
+                // a batch with all of its entries, which no page divides, and a push's results with their reasons.
+                "value" | "batch" => 16 << 20,
+                "batch_ops" => 16_384,
+                "push_ops" => 32_768,
                 _ if field.ends_with("_days") || field.ends_with("_hours") || field.ends_with("_seconds") => 1_000_000,
                 _ => 1 << 30,
             };

@@ -30,9 +30,22 @@ impl<'a> Proposal<'a> {
     }
 }
 
+// The most bytes of a reason: it may repeat what the op has, is kept for long, and an answer has many.
+const LONGEST_WORDS: usize = 500;
+
+/// A text that repeats what came from a client, cut to a length.
+pub fn shortened(mut words: String) -> String {
+    let mut end = LONGEST_WORDS.min(words.len());
+    while !words.is_char_boundary(end) {
+        end -= 1;
+    }
+    words.truncate(end);
+    words
+}
+
 /// A rejection without detail.
 pub fn rejection(code: Code, message: impl ToString) -> Rejection {
-    Rejection { code, message: message.to_string(), detail: None }
+    Rejection { code, message: shortened(message.to_string()), detail: None }
 }
 
 pub fn beyond(error: &LimitError) -> Rejection {

@@ -1,6 +1,6 @@
 //! One push, op by op, in the client's order.
 
-use super::examine::{Proposal, beyond, examine, rejection};
+use super::examine::{Proposal, beyond, examine, rejection, shortened};
 use super::policy::{changed_by, is_behind};
 use super::{Policy, Refusal, Rules, batch, cursor, merge};
 use crate::storage::{
@@ -354,7 +354,7 @@ fn patched(value: &Json, patch: &Json, limits: &Limits) -> Result<Json, Rejectio
         if patch::parse(patch).is_err() {
             return rejection(Code::INVALID, message);
         }
-        let detail = serde_json::json!({ "path": error.path, "operation": error.operation });
-        Rejection { code: Code::PATCH_FAILED, message, detail: Some(Json::from_value(&detail)) }
+        let detail = serde_json::json!({ "path": shortened(error.path), "operation": error.operation });
+        Rejection { detail: Some(Json::from_value(&detail)), ..rejection(Code::PATCH_FAILED, message) }
     })
 }

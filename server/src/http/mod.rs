@@ -6,6 +6,8 @@ mod body;
 mod call;
 mod connection;
 mod endpoints;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod listen;
 mod metrics;
 mod negotiate;

@@ -160,6 +160,7 @@ impl Database {
             self.shared.presence.meet(snapshot, &request.client, &caller.user, 0, now)?;
             let start: Position = inbox::start(snapshot, request, digest)?;
             let own = self.shared.presence.meet(snapshot, &request.client, &caller.user, start.seq, now)?;
+            self.shared.presence.replay_from(&request.client, start.seq);
             inbox::page(snapshot, start, own, request)
         })?;
         self.shared.stats.lock().inbox_pages += 1;
@@ -183,7 +184,9 @@ impl Database {
             if request.page.is_some() {
                 self.shared.presence.use_checkpoint(row.id, now);
             }
-            checkpoint::page(snapshot, &row, &token, request.limit)
+            let page = checkpoint::page(snapshot, &row, &token, request.limit)?;
+            self.shared.presence.give_page(&row, page.next.is_none());
+            Ok(page)
         })?;
         self.shared.stats.lock().checkpoint_pages += 1;
         Ok(page)

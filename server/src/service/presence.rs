@@ -1,7 +1,7 @@
 //! Who was here: what readers learn and the next write records.
 
 use crate::core::SEEN_INTERVAL;
-use crate::storage::{ClientKey, Snapshot, Stored, Transaction};
+use crate::storage::{CheckpointRow, ClientKey, Snapshot, Stored, Transaction};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use syncstore::protocol::{ClientId, Seq};
@@ -12,6 +12,15 @@ use super::ServiceError;
 #[derive(Debug, Default)]
 pub struct Presence {
     waiting: Mutex<Waiting>,
+    // Of the clients that were given the last page of their checkpoint, which one that was and up to where each has
+    // read the log since. Without it, after a restart, a checkpoint holds the log from its begin.
+    replays: Mutex<HashMap<ClientId, Replay>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Replay {
+    checkpoint: [u8; 16],
+    position: Seq,
 }
 
 #[derive(Debug, Default)]
@@ -59,6 +68,43 @@ impl Presence {
     /// Notes that a checkpoint was used.
     pub fn use_checkpoint(&self, id: [u8; 16], now: u64) {
         self.waiting.lock().checkpoints.insert(id, now);
+    }
+
+    /// Notes that a client was given a page of its checkpoint, and whether that was the last one.
+    pub fn give_page(&self, row: &CheckpointRow, last: bool) {
+        let mut replays = self.replays.lock();
+        if !last {
+            // The one that it gave up for this one, if not this one, read again.
+            replays.remove(&row.client);
+        } else if replays.get(&row.client).is_none_or(|replay| replay.checkpoint != row.id) {
+            replays.insert(row.client, Replay { checkpoint: row.id, position: row.seq });
+        }
+    }
+
+    /// Notes that a client has what lies at and below `position`, since it reads the log from there.
+    pub fn replay_from(&self, client: &ClientId, position: Seq) {
+        if let Some(replay) = self.replays.lock().get_mut(client) {
+            replay.position = replay.position.max(position);
+        }
+    }
+
+    /// Up to where each checkpoint's client has replayed the log, of those that were read to their end.
+    pub fn replayed(&self) -> HashMap<[u8; 16], Seq> {
+        self.replays.lock().values().map(|replay| (replay.checkpoint, replay.position)).collect()
+    }
+
+    /// Forgets the replays of checkpoints that are gone.
+    pub fn forget_replays(&self, snapshot: &impl Snapshot) -> Stored<()> {
+        let all: Vec<(ClientId, Replay)> = self.replays.lock().iter().map(|(id, replay)| (*id, *replay)).collect();
+        for (client, replay) in all {
+            if snapshot.checkpoint(&replay.checkpoint)?.is_none() {
+                let mut replays = self.replays.lock();
+                if replays.get(&client).is_some_and(|present| present.checkpoint == replay.checkpoint) {
+                    replays.remove(&client);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Whether there is something to record.

@@ -1,6 +1,7 @@
 //! Pruning, one small slice at a time, so that no push waits long for it.
 
 use super::Retention;
+use super::presence::Presence;
 use crate::core::{Rules, expire_batches};
 use crate::storage::{ClientKey, Stored, Transaction};
 use std::time::Duration;
@@ -34,6 +35,7 @@ impl Round {
         transaction: &mut impl Transaction,
         rules: &Rules,
         retention: &Retention,
+        presence: &Presence,
         now: u64,
     ) -> Stored<Round> {
         let before = |kept: Duration| now.saturating_sub(u64::try_from(kept.as_millis()).unwrap_or(u64::MAX));
@@ -41,6 +43,7 @@ impl Round {
             Round::Over => Round::Over,
             Round::Checkpoints => {
                 transaction.prune_checkpoints(before(retention.checkpoint_idle), before(retention.checkpoint))?;
+                presence.forget_replays(transaction)?;
                 Round::Staged
             }
             Round::Staged => {
@@ -52,7 +55,7 @@ impl Round {
                 0 => Round::Log,
                 _ => Round::Batches,
             },
-            Round::Log => match transaction.prune_log(retention.log_entries, SLICE)? {
+            Round::Log => match transaction.prune_log(retention.log_entries, &presence.replayed(), SLICE)? {
                 0 => Round::Refs(None),
                 _ => Round::Log,
             },

@@ -181,7 +181,9 @@ impl Writer {
         let (rules, options, round) = (self.rules.clone(), self.options.clone(), self.round);
         let now = options.environment.unix_ms();
         let before = self.shared.stats.lock().log_entries;
-        let (next, state) = self.transact(|transaction| round.slice(transaction, &rules, &options.retention, now))?;
+        let shared = self.shared.clone();
+        let (next, state) =
+            self.transact(|transaction| round.slice(transaction, &rules, &options.retention, &shared.presence, now))?;
         self.round = next;
         self.shared.record(&state, &[]);
         self.shared.stats.lock().pruned += before.saturating_sub(state.entries);

@@ -11,6 +11,7 @@ pub use row::{
     State, StoredEntry, Tombstone,
 };
 
+use std::collections::HashMap;
 use syncstore::protocol::{BatchId, ClientId, Json, Ref, Seq};
 
 /// The result of every primitive.
@@ -128,8 +129,8 @@ pub trait Transaction: Snapshot {
     /// Removes checkpoints that were not used since `idle` or were made before `made`.
     fn prune_checkpoints(&mut self, idle: u64, made: u64) -> Stored<()>;
     /// Removes up to `limit` of the oldest entries of the log, but for the newest `keep` and those above an unexpired checkpoint,
-    /// with the tombstones of deletes among them. Returns how many.
-    fn prune_log(&mut self, keep: u64, limit: u32) -> Stored<u64>;
+    /// or above where it was replayed to, with the tombstones of deletes among them. Returns how many.
+    fn prune_log(&mut self, keep: u64, replayed: &HashMap<[u8; 16], Seq>, limit: u32) -> Stored<u64>;
     /// Looks at up to `limit` refs above `after` whose own time and commit are before `before`, and
     /// removes those that their client has pulled past or whose client is gone. Returns where to go on.
     fn prune_refs(&mut self, after: Option<Ref>, before: u64, limit: u32) -> Stored<Option<Ref>>;

@@ -98,3 +98,41 @@ fn pages_are_bounded_by_bytes_and_have_every_item_once() {
     let second = world.checkpoint(2, first.next, 100).unwrap();
     assert_eq!((second.items.len(), second.next), (1, None));
 }
+
+#[test]
+fn a_checkpoint_that_was_read_holds_the_log_only_from_where_its_replay_has_come() {
+    let world = World::with(|options| options.retention.log_entries = 2);
+    for i in 0..5 {
+        world.accept(1, world.set(&format!("k{i}"), "1"));
+    }
+    let first = world.checkpoint(2, None, 3).unwrap();
+    let write_ten = |value: &str| {
+        for i in 0..10 {
+            world.accept(1, world.set(&format!("k{}", i % 5), value));
+        }
+    };
+    write_ten("2");
+    // Read from while its pages are loaded, as by another store: it holds the log all the same.
+    world.pull(2, Some(world.head_or_new(1)));
+    world.service.prune(DB).unwrap();
+    let last = world.checkpoint(2, first.next.clone(), 3).unwrap();
+    assert_eq!(last.next, None);
+    // Its answer may be lost: the page is read again, and the replay can still begin.
+    assert_eq!(world.checkpoint(2, first.next, 3).unwrap().cursor, last.cursor);
+    world.service.prune(DB).unwrap();
+    let page = world.page(2, Some(last.cursor.clone()), 4).unwrap();
+    world.service.prune(DB).unwrap();
+    // Neither may this page have arrived.
+    assert_eq!(world.page(2, Some(last.cursor.clone()), 4).unwrap().cursor, page.cursor);
+    let (entries, head) = world.pull(2, Some(page.cursor));
+    assert_eq!(entries.len(), 6);
+    world.service.prune(DB).unwrap();
+    let gone = world.page(2, Some(last.cursor), 4);
+    assert!(matches!(gone, Err(ServiceError::CursorExpired(_))), "it has asked for what comes after: {gone:?}");
+    // At the head it holds nothing back.
+    write_ten("3");
+    let (_, head) = world.pull(2, Some(head));
+    world.pull(2, Some(head));
+    world.service.prune(DB).unwrap();
+    assert_eq!(world.service.stats()[0].log_entries, 2);
+}

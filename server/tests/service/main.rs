@@ -5,6 +5,7 @@ mod checkpoints;
 mod cursors;
 mod groups;
 mod inbox;
+mod neighbours;
 mod policies;
 mod push;
 mod replay;

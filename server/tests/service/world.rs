@@ -140,6 +140,14 @@ impl World {
         self.pull(client, None).1
     }
 
+    /// The cursor at the log's head, by a checkpoint where the log does not reach back to its begin.
+    pub fn head_or_new(&self, client: u128) -> Cursor {
+        match self.page(client, None, 10_000) {
+            Ok(page) => page.cursor,
+            Err(_) => self.checkpoint(client, None, 1).unwrap().cursor,
+        }
+    }
+
     pub fn checkpoint(&self, client: u128, page: Option<String>, limit: u32) -> Result<CheckpointPage, ServiceError> {
         self.service.checkpoint(DB, &ada(), &CheckpointRequest { client: id(client), page, limit })
     }

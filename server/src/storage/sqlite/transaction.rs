@@ -277,8 +277,8 @@ impl Transaction for SqliteTransaction<'_> {
     fn prune_checkpoints(&mut self, idle: u64, made: u64) -> Stored<()> {
         checkpoints::prune(&self.transaction, idle, made)
     }
-    fn prune_log(&mut self, keep: u64, limit: u32) -> Stored<u64> {
-        log::prune(&self.transaction, &mut self.state, keep, limit)
+    fn prune_log(&mut self, keep: u64, replayed: &HashMap<[u8; 16], Seq>, limit: u32) -> Stored<u64> {
+        log::prune(&self.transaction, &mut self.state, keep, replayed, limit)
     }
     fn prune_refs(&mut self, after: Option<Ref>, before: u64, limit: u32) -> Stored<Option<Ref>> {
         refs::prune(&self.transaction, &mut self.state, after, before, limit)

@@ -1,0 +1,253 @@
+//! Whatever a client may ask, of the server without HTTP.
+
+use crate::environment::Still;
+use crate::peer::{DB, service, user};
+use crate::room::room;
+use crate::source::Source;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+use syncstore::protocol::{
+    ClientId, Cursor, EntryOutcome, Format, Json, Limits, Op, OpKind, PushOutcome, PushRequest, PushResponse, Ref,
+    patch,
+};
+use syncstore_server::fuzzing;
+use syncstore_server::service::{CheckpointRequest, InboxRequest, Policy, Service, ServiceError};
+
+/// The most steps of a run.
+const MOST_STEPS: usize = 24;
+
+/// Asks what the input's bytes say, or what is made of its choices.
+pub fn requests_to_server(data: &[u8]) {
+    let Some((mode, rest)) = data.split_first() else { return };
+    let room = room();
+    let environment = Still::new(7);
+    let service = service(room.path(), environment.clone(), |options| {
+        options.limits.value = 1 << 14;
+        options.limits.batch_ops = 8;
+        options.policies.insert("lists".into(), Policy::Merge);
+        options.policies.insert("new".into(), Policy::RejectStale);
+    });
+    let mut asked =
+        Asked { service, environment, pruned: false, cursors: Vec::new(), pages: Vec::new(), taken: Vec::new() };
+    if mode & 1 == 0 {
+        let format = if mode & 2 == 0 { Format::Json } else { Format::MessagePack };
+        for chunk in rest.split(|byte| *byte == 0xc1) {
+            asked.recorded(format, chunk);
+        }
+    } else {
+        let mut source = Source::new(rest);
+        for _ in 0..MOST_STEPS {
+            if source.is_empty() {
+                break;
+            }
+            asked.step(&mut source);
+        }
+    }
+    asked.agrees_with_its_log();
+    asked.service.shutdown();
+    let file = rusqlite::Connection::open(room.path().join("db-notes.sqlite")).expect("the database");
+    let found: String = file.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("a check");
+    assert_eq!(found, "ok");
+}
+
+struct Asked {
+    service: Service,
+    environment: Arc<Still>,
+    pruned: bool,
+    cursors: Vec<Cursor>,
+    pages: Vec<String>,
+    /// Pushes that were answered.
+    taken: Vec<(&'static str, PushRequest)>,
+}
+
+fn client(n: usize) -> ClientId {
+    ClientId::from_random(n as u128)
+}
+
+impl Asked {
+    fn recorded(&mut self, format: Format, chunk: &[u8]) {
+        if let Some(text) = chunk.strip_prefix(b"?").and_then(|text| std::str::from_utf8(text).ok()) {
+            let (client, cursor, page, limit) = fuzzing::query(text);
+            let (Some(client), Some(limit)) = (client, limit) else { return };
+            self.inbox("ada", InboxRequest { client, cursor, limit, own_payloads: false });
+            self.checkpoint("ada", CheckpointRequest { client, page, limit });
+        } else if let Ok(request) = format.decode::<PushRequest>(chunk) {
+            self.push("ada", request);
+        }
+    }
+
+    fn step(&mut self, source: &mut Source<'_>) {
+        let name = if source.one_in(6) { "bob" } else { "ada" };
+        let client = client(source.below(4));
+        match source.below(8) {
+            4 => self.inbox(
+                name,
+                InboxRequest {
+                    client,
+                    cursor: self.cursor(source),
+                    limit: source.number() as u32,
+                    own_payloads: source.one_in(2),
+                },
+            ),
+            5 => {
+                let page = match (source.below(4), self.pages.as_slice()) {
+                    (1, [.., page]) => Some(page.clone()),
+                    (2, _) => Some(source.text()),
+                    _ => None,
+                };
+                self.checkpoint(name, CheckpointRequest { client, page, limit: 1 + source.below(4) as u32 });
+            }
+            6 => {
+                self.environment.pass(Duration::from_secs(source.pick(&[1, 3_600, 86_400, 8 * 86_400, 100 * 86_400])));
+                self.service.prune(DB).expect("pruning");
+                self.pruned = true;
+            }
+            7 if !self.taken.is_empty() => {
+                let (name, request) = self.taken[source.below(self.taken.len())].clone();
+                self.push(name, request);
+            }
+            _ => {
+                let cursor = self.cursor(source);
+                let ops = (0..source.below(7)).map(|_| self.op(source)).collect();
+                self.push(name, PushRequest { client, cursor, ops });
+            }
+        }
+    }
+
+    fn cursor(&self, source: &mut Source<'_>) -> Option<Cursor> {
+        match (source.below(4), self.cursors.as_slice()) {
+            (1, cursors @ [_, ..]) => Some(cursors[source.below(cursors.len())].clone()),
+            (2, _) => Some(Cursor::new(source.text())),
+            _ => None,
+        }
+    }
+
+    fn op(&self, source: &mut Source<'_>) -> Op {
+        let kind = source.kind();
+        let mut op = Op::new(source.foreign_ref(), kind, source.collection(), source.key());
+        let taken: Vec<Ref> = self.taken.iter().flat_map(|(_, request)| &request.ops).map(|op| op.op_ref).collect();
+        if !taken.is_empty() && source.one_in(8) {
+            op.op_ref = taken[source.below(taken.len())];
+        }
+        if !source.one_in(16) {
+            let (value, patch) = (source.json_text(), source.patch_text());
+            match kind {
+                OpKind::Set => op.value = Some(source.raw(value)),
+                OpKind::Patch => op.patch = Some(source.raw(patch)),
+                OpKind::Delete => {}
+            }
+        }
+        if source.one_in(2) {
+            op.base = Some(source.number());
+        }
+        if source.one_in(4) {
+            op.batch = Some(source.batch());
+        }
+        if op.batch.is_some() != source.one_in(12) {
+            op.of = Some(if source.one_in(8) { source.number() as u32 } else { 1 + source.below(3) as u32 });
+        }
+        op
+    }
+
+    fn push(&mut self, name: &'static str, request: PushRequest) {
+        let refs: Vec<Ref> = request.ops.iter().map(|op| op.op_ref).collect();
+        match self.service.push(DB, &user(name), request.clone()) {
+            Ok(response) => {
+                let told: Vec<Ref> = response.results.iter().map(|result| result.op_ref).collect();
+                assert_eq!(told, refs, "a result for each op, in order");
+                assert!(response.results.iter().all(|result| result.seq.is_none_or(|seq| seq <= response.seq)));
+                self.repeats(name, &request, &response);
+                if request.ops.len() <= 8 {
+                    self.taken.push((name, request));
+                }
+            }
+            Err(error) => answered(&error),
+        }
+    }
+
+    /// A repeated push has the outcomes that it had: whatever was committed or refused stays so.
+    fn repeats(&self, name: &str, request: &PushRequest, first: &PushResponse) {
+        let again = match self.service.push(DB, &user(name), PushRequest { cursor: None, ..request.clone() }) {
+            Ok(again) => again,
+            Err(error) => return answered(&error),
+        };
+        for (result, before) in again.results.iter().zip(&first.results) {
+            let settled = before.outcome == PushOutcome::Accepted || before.seq.is_some();
+            if settled {
+                assert_eq!((result.outcome, result.seq), (before.outcome, before.seq), "{before:?}");
+            }
+        }
+    }
+
+    fn inbox(&mut self, name: &str, request: InboxRequest) {
+        match self.service.inbox(DB, &user(name), &request) {
+            Ok(page) => {
+                let seqs: Vec<u64> = page.entries.iter().map(|entry| entry.seq).collect();
+                assert!(seqs.is_sorted_by(|one, next| one < next) && seqs.last().is_none_or(|last| *last <= page.seq));
+                self.cursors.push(page.cursor);
+            }
+            Err(error) => answered(&error),
+        }
+    }
+
+    fn checkpoint(&mut self, name: &str, request: CheckpointRequest) {
+        match self.service.checkpoint(DB, &user(name), &request) {
+            Ok(page) => {
+                self.cursors.push(page.cursor);
+                self.pages.extend(page.next);
+            }
+            Err(error) => answered(&error),
+        }
+    }
+
+    /// What the whole log makes is what a checkpoint shows, and no ref was applied twice.
+    fn agrees_with_its_log(&self) {
+        let reader = ClientId::from_random(0xfeed);
+        let mut request = InboxRequest { client: reader, cursor: None, limit: 100, own_payloads: true };
+        let mut made: BTreeMap<(String, String), (u64, Json)> = BTreeMap::new();
+        let mut refs = BTreeSet::new();
+        loop {
+            let page = match self.service.inbox(DB, &user("reader"), &request) {
+                Ok(page) => page,
+                Err(ServiceError::CursorExpired(_)) if self.pruned => return,
+                Err(error) => panic!("the log is not readable: {error}"),
+            };
+            for entry in page.entries {
+                assert!(refs.insert(entry.op_ref), "{} stands twice in the log", entry.op_ref);
+                assert_eq!(entry.outcome, EntryOutcome::Accepted, "a rejection is told to another");
+                let (Some(collection), Some(key), Some(rev)) = (entry.collection, entry.key, entry.rev) else {
+                    panic!("entry {} is not whole", entry.seq)
+                };
+                let at = (collection, key);
+                let before = made.remove(&at);
+                assert_eq!(entry.from, Some(before.as_ref().map_or(0, |(rev, _)| *rev)), "entry {}", entry.seq);
+                let value = match (entry.kind, entry.value, entry.patch, before) {
+                    (Some(OpKind::Set), Some(value), ..) => value,
+                    (Some(OpKind::Patch), _, Some(patch), Some((_, before))) => {
+                        patch::apply(&before, &patch, &Limits::default()).expect("a committed patch applies")
+                    }
+                    (Some(OpKind::Delete), ..) => continue,
+                    other => panic!("entry {} is not whole: {other:?}", entry.seq),
+                };
+                made.insert(at, (rev, value));
+            }
+            request.cursor = Some(page.cursor);
+            if !page.more {
+                break;
+            }
+        }
+        let whole = CheckpointRequest { client: reader, page: None, limit: 10_000 };
+        let page = self.service.checkpoint(DB, &user("reader"), &whole).expect("a checkpoint");
+        let shown: BTreeMap<_, _> =
+            page.items.into_iter().map(|item| ((item.collection, item.key), (item.rev, item.value))).collect();
+        if page.next.is_none() {
+            assert_eq!(shown, made, "the items are what the log makes");
+        }
+    }
+}
+
+/// A refusal of a request is one that a client understands; the storage has nothing to do with it.
+fn answered(error: &ServiceError) {
+    assert!(!matches!(error, ServiceError::Storage(_)), "a request broke the storage: {error}");
+}

@@ -1,0 +1,46 @@
+//! What reads the head of a request, for the project's own fuzzing.
+
+use super::auth::{Authenticator, Claim};
+use super::negotiate::{Sent, Wanted};
+use super::query::Query;
+use crate::config::Config;
+use axum::http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue};
+use std::sync::Arc;
+use syncstore::environment::Environment;
+use syncstore::protocol::{ClientId, Cursor};
+
+/// Whom a value of `Authorization` proves its sender to be, for a `GET` of `target` without a body.
+pub fn authorize(
+    config: &Config,
+    environment: Arc<dyn Environment>,
+    authorization: &[u8],
+    target: &str,
+) -> Option<String> {
+    let authenticator = Authenticator::new(config, environment);
+    let headers = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_bytes(authorization).ok()?)]);
+    let claim = authenticator.claim(&headers).ok()?;
+    let signed = matches!(claim, Claim::Signed(_));
+    let identity = authenticator.prove(claim, "GET", target, b"").ok()?;
+    // A nonce is good once.
+    let again = authenticator.claim(&headers).and_then(|claim| authenticator.prove(claim, "GET", target, b""));
+    assert_eq!(again.is_err(), signed, "a nonce was taken twice");
+    Some(identity.caller.user.clone())
+}
+
+/// The parameters of a query string, each as far as it can be read.
+pub fn query(text: &str) -> (Option<ClientId>, Option<Cursor>, Option<String>, Option<u32>) {
+    let query = Query::parse(Some(text));
+    assert!(query.wait().is_err() || query.wait().is_ok_and(|wait| wait <= super::query::LONGEST_WAIT));
+    let _ = query.own_payloads();
+    (query.client().ok(), query.cursor().ok().flatten(), query.page().ok().flatten(), query.limit(500).ok())
+}
+
+/// Whether the headers by which formats and codings are agreed on can be read, each with this value.
+pub fn negotiate(value: &[u8]) -> bool {
+    let Ok(value) = HeaderValue::from_bytes(value) else { return false };
+    let headers = |names: [_; 2]| HeaderMap::from_iter(names.map(|name| (name, value.clone())));
+    let wanted = Wanted::of(&headers([ACCEPT, ACCEPT_ENCODING]));
+    let sent = Sent::of(&headers([CONTENT_TYPE, CONTENT_ENCODING]));
+    wanted.is_ok() || sent.is_ok()
+}

@@ -1,0 +1,73 @@
+//! More connections than anybody means well with.
+
+mod http_support;
+
+use http_support::Fixture;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+use syncstore::protocol::ClientId;
+use syncstore_server::config::Config;
+
+/// Idle ones, slow heads and slow bodies, a third each.
+fn crowd(fixture: &Fixture, size: usize) -> Vec<TcpStream> {
+    (0..size)
+        .map(|n| {
+            let mut stream = fixture.connect();
+            let part: &[u8] = match n % 3 {
+                0 => b"",
+                1 => b"GET /v1/notes HTTP/1.1\r\nHost: x\r\nX-Slow: ",
+                _ => b"POST /v1/notes/sync/outbox HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 8000000\r\n\r\n{",
+            };
+            // Who is refused may be gone already.
+            let _ = stream.write_all(part);
+            stream
+        })
+        .collect()
+}
+
+#[test]
+fn a_good_client_is_served_while_a_thousand_connections_stand_idle_or_drip() {
+    let fixture = Fixture::dev();
+    let mut crowd = crowd(&fixture, 1_000);
+    let client = ClientId::from_random(1);
+    let begun = Instant::now();
+    for n in 0..20 {
+        fixture.push_one("notes", &[], client, &format!("k{n}"));
+        // They keep dripping meanwhile.
+        for stream in crowd.iter_mut().skip(n % 3).step_by(97) {
+            let _ = stream.write_all(b"x");
+        }
+    }
+    let answered = begun.elapsed();
+    assert!(answered < Duration::from_secs(10), "20 pushes took {answered:?}");
+    let open = fixture.get("/metrics", &[]).text();
+    let open = open.lines().find_map(|line| line.strip_prefix("syncstore_http_connections ")).unwrap().to_owned();
+    assert!(open.parse::<u64>().unwrap() >= 1_000, "{open} are open, so the crowd was there");
+}
+
+#[test]
+fn a_crowd_beyond_the_limit_is_refused_and_gone_with_its_time_out() {
+    let mut config = Config::dev();
+    config.limits.connections = 100;
+    config.limits.header_seconds = 1;
+    config.limits.body_seconds = 1;
+    let fixture = Fixture::with(config);
+    let standing = crowd(&fixture, 300);
+    // The first hundred have the places until their time is over; then there is room.
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !is_let_in(&fixture) {
+        assert!(Instant::now() < deadline, "nobody is let in");
+    }
+    fixture.push_one("notes", &[], ClientId::from_random(1), "k");
+    drop(standing);
+}
+
+fn is_let_in(fixture: &Fixture) -> bool {
+    let mut stream = fixture.connect();
+    let mut answer = String::new();
+    // A connection beyond the limit is refused, or dropped without a word.
+    let _ = stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    let _ = stream.read_to_string(&mut answer);
+    answer.starts_with("HTTP/1.1 200 ")
+}
