@@ -193,6 +193,8 @@ impl Device {
     /// What a host finds that opens the replica after a stop.
     pub fn check_after_stop(&self, server: &Server) {
         let Some(process) = self.process(0) else { return };
+        // What was lost can be told now, and not later.
+        self.disk.heal();
         let may_lose = self.lost_power.swap(false, Ordering::Relaxed) && self.plan.durability == Durability::Normal;
         let mut told = self.told();
         if may_lose {
