@@ -39,6 +39,8 @@ pub struct Device {
     pub off_until: AtomicU32,
     told: Mutex<Told>,
     backup: Mutex<Option<(Image, Told)>>,
+    /// It was not opened since the last stop.
+    unchecked: AtomicBool,
     /// The last stop took what was not on the disk.
     lost_power: AtomicBool,
 }
@@ -95,6 +97,7 @@ impl Device {
             off_until: AtomicU32::new(0),
             told: Mutex::default(),
             backup: Mutex::default(),
+            unchecked: AtomicBool::new(false),
             lost_power: AtomicBool::new(false),
         }
     }
@@ -187,12 +190,13 @@ impl Device {
     /// Switches it on again after a stop.
     pub fn restart(&self) {
         self.close(true);
+        self.unchecked.store(true, Ordering::Relaxed);
         self.disk.restart();
     }
 
     /// What a host finds that opens the replica after a stop.
     pub fn check_after_stop(&self, server: &Server) {
-        let Some(process) = self.process(0) else { return };
+        let Some(process) = self.process(0).filter(|_| self.unchecked.swap(false, Ordering::Relaxed)) else { return };
         // What was lost can be told now, and not later.
         self.disk.heal();
         let may_lose = self.lost_power.swap(false, Ordering::Relaxed) && self.plan.durability == Durability::Normal;

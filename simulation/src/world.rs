@@ -221,14 +221,18 @@ impl World {
             device.disk.files().iter().map(|f| f.1).collect::<Vec<_>>()
         ));
         self.start(device);
-        device.check_after_stop(&self.server);
-        device.check_confirmed(&self.server);
     }
 
     fn start(&self, device: &Device) {
-        if let Err(error) = device.open() {
-            self.trace_error(format_args!("{} does not open", device.name), &error);
-            self.expect_failure(device, &error);
+        match device.open() {
+            Ok(()) => {
+                device.check_after_stop(&self.server);
+                device.check_confirmed(&self.server);
+            }
+            Err(error) => {
+                self.trace_error(format_args!("{} does not open", device.name), &error);
+                self.expect_failure(device, &error);
+            }
         }
     }
 
@@ -505,7 +509,7 @@ impl World {
                 device.close(false);
             }
             if device.open_processes() == 0 {
-                device.open().expect("a healed device opens");
+                self.start(device);
             }
         }
         for round in 0..MOST_ROUNDS {
