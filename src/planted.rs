@@ -15,6 +15,7 @@ pub enum Planted {
     EchoAppliedTwice,
     SentNotSynced,
     SentNotMarked,
+    SentMarkLeftUnsynced,
     RefsByClockAlone,
     RejectedStaysInView,
     ViewNotRebased,
@@ -48,6 +49,7 @@ pub enum Planted {
     Rule18AsSentWhenMerged,
     Rule21PrunesBehindCheckpoints,
     AnswersBeforeTheDisk,
+    RecoveredLogLeftUnsynced,
 }
 
 impl Planted {
@@ -60,6 +62,7 @@ impl Planted {
         Planted::EchoAppliedTwice,
         Planted::SentNotSynced,
         Planted::SentNotMarked,
+        Planted::SentMarkLeftUnsynced,
         Planted::RefsByClockAlone,
         Planted::RejectedStaysInView,
         Planted::ViewNotRebased,
@@ -91,6 +94,7 @@ impl Planted {
         Planted::Rule18AsSentWhenMerged,
         Planted::Rule21PrunesBehindCheckpoints,
         Planted::AnswersBeforeTheDisk,
+        Planted::RecoveredLogLeftUnsynced,
     ];
 }
 

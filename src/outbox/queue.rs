@@ -221,6 +221,18 @@ pub(crate) fn mark_known(connection: &Connection, op: &Queued) -> Result<()> {
     Ok(())
 }
 
+/// Writes the mark of a sent op once more, so that the commit has something to sync.
+///
+/// Whoever wrote it may have ended before the disk had it. It is in the write-ahead log then, where this process reads
+/// it like any other, and a power loss would still take it, after the op has left.
+pub(crate) fn mark_sent_again(connection: &Connection, id: i64) -> Result<()> {
+    if planted(Planted::SentMarkLeftUnsynced) {
+        return Ok(());
+    }
+    connection.prepare_cached("UPDATE outbox SET sent = 0 WHERE id = ?1 AND sent = 1")?.execute([id])?;
+    mark_sent(connection, id, id)
+}
+
 /// Records what the server said of an op.
 pub(crate) fn record_answer(
     connection: &Connection,

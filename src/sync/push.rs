@@ -328,6 +328,9 @@ fn take_ops(
             reached = ops.last().map_or(after, |op| op.row.id());
         }
     }
+    if let Some(first) = ops.first().filter(|_| ops.iter().all(|op| op.row.sent)) {
+        queue::mark_sent_again(connection, first.row.id())?;
+    }
     match (ops.first(), ops.last()) {
         // One statement where no op between them stays behind; an answered one was sent before.
         (Some(first), Some(last)) if !left_out => queue::mark_sent(connection, first.row.id(), last.row.id())?,

@@ -55,6 +55,11 @@ impl SqliteFile {
         let full = self.full && !planted(Planted::AnswersBeforeTheDisk);
         connection.pragma_update(None, "synchronous", if full { "FULL" } else { "NORMAL" })?;
         connection.pragma_update(None, "temp_store", "MEMORY")?;
+        if !planted(Planted::RecoveredLogLeftUnsynced) {
+            // What a server that was killed had committed may not be on the disk yet, and must be before anybody is
+            // told of it: a power loss would take it back.
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        }
         // KiB. The pages of a write burst stay in memory, and the log is written back in larger steps.
         connection.pragma_update(None, "cache_size", -32_768)?;
         connection.pragma_update(None, "wal_autocheckpoint", 10_000)?;
