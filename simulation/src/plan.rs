@@ -127,7 +127,7 @@ impl Plan {
         Plan {
             seed,
             replicas,
-            steps: (60 + random.below(60) + 6 * replicas as u64) as u32,
+            steps: (30 + random.below(70) + 5 * replicas as u64) as u32,
             keys: 2 + random.below(4) as usize,
             users: if random.percent(25) { 2 } else { 1 },
             format: *random.pick(&[None, None, Some(Format::Json), Some(Format::MessagePack)]),

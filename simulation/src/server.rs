@@ -7,7 +7,7 @@ use crate::oracle::{Item, Lineage};
 use crate::plan::Plan;
 use crate::random::Random;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -44,7 +44,7 @@ struct State {
     /// Answers whose entries could not be read yet, for the server stopped right behind them.
     unjudged: Vec<Answered>,
     /// When a page of the checkpoint with that cursor was last read.
-    checkpoints: BTreeMap<String, Duration>,
+    checkpoints: HashMap<(ClientId, Cursor), Duration>,
     backup: Option<Backup>,
     /// It was restored, and has not begun a new epoch yet.
     restored: bool,
@@ -82,7 +82,7 @@ impl Server {
                 lineages: vec![Lineage::default()],
                 judge: Judge::default(),
                 unjudged: Vec::new(),
-                checkpoints: BTreeMap::new(),
+                checkpoints: HashMap::new(),
                 backup: None,
                 restored: false,
             }),
@@ -238,7 +238,8 @@ impl Server {
             // One that forgot how far it had come asks again for what it said that it had.
             let forgets = self.plan.shares_files()
                 || self.plan.mischief.crash > 0 && self.plan.durability == syncstore::Durability::Normal;
-            let read = self.state().checkpoints.get(cursor.as_str()).copied().filter(|_| !forgets);
+            let checkpoint = (request.client, cursor.clone());
+            let read = self.state().checkpoints.get(&checkpoint).copied().filter(|_| !forgets);
             let idle = read.map(|read| self.machine.monotonic().saturating_sub(read));
             assert!(
                 idle.is_none_or(|idle| idle > CHECKPOINT_IDLE),
@@ -254,7 +255,7 @@ impl Server {
         let answer = self.ask(|service| service.checkpoint(DB, &caller(user), &request));
         if let Ok(page) = &answer {
             let read = self.machine.monotonic();
-            self.state().checkpoints.insert(page.cursor.as_str().to_owned(), read);
+            self.state().checkpoints.insert((request.client, page.cursor.clone()), read);
         }
         // What was overdue was given up before.
         self.witness();
