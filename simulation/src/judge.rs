@@ -43,7 +43,7 @@ impl Judge {
             if let (Some(batch), Some(of)) = (op.batch, op.of) {
                 self.batches.entry(batch).or_insert((of, BTreeMap::new())).1.insert(op.op_ref, op.kind);
                 // A batch that is not complete goes over, whole, to the client id under which its user repeats it.
-                if !self.decided.contains_key(&op.op_ref) {
+                if !self.batch_decided.contains_key(&batch) {
                     let members = self.batches.get(&batch).into_iter().flat_map(|(_, ops)| ops.keys());
                     self.authors.extend(members.map(|member| (*member, request.client)));
                 }
