@@ -257,3 +257,31 @@ fn a_sliders_folds_do_not_push_out_a_rejection() {
     ours.sync(&server.wire()).unwrap();
     assert!(matches!(ours.outcome(op).unwrap(), Some(Outcome::Rejected(_))));
 }
+
+#[test]
+fn one_sync_prunes_all_that_is_due() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let store = fleet.open_with("a", |options| {
+        options.retention = Retention { age: Some(Duration::from_secs(3_600)), outcomes: None };
+    });
+    store.sync(&server.wire()).unwrap();
+    // More than one transaction prunes.
+    let refs: Vec<_> = (0..4_100).map(|n| store.set("c", "k", &n).unwrap()).collect();
+    assert_eq!(store.outcome(refs[1]).unwrap(), Some(Outcome::FoldedInto(refs[0])));
+    fleet.environment.advance(Duration::from_secs(7_200));
+    store.pull(&server.wire()).unwrap();
+    let kept = refs[1..].iter().filter(|op| store.outcome(**op).unwrap().is_some()).count();
+    assert_eq!(kept, 0);
+    assert_eq!(store.outcome(refs[0]).unwrap(), Some(Outcome::Queued));
+}
+
+#[test]
+fn full_durability_syncs_all_the_same() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let store = fleet.open_with("a", |options| options.durability = syncstore::Durability::Full);
+    let op = store.set("c", "k", &1).unwrap();
+    let report = store.sync(&server.wire()).unwrap();
+    assert_eq!((report.pushed, report.accepted), (1, 1));
+    assert_eq!(store.outcome(op).unwrap(), Some(Outcome::Accepted { seq: 1 }));
+    assert_eq!(server.value("c", "k"), Some(json!(1)));
+}

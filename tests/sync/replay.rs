@@ -4,7 +4,7 @@ use crate::hostile::{is_protocol, loaded};
 use crate::support::scripted::*;
 use crate::support::{Fleet, ScriptedWire, get, patch, view};
 use serde_json::{Value, json};
-use syncstore::protocol::{Code, Json};
+use syncstore::protocol::{Code, Json, OpKind};
 use syncstore::wire::WireError;
 use syncstore::{BootstrapReason, Outcome};
 
@@ -138,4 +138,26 @@ fn a_bootstrap_pushes_the_whole_outbox_again_and_settles_it_in_the_swap() {
     assert_eq!(report.bootstrapped, Some(BootstrapReason::Expired));
     assert_eq!(get(&store, "c", "k"), Some(json!([1, 2])));
     assert!(store.pending().unwrap().is_empty());
+}
+
+#[test]
+fn a_replay_that_does_not_fit_its_pages_is_divergence_and_a_new_checkpoint_mends_it() {
+    let bad = [
+        ("a payload that was asked for is left out", as_sent_entry(6, foreign(6), OpKind::Set, "c", "k", 5)),
+        ("a step between is missing", set_entry(7, foreign(7), "c", "k", json!("late"), 6)),
+    ];
+    for (what, entry) in bad {
+        let fleet = Fleet::new();
+        let store = fleet.open("a");
+        let before = store.client_id().unwrap();
+        let wire = ScriptedWire::new();
+        wire.on_checkpoint_items(5, vec![item("c", "k", json!("early"), 5)])
+            .on_pull_page(vec![entry])
+            .on_checkpoint_items(8, vec![item("c", "k", json!("whole"), 7)]);
+        let report = store.pull(&wire).unwrap();
+        assert!(wire.is_over(), "{what}");
+        assert!(matches!(report.bootstrapped, Some(BootstrapReason::Diverged(_))), "{what}: {:?}", report.bootstrapped);
+        assert_ne!(store.client_id().unwrap(), before, "{what}");
+        assert_eq!((report.position, get(&store, "c", "k")), (8, Some(json!("whole"))), "{what}");
+    }
 }
