@@ -161,3 +161,32 @@ fn a_replay_that_does_not_fit_its_pages_is_divergence_and_a_new_checkpoint_mends
         assert_eq!((report.position, get(&store, "c", "k")), (8, Some(json!("whole"))), "{what}");
     }
 }
+
+#[test]
+fn an_outcome_of_the_replay_shows_with_the_swap_and_counts_once() {
+    let fleet = Fleet::new();
+    let store = fleet.open("a");
+    let (known, unknown) = (store.set("c", "known", &1).unwrap(), store.set("c", "unknown", &2).unwrap());
+    let refused = store.set("c", "refused", &3).unwrap();
+    let wire = ScriptedWire::new();
+    wire.on_checkpoint_items(5, Vec::new())
+        .on_pull_page(vec![
+            set_entry(6, known, "c", "known", json!(1), 0),
+            rejected_entry(7, refused, Code::POLICY, "no"),
+        ])
+        .on_push(|_| Err(WireError::Unreachable("lost".into())));
+    let error = store.sync(&wire).unwrap_err();
+    // The call ended before the swap.
+    assert_eq!((error.report().bootstrapped.clone(), store.pending_count().unwrap()), (None, 3));
+    assert_eq!(view(&store).len(), 3);
+    assert_eq!((error.report().accepted, error.report().rejected), (1, 1));
+    wire.on_push(move |request| {
+        assert_eq!(request.ops.iter().map(|op| op.op_ref).collect::<Vec<_>>(), [unknown]);
+        Ok(accept_all(request, 4))
+    });
+    let report = store.sync(&wire).unwrap();
+    assert_eq!(store.outcome(known).unwrap(), Some(Outcome::Accepted { seq: 6 }));
+    assert!(matches!(store.outcome(refused).unwrap(), Some(Outcome::Rejected(_))));
+    assert_eq!((report.accepted, report.rejected), (1, 0));
+    assert_eq!(view(&store).len(), 1, "what the base never got is not in the view");
+}
