@@ -51,6 +51,7 @@ mod hostile;
 mod ledger;
 mod limits;
 mod listing;
+mod pushing;
 mod rebasing;
 mod refusals;
 mod repeats;

@@ -1,8 +1,10 @@
 //! What the app sees while its ops wait, arrive, are refused and are overtaken.
 
-use crate::support::{Call, Fault, FaultyWire, Fleet, Server, get, patch};
+use crate::support::scripted::{as_sent_entry, rejected_entry, result};
+use crate::support::{Call, Fault, FaultyWire, Fleet, ScriptedWire, Server, get, patch};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
+use syncstore::protocol::{Code, OpKind, PushOutcome, PushResponse};
 use syncstore::{Outcome, PendingState, Store};
 
 fn pair(fleet: &Fleet, server: &Arc<Server>, collection: &str, value: Value) -> (Store, Store) {
@@ -222,4 +224,24 @@ fn the_own_second_op_is_not_stale_because_of_the_first() {
     store.set("careful", "k", &7).unwrap();
     let report = store.sync(&server.wire()).unwrap();
     assert_eq!((report.rejected, server.value("careful", "k")), (0, Some(json!(7))));
+}
+
+#[test]
+fn a_rejected_op_leaves_the_view_to_the_one_before_it_in_the_same_page() {
+    let fleet = Fleet::new();
+    let store = fleet.open_with("a", |options| options.coalescing = false);
+    store.sync(&ScriptedWire::new()).unwrap();
+    let (taken, refused) = (store.set("c", "k", &"taken").unwrap(), store.set("c", "k", &"refused").unwrap());
+    let wire = ScriptedWire::new();
+    wire.on_push(move |_| {
+        let results =
+            vec![result(taken, PushOutcome::Accepted, Some(2)), result(refused, PushOutcome::Rejected, Some(3))];
+        Ok(PushResponse { seq: 3, results })
+    })
+    .on_pull_page(vec![
+        as_sent_entry(2, taken, OpKind::Set, "c", "k", 0),
+        rejected_entry(3, refused, Code::POLICY, "no"),
+    ]);
+    store.sync(&wire).unwrap();
+    assert_eq!((store.pending_count().unwrap(), get(&store, "c", "k")), (0, Some(json!("taken"))));
 }
