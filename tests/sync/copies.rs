@@ -1,6 +1,6 @@
 //! Two files that were one: the same client id, and the same pending op made into two.
 
-use crate::support::scripted::{delete_entry, page_of, rejected_entry, result, set_entry};
+use crate::support::scripted::{delete_entry, item, page_of, rejected_entry, result, set_entry};
 use crate::support::{Fault, FaultyWire, Fleet, Random, ScriptedWire, Server, get, view};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -279,4 +279,17 @@ fn the_own_op_is_known_by_its_value_in_any_spelling() {
     store.pull(&wire).unwrap();
     assert_eq!(store.outcome(op).unwrap(), Some(Outcome::Accepted { seq: 2 }));
     assert_eq!(store.pending_count().unwrap(), 0);
+}
+
+#[test]
+fn an_own_delete_is_known_without_a_payload() {
+    let fleet = Fleet::new();
+    let store = crate::hostile::loaded(&fleet, "a", 1, vec![item("c", "k", json!(1), 1)]);
+    let op = store.delete("c", "k").unwrap();
+    let wire = ScriptedWire::new();
+    wire.on_push(|_| Err(WireError::Unreachable("lost".into()))).on_pull_page(vec![delete_entry(2, op, "c", "k", 1)]);
+    store.push(&wire).unwrap_err();
+    store.pull(&wire).unwrap();
+    assert_eq!(store.outcome(op).unwrap(), Some(Outcome::Accepted { seq: 2 }));
+    assert_eq!((store.pending_count().unwrap(), get(&store, "c", "k")), (0, None));
 }

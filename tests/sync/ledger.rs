@@ -1,10 +1,10 @@
 //! What became of each op, for as long as it is kept; and how a sync tries again.
 
-use crate::support::scripted::item;
+use crate::support::scripted::{item, result};
 use crate::support::{Fault, FaultyWire, Fleet, ScriptedWire, Server, get};
 use serde_json::json;
 use std::time::Duration;
-use syncstore::protocol::{Code, Limits};
+use syncstore::protocol::{Code, Limits, PushOutcome, PushResponse};
 use syncstore::wire::WireError;
 use syncstore::{Error, Outcome, Retention, RetryPolicy};
 
@@ -284,4 +284,45 @@ fn full_durability_syncs_all_the_same() {
     assert_eq!((report.pushed, report.accepted), (1, 1));
     assert_eq!(store.outcome(op).unwrap(), Some(Outcome::Accepted { seq: 1 }));
     assert_eq!(server.value("c", "k"), Some(json!(1)));
+}
+
+#[test]
+fn rejections_and_other_outcomes_are_counted_apart() {
+    let fleet = Fleet::new();
+    let store = crate::hostile::loaded(&fleet, "a", 1, Vec::new());
+    let refs: Vec<_> = (0..15).map(|n| store.set("c", &format!("k{n:02}"), &n).unwrap()).collect();
+    let wire = ScriptedWire::new();
+    wire.on_push(|request| {
+        let results = request.ops.iter().zip(0..).map(|(op, n)| match n {
+            0..5 => result(op.op_ref, PushOutcome::Rejected, None),
+            _ => result(op.op_ref, PushOutcome::Accepted, Some(1)),
+        });
+        Ok(PushResponse { seq: 1, results: results.collect() })
+    });
+    store.sync(&wire).unwrap();
+    drop(store);
+    for (kept, outcomes) in [(15, 10), (14, 9), (8, 4)] {
+        let store = fleet.open_with("a", |options| {
+            options.retention = Retention { age: None, outcomes: Some(outcomes) };
+        });
+        store.pull(&ScriptedWire::new()).unwrap();
+        let left = refs.iter().filter(|op| store.outcome(**op).unwrap().is_some()).count();
+        assert_eq!(left, kept, "of {outcomes}");
+    }
+}
+
+#[test]
+fn a_ref_tells_when_its_op_was_made_and_grows_whatever_the_clock_does() {
+    let fleet = Fleet::new();
+    let store = fleet.open("a");
+    let start = crate::support::environment::START;
+    let made = |unix_ms| {
+        fleet.environment.set_clock(unix_ms);
+        store.set("c", "k", &unix_ms).unwrap().order()
+    };
+    let first = made(start);
+    assert_eq!(first >> 12, start as i64);
+    assert_eq!(made(start), first + 1);
+    assert_eq!(made(start - 1_000), first + 2, "the clock went back");
+    assert_eq!(made(start + 1_000) >> 12, start as i64 + 1_000);
 }

@@ -3,7 +3,7 @@
 use crate::hostile::loaded;
 use crate::support::scripted::{accept_all, result};
 use crate::support::{Fleet, ScriptedWire, get};
-use syncstore::protocol::{Code, PushOutcome, PushResponse};
+use syncstore::protocol::{Code, Limits, PushOutcome, PushResponse};
 use syncstore::wire::WireError;
 use syncstore::{Outcome, Store};
 
@@ -26,11 +26,15 @@ fn queue(store: &Store, layout: &[usize], bytes: usize) {
 
 /// How many ops each push has.
 fn pushes(push_ops: u32, layout: &[usize], bytes: usize) -> Vec<usize> {
+    pushes_within(Limits::PROTOCOL, push_ops, layout, bytes)
+}
+
+fn pushes_within(limits: Limits, push_ops: u32, layout: &[usize], bytes: usize) -> Vec<usize> {
     let fleet = Fleet::new();
     drop(loaded(&fleet, "a", 1, Vec::new()));
     let store = fleet.open_with("a", |options| options.push_ops = push_ops);
     queue(&store, layout, bytes);
-    let wire = ScriptedWire::new();
+    let wire = ScriptedWire::publishing(limits);
     for n in 1..=layout.len() as u64 + 2 {
         wire.on_push(move |request| Ok(accept_all(request, n * 100)));
     }
@@ -45,6 +49,7 @@ fn a_batch_that_fits_into_a_push_is_not_begun_in_one_without_room() {
         (4, &[1, 1, 3][..], &[2, 3][..]),
         (5, &[1, 1, 3, 1], &[5, 1]),
         (4, &[1, 1, 3, 1], &[2, 4]),
+        (4, &[1, 4], &[1, 4]),
         (3, &[1, 3, 1], &[1, 3, 1]),
         (4, &[2, 3], &[2, 3]),
         (4, &[4, 1], &[4, 1]),
@@ -64,6 +69,16 @@ fn a_push_holds_three_mebibytes_and_a_batch_beyond_that_goes_in_several() {
 }
 
 #[test]
+fn a_push_holds_half_of_what_the_server_takes_up_to_the_byte_and_one_op_in_any_case() {
+    let mut small = Limits::PROTOCOL;
+    small.body = 200_000;
+    // With its quotes, its collection and its key each op has six bytes more.
+    assert_eq!(pushes_within(small.clone(), 100, &[1; 5], 24_994), [4, 1]);
+    assert_eq!(pushes_within(small.clone(), 100, &[1; 5], 24_995), [3, 2]);
+    assert_eq!(pushes_within(small, 100, &[1; 2], 150_000), [1, 1]);
+}
+
+#[test]
 fn an_op_beside_one_that_is_held_back_counts_as_sent_too() {
     let fleet = Fleet::new();
     let store = loaded(&fleet, "a", 1, Vec::new());
@@ -77,8 +92,13 @@ fn an_op_beside_one_that_is_held_back_counts_as_sent_too() {
     .on_push(|_| Err(WireError::Unreachable("lost".into())));
     store.push(&wire).unwrap();
     let beside = store.set("c", "beside", &1).unwrap();
+    let waits = store.set("c", "held", &2).unwrap();
+    let last = store.set("c", "last", &1).unwrap();
     store.push(&wire).unwrap_err();
-    assert_eq!(store.outcome(beside).unwrap(), Some(Outcome::InFlight));
+    assert_eq!(wire.pushed()[1].ops.iter().map(|op| op.op_ref).collect::<Vec<_>>(), [beside, last]);
+    for (op, outcome) in [(beside, Outcome::InFlight), (waits, Outcome::Queued), (last, Outcome::InFlight)] {
+        assert_eq!(store.outcome(op).unwrap(), Some(outcome));
+    }
     // So it folds into nothing any more.
     let later = store.set("c", "beside", &2).unwrap();
     assert_eq!(store.outcome(later).unwrap(), Some(Outcome::Queued));
@@ -95,4 +115,22 @@ fn what_is_refused_alone_leaves_the_outbox_with_the_push() {
     assert_eq!((report.rejected, store.pending_count().unwrap()), (1, 0));
     assert!(matches!(store.outcome(op).unwrap(), Some(Outcome::Rejected(_))));
     assert_eq!(get(&store, "c", "k"), None);
+}
+
+#[test]
+fn a_batch_that_is_held_back_takes_no_other_batch_with_it() {
+    let fleet = Fleet::new();
+    let store = loaded(&fleet, "a", 1, Vec::new());
+    let held = store.set("c", "held", &1).unwrap();
+    let wire = ScriptedWire::new();
+    wire.on_push(move |_| Ok(PushResponse { seq: 9, results: vec![result(held, PushOutcome::Rejected, Some(9))] }))
+        .on_push(|request| Ok(accept_all(request, 10)));
+    store.push(&wire).unwrap();
+    for keys in [["x", "y"], ["z", "held"]] {
+        let mut batch = store.batch();
+        keys.iter().for_each(|key| _ = batch.set("c", key, &1).unwrap());
+        batch.commit().unwrap();
+    }
+    store.push(&wire).unwrap();
+    assert_eq!(wire.pushed()[1].ops.iter().map(|op| op.key.as_str()).collect::<Vec<_>>(), ["x", "y"]);
 }

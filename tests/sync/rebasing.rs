@@ -245,3 +245,18 @@ fn a_rejected_op_leaves_the_view_to_the_one_before_it_in_the_same_page() {
     store.sync(&wire).unwrap();
     assert_eq!((store.pending_count().unwrap(), get(&store, "c", "k")), (0, Some(json!("taken"))));
 }
+
+#[test]
+fn the_base_is_kept_apart_only_while_ops_are_pending() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let (ours, _) = pair(&fleet, &server, "c", json!(1));
+    let kept = || -> i64 {
+        let file = rusqlite::Connection::open(fleet.path("a")).unwrap();
+        file.query_row("SELECT count(*) FROM base", [], |row| row.get(0)).unwrap()
+    };
+    ours.set("c", "k", &2).unwrap();
+    ours.set("c", "new", &1).unwrap();
+    assert_eq!(kept(), 1);
+    ours.sync(&server.wire()).unwrap();
+    assert_eq!((kept(), ours.pending_count().unwrap()), (0, 0));
+}
