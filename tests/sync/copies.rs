@@ -1,11 +1,11 @@
 //! Two files that were one: the same client id, and the same pending op made into two.
 
-use crate::support::scripted::{delete_entry, item, page_of, rejected_entry, result, set_entry};
+use crate::support::scripted::{as_sent_entry, delete_entry, item, page_of, rejected_entry, result, set_entry};
 use crate::support::{Fault, FaultyWire, Fleet, Random, ScriptedWire, Server, get, view};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use syncstore::environment::SystemEnvironment;
-use syncstore::protocol::{Code, Entry, Json, PushOutcome, PushResponse};
+use syncstore::protocol::{Code, Entry, Json, OpKind, PushOutcome, PushResponse};
 use syncstore::wire::{Expiry, WireError};
 use syncstore::{BootstrapReason, Outcome, Ref, Store};
 
@@ -292,4 +292,15 @@ fn an_own_delete_is_known_without_a_payload() {
     store.pull(&wire).unwrap();
     assert_eq!(store.outcome(op).unwrap(), Some(Outcome::Accepted { seq: 2 }));
     assert_eq!((store.pending_count().unwrap(), get(&store, "c", "k")), (0, None));
+}
+
+#[test]
+fn an_entry_behind_the_position_that_leaves_its_payload_out_settles_nothing() {
+    let fleet = Fleet::new();
+    let (store, op) = in_doubt(&fleet);
+    let wire = ScriptedWire::new();
+    let early = vec![as_sent_entry(1, op, OpKind::Set, "c", "k", 0)];
+    wire.on_pull(move |request| Ok(page_of(request, early, false)));
+    let report = store.pull(&wire).unwrap();
+    assert_eq!((report.bootstrapped, store.outcome(op).unwrap()), (None, Some(Outcome::InFlight)));
 }

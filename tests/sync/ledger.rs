@@ -260,19 +260,23 @@ fn a_sliders_folds_do_not_push_out_a_rejection() {
 
 #[test]
 fn one_sync_prunes_all_that_is_due() {
-    let (fleet, server) = (Fleet::new(), Server::start());
-    let store = fleet.open_with("a", |options| {
-        options.retention = Retention { age: Some(Duration::from_secs(3_600)), outcomes: None };
-    });
-    store.sync(&server.wire()).unwrap();
-    // More than one transaction prunes.
-    let refs: Vec<_> = (0..4_100).map(|n| store.set("c", "k", &n).unwrap()).collect();
-    assert_eq!(store.outcome(refs[1]).unwrap(), Some(Outcome::FoldedInto(refs[0])));
-    fleet.environment.advance(Duration::from_secs(7_200));
-    store.pull(&server.wire()).unwrap();
-    let kept = refs[1..].iter().filter(|op| store.outcome(**op).unwrap().is_some()).count();
-    assert_eq!(kept, 0);
-    assert_eq!(store.outcome(refs[0]).unwrap(), Some(Outcome::Queued));
+    let by_age = Retention { age: Some(Duration::from_secs(3_600)), outcomes: None };
+    let by_number = Retention { age: None, outcomes: Some(7) };
+    for (retention, kept) in [(by_age, 0), (by_number, 7)] {
+        let (fleet, server) = (Fleet::new(), Server::start());
+        let store = fleet.open_with("a", |options| options.retention = Retention { age: None, outcomes: None });
+        store.sync(&server.wire()).unwrap();
+        // More than one transaction prunes.
+        let refs: Vec<_> = (0..4_100).map(|n| store.set("c", "k", &n).unwrap()).collect();
+        assert_eq!(store.outcome(refs[1]).unwrap(), Some(Outcome::FoldedInto(refs[0])));
+        drop(store);
+        fleet.environment.advance(Duration::from_secs(7_200));
+        let store = fleet.open_with("a", |options| options.retention = retention);
+        store.pull(&server.wire()).unwrap();
+        let left = refs[1..].iter().filter(|op| store.outcome(**op).unwrap().is_some()).count();
+        assert_eq!(left, kept, "{retention:?}");
+        assert_eq!(store.outcome(refs[0]).unwrap(), Some(Outcome::Queued));
+    }
 }
 
 #[test]
