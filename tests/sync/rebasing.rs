@@ -5,6 +5,7 @@ use crate::support::{Call, Fault, FaultyWire, Fleet, ScriptedWire, Server, get, 
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use syncstore::protocol::{Code, OpKind, PushOutcome, PushResponse};
+use syncstore::wire::WireError;
 use syncstore::{Outcome, PendingState, Store};
 
 fn pair(fleet: &Fleet, server: &Arc<Server>, collection: &str, value: Value) -> (Store, Store) {
@@ -259,4 +260,24 @@ fn the_base_is_kept_apart_only_while_ops_are_pending() {
     assert_eq!(kept(), 1);
     ours.sync(&server.wire()).unwrap();
     assert_eq!((kept(), ours.pending_count().unwrap()), (0, 0));
+}
+
+#[test]
+fn an_item_that_is_deleted_in_the_view_counts_the_ops_that_are_left() {
+    let fleet = Fleet::new();
+    let store = fleet.open_with("a", |options| options.coalescing = false);
+    store.sync(&ScriptedWire::new()).unwrap();
+    let (made, gone) = (store.set("c", "k", &1).unwrap(), store.delete("c", "k").unwrap());
+    let wire = ScriptedWire::new();
+    wire.on_push(move |_| {
+        let results = vec![result(made, PushOutcome::Accepted, Some(2)), result(gone, PushOutcome::Skipped, None)];
+        Ok(PushResponse { seq: 2, results })
+    })
+    .on_pull_page(vec![as_sent_entry(2, made, OpKind::Set, "c", "k", 0)])
+    .on_push(|_| Err(WireError::Unreachable("lost".into())));
+    store.sync(&wire).unwrap_err();
+    assert_eq!((store.pending_count().unwrap(), get(&store, "c", "k")), (1, None));
+    let file = rusqlite::Connection::open(fleet.path("a")).unwrap();
+    let count: u32 = file.query_row("SELECT pending FROM items", [], |row| row.get(0)).unwrap();
+    assert_eq!(count, 1);
 }

@@ -5,7 +5,7 @@ use crate::support::scripted::*;
 use crate::support::{Fleet, ScriptedWire, get, patch, view};
 use serde_json::{Value, json};
 use syncstore::protocol::{Code, Json, OpKind};
-use syncstore::wire::WireError;
+use syncstore::wire::{Expiry, WireError};
 use syncstore::{BootstrapReason, Outcome};
 
 #[test]
@@ -189,4 +189,48 @@ fn an_outcome_of_the_replay_shows_with_the_swap_and_counts_once() {
     assert!(matches!(store.outcome(refused).unwrap(), Some(Outcome::Rejected(_))));
     assert_eq!((report.accepted, report.rejected), (1, 0));
     assert_eq!(view(&store).len(), 1, "what the base never got is not in the view");
+}
+
+#[test]
+fn a_full_set_and_a_delete_are_replayed_whatever_they_follow() {
+    let fleet = Fleet::new();
+    let store = fleet.open("a");
+    let wire = ScriptedWire::new();
+    let full = |seq, key, from| syncstore::protocol::Entry {
+        full: true,
+        ..set_entry(seq, foreign(seq), "c", key, json!("full"), from)
+    };
+    wire.on_checkpoint_items(5, vec![item("c", "seen", json!(1), 4), item("c", "gone", json!(1), 5)])
+        .on_pull_page(vec![full(6, "seen", 2), full(7, "new", 3), delete_entry(8, foreign(8), "c", "gone", 1)]);
+    let report = store.pull(&wire).unwrap();
+    assert_eq!((report.bootstrapped, report.position), (Some(BootstrapReason::Fresh), 8));
+    let seen = ["seen", "new", "gone"].map(|key| get(&store, "c", key));
+    assert_eq!(seen, [Some(json!("full")), Some(json!("full")), None]);
+}
+
+#[test]
+fn an_op_made_while_a_bootstrap_pushes_makes_no_claim_only_after_a_rewound_log() {
+    let cases = [(Expiry::Filter, Some(3)), (Expiry::Rewound { restored: Some(3) }, None)];
+    for (expiry, claim) in cases {
+        let fleet = Fleet::new();
+        let store = std::sync::Arc::new(loaded(&fleet, "a", 3, vec![item("c", "k", json!(0), 3)]));
+        store.set("c", "mine", &1).unwrap();
+        let host = std::sync::Arc::clone(&store);
+        let wire = ScriptedWire::new();
+        let why = expiry.clone();
+        wire.on_pull(move |_| Err(WireError::CursorExpired(why)))
+            .on_checkpoint_items(3, vec![item("c", "k", json!(0), 3)])
+            .on_push(move |request| {
+                host.set("c", "k", &"late").unwrap();
+                Ok(accept_all(request, 3))
+            })
+            .on_push(move |request| {
+                assert_eq!(request.ops.iter().map(|op| op.base).collect::<Vec<_>>(), [claim]);
+                Ok(accept_all(request, 4))
+            });
+        store.pull(&wire).unwrap();
+        assert_eq!(get(&store, "c", "k"), Some(json!("late")), "{expiry:?}");
+        store.push(&wire).unwrap();
+        assert!(wire.is_over(), "{expiry:?}");
+    }
 }
