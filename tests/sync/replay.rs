@@ -217,8 +217,7 @@ fn an_op_made_while_a_bootstrap_pushes_makes_no_claim_only_after_a_rewound_log()
         store.set("c", "mine", &1).unwrap();
         let host = std::sync::Arc::clone(&store);
         let wire = ScriptedWire::new();
-        let why = expiry.clone();
-        wire.on_pull(move |_| Err(WireError::CursorExpired(why)))
+        wire.on_pull(move |_| Err(WireError::CursorExpired(expiry)))
             .on_checkpoint_items(3, vec![item("c", "k", json!(0), 3)])
             .on_push(move |request| {
                 host.set("c", "k", &"late").unwrap();
