@@ -196,4 +196,21 @@ mod tests {
         }
         assert_eq!(folds, PATCH_OPERATIONS - 1);
     }
+
+    #[test]
+    fn what_is_joined_is_bounded_before_it_is_read_and_after() {
+        let replace = |bytes: usize| {
+            let patch = r#"[{"op":"replace","path":"/a","value":1}]"#;
+            patch.to_owned() + &" ".repeat(bytes - patch.len())
+        };
+        assert!(join_patches(&replace(PATCH_BYTES), &replace(PATCH_BYTES)).is_some());
+        assert_eq!(join_patches(&replace(PATCH_BYTES), &replace(PATCH_BYTES + 1)), None);
+        let add = |bytes: usize| {
+            let around = r#"[{"op":"add","path":"/l/-","value":""}]"#.len();
+            format!(r#"[{{"op":"add","path":"/l/-","value":"{}"}}]"#, "x".repeat(bytes - around))
+        };
+        // Joined they are one byte shorter: two brackets go, and a comma comes.
+        assert_eq!(join_patches(&add(1_000), &add(PATCH_BYTES - 999)).unwrap().len(), PATCH_BYTES);
+        assert_eq!(join_patches(&add(1_000), &add(PATCH_BYTES - 998)), None);
+    }
 }

@@ -273,4 +273,14 @@ mod tests {
         Connection::open(&path).unwrap().execute_batch("DROP TABLE base").unwrap();
         assert!(matches!(open(&path, MIGRATIONS), Err(Error::Corrupt(_))));
     }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("r.db");
+        open(&path, MIGRATIONS).unwrap();
+        let mut reader = Connection::open_with_flags(&path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        let error = prepare_with(&mut reader, &path, MIGRATIONS, || [7; 16]).unwrap_err();
+        assert!(matches!(&error, Error::Storage(why) if why.to_string().contains("cannot be written")), "{error}");
+    }
 }

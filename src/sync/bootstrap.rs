@@ -352,3 +352,34 @@ fn check_page(page: &CheckpointPage, request: &CheckpointRequest) -> Result<()> 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Json;
+
+    #[test]
+    fn the_numbers_of_a_page_are_checked_up_to_their_edge() {
+        const LAST: u64 = i64::MAX as u64;
+        let check = |seq, rev, next: Option<&str>, asked: Option<&str>| {
+            let item = CheckpointItem { collection: "c".into(), key: "k".into(), value: Json::null(), rev };
+            let page = CheckpointPage {
+                checkpoint: "one".into(),
+                cursor: Cursor::new("c".to_owned()),
+                seq,
+                items: vec![item],
+                next: next.map(str::to_owned),
+                total: 1,
+            };
+            let client = ClientId::from_random(1);
+            check_page(&page, &CheckpointRequest { client, page: asked.map(str::to_owned), limit: 1 })
+        };
+        check(LAST, LAST, Some("p2"), None).unwrap();
+        check(0, 1, None, None).unwrap();
+        check(0, 1, Some("p3"), Some("p2")).unwrap();
+        for (seq, rev) in [(LAST + 1, 1), (1, LAST + 1), (1, 0)] {
+            assert!(check(seq, rev, None, None).is_err(), "{seq} {rev}");
+        }
+        assert!(check(1, 1, Some("p2"), Some("p2")).is_err());
+    }
+}

@@ -100,17 +100,25 @@ impl Engine<'_> {
                     doubted = doubt_answers(connection, reached)?;
                     changes.settle_answered(reached)?;
                 }
+                let answered = std::mem::take(&mut changes.answered);
                 let settled = changes.finish()?;
                 move_to(&mut state, life, reached, last.then(|| page.cursor.clone()));
                 state.store(connection)?;
-                Ok(Ok((settled, reached)))
+                Ok(Ok((settled, answered, reached)))
             })?;
-            let (settled, reached) = match applied {
+            let (settled, answered, reached) = match applied {
                 Ok(applied) => applied,
                 Err(not_applied) => return Ok(not_applied),
             };
             self.count(settled);
             self.counted.extend(doubted);
+            for (id, answer) in answered {
+                let new = u64::from(self.counted_as(id) != answer);
+                match answer {
+                    Answer::Rejected => self.report.rejected += new,
+                    _ => self.report.accepted += new,
+                }
+            }
             if life == Life::Live {
                 self.report.position = reached;
             }
@@ -239,4 +247,73 @@ fn check_page(page: &InboxPage, request: &PullRequest) -> Result<()> {
         return Err(Error::protocol("the inbox says that there is more and its cursor does not advance"));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{BatchId, ClientId, EntryOutcome, Ref};
+
+    fn entries(batches: &[Option<u128>]) -> Vec<Entry> {
+        let entry = |(n, batch): (usize, &Option<u128>)| {
+            let n = n as u64 + 1;
+            let mut entry = Entry::new(n, Ref::from_parts(n as i64, n), EntryOutcome::Rejected);
+            entry.batch = batch.map(BatchId::from_random);
+            entry
+        };
+        batches.iter().enumerate().map(entry).collect()
+    }
+
+    #[test]
+    fn a_slice_ends_where_no_batch_is_cut() {
+        let single = |count| vec![None; count];
+        let of = |batch, count| vec![Some(batch); count];
+        let length = |parts: &[Vec<Option<u128>>]| slice_len(&entries(&parts.concat()));
+        assert_eq!(length(&[]), 0);
+        assert_eq!(length(&[single(7)]), 7);
+        assert_eq!(length(&[single(SLICE)]), SLICE);
+        assert_eq!(length(&[single(SLICE + 1)]), SLICE);
+        assert_eq!(length(&[single(SLICE - 1), of(1, 5), single(9)]), SLICE + 4);
+        assert_eq!(length(&[single(SLICE - 1), of(1, 5)]), SLICE + 4);
+        assert_eq!(length(&[single(SLICE - 5), of(1, 5), single(9)]), SLICE);
+        assert_eq!(length(&[single(SLICE - 5), of(1, 5), of(2, 9)]), SLICE);
+        assert_eq!(length(&[single(SLICE), of(1, 5)]), SLICE);
+        assert_eq!(length(&[of(1, 3 * SLICE)]), 3 * SLICE);
+    }
+
+    #[test]
+    fn the_order_and_the_numbers_of_a_page_are_checked_up_to_their_edge() {
+        const LAST: u64 = i64::MAX as u64;
+        let asked = |cursor: &str| PullRequest {
+            client: ClientId::from_random(1),
+            cursor: Some(Cursor::new(cursor.to_owned())),
+            limit: 10,
+            wait: Duration::ZERO,
+            own_payloads: false,
+        };
+        let page = |seqs: &[u64], rev: Option<u64>, seq, more| {
+            let mut entries = entries(&vec![None; seqs.len()]);
+            entries.iter_mut().zip(seqs).for_each(|(entry, seq)| (entry.seq, entry.rev) = (*seq, rev));
+            check_page(&InboxPage { entries, cursor: Cursor::new("next".to_owned()), seq, more }, &asked("before"))
+        };
+        for (seqs, rev, seq) in
+            [(&[][..], None, 0), (&[2, 4], None, 4), (&[2, 4], None, 9), (&[LAST], Some(LAST), LAST)]
+        {
+            page(seqs, rev, seq, true).unwrap();
+        }
+        for (seqs, rev, seq) in [
+            (&[4, 2][..], None, 4),
+            (&[2, 2], None, 2),
+            (&[2, 4], None, 3),
+            (&[2], Some(LAST + 1), 2),
+            (&[], None, LAST + 1),
+        ] {
+            assert!(page(seqs, rev, seq, false).is_err(), "{seqs:?} {rev:?} {seq}");
+        }
+        let stays = |more| {
+            let page = InboxPage { entries: Vec::new(), cursor: Cursor::new("next".to_owned()), seq: 1, more };
+            check_page(&page, &asked("next"))
+        };
+        assert!(stays(false).is_ok() && stays(true).is_err());
+    }
 }

@@ -211,7 +211,7 @@ impl Engine<'_> {
     }
 
     /// The answer under which an op was counted already.
-    fn counted_as(&self, id: i64) -> Answer {
+    pub(super) fn counted_as(&self, id: i64) -> Answer {
         self.counted.get(&id).copied().unwrap_or(Answer::None)
     }
 
@@ -377,4 +377,52 @@ fn read_result(result: &OpResult) -> Result<Said> {
         PushOutcome::Staged => Said::Waits(Answer::Staged),
         PushOutcome::Skipped => Said::Skipped,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::outbox::Payload;
+
+    fn ops(batches: &[Option<u128>]) -> Vec<Outgoing> {
+        let op = |(n, batch): (usize, &Option<u128>)| {
+            let of = batches.iter().filter(|other| *other == batch).count() as u32;
+            let row = Queued {
+                op_ref: Ref::from_parts(n as i64 + 1, 1),
+                item: n as i64,
+                payload: Payload { kind: OpKind::Delete, text: None },
+                base: None,
+                batch: batch.map(|id| (BatchId::from_random(id), of)),
+                sent: true,
+                answer: Answer::None,
+                applies: true,
+                seq: None,
+                rejection: None,
+            };
+            Outgoing { row, collection: "c".into(), key: n.to_string() }
+        };
+        batches.iter().enumerate().map(op).collect()
+    }
+
+    #[test]
+    fn a_push_is_halved_next_to_its_middle_and_never_in_a_batch() {
+        let (s, a, b) = (None, Some(1), Some(2));
+        for (batches, at) in [
+            (&[][..], None),
+            (&[s], None),
+            (&[s, s], Some(1)),
+            (&[s, s, s], Some(1)),
+            (&[s, s, s, s], Some(2)),
+            (&[a, a], None),
+            (&[a, a, a, a], None),
+            (&[a, a, b, b], Some(2)),
+            (&[s, a, a, s], Some(1)),
+            (&[a, a, a, s], Some(3)),
+            (&[a, a, a, s, s], Some(3)),
+            (&[a, a, a, b], Some(3)),
+            (&[s, a, a, a], Some(1)),
+        ] {
+            assert_eq!(middle(&ops(batches)), at, "{batches:?}");
+        }
+    }
 }

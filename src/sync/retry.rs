@@ -181,4 +181,48 @@ mod tests {
         assert!(result.is_err());
         assert_eq!(tries, 1);
     }
+
+    #[test]
+    fn a_wait_is_drawn_from_what_the_attempt_allows() {
+        let policy = RetryPolicy {
+            attempts: 6,
+            first_wait: Duration::from_millis(250),
+            longest_wait: Duration::from_secs(1),
+            total_wait: Duration::from_secs(30),
+        };
+        let slept = Slept::default();
+        let mut retry = Retry::new(policy);
+        let result: Result<(), _> = retry.call(&slept, || Err(unavailable(None)));
+        assert!(result.is_err());
+        let drawn = |longest: u64| Duration::from_nanos(slept.random() % (longest * 1_000_000 + 1));
+        assert_eq!(*slept.0.lock(), [250, 500, 1_000, 1_000, 1_000].map(drawn));
+        assert_eq!(retry.retries, 5);
+        let slept = Slept::default();
+        let at_once = RetryPolicy { first_wait: Duration::ZERO, ..policy }.with_attempts(2);
+        let result: Result<(), _> = Retry::new(at_once).call(&slept, || Err(unavailable(None)));
+        assert!(result.is_err());
+        assert_eq!(*slept.0.lock(), [Duration::ZERO]);
+    }
+
+    #[test]
+    fn the_waits_of_a_call_are_bounded_together() {
+        let policy = RetryPolicy::default().with_attempts(9).with_total_wait(Duration::from_secs(6));
+        assert_eq!((policy.attempts, policy.total_wait), (9, Duration::from_secs(6)));
+        assert_eq!(policy.first_wait, RetryPolicy::default().first_wait);
+        let slept = Slept::default();
+        let mut retry = Retry::new(policy);
+        let mut tries = 0;
+        // Over several requests, and up to the bound itself.
+        for _ in 0..3 {
+            let result: Result<(), _> = retry.call(&slept, || {
+                tries += 1;
+                if tries % 2 == 1 { Err(unavailable(Some(2))) } else { Ok(()) }
+            });
+            assert!(result.is_ok());
+        }
+        let result: Result<(), _> = retry.call(&slept, || Err(unavailable(Some(2))));
+        assert!(result.is_err());
+        assert_eq!((slept.0.lock().len(), retry.retries), (3, 3));
+        assert_eq!(RetryPolicy::never().attempts, 1);
+    }
 }

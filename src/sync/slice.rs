@@ -53,6 +53,8 @@ pub(super) struct Slice<'a> {
     /// Where each row that was there is in `items`.
     rows: HashMap<i64, (i64, String)>,
     pub settled: Settled,
+    /// Ops whose outcome a replay told; they settle with the swap.
+    pub answered: Vec<(i64, Answer)>,
 }
 
 impl<'a> Slice<'a> {
@@ -68,6 +70,7 @@ impl<'a> Slice<'a> {
             items: BTreeMap::new(),
             rows: HashMap::new(),
             settled: Settled::default(),
+            answered: Vec::new(),
         })
     }
 
@@ -98,6 +101,9 @@ impl<'a> Slice<'a> {
                 let answer = if rejection.is_some() { Answer::Rejected } else { Answer::Accepted };
                 // Another copy of this file may have sent it; a later write must not fold into it.
                 queue::mark_known(self.connection, &op)?;
+                if op.answer != answer {
+                    self.answered.push((op.id(), answer));
+                }
                 queue::record_answer(self.connection, op.id(), answer, Some(entry.seq), rejection.as_ref())
             }
             (Some(op), None) => self.settle_accepted(&op, entry.seq),
@@ -382,4 +388,16 @@ fn diverged(entry: &Entry, why: &str) -> Error {
         name(&entry.key),
         name(&entry.collection)
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Ref;
+
+    #[test]
+    fn a_rev_is_the_entrys_or_its_seq() {
+        let entry = |rev| Entry { rev, ..Entry::new(7, Ref::from_parts(1, 1), EntryOutcome::Accepted) };
+        assert_eq!([Some(5), Some(0), None].map(|rev| rev_after(&entry(rev))), [5, 7, 7]);
+    }
 }

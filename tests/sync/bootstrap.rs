@@ -1,6 +1,6 @@
 //! Loading a replica from a checkpoint, and everything that may come between.
 
-use crate::support::scripted::{checkpoint_of, item};
+use crate::support::scripted::{checkpoint_of, cursor, foreign, item, page_of, set_entry};
 use crate::support::{Call, Fault, FaultyWire, Fleet, Random, ScriptedWire, Server, get, patch, view};
 use serde_json::json;
 use std::sync::{Arc, Mutex};
@@ -292,7 +292,7 @@ fn a_checkpoint_that_expires_again_and_again_does_not_hold_a_sync_for_ever() {
         .on_checkpoint(|_| Err(WireError::CheckpointExpired));
     }
     store.pull(&wire).unwrap_err();
-    assert!(wire.checkpointed().len() < 50, "{}", wire.checkpointed().len());
+    assert_eq!(wire.checkpointed().len(), 2 * 4);
 }
 
 #[test]
@@ -381,6 +381,10 @@ fn other_tags_than_before_load_a_checkpoint_like_an_expired_cursor() {
     let report = store.pull(&wire).unwrap();
     assert_eq!((report.bootstrapped, report.undone), (Some(BootstrapReason::Expired), 0));
     assert_eq!(view(&store).into_keys().map(|(_, key)| key).collect::<Vec<_>>(), ["other"]);
+    // What it replaced is deleted.
+    let file = rusqlite::Connection::open(fleet.path("a")).unwrap();
+    let rows = "SELECT (SELECT count(*) FROM items), (SELECT count(*) FROM collections)";
+    assert_eq!(file.query_row(rows, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap(), (1, 1));
     assert_eq!(store.client_id().unwrap(), before);
 }
 
@@ -405,4 +409,74 @@ fn a_page_that_is_fetched_ahead_and_fails_is_asked_for_again() {
     assert_eq!((report.loaded, view(&store).len()), (1_000, 1_000));
     let asked = wire.calls().iter().filter(|call| matches!(call, Call::Checkpoint(_))).count();
     assert!(asked > 10, "some were asked for twice: {asked}");
+}
+
+#[test]
+fn a_large_checkpoint_moves_its_log_into_the_file_on_the_way() {
+    for prefetch in [false, true] {
+        let fleet = Fleet::new();
+        let store = fleet.open_with("a", |options| options.prefetch = prefetch);
+        let wire = ScriptedWire::new();
+        let page = |n: u64, next: Option<&str>, items| {
+            let next = next.map(str::to_owned);
+            move |_: &_| Ok(CheckpointPage { next, total: 18, ..checkpoint_of(n, items) })
+        };
+        let text = "x".repeat(1 << 20);
+        let large = (0..17).map(|n| item("c", &format!("k{n:02}"), json!(text), 1)).collect();
+        wire.on_checkpoint(page(5, Some("p2"), large))
+            .on_checkpoint(page(5, Some("p3"), Vec::new()))
+            .on_checkpoint(page(5, None, vec![item("c", "last", json!(1), 5)]));
+        let mut sizes = Vec::new();
+        store.sync_with(&wire, &mut |_| sizes.push(std::fs::metadata(fleet.path("a")).unwrap().len() >> 20)).unwrap();
+        assert!(wire.is_over());
+        assert_eq!((sizes.len(), sizes[0]), (3, 0), "{sizes:?} MiB with prefetch {prefetch}");
+        assert!(sizes[2] >= 17, "{sizes:?} MiB with prefetch {prefetch}");
+        assert_eq!(store.list("c", &KeyRange::all()).unwrap().len(), 18);
+    }
+}
+
+#[test]
+fn a_wire_that_panics_while_it_fetches_ahead_panics_in_the_call_and_the_next_one_resumes() {
+    let fleet = Fleet::new();
+    let store = fleet.open_with("a", |options| options.prefetch = true);
+    let wire = ScriptedWire::new();
+    wire.on_checkpoint(|_| {
+        Ok(CheckpointPage { next: Some("p2".into()), ..checkpoint_of(5, vec![item("c", "k", json!(1), 5)]) })
+    })
+    .on_checkpoint(|_| panic!("the wire's own fault"));
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| store.sync(&wire))).unwrap_err();
+    assert_eq!(panic.downcast_ref::<&str>(), Some(&"the wire's own fault"));
+    wire.on_checkpoint(|request| {
+        assert_eq!(request.page.as_deref(), Some("p2"), "what was loaded is kept");
+        Ok(checkpoint_of(5, vec![item("c", "l", json!(2), 4)]))
+    });
+    store.sync(&wire).unwrap();
+    assert_eq!(view(&store).len(), 2);
+}
+
+#[test]
+fn a_bootstrap_that_another_store_ends_first_goes_on_from_there() {
+    let fleet = Fleet::new();
+    let (store, other) = (fleet.open("a"), fleet.open("a"));
+    let entry = || set_entry(6, foreign(6), "c", "k", json!("replayed"), 5);
+    let wire = ScriptedWire::new();
+    let lock = fleet.path("a-sync");
+    wire.on_checkpoint_items(5, vec![item("c", "k", json!("loaded"), 5)])
+        .on_pull(move |request| {
+            // While this answer is under way, on a file system without locks.
+            std::fs::remove_file(&lock).unwrap();
+            let quicker = ScriptedWire::new();
+            quicker.on_pull_page(vec![entry()]);
+            assert_eq!(other.sync(&quicker).unwrap().bootstrapped, Some(BootstrapReason::Fresh));
+            Ok(page_of(request, vec![entry()], false))
+        })
+        .on_pull(|request| {
+            assert_eq!(request.cursor, Some(cursor(6)));
+            Ok(page_of(request, vec![set_entry(7, foreign(7), "c", "k", json!("live"), 6)], false))
+        });
+    let report = store.sync(&wire).unwrap();
+    assert!(wire.is_over());
+    assert_eq!((report.bootstrapped, report.position), (None, 7));
+    assert_eq!(get(&store, "c", "k"), Some(json!("live")));
+    assert_eq!(store.bootstrap_progress().unwrap(), None);
 }

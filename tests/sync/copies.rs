@@ -1,11 +1,11 @@
 //! Two files that were one: the same client id, and the same pending op made into two.
 
-use crate::support::scripted::{page_of, rejected_entry, set_entry};
+use crate::support::scripted::{as_sent_entry, delete_entry, item, page_of, rejected_entry, result, set_entry};
 use crate::support::{Fault, FaultyWire, Fleet, Random, ScriptedWire, Server, get, view};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use syncstore::environment::SystemEnvironment;
-use syncstore::protocol::Code;
+use syncstore::protocol::{Code, Entry, Json, OpKind, PushOutcome, PushResponse};
 use syncstore::wire::{Expiry, WireError};
 use syncstore::{BootstrapReason, Outcome, Ref, Store};
 
@@ -229,4 +229,78 @@ fn a_wire_to_another_database_is_refused_before_anything_is_sent() {
     store.sync(&server.wire()).unwrap();
     assert!(matches!(store.outcome(op).unwrap(), Some(syncstore::Outcome::Accepted { .. })));
     assert_eq!((server.items().len(), view(&store).len()), (2, 2));
+}
+
+/// A replica whose only op, a set of {"a": 1, "b": 2}, was sent and has no answer.
+fn in_doubt(fleet: &Fleet) -> (Store, Ref) {
+    let store = crate::hostile::loaded(fleet, "a", 1, Vec::new());
+    let op = store.set("c", "k", &json!({"a": 1, "b": 2})).unwrap();
+    let wire = ScriptedWire::new();
+    wire.on_push(|_| Err(WireError::Unreachable("lost".into())));
+    store.push(&wire).unwrap_err();
+    (store, op)
+}
+
+#[test]
+fn another_op_under_an_own_ref_settles_nothing_until_the_push_is_told() {
+    let of = |op, key: &str, value| set_entry(2, op, "c", key, value, 0);
+    type Other<'a> = &'a dyn Fn(Ref) -> Entry;
+    let others: [(&str, Other); 3] = [
+        ("another item", &|op| of(op, "other", json!({"a": 1, "b": 2}))),
+        ("another value", &|op| of(op, "k", json!({"a": 1, "b": 3}))),
+        ("another kind", &|op| delete_entry(2, op, "c", "k", 0)),
+    ];
+    for (what, other) in others {
+        let fleet = Fleet::new();
+        let (store, op) = in_doubt(&fleet);
+        let wire = ScriptedWire::new();
+        wire.on_pull_page(vec![other(op)]);
+        store.pull(&wire).unwrap();
+        assert_eq!(store.outcome(op).unwrap(), Some(Outcome::InFlight), "{what}");
+        assert_eq!((store.pending_count().unwrap(), get(&store, "c", "k")), (1, Some(json!({"a": 1, "b": 2}))));
+        wire.on_push(move |_| {
+            let mut refusal = result(op, PushOutcome::Rejected, None);
+            refusal.code = Some(Code::REF_REUSED);
+            Ok(PushResponse { seq: 2, results: vec![refusal] })
+        });
+        store.push(&wire).unwrap();
+        assert!(matches!(store.outcome(op).unwrap(), Some(Outcome::Rejected(why)) if why.code == Code::REF_REUSED));
+        assert_eq!(store.pending_count().unwrap(), 0, "{what}");
+    }
+}
+
+#[test]
+fn the_own_op_is_known_by_its_value_in_any_spelling() {
+    let fleet = Fleet::new();
+    let (store, op) = in_doubt(&fleet);
+    let value = Some(Json::parse(r#"{ "b": 2, "a": 1 }"#).unwrap());
+    let wire = ScriptedWire::new();
+    wire.on_pull_page(vec![Entry { value, ..set_entry(2, op, "c", "k", json!(null), 0) }]);
+    store.pull(&wire).unwrap();
+    assert_eq!(store.outcome(op).unwrap(), Some(Outcome::Accepted { seq: 2 }));
+    assert_eq!(store.pending_count().unwrap(), 0);
+}
+
+#[test]
+fn an_own_delete_is_known_without_a_payload() {
+    let fleet = Fleet::new();
+    let store = crate::hostile::loaded(&fleet, "a", 1, vec![item("c", "k", json!(1), 1)]);
+    let op = store.delete("c", "k").unwrap();
+    let wire = ScriptedWire::new();
+    wire.on_push(|_| Err(WireError::Unreachable("lost".into()))).on_pull_page(vec![delete_entry(2, op, "c", "k", 1)]);
+    store.push(&wire).unwrap_err();
+    store.pull(&wire).unwrap();
+    assert_eq!(store.outcome(op).unwrap(), Some(Outcome::Accepted { seq: 2 }));
+    assert_eq!((store.pending_count().unwrap(), get(&store, "c", "k")), (0, None));
+}
+
+#[test]
+fn an_entry_behind_the_position_that_leaves_its_payload_out_settles_nothing() {
+    let fleet = Fleet::new();
+    let (store, op) = in_doubt(&fleet);
+    let wire = ScriptedWire::new();
+    let early = vec![as_sent_entry(1, op, OpKind::Set, "c", "k", 0)];
+    wire.on_pull(move |request| Ok(page_of(request, early, false)));
+    let report = store.pull(&wire).unwrap();
+    assert_eq!((report.bootstrapped, store.outcome(op).unwrap()), (None, Some(Outcome::InFlight)));
 }

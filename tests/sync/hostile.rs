@@ -250,7 +250,7 @@ fn divergence_that_no_checkpoint_mends_ends_in_an_error_after_few_tries() {
     }
     let error = store.sync(&wire).unwrap_err();
     assert!(matches!(error.error(), Error::Diverged(_)), "{error}");
-    assert!((1..=4).contains(&wire.checkpointed().len()), "{}", wire.checkpointed().len());
+    assert_eq!(wire.checkpointed().len(), 3);
     // What is queued is still there, and still seen.
     assert_eq!(store.pending().unwrap()[0].op_ref, op);
     assert_eq!(get(&store, "c", "mine"), Some(json!(1)));

@@ -1,10 +1,10 @@
 //! What became of each op, for as long as it is kept; and how a sync tries again.
 
-use crate::support::scripted::item;
+use crate::support::scripted::{item, result};
 use crate::support::{Fault, FaultyWire, Fleet, ScriptedWire, Server, get};
 use serde_json::json;
 use std::time::Duration;
-use syncstore::protocol::{Code, Limits};
+use syncstore::protocol::{Code, Limits, PushOutcome, PushResponse};
 use syncstore::wire::WireError;
 use syncstore::{Error, Outcome, Retention, RetryPolicy};
 
@@ -256,4 +256,77 @@ fn a_sliders_folds_do_not_push_out_a_rejection() {
     }
     ours.sync(&server.wire()).unwrap();
     assert!(matches!(ours.outcome(op).unwrap(), Some(Outcome::Rejected(_))));
+}
+
+#[test]
+fn one_sync_prunes_all_that_is_due() {
+    let by_age = Retention { age: Some(Duration::from_secs(3_600)), outcomes: None };
+    let by_number = Retention { age: None, outcomes: Some(7) };
+    for (retention, kept) in [(by_age, 0), (by_number, 7)] {
+        let (fleet, server) = (Fleet::new(), Server::start());
+        let store = fleet.open_with("a", |options| options.retention = Retention { age: None, outcomes: None });
+        store.sync(&server.wire()).unwrap();
+        // More than one transaction prunes.
+        let refs: Vec<_> = (0..4_100).map(|n| store.set("c", "k", &n).unwrap()).collect();
+        assert_eq!(store.outcome(refs[1]).unwrap(), Some(Outcome::FoldedInto(refs[0])));
+        drop(store);
+        fleet.environment.advance(Duration::from_secs(7_200));
+        let store = fleet.open_with("a", |options| options.retention = retention);
+        store.pull(&server.wire()).unwrap();
+        let left = refs[1..].iter().filter(|op| store.outcome(**op).unwrap().is_some()).count();
+        assert_eq!(left, kept, "{retention:?}");
+        assert_eq!(store.outcome(refs[0]).unwrap(), Some(Outcome::Queued));
+    }
+}
+
+#[test]
+fn full_durability_syncs_all_the_same() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let store = fleet.open_with("a", |options| options.durability = syncstore::Durability::Full);
+    let op = store.set("c", "k", &1).unwrap();
+    let report = store.sync(&server.wire()).unwrap();
+    assert_eq!((report.pushed, report.accepted), (1, 1));
+    assert_eq!(store.outcome(op).unwrap(), Some(Outcome::Accepted { seq: 1 }));
+    assert_eq!(server.value("c", "k"), Some(json!(1)));
+}
+
+#[test]
+fn rejections_and_other_outcomes_are_counted_apart() {
+    let fleet = Fleet::new();
+    let store = crate::hostile::loaded(&fleet, "a", 1, Vec::new());
+    let refs: Vec<_> = (0..15).map(|n| store.set("c", &format!("k{n:02}"), &n).unwrap()).collect();
+    let wire = ScriptedWire::new();
+    wire.on_push(|request| {
+        let results = request.ops.iter().zip(0..).map(|(op, n)| match n {
+            0..5 => result(op.op_ref, PushOutcome::Rejected, None),
+            _ => result(op.op_ref, PushOutcome::Accepted, Some(1)),
+        });
+        Ok(PushResponse { seq: 1, results: results.collect() })
+    });
+    store.sync(&wire).unwrap();
+    drop(store);
+    for (kept, outcomes) in [(15, 10), (14, 9), (8, 4)] {
+        let store = fleet.open_with("a", |options| {
+            options.retention = Retention { age: None, outcomes: Some(outcomes) };
+        });
+        store.pull(&ScriptedWire::new()).unwrap();
+        let left = refs.iter().filter(|op| store.outcome(**op).unwrap().is_some()).count();
+        assert_eq!(left, kept, "of {outcomes}");
+    }
+}
+
+#[test]
+fn a_ref_tells_when_its_op_was_made_and_grows_whatever_the_clock_does() {
+    let fleet = Fleet::new();
+    let store = fleet.open("a");
+    let start = crate::support::environment::START;
+    let made = |unix_ms| {
+        fleet.environment.set_clock(unix_ms);
+        store.set("c", "k", &unix_ms).unwrap().order()
+    };
+    let first = made(start);
+    assert_eq!(first >> 12, start as i64);
+    assert_eq!(made(start), first + 1);
+    assert_eq!(made(start - 1_000), first + 2, "the clock went back");
+    assert_eq!(made(start + 1_000) >> 12, start as i64 + 1_000);
 }

@@ -54,6 +54,7 @@ mod hostile;
 mod ledger;
 mod limits;
 mod listing;
+mod pushing;
 mod rebasing;
 mod refusals;
 mod repeats;

@@ -1,8 +1,11 @@
 //! What the app sees while its ops wait, arrive, are refused and are overtaken.
 
-use crate::support::{Call, Fault, FaultyWire, Fleet, Server, get, patch};
+use crate::support::scripted::{as_sent_entry, rejected_entry, result};
+use crate::support::{Call, Fault, FaultyWire, Fleet, ScriptedWire, Server, get, patch};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
+use syncstore::protocol::{Code, OpKind, PushOutcome, PushResponse};
+use syncstore::wire::WireError;
 use syncstore::{Outcome, PendingState, Store};
 
 fn pair(fleet: &Fleet, server: &Arc<Server>, collection: &str, value: Value) -> (Store, Store) {
@@ -222,4 +225,59 @@ fn the_own_second_op_is_not_stale_because_of_the_first() {
     store.set("careful", "k", &7).unwrap();
     let report = store.sync(&server.wire()).unwrap();
     assert_eq!((report.rejected, server.value("careful", "k")), (0, Some(json!(7))));
+}
+
+#[test]
+fn a_rejected_op_leaves_the_view_to_the_one_before_it_in_the_same_page() {
+    let fleet = Fleet::new();
+    let store = fleet.open_with("a", |options| options.coalescing = false);
+    store.sync(&ScriptedWire::new()).unwrap();
+    let (taken, refused) = (store.set("c", "k", &"taken").unwrap(), store.set("c", "k", &"refused").unwrap());
+    let wire = ScriptedWire::new();
+    wire.on_push(move |_| {
+        let results =
+            vec![result(taken, PushOutcome::Accepted, Some(2)), result(refused, PushOutcome::Rejected, Some(3))];
+        Ok(PushResponse { seq: 3, results })
+    })
+    .on_pull_page(vec![
+        as_sent_entry(2, taken, OpKind::Set, "c", "k", 0),
+        rejected_entry(3, refused, Code::POLICY, "no"),
+    ]);
+    store.sync(&wire).unwrap();
+    assert_eq!((store.pending_count().unwrap(), get(&store, "c", "k")), (0, Some(json!("taken"))));
+}
+
+#[test]
+fn the_base_is_kept_apart_only_while_ops_are_pending() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let (ours, _) = pair(&fleet, &server, "c", json!(1));
+    let kept = || -> i64 {
+        let file = rusqlite::Connection::open(fleet.path("a")).unwrap();
+        file.query_row("SELECT count(*) FROM base", [], |row| row.get(0)).unwrap()
+    };
+    ours.set("c", "k", &2).unwrap();
+    ours.set("c", "new", &1).unwrap();
+    assert_eq!(kept(), 1);
+    ours.sync(&server.wire()).unwrap();
+    assert_eq!((kept(), ours.pending_count().unwrap()), (0, 0));
+}
+
+#[test]
+fn an_item_that_is_deleted_in_the_view_counts_the_ops_that_are_left() {
+    let fleet = Fleet::new();
+    let store = fleet.open_with("a", |options| options.coalescing = false);
+    store.sync(&ScriptedWire::new()).unwrap();
+    let (made, gone) = (store.set("c", "k", &1).unwrap(), store.delete("c", "k").unwrap());
+    let wire = ScriptedWire::new();
+    wire.on_push(move |_| {
+        let results = vec![result(made, PushOutcome::Accepted, Some(2)), result(gone, PushOutcome::Skipped, None)];
+        Ok(PushResponse { seq: 2, results })
+    })
+    .on_pull_page(vec![as_sent_entry(2, made, OpKind::Set, "c", "k", 0)])
+    .on_push(|_| Err(WireError::Unreachable("lost".into())));
+    store.sync(&wire).unwrap_err();
+    assert_eq!((store.pending_count().unwrap(), get(&store, "c", "k")), (1, None));
+    let file = rusqlite::Connection::open(fleet.path("a")).unwrap();
+    let count: u32 = file.query_row("SELECT pending FROM items", [], |row| row.get(0)).unwrap();
+    assert_eq!(count, 1);
 }

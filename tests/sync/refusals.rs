@@ -270,3 +270,62 @@ fn a_firewall_that_refuses_everything_costs_no_op() {
     store.sync(&direct).unwrap();
     assert_eq!((server.items().len(), store.pending_count().unwrap()), (10, 0));
 }
+
+#[test]
+fn a_push_refused_while_a_checkpoint_loads_is_reported_with_the_swap() {
+    for (status, code) in [(422, Code::INVALID), (413, Code::TOO_LARGE)] {
+        let fleet = Fleet::new();
+        let store = fleet.open("a");
+        let op = store.set("c", "mine", &1).unwrap();
+        let wire = ScriptedWire::new();
+        wire.on_checkpoint_items(5, vec![crate::support::scripted::item("c", "k", json!(0), 5)])
+            .on_push(move |_| Err(WireError::Refused { status, code: "invalid".into(), message: "no".into() }));
+        let report = store.sync(&wire).unwrap();
+        assert!(wire.is_over());
+        assert_eq!((report.rejected, report.accepted, report.position), (1, 0, 5));
+        let why = rejection(&store, op);
+        assert_eq!((why.code, why.message.as_str(), why.seq), (code, "no", None));
+        assert_eq!((get(&store, "c", "mine"), get(&store, "c", "k")), (None, Some(json!(0))));
+        assert!(store.pending().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn what_waits_behind_a_rejection_that_the_log_has_not_reached_does_not_hold_the_call() {
+    let fleet = Fleet::new();
+    let store = crate::hostile::loaded(&fleet, "a", 1, Vec::new());
+    let first = store.set("c", "k", &1).unwrap();
+    let wire = ScriptedWire::new();
+    wire.on_push(|_| Err(WireError::Unreachable("lost".into())));
+    store.push(&wire).unwrap_err();
+    let second = store.set("c", "k", &2).unwrap();
+    // The inbox stays behind, however often it is asked.
+    wire.on_push(move |_| {
+        let results = vec![result(first, PushOutcome::Rejected, Some(9)), result(second, PushOutcome::Skipped, None)];
+        Ok(PushResponse { seq: 9, results })
+    });
+    let report = store.sync(&wire).unwrap();
+    assert_eq!((wire.pushed().len(), wire.pulled().len()), (2, 2));
+    assert_eq!((report.pushed, report.rejected, report.position), (1, 1, 1));
+    assert_eq!(rejection(&store, first).seq, Some(9));
+    assert_eq!(store.outcome(second).unwrap(), Some(Outcome::InFlight));
+    assert_eq!((store.pending_count().unwrap(), get(&store, "c", "k")), (2, Some(json!(2))));
+}
+
+#[test]
+fn an_op_whose_payload_is_damaged_is_named_and_not_sent() {
+    let fleet = Fleet::new();
+    let store = crate::hostile::loaded(&fleet, "a", 1, Vec::new());
+    let op = store.set("c", "k", &json!({"n": 1})).unwrap();
+    drop(store);
+    let file = rusqlite::Connection::open(fleet.path("a")).unwrap();
+    file.execute("UPDATE outbox SET payload = '{\"n\":'", []).unwrap();
+    drop(file);
+    let store = fleet.open("a");
+    let wire = ScriptedWire::new();
+    let error = store.push(&wire).unwrap_err();
+    let syncstore::Error::Corrupt(why) = error.error() else { panic!("{error}") };
+    assert!(why.contains(&op.to_string()), "{why}");
+    assert!(wire.pushed().is_empty());
+    assert_eq!(store.outcome(op).unwrap(), Some(Outcome::InFlight));
+}

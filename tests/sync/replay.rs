@@ -4,8 +4,8 @@ use crate::hostile::{is_protocol, loaded};
 use crate::support::scripted::*;
 use crate::support::{Fleet, ScriptedWire, get, patch, view};
 use serde_json::{Value, json};
-use syncstore::protocol::{Code, Json};
-use syncstore::wire::WireError;
+use syncstore::protocol::{Code, Json, OpKind};
+use syncstore::wire::{Expiry, WireError};
 use syncstore::{BootstrapReason, Outcome};
 
 #[test]
@@ -161,4 +161,98 @@ fn no_later_write_folds_into_an_op_that_the_replayed_log_has() {
     store.pull(&wire).unwrap();
     assert!(wire.pushed().last().unwrap().ops.iter().any(|op| op.op_ref == later));
     assert_eq!(get(&store, "c", "k"), Some(json!(2)));
+}
+
+#[test]
+fn a_replay_that_does_not_fit_its_pages_is_divergence_and_a_new_checkpoint_mends_it() {
+    let bad = [
+        ("a payload that was asked for is left out", as_sent_entry(6, foreign(6), OpKind::Set, "c", "k", 5)),
+        ("a step between is missing", set_entry(7, foreign(7), "c", "k", json!("late"), 6)),
+    ];
+    for (what, entry) in bad {
+        let fleet = Fleet::new();
+        let store = fleet.open("a");
+        let before = store.client_id().unwrap();
+        let wire = ScriptedWire::new();
+        wire.on_checkpoint_items(5, vec![item("c", "k", json!("early"), 5)])
+            .on_pull_page(vec![entry])
+            .on_checkpoint_items(8, vec![item("c", "k", json!("whole"), 7)]);
+        let report = store.pull(&wire).unwrap();
+        assert!(wire.is_over(), "{what}");
+        assert!(matches!(report.bootstrapped, Some(BootstrapReason::Diverged(_))), "{what}: {:?}", report.bootstrapped);
+        assert_ne!(store.client_id().unwrap(), before, "{what}");
+        assert_eq!((report.position, get(&store, "c", "k")), (8, Some(json!("whole"))), "{what}");
+    }
+}
+
+#[test]
+fn an_outcome_of_the_replay_shows_with_the_swap_and_counts_once() {
+    let fleet = Fleet::new();
+    let store = fleet.open("a");
+    let (known, unknown) = (store.set("c", "known", &1).unwrap(), store.set("c", "unknown", &2).unwrap());
+    let refused = store.set("c", "refused", &3).unwrap();
+    let wire = ScriptedWire::new();
+    wire.on_checkpoint_items(5, Vec::new())
+        .on_pull_page(vec![
+            set_entry(6, known, "c", "known", json!(1), 0),
+            rejected_entry(7, refused, Code::POLICY, "no"),
+        ])
+        .on_push(|_| Err(WireError::Unreachable("lost".into())));
+    let error = store.sync(&wire).unwrap_err();
+    // The call ended before the swap.
+    assert_eq!((error.report().bootstrapped.clone(), store.pending_count().unwrap()), (None, 3));
+    assert_eq!(view(&store).len(), 3);
+    assert_eq!((error.report().accepted, error.report().rejected), (1, 1));
+    wire.on_push(move |request| {
+        assert_eq!(request.ops.iter().map(|op| op.op_ref).collect::<Vec<_>>(), [unknown]);
+        Ok(accept_all(request, 4))
+    });
+    let report = store.sync(&wire).unwrap();
+    assert_eq!(store.outcome(known).unwrap(), Some(Outcome::Accepted { seq: 6 }));
+    assert!(matches!(store.outcome(refused).unwrap(), Some(Outcome::Rejected(_))));
+    assert_eq!((report.accepted, report.rejected), (1, 0));
+    assert_eq!(view(&store).len(), 1, "what the base never got is not in the view");
+}
+
+#[test]
+fn a_full_set_and_a_delete_are_replayed_whatever_they_follow() {
+    let fleet = Fleet::new();
+    let store = fleet.open("a");
+    let wire = ScriptedWire::new();
+    let full = |seq, key, from| syncstore::protocol::Entry {
+        full: true,
+        ..set_entry(seq, foreign(seq), "c", key, json!("full"), from)
+    };
+    wire.on_checkpoint_items(5, vec![item("c", "seen", json!(1), 4), item("c", "gone", json!(1), 5)])
+        .on_pull_page(vec![full(6, "seen", 2), full(7, "new", 3), delete_entry(8, foreign(8), "c", "gone", 1)]);
+    let report = store.pull(&wire).unwrap();
+    assert_eq!((report.bootstrapped, report.position), (Some(BootstrapReason::Fresh), 8));
+    let seen = ["seen", "new", "gone"].map(|key| get(&store, "c", key));
+    assert_eq!(seen, [Some(json!("full")), Some(json!("full")), None]);
+}
+
+#[test]
+fn an_op_made_while_a_bootstrap_pushes_makes_no_claim_only_after_a_rewound_log() {
+    let cases = [(Expiry::Filter, Some(3)), (Expiry::Rewound { restored: Some(3) }, None)];
+    for (expiry, claim) in cases {
+        let fleet = Fleet::new();
+        let store = std::sync::Arc::new(loaded(&fleet, "a", 3, vec![item("c", "k", json!(0), 3)]));
+        store.set("c", "mine", &1).unwrap();
+        let host = std::sync::Arc::clone(&store);
+        let wire = ScriptedWire::new();
+        wire.on_pull(move |_| Err(WireError::CursorExpired(expiry)))
+            .on_checkpoint_items(3, vec![item("c", "k", json!(0), 3)])
+            .on_push(move |request| {
+                host.set("c", "k", &"late").unwrap();
+                Ok(accept_all(request, 3))
+            })
+            .on_push(move |request| {
+                assert_eq!(request.ops.iter().map(|op| op.base).collect::<Vec<_>>(), [claim]);
+                Ok(accept_all(request, 4))
+            });
+        store.pull(&wire).unwrap();
+        assert_eq!(get(&store, "c", "k"), Some(json!("late")), "{expiry:?}");
+        store.push(&wire).unwrap();
+        assert!(wire.is_over(), "{expiry:?}");
+    }
 }
