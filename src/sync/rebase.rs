@@ -90,11 +90,11 @@ mod tests {
     #[test]
     fn what_a_server_sends_is_bounded_at_its_edge() {
         let text = |bytes: usize| Json::from_stored(format!("\"{}\"", "x".repeat(bytes - 2))).unwrap();
-        check_received(&text(CONFIRMED.value)).unwrap();
-        let error = check_received(&text(CONFIRMED.value + 1)).unwrap_err();
+        check_received(&text(Limits::CONFIRMED.value)).unwrap();
+        let error = check_received(&text(Limits::CONFIRMED.value + 1)).unwrap_err();
         assert!(error.to_string().contains("limit"), "{error}");
         let nested = |levels| Json::from_stored("[".repeat(levels) + &"]".repeat(levels)).unwrap();
-        check_received(&nested(CONFIRMED.nesting)).unwrap();
-        assert!(check_received(&nested(CONFIRMED.nesting + 1)).is_err());
+        check_received(&nested(Limits::CONFIRMED.nesting)).unwrap();
+        assert!(check_received(&nested(Limits::CONFIRMED.nesting + 1)).is_err());
     }
 }
