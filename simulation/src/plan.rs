@@ -83,7 +83,7 @@ impl Plan {
     /// The world of a seed. Faults come in random company: many worlds have few of them, for a rare fault must not
     /// hide behind frequent ones.
     pub fn of(seed: u64) -> Plan {
-        let mut random = Random::new(seed ^ 0x5eed_0f_51c5);
+        let mut random = Random::new(seed ^ 0x005e_ed0f_51c5);
         let replicas = match random.below(100) {
             0..60 => 2 + random.below(2),
             60..92 => 4 + random.below(3),

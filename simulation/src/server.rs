@@ -23,6 +23,9 @@ const DB: &str = "world";
 /// How long after its last page was read a checkpoint holds the log.
 const CHECKPOINT_IDLE: Duration = Duration::from_secs(600);
 
+/// The id of the reader who sees everything.
+const WITNESS: u128 = 0x0031_7e55;
+
 /// A new epoch's seqs begin at least so far above the head that was restored.
 const EPOCH_GAP: Seq = 1 << 35;
 
@@ -174,7 +177,7 @@ impl Server {
 
     /// Reads what is new in the log. Nothing that was ever read may be missing or different afterwards.
     pub fn witness(&self) {
-        let client = ClientId::from_random(0x317e_55);
+        let client = ClientId::from_random(WITNESS);
         if self.state().witness.is_none() {
             // A restored server says by a checkpoint where it stands.
             let request = service::CheckpointRequest { client, page: None, limit: 1 };
@@ -277,7 +280,7 @@ impl Server {
         let mut items = BTreeMap::new();
         let mut page = None;
         loop {
-            let client = ClientId::from_random(0x317e_55);
+            let client = ClientId::from_random(WITNESS);
             let request = service::CheckpointRequest { client, page, limit: 1_000 };
             let answer = self.ask(|service| service.checkpoint(DB, &caller(0), &request));
             let answer = answer.expect("a healed server answers");

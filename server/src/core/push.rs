@@ -203,6 +203,10 @@ impl<'a, T: Transaction> Push<'a, T> {
             RefState::Staged if known.client != self.client => self.take_over(op, known.client),
             RefState::Staged => Ok(result(op.op_ref, PushOutcome::Staged, None)),
             RefState::Rejected => {
+                if let Some(batch) = op.batch.filter(|_| known.client != self.client) {
+                    // It failed under the replica's earlier id; what is left of it must not begin it anew.
+                    self.fail_batch(batch, op.of.unwrap_or(1))?;
+                }
                 let reason = self.transaction.rejection(known.seq)?;
                 let reason = reason.ok_or_else(|| StorageError::corrupt("a rejection has no reason"))?;
                 self.failed.insert((op.collection.as_str().into(), op.key.as_str().into()));

@@ -184,6 +184,18 @@ fn what_is_taken_over_into_a_batch_that_failed_or_differs_in_of_is_rejected() {
 }
 
 #[test]
+fn what_is_left_of_a_failed_batch_fails_under_the_next_client_id_too() {
+    let world = World::new();
+    let ops =
+        [batch(world.set("a", "1"), 1, 3), batch(world.patch("missing", "[]"), 1, 3), batch(world.set("c", "1"), 1, 3)];
+    assert_eq!(words(&world.push(1, &ops[..1])), ["staged"]);
+    world.pass(8 * 24 * 3600 * 1000);
+    world.service.prune(DB).unwrap();
+    assert_eq!(words(&world.push(1, &ops[1..2])), ["rejected 2 batch_failed"]);
+    assert_eq!(words(&world.push(3, &ops[1..])), ["rejected 2 batch_failed", "rejected 3 batch_failed"]);
+}
+
+#[test]
 fn a_staged_op_of_another_user_is_not_taken_over() {
     let world = World::new();
     let ops: Vec<_> = (0..2).map(|i| batch(world.set(&format!("k{i}"), "1"), 1, 2)).collect();
