@@ -49,7 +49,7 @@ impl SqliteFile {
         prepare(&connection)?;
         // Until there is a write-ahead log, a transaction ends when its journal is deleted. Were the delete not on the
         // disk yet when the power fails, the journal would come back and undo all that the log holds.
-        connection.pragma_update(None, "synchronous", "EXTRA")?;
+        connection.pragma_update(None, "synchronous", "EXTRA").map_err(not_ours)?;
         schema::ensure(&mut connection, epoch)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         let full = self.full && !planted(Planted::AnswersBeforeTheDisk);
