@@ -128,7 +128,7 @@ impl Server {
         if self.disk.is_stopped() {
             return Err(WireError::Unreachable("the server is down".into()));
         }
-        ask(&service).map_err(as_wire_error)
+        ask(&service).map_err(WireError::from)
     }
 
     /// Whether it crashed since it was last started.
@@ -298,21 +298,5 @@ impl Server {
     pub fn with_history<T>(&self, look: impl FnOnce(&[Lineage], &Judge) -> T) -> T {
         let state = self.state();
         look(&state.lineages, &state.judge)
-    }
-}
-
-/// What the HTTP wire makes of the status and body of such an answer.
-fn as_wire_error(error: ServiceError) -> WireError {
-    let problem = error.problem();
-    match error {
-        ServiceError::CursorExpired(expiry) => WireError::CursorExpired(expiry),
-        ServiceError::CheckpointExpired => WireError::CheckpointExpired,
-        ServiceError::Forbidden(words) => WireError::Forbidden(words),
-        other if problem.status >= 500 => WireError::Unavailable {
-            status: problem.status,
-            retry_after: other.retry_after(),
-            message: other.to_string(),
-        },
-        _ => WireError::Refused { status: problem.status, code: problem.code, message: problem.detail },
     }
 }

@@ -2,11 +2,11 @@
 
 use crate::life::{Kills, assert_intact, assert_sound};
 use crate::process::Part;
-use crate::random::Random;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 use syncstore::{Options, Outcome, Ref, Store};
+use syncstore_simulation::Random;
 
 /// Kills so many processes that make one replica after another; what they were killed at.
 pub fn run(seed: u64, deaths: u64) -> Kills {

@@ -1,7 +1,6 @@
 //! The process that is killed: it writes, says what the store answered, and syncs.
 
 use crate::process::{listen, setting, tell};
-use crate::random::Random;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,6 +9,7 @@ use syncstore::json_patch::Patch;
 use syncstore::protocol::{CheckpointPage, DatabaseInfo, InboxPage, PushRequest, PushResponse};
 use syncstore::wire::{CheckpointRequest, Expiry, HttpOptions, HttpWire, PullRequest, Wire, WireError};
 use syncstore::{Error, Options, Ref, Store};
+use syncstore_simulation::Random;
 
 /// Far more than any child lives for.
 const MOST_ACTIONS: u64 = 5_000;
@@ -92,12 +92,12 @@ impl Wire for SteppedWire {
 pub fn options(seed: u64) -> Options {
     let mut random = Random::new(seed);
     let mut options = Options::default();
-    if random.chance(75) {
+    if random.percent(75) {
         options.push_ops = 1 + random.below(6) as u32;
         options.pull_entries = 1 + random.below(9) as u32;
         options.checkpoint_items = 1 + random.below(5) as u32;
     }
-    options.coalescing = random.chance(75);
+    options.coalescing = random.percent(75);
     options
 }
 
@@ -119,17 +119,17 @@ pub fn play() {
     tell("ready");
     let mut random = Random::new(seed);
     let mut next_id: u64 = setting("FIRST_ID").parse().unwrap();
-    let concurrent = random.chance(50);
+    let concurrent = random.percent(50);
     for _ in 0..MOST_ACTIONS {
         let (compacts, syncs, expires) = match doing.as_str() {
             "loading" => (0, 30, 100),
             "compacting" => (25, 3, 15),
             _ => (0, 12, 15),
         };
-        if random.chance(compacts) {
+        if random.percent(compacts) {
             while_writing(concurrent, &store, &mut random, &mut next_id, || compact(&store));
-        } else if random.chance(syncs) {
-            wire.expire.store(random.chance(expires), Ordering::SeqCst);
+        } else if random.percent(syncs) {
+            wire.expire.store(random.percent(expires), Ordering::SeqCst);
             while_writing(concurrent, &store, &mut random, &mut next_id, || sync(&store, &wire));
         } else {
             write(&store, &mut random, &mut next_id);

@@ -5,7 +5,6 @@ use crate::model::{Model, fate};
 use crate::peer::Peer;
 use crate::process::Part;
 use crate::proxy::{Break, Proxy, Way};
-use crate::random::Random;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
@@ -14,6 +13,7 @@ use syncstore::protocol::EntryOutcome;
 use syncstore::wire::{HttpOptions, HttpWire, PullRequest, Wire};
 use syncstore::{ClientId, KeyRange, Options, Outcome, Ref, Store};
 use syncstore_server::Server;
+use syncstore_simulation::Random;
 use tempfile::TempDir;
 
 /// When a child is killed.
@@ -106,7 +106,7 @@ impl Life {
         self.deaths += 1;
         let through_proxy = self.how == Death::Byte;
         let url = if through_proxy { self.proxy.url() } else { self.url.clone() };
-        let far = if self.random.chance(50) { 80 } else { 700 };
+        let far = if self.random.percent(50) { 80 } else { 700 };
         let last = if self.how == Death::Step { 1 + self.random.below(far) } else { u64::MAX };
         let mut part = Part::new("child")
             .set("SEED_OF_CHILD", self.random.next().to_string())
@@ -121,8 +121,8 @@ impl Life {
         let killer = part.killer();
         self.place = format!("step {last}");
         if through_proxy {
-            let way = if self.random.chance(50) { Way::Requests } else { Way::Answers };
-            let far = if self.random.chance(50) { 3_000 } else { 20_000 };
+            let way = if self.random.percent(50) { Way::Requests } else { Way::Answers };
+            let far = if self.random.percent(50) { 3_000 } else { 20_000 };
             let after = self.random.below(far);
             self.place = format!("byte {after} of {way:?}");
             let killer = killer.clone();
@@ -167,10 +167,10 @@ impl Life {
         assert_sound(&store);
         self.model.check_after_kill(&store);
         drop(store);
-        if self.random.chance(70) {
+        if self.random.percent(70) {
             self.peer.act(&mut self.random);
         }
-        if self.random.chance(20) {
+        if self.random.percent(20) {
             self.converge();
         }
     }

@@ -16,8 +16,6 @@ mod process;
 #[path = "../support/proxy.rs"]
 #[allow(dead_code, reason = "other test crates use the rest")]
 mod proxy;
-#[path = "../support/random.rs"]
-mod random;
 
 use life::{Death, Doing, Kills, Life};
 use parking_lot::Mutex;

@@ -1,10 +1,10 @@
 //! The other client of the database: it changes the same items, and takes some away.
 
-use crate::random::Random;
 use serde_json::json;
 use std::path::Path;
 use syncstore::wire::{HttpOptions, HttpWire};
 use syncstore::{Error, Options, Store};
+use syncstore_simulation::Random;
 
 /// Its ids are this and up; the children's are below.
 pub const FIRST_ID: u64 = 1 << 40;
@@ -65,7 +65,7 @@ impl Peer {
                 Err(other) => panic!("{other:?}"),
             }
         }
-        if random.chance(80) {
+        if random.percent(80) {
             self.sync();
         }
     }

@@ -48,7 +48,7 @@ struct Conditions {
 
 impl Conditions {
     fn random(random: &mut Random) -> Conditions {
-        let mut maybe = |times: u64| {
+        let mut maybe = |times: u32| {
             let key = key(random);
             random.percent(times).then_some(key)
         };

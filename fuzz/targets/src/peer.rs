@@ -9,7 +9,7 @@ use syncstore::json_patch::Patch;
 use syncstore::protocol::{CheckpointPage, DatabaseInfo, InboxPage, PushRequest, PushResponse};
 use syncstore::wire::{CheckpointRequest, PullRequest, Wire, WireError};
 use syncstore::{KeyRange, Options, PendingState, RetryPolicy, Store};
-use syncstore_server::service::{self, Caller, Durability, Service, ServiceError, ServiceOptions, Tags, Writing};
+use syncstore_server::service::{self, Caller, Durability, Service, ServiceOptions, Tags, Writing};
 
 pub const DB: &str = "notes";
 const SERVER_FILE: &str = "db-notes.sqlite";
@@ -88,34 +88,26 @@ pub fn honest(data: &Path) -> Honest {
 /// The reference server without HTTP.
 pub struct Honest(pub Service);
 
-fn as_wire_error(error: ServiceError) -> WireError {
-    let problem = error.problem();
-    match error {
-        ServiceError::CursorExpired(expiry) => WireError::CursorExpired(expiry),
-        ServiceError::CheckpointExpired => WireError::CheckpointExpired,
-        ServiceError::Forbidden(words) => WireError::Forbidden(words),
-        _ => WireError::Refused { status: problem.status, code: problem.code, message: problem.detail },
-    }
-}
-
 impl Wire for Honest {
     fn info(&self) -> Result<DatabaseInfo, WireError> {
-        self.0.info(DB, &user("ada")).map_err(as_wire_error)
+        self.0.info(DB, &user("ada")).map_err(WireError::from)
     }
 
     fn push(&self, request: &PushRequest) -> Result<PushResponse, WireError> {
-        self.0.push(DB, &user("ada"), request.clone()).map_err(as_wire_error)
+        self.0.push(DB, &user("ada"), request.clone()).map_err(WireError::from)
     }
 
     fn pull(&self, request: &PullRequest) -> Result<InboxPage, WireError> {
         let PullRequest { client, cursor, limit, own_payloads, .. } = request.clone();
         let request = service::InboxRequest { client, cursor, limit, own_payloads };
-        self.0.inbox(DB, &user("ada"), &request).map_err(as_wire_error)
+        self.0.inbox(DB, &user("ada"), &request).map_err(WireError::from)
     }
 
     fn checkpoint(&self, request: &CheckpointRequest) -> Result<CheckpointPage, WireError> {
         let CheckpointRequest { client, page, limit } = request.clone();
-        self.0.checkpoint(DB, &user("ada"), &service::CheckpointRequest { client, page, limit }).map_err(as_wire_error)
+        self.0
+            .checkpoint(DB, &user("ada"), &service::CheckpointRequest { client, page, limit })
+            .map_err(WireError::from)
     }
 }
 

@@ -4,7 +4,7 @@ use crate::core::Refusal;
 use crate::storage::StorageError;
 use std::time::Duration;
 use syncstore::protocol::Problem;
-use syncstore::wire::Expiry;
+use syncstore::wire::{Expiry, WireError};
 
 /// Why a request was not taken as a whole; nothing of it was applied.
 #[derive(Debug, thiserror::Error)]
@@ -94,5 +94,23 @@ impl ServiceError {
     /// When to try again, for the errors that pass by themselves.
     pub fn retry_after(&self) -> Option<Duration> {
         matches!(self, ServiceError::Overloaded(_)).then_some(Duration::from_secs(1))
+    }
+}
+
+/// What a replica's wire makes of it, for a wire that calls the service in the same process.
+impl From<ServiceError> for WireError {
+    fn from(error: ServiceError) -> WireError {
+        let problem = error.problem();
+        match error {
+            ServiceError::CursorExpired(expiry) => WireError::CursorExpired(expiry),
+            ServiceError::CheckpointExpired => WireError::CheckpointExpired,
+            ServiceError::Forbidden(words) => WireError::Forbidden(words),
+            other if problem.status >= 500 => WireError::Unavailable {
+                status: problem.status,
+                retry_after: other.retry_after(),
+                message: problem.detail,
+            },
+            _ => WireError::Refused { status: problem.status, code: problem.code, message: problem.detail },
+        }
     }
 }

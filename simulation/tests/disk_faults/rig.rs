@@ -135,7 +135,7 @@ impl Server {
     fn ask<T>(&self, question: impl FnOnce(&Service) -> Result<T, ServiceError>) -> Result<T, WireError> {
         let answer = question(self.service.read().unwrap().as_ref().unwrap());
         self.errors.fetch_add(u64::from(matches!(answer, Err(ServiceError::Storage(_)))), Ordering::SeqCst);
-        answer.map_err(as_wire_error)
+        answer.map_err(WireError::from)
     }
 
     /// How often its disk kept it from answering.
@@ -196,19 +196,6 @@ impl Server {
 
 fn peer() -> ClientId {
     ClientId::from_random(0x9ee2)
-}
-
-/// What the HTTP wire makes of such an answer.
-fn as_wire_error(error: ServiceError) -> WireError {
-    match error {
-        ServiceError::CursorExpired(expiry) => WireError::CursorExpired(expiry),
-        ServiceError::CheckpointExpired => WireError::CheckpointExpired,
-        ServiceError::Storage(_) | ServiceError::Overloaded(_) => {
-            let message = error.to_string();
-            WireError::Unavailable { status: error.problem().status, retry_after: error.retry_after(), message }
-        }
-        other => panic!("the server answers {other}"),
-    }
 }
 
 impl Wire for Server {

@@ -41,23 +41,7 @@ impl DirectWire {
 
     fn answer<T: Serialize + DeserializeOwned>(&self, answer: Result<T, ServiceError>) -> Result<T, WireError> {
         self.round_trips.fetch_add(1, Ordering::SeqCst);
-        answer.map(|answer| self.carry(answer, &self.received).0).map_err(as_wire_error)
-    }
-}
-
-/// What the HTTP wire makes of the status and body of such an answer.
-fn as_wire_error(error: ServiceError) -> WireError {
-    let problem = error.problem();
-    match error {
-        ServiceError::CursorExpired(expiry) => WireError::CursorExpired(expiry),
-        ServiceError::CheckpointExpired => WireError::CheckpointExpired,
-        ServiceError::Forbidden(words) => WireError::Forbidden(words),
-        other if problem.status >= 500 => WireError::Unavailable {
-            status: problem.status,
-            retry_after: other.retry_after(),
-            message: other.to_string(),
-        },
-        _ => WireError::Refused { status: problem.status, code: problem.code, message: problem.detail },
+        answer.map(|answer| self.carry(answer, &self.received).0).map_err(WireError::from)
     }
 }
 

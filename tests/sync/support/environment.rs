@@ -1,6 +1,6 @@
 //! An environment whose clock stands until it is moved, and that waits for nothing.
 
-use super::random::Random;
+use super::Random;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -4,12 +4,11 @@ pub mod direct;
 pub mod environment;
 pub mod faulty;
 pub mod fleet;
-pub mod random;
 pub mod scripted;
 pub mod server;
 
 pub use faulty::{Call, Fault, FaultyWire};
 pub use fleet::{Fleet, get, patch, view};
-pub use random::Random;
 pub use scripted::ScriptedWire;
 pub use server::Server;
+pub use syncstore_simulation::Random;
