@@ -123,7 +123,6 @@ impl Engine<'_> {
                     if request.page.is_some() && restarts < MOST_RESTARTS =>
                 {
                     self.restart()?;
-                    self.ask_whether_rewound(&state.client, state.cursor.as_ref(), bootstrap.reason)?;
                     restarts += 1;
                     circle = Circle::default();
                     continue;
@@ -132,6 +131,9 @@ impl Engine<'_> {
             };
             if bootstrap.checkpoint.as_ref().is_some_and(|name| *name != page.checkpoint) {
                 return Err(Error::protocol("a page belongs to another checkpoint than the page before").into());
+            }
+            if bootstrap.checkpoint.is_none() {
+                self.ask_whether_rewound(&state.client, state.cursor.as_ref(), bootstrap.reason)?;
             }
             if let Some(next) = &page.next {
                 circle.step(next)?;
@@ -169,8 +171,9 @@ impl Engine<'_> {
         }
     }
 
-    /// Asks with the cursor of the live items whether the log is still the one that they came from: a server that was
-    /// restored knows nothing of its later checkpoints, and the swap takes the place of the cursor that would tell.
+    /// Asks with the cursor of the live items, once a checkpoint is there, whether the log is still the one that they came
+    /// from: the server may have been restored before it made the checkpoint, and the swap takes the place of the cursor
+    /// that would tell. One that is restored later says so of the checkpoint.
     fn ask_whether_rewound(&mut self, client: &ClientId, live: Option<&Cursor>, reason: Reason) -> Result<(), Halt> {
         let (Some(cursor), true) = (live, reason != Reason::Rewound) else { return Ok(()) };
         let request = PullRequest {

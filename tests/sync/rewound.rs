@@ -199,6 +199,11 @@ fn a_restored_replica_file_is_found_out_and_loses_nothing() {
 
 #[test]
 fn a_log_rewound_while_an_expired_replica_loads_is_found_out() {
+    // Lost after the pull that is told that the cursor expired: the first page, the question about the log, the second.
+    (1..=3).for_each(rewound_while_loading);
+}
+
+fn rewound_while_loading(lost_call: usize) {
     let (fleet, server) = (Fleet::new(), Server::with(|options| options.retention.log_entries = 5));
     let (ours, theirs) = (fleet.open_with("a", |options| options.checkpoint_items = 2), fleet.open("b"));
     theirs.sync(&server.wire()).unwrap();
@@ -218,9 +223,8 @@ fn a_log_rewound_while_an_expired_replica_loads_is_found_out() {
     server.environment.advance(std::time::Duration::from_secs(30 * 24 * 3600));
     server.prune();
     let direct = server.wire();
-    // The pull is told that the cursor expired; the second page never comes.
-    ours.pull(&FaultyWire::nth(&direct, 2, Fault::LoseRequest)).unwrap_err();
-    assert!(ours.bootstrap_progress().unwrap().unwrap().loaded > 0);
+    ours.pull(&FaultyWire::nth(&direct, lost_call, Fault::LoseRequest)).unwrap_err();
+    assert_eq!(ours.bootstrap_progress().unwrap().unwrap().loaded > 0, lost_call == 3);
     server.restore(&backup, true);
     let report = ours.sync(&direct).unwrap();
     assert_eq!((report.bootstrapped, report.undone), (Some(BootstrapReason::Rewound), 1));
