@@ -1,6 +1,6 @@
 //! A whole server within a process: the service, its port and its threads.
 
-use crate::config::{Config, Databases, Durability};
+use crate::config::{Config, Databases};
 use crate::http::{App, Limits, router, serve};
 use crate::service::{self, Service, ServiceError, ServiceOptions};
 use std::collections::BTreeSet;
@@ -220,10 +220,6 @@ fn service_options(
     options.environment = environment;
     options.new_epoch = new_epoch;
     options.open_databases = config.limits.open_databases;
-    options.durability = match config.durability {
-        Durability::Full => service::Durability::Full,
-        Durability::Normal => service::Durability::Normal,
-    };
     options
 }
 

@@ -15,7 +15,7 @@ use syncstore::environment::Environment;
 use syncstore::protocol::{CheckpointPage, ClientId, Cursor, DatabaseInfo, InboxPage, PushRequest, PushResponse, Seq};
 use syncstore::wire::{CheckpointRequest, Expiry, PullRequest, WireError};
 use syncstore_server::service::{
-    self, Caller, Durability, InboxRequest, Policy, Service, ServiceError, ServiceOptions, Tags, Writing,
+    self, Caller, InboxRequest, Policy, Service, ServiceError, ServiceOptions, Tags, Writing,
 };
 
 const DB: &str = "world";
@@ -105,7 +105,6 @@ impl Server {
         let mut options = ServiceOptions::new(&self.directory);
         options.environment = self.machine.clone();
         options.writing = Writing::Caller;
-        options.durability = Durability::Full;
         options.vfs = Some(self.disk.name().to_owned());
         options.policies.insert("careful".into(), Policy::RejectStale);
         options.policies.insert("merged".into(), Policy::Merge);

@@ -21,7 +21,7 @@ use life::{Death, Doing, Kills, Life};
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
-use syncstore_server::config::{Config, Durability};
+use syncstore_server::config::Config;
 use syncstore_server::{Server, ServerOptions};
 
 /// Kills of all tests together; each has its share.
@@ -74,9 +74,8 @@ fn lives(first_seed: u64, percent: u64, live: impl Fn(u64, u64) -> Kills + Sync)
 
 fn lives_of_a_replica(first_seed: u64, percent: u64, how: Death, doing: Doing) {
     let dir = tempfile::tempdir().unwrap();
-    let mut config = Config::dev();
+    let config = Config::dev();
     // Only replicas are killed here.
-    config.durability = Durability::Normal;
     let server = Server::start(ServerOptions::new(dir.path(), config)).unwrap();
     lives(first_seed, percent, |seed, deaths| Life::new(seed, &server, how, doing).run(deaths));
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use syncstore::environment::{Environment, SystemEnvironment};
 use syncstore::wire::{Expiry, HttpWire, PullRequest, Wire, WireError};
 use syncstore::{BootstrapReason, ClientId, Outcome, Store};
-use syncstore_server::config::{Config, Durability};
+use syncstore_server::config::Config;
 use syncstore_server::{Server, ServerOptions};
 
 /// The server's clock, which a test moves on.
@@ -45,7 +45,6 @@ fn a_cursor_that_real_pruning_left_behind_takes_a_checkpoint_and_keeps_the_outbo
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(Moved::default());
     let mut config = Config::dev();
-    config.durability = Durability::Normal;
     config.limits.log_retention = 20;
     let mut server = ServerOptions::new(dir.path().join("server"), config);
     server.environment = clock.clone();
@@ -119,8 +118,7 @@ fn a_log_restored_from_a_backup_is_found_out_and_what_it_lost_is_said() {
         let backup = rig.dir.path().join("backup");
         copy_directory(&data, &backup);
         let start = |new_epoch| {
-            let mut config = Config::dev();
-            config.durability = Durability::Normal;
+            let config = Config::dev();
             let mut options = ServerOptions::new(&data, config);
             options.listen = listen.clone();
             options.new_epoch = new_epoch;

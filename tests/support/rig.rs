@@ -7,7 +7,7 @@ use std::time::Duration;
 use syncstore::protocol::EntryOutcome;
 use syncstore::wire::{Compression, HttpOptions, HttpWire, PullRequest, Wire};
 use syncstore::{ClientId, KeyRange, Options, PendingOp, Ref, RetryPolicy, Store};
-use syncstore_server::config::{Config, Durability};
+use syncstore_server::config::Config;
 use syncstore_server::{Server, ServerOptions};
 use tempfile::TempDir;
 
@@ -47,9 +47,8 @@ impl Rig {
         Rig::with(Config::dev(), HttpOptions::default())
     }
 
-    pub fn with(mut config: Config, http: HttpOptions) -> Rig {
+    pub fn with(config: Config, http: HttpOptions) -> Rig {
         let dir = tempfile::tempdir().unwrap();
-        config.durability = Durability::Normal;
         let server = Server::start(ServerOptions::new(dir.path().join("server"), config)).unwrap();
         let file = dir.path().join("replica.db");
         let store = Store::open(&file, options()).unwrap();

@@ -9,7 +9,7 @@ use syncstore::json_patch::Patch;
 use syncstore::protocol::{CheckpointPage, DatabaseInfo, InboxPage, PushRequest, PushResponse};
 use syncstore::wire::{CheckpointRequest, PullRequest, Wire, WireError};
 use syncstore::{KeyRange, Options, PendingState, RetryPolicy, Store};
-use syncstore_server::service::{self, Caller, Durability, Service, ServiceOptions, Tags, Writing};
+use syncstore_server::service::{self, Caller, Service, ServiceOptions, Tags, Writing};
 
 pub const DB: &str = "notes";
 const SERVER_FILE: &str = "db-notes.sqlite";
@@ -23,7 +23,7 @@ pub fn service(data: &Path, environment: Arc<Still>, change: impl FnOnce(&mut Se
     let mut options = ServiceOptions::new(data);
     options.environment = environment;
     options.writing = Writing::Caller;
-    options.durability = Durability::Normal;
+    options.synced = false;
     change(&mut options);
     Service::open(options).expect("a service")
 }

@@ -1,6 +1,6 @@
 //! From the text of a file to a configuration that can be used.
 
-use super::{Collection, Config, ConfigError, Credential, Databases, Durability, Proof, Secret, ServerLimits};
+use super::{Collection, Config, ConfigError, Credential, Databases, Proof, Secret, ServerLimits};
 use crate::http::is_word;
 use crate::service::Tags;
 use serde::Deserialize;
@@ -17,15 +17,7 @@ struct File {
     collections: BTreeMap<String, Collection>,
     #[serde(default)]
     limits: ServerLimits,
-    #[serde(default)]
-    storage: Storage,
     metrics: Option<Metrics>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Storage {
-    durability: Durability,
 }
 
 #[derive(Deserialize)]
@@ -85,14 +77,7 @@ pub(super) fn parse(text: &str) -> Result<Config, ConfigError> {
         let message = "it is not 1 to 512 visible ASCII characters".to_owned();
         return Err(ConfigError::Value { field: "metrics.token".into(), message });
     }
-    Ok(Config {
-        credentials,
-        collections: file.collections,
-        limits: file.limits,
-        durability: file.storage.durability,
-        metrics_token,
-        dev: false,
-    })
+    Ok(Config { credentials, collections: file.collections, limits: file.limits, metrics_token, dev: false })
 }
 
 fn check(entry: Entry) -> Result<Credential, String> {

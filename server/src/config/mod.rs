@@ -23,8 +23,6 @@ pub struct Config {
     pub collections: BTreeMap<String, Collection>,
     /// Sizes, counts and times.
     pub limits: ServerLimits,
-    /// Whether an answered push survives power loss (the default), or only the end of the process.
-    pub durability: Durability,
     /// The bearer token that `/metrics` asks for; without one the metrics are open, but name no database.
     pub metrics_token: Option<Secret>,
     /// Everybody is the user `dev` and may do everything in every database; only on loopback addresses.
@@ -77,17 +75,6 @@ impl Databases {
             Databases::Only(names) => names.iter().any(|found| found == name),
         }
     }
-}
-
-/// What an answered push survives.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Durability {
-    /// Power loss.
-    #[default]
-    Full,
-    /// The end of the process; power loss may undo the last pushes.
-    Normal,
 }
 
 /// What the server does in one collection.

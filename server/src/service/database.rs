@@ -5,8 +5,7 @@ use super::readers::Readers;
 use super::retention::Round;
 use super::writer::{Job, Queue, Reply, Shared, Writer};
 use super::{
-    Caller, CheckpointRequest, DatabaseStats, Durability, InboxRequest, ServiceError, ServiceOptions, Writing,
-    checkpoint, inbox,
+    Caller, CheckpointRequest, DatabaseStats, InboxRequest, ServiceError, ServiceOptions, Writing, checkpoint, inbox,
 };
 use crate::core::{Rules, cursor::Position};
 use crate::storage::sqlite::{SqliteFile, SqliteSnapshot, WriterCaches};
@@ -43,7 +42,7 @@ pub fn new_epoch(options: &ServiceOptions) -> EpochId {
 }
 
 pub fn file(options: &ServiceOptions, path: PathBuf) -> SqliteFile {
-    SqliteFile::new(path, options.durability == Durability::Full, options.vfs.clone())
+    SqliteFile::new(path, options.synced, options.vfs.clone())
 }
 
 impl Database {

@@ -14,7 +14,7 @@ mod writer;
 
 pub use crate::core::Policy;
 pub use error::ServiceError;
-pub use options::{Databases, Durability, Retention, ServiceOptions, Writing};
+pub use options::{Databases, Retention, ServiceOptions, Writing};
 pub use stats::DatabaseStats;
 
 use registry::Registry;

@@ -29,8 +29,11 @@ pub struct ServiceOptions {
     /// Begin a new epoch in each database when it is first opened by this service: once, after
     /// restoring the data directory from a backup.
     pub new_epoch: bool,
-    /// What an answered push survives. Default: power loss.
-    pub durability: Durability,
+    /// Whether each group of pushes is on the disk before it is answered. Default: yes. Only tests without power losses
+    /// may do without: a server that lost the end of its log gives its seqs out again, and no replica that has read
+    /// that end can tell.
+    #[doc(hidden)]
+    pub synced: bool,
     /// Where pushes are decided. Default: on one thread per database, in groups.
     pub writing: Writing,
     /// The SQLite VFS to open the databases through, by the name under which the process registered it. Default:
@@ -56,7 +59,7 @@ impl ServiceOptions {
             retention: Retention::default(),
             environment: Arc::new(SystemEnvironment::default()),
             new_epoch: false,
-            durability: Durability::Full,
+            synced: true,
             writing: Writing::Thread,
             vfs: None,
             open_databases: 256,
@@ -73,15 +76,6 @@ pub enum Databases {
     Any,
     /// These; each comes to be when it is first used.
     Named(BTreeSet<String>),
-}
-
-/// What a committed push survives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Durability {
-    /// Power loss: each group of pushes is synced to the disk before it is answered.
-    Full,
-    /// The end of the process; power loss may undo the last pushes (replicas then find a rewound log).
-    Normal,
 }
 
 /// Where pushes are decided.

@@ -9,7 +9,7 @@ use syncstore::protocol::{
     PushResponse, Ref, Seq,
 };
 use syncstore_server::service::{
-    Caller, CheckpointRequest, Durability, InboxRequest, Service, ServiceError, ServiceOptions, Tags, Writing,
+    Caller, CheckpointRequest, InboxRequest, Service, ServiceError, ServiceOptions, Tags, Writing,
 };
 use tempfile::TempDir;
 
@@ -49,7 +49,7 @@ pub fn options(dir: &TempDir, clock: &Arc<Clock>, change: fn(&mut ServiceOptions
     let mut options = ServiceOptions::new(dir.path());
     options.environment = clock.clone();
     options.writing = Writing::Caller;
-    options.durability = Durability::Normal;
+    options.synced = false;
     change(&mut options);
     options
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, RwLock};
 use syncstore::protocol::{ClientId, Entry, Format};
 use syncstore_server::service::{
-    Caller, CheckpointRequest, Durability, InboxRequest, Policy, Service, ServiceOptions, Tags, Writing,
+    Caller, CheckpointRequest, InboxRequest, Policy, Service, ServiceOptions, Tags, Writing,
 };
 use tempfile::TempDir;
 
@@ -50,7 +50,7 @@ impl Server {
         let mut options = ServiceOptions::new(self.directory.path());
         options.environment = self.environment.clone();
         options.writing = Writing::Caller;
-        options.durability = Durability::Normal;
+        options.synced = false;
         options.policies.insert("careful".into(), Policy::RejectStale);
         options.policies.insert("merged".into(), Policy::Merge);
         (self.configure)(&mut options);

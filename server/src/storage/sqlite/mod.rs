@@ -23,7 +23,7 @@ use syncstore::planted::{Planted, planted};
 #[derive(Clone, Debug)]
 pub struct SqliteFile {
     path: PathBuf,
-    full: bool,
+    synced: bool,
     vfs: Option<String>,
 }
 
@@ -31,9 +31,9 @@ pub struct SqliteFile {
 const STATEMENTS: usize = 96;
 
 impl SqliteFile {
-    /// The file at `path`, through SQLite's own VFS or the one of that name; `full`: each commit is synced to the disk.
-    pub fn new(path: PathBuf, full: bool, vfs: Option<String>) -> SqliteFile {
-        SqliteFile { path, full, vfs }
+    /// The file at `path`, through SQLite's own VFS or the one of that name; `synced`: at each commit.
+    pub fn new(path: PathBuf, synced: bool, vfs: Option<String>) -> SqliteFile {
+        SqliteFile { path, synced, vfs }
     }
 
     /// Where it is.
@@ -52,8 +52,8 @@ impl SqliteFile {
         connection.pragma_update(None, "synchronous", "EXTRA").map_err(not_ours)?;
         schema::ensure(&mut connection, epoch)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
-        let full = self.full && !planted(Planted::AnswersBeforeTheDisk);
-        connection.pragma_update(None, "synchronous", if full { "FULL" } else { "NORMAL" })?;
+        let synced = self.synced && !planted(Planted::AnswersBeforeTheDisk);
+        connection.pragma_update(None, "synchronous", if synced { "FULL" } else { "NORMAL" })?;
         connection.pragma_update(None, "temp_store", "MEMORY")?;
         if !planted(Planted::RecoveredLogLeftUnsynced) {
             // What a server that was killed had committed may not be on the disk yet, and must be before anybody is
