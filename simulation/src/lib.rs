@@ -10,14 +10,18 @@
 mod clock;
 mod device;
 pub mod disk;
+mod healing;
 mod inspect;
 mod judge;
+mod mischief;
 mod network;
 mod oracle;
+mod outcomes;
 mod plan;
 mod random;
 mod runner;
 mod server;
+mod told;
 mod trace;
 mod workload;
 mod world;

@@ -5,6 +5,7 @@ use crate::world::World;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 use syncstore::protocol::{CheckpointPage, DatabaseInfo, InboxPage, PushRequest, PushResponse};
 use syncstore::wire::{CheckpointRequest, PullRequest, Wire, WireError};
@@ -44,16 +45,63 @@ enum Fate {
 /// A call that does not come to an end after so many calls of the wire never will.
 const MOST_CALLS: u32 = 3_000;
 
+/// So often a call begins anew what expired on the server, before it gives up.
+const MOST_EXPIRED: u32 = 3;
+
 /// One call of `sync`, `push` or `pull` of a device.
 pub struct Way<'w> {
     world: &'w World,
     device: usize,
     calls: AtomicU32,
+    met: Mutex<Met>,
+}
+
+/// What went wrong in the calls so far.
+#[derive(Debug, Default)]
+struct Met {
+    lost: bool,
+    unavailable: bool,
+    truncated: bool,
+    revoked: bool,
+    too_large: bool,
+    expired: u32,
 }
 
 impl<'w> Way<'w> {
     pub fn new(world: &'w World, device: usize) -> Way<'w> {
-        Way { world, device, calls: AtomicU32::new(0) }
+        Way { world, device, calls: AtomicU32::new(0), met: Mutex::default() }
+    }
+
+    fn met(&self) -> MutexGuard<'_, Met> {
+        self.met.lock().expect("no panic while the way's memory is held")
+    }
+
+    /// Whether something that went wrong on this way explains an error of its call.
+    pub fn explains(&self, error: &WireError) -> bool {
+        let met = self.met();
+        match error {
+            WireError::Unreachable(_) => met.lost,
+            WireError::Unavailable { .. } => met.unavailable,
+            WireError::Protocol(_) => met.truncated,
+            WireError::Unauthenticated(_) | WireError::Forbidden(_) => met.revoked,
+            WireError::Refused { status, .. } => *status == 413 && met.too_large,
+            // A server that is restored again and again.
+            WireError::CursorExpired(_) | WireError::CheckpointExpired => met.expired > MOST_EXPIRED,
+            _ => false,
+        }
+    }
+
+    fn note(&self, error: &WireError) {
+        let mut met = self.met();
+        match error {
+            WireError::Unreachable(_) => met.lost = true,
+            WireError::Unavailable { .. } => met.unavailable = true,
+            WireError::Protocol(_) => met.truncated = true,
+            WireError::Unauthenticated(_) | WireError::Forbidden(_) => met.revoked = true,
+            WireError::Refused { .. } => met.too_large = true,
+            WireError::CursorExpired(_) | WireError::CheckpointExpired => met.expired += 1,
+            _ => {}
+        }
     }
 
     fn fate(&self, is_push: bool) -> Fate {
@@ -84,6 +132,15 @@ impl<'w> Way<'w> {
     }
 
     fn meet<T: Serialize + DeserializeOwned>(
+        &self,
+        what: &str,
+        push: Option<&PushRequest>,
+        ask: impl Fn(u64) -> Result<T, WireError>,
+    ) -> Result<T, WireError> {
+        self.carry(what, push, ask).inspect_err(|error| self.note(error))
+    }
+
+    fn carry<T: Serialize + DeserializeOwned>(
         &self,
         what: &str,
         push: Option<&PushRequest>,

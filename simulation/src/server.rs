@@ -127,7 +127,16 @@ impl Server {
         if self.disk.is_stopped() {
             return Err(WireError::Unreachable("the server is down".into()));
         }
-        ask(&service).map_err(WireError::from)
+        ask(&service).map_err(WireError::from).inspect_err(|error| {
+            let explained = match error {
+                WireError::Unreachable(_) | WireError::Unavailable { .. } => {
+                    self.disk.is_stopped() || self.disk.is_limited()
+                }
+                WireError::CursorExpired(_) | WireError::CheckpointExpired => true,
+                _ => false,
+            };
+            assert!(explained, "the server answers {error:?}");
+        })
     }
 
     /// Whether it crashed since it was last started.

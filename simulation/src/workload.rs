@@ -3,7 +3,9 @@
 use crate::device::Device;
 use crate::oracle::apply;
 use crate::random::Random;
+use crate::told::Attempt;
 use serde_json::{Value, json};
+use syncstore::protocol::OpKind;
 use syncstore::{Error, Ref, Store};
 
 /// Accepts in the order of arrival; rejects what is stale; merges.
@@ -13,7 +15,7 @@ pub const COLLECTIONS: &[&str] = &["open", "careful", "merged"];
 pub fn edit(device: &Device, store: &Store, random: &mut Random, keys: usize, mark: u64) -> String {
     let collection = *random.pick(COLLECTIONS);
     let key = format!("k{}", random.below(keys as u64));
-    let host = Host { device, store };
+    let host = Host { device, store, faults: device.faults() };
     match random.below(12) {
         0..=2 => host.set(collection, &key, &whole(mark)),
         3..=5 => host.patch(collection, &key, &append(mark)),
@@ -40,24 +42,36 @@ fn append(mark: u64) -> Value {
 struct Host<'a> {
     device: &'a Device,
     store: &'a Store,
+    /// The disk's, before the edit.
+    faults: u64,
 }
 
 impl Host<'_> {
-    fn get(&self, collection: &str, key: &str) -> Result<Option<Value>, Error> {
-        self.store.get(collection, key)
+    /// An item; `None`: it cannot be read, for the disk fails.
+    fn get(&self, collection: &str, key: &str) -> Option<Option<Value>> {
+        self.device.read(|| self.store.get(collection, key))
+    }
+
+    /// Takes note of a write that failed, which must have a reason.
+    fn failed(&self, error: &Error, attempts: Vec<Attempt>) {
+        let name = &self.device.name;
+        assert!(self.device.explains(error, self.faults), "{name}: {attempts:?} failed: {error:?}");
+        if self.device.disk_failed(self.faults) {
+            self.device.tell_cut_off(attempts);
+        }
     }
 
     fn n(&self, collection: &str, key: &str) -> Value {
-        self.get(collection, key).ok().flatten().map_or(Value::Null, |value| value["n"].clone())
+        self.get(collection, key).flatten().map_or(Value::Null, |value| value["n"].clone())
     }
 
     fn set(&self, collection: &str, key: &str, value: &Value) -> String {
         let answer = self.store.set(collection, key, value);
-        self.written("set", collection, key, answer, Some(value))
+        self.written(("set", Some(OpKind::Set)), collection, key, answer, Some(value))
     }
 
     fn patch(&self, collection: &str, key: &str, patch: &Value) -> String {
-        let Ok(before) = self.get(collection, key) else { return "cannot read".into() };
+        let Some(before) = self.get(collection, key) else { return "cannot read".into() };
         let after = before.as_ref().map(|before| apply(before, patch));
         let operations = serde_json::from_value(patch.clone()).expect("a patch");
         let answer = self.store.patch(collection, key, &operations);
@@ -72,11 +86,11 @@ impl Host<'_> {
             _ => {}
         }
         let after = after.and_then(Result::ok);
-        self.written("patch", collection, key, answer, after.as_ref())
+        self.written(("patch", Some(OpKind::Patch)), collection, key, answer, after.as_ref())
     }
 
     fn update(&self, collection: &str, key: &str, mark: u64) -> String {
-        let Ok(before) = self.get(collection, key) else { return "cannot read".into() };
+        let Some(before) = self.get(collection, key) else { return "cannot read".into() };
         let change = |value: &mut Value| value["deep"]["x"] = mark.into();
         let answer = self.store.update(collection, key, change);
         let after = before.map(|mut value| {
@@ -86,14 +100,14 @@ impl Host<'_> {
         match answer {
             Err(Error::NotFound { .. }) => format!("update {collection}/{key}: refused"),
             Ok(None) => panic!("{}: a new mark changes the value", self.device.name),
-            Ok(Some(op_ref)) => self.written("update", collection, key, Ok(op_ref), after.as_ref()),
-            Err(error) => self.written("update", collection, key, Err(error), None),
+            Ok(Some(op_ref)) => self.written(("update", None), collection, key, Ok(op_ref), after.as_ref()),
+            Err(error) => self.written(("update", None), collection, key, Err(error), None),
         }
     }
 
     fn delete(&self, collection: &str, key: &str) -> String {
         let answer = self.store.delete(collection, key);
-        self.written("delete", collection, key, answer, None)
+        self.written(("delete", Some(OpKind::Delete)), collection, key, answer, None)
     }
 
     fn batch(&self, collection: &str, random: &mut Random, keys: usize, mark: u64) -> String {
@@ -103,25 +117,26 @@ impl Host<'_> {
             let key = format!("k{}", random.below(keys as u64));
             let collection = if random.percent(80) { collection } else { *random.pick(COLLECTIONS) };
             let patch = serde_json::from_value(append(mark)).expect("a patch");
-            let added = match random.below(4) {
-                0 if number > 0 => batch.patch(collection, &key, &patch),
-                1 => batch.delete(collection, &key),
-                _ => batch.set(collection, &key, &whole(mark)),
+            let (kind, added) = match random.below(4) {
+                0 if number > 0 => (OpKind::Patch, batch.patch(collection, &key, &patch)),
+                1 => (OpKind::Delete, batch.delete(collection, &key)),
+                _ => (OpKind::Set, batch.set(collection, &key, &whole(mark))),
             };
             added.expect("small values are within the limits");
-            items.push((collection, key));
+            items.push(Attempt { item: (collection.to_owned(), key), kind: Some(kind) });
         }
         match batch.commit() {
             Ok(receipt) => {
-                for (op_ref, (collection, key)) in receipt.ops.iter().zip(&items) {
+                for (op_ref, Attempt { item: (collection, key), .. }) in receipt.ops.iter().zip(&items) {
                     self.device.tell(*op_ref, collection, key);
                 }
                 format!("batch {items:?} {:?}", receipt.ops)
             }
             Err(Error::NotFound { .. } | Error::PatchFailed { .. }) => format!("batch {items:?}: refused"),
             Err(error) => {
-                self.device.tell_limbo(items.len());
-                format!("batch {items:?}: {error}")
+                let text = format!("batch {items:?}: {error}");
+                self.failed(&error, items);
+                text
             }
         }
     }
@@ -129,7 +144,7 @@ impl Host<'_> {
     /// Takes note of an answer; what was stored is read back as it should be now.
     fn written(
         &self,
-        what: &str,
+        (what, kind): (&str, Option<OpKind>),
         collection: &str,
         key: &str,
         answer: Result<Ref, Error>,
@@ -138,14 +153,15 @@ impl Host<'_> {
         match answer {
             Ok(op_ref) => {
                 self.device.tell(op_ref, collection, key);
-                if let Ok(now) = self.get(collection, key) {
+                if let Some(now) = self.get(collection, key) {
                     let name = &self.device.name;
                     assert_eq!(now.as_ref(), after, "{name}: {collection}/{key} after {what}, {op_ref}");
                 }
                 format!("{what} {collection}/{key} {op_ref}")
             }
             Err(error) => {
-                self.device.tell_limbo(1);
+                let item = (collection.to_owned(), key.to_owned());
+                self.failed(&error, vec![Attempt { item, kind }]);
                 format!("{what} {collection}/{key}: {error}")
             }
         }

@@ -27,6 +27,11 @@ fn every_planted_fault_is_found() {
                     plant(Some(*fault));
                     let found = (0..MOST_SEEDS).find_map(|seed| fails(seed).err());
                     plant(None);
+                    // It is the fault that was found, and not a promise that is broken without it.
+                    if let Some(failure) = &found {
+                        let healthy = fails(failure.seed);
+                        assert!(healthy.is_ok(), "seed {} fails without {fault:?}: {healthy:?}", failure.seed);
+                    }
                     match found {
                         Some(failure) => {
                             let words: String =

@@ -141,6 +141,11 @@ impl Disk {
         self.state().capacity = bytes;
     }
 
+    /// Whether there is a limit on that.
+    pub fn is_limited(&self) -> bool {
+        self.state().capacity.is_some()
+    }
+
     /// The bytes of all files, deleted ones that are still open among them.
     pub fn used(&self) -> u64 {
         self.state().used()

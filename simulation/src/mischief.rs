@@ -1,0 +1,155 @@
+//! What goes wrong, other than on the wire.
+
+use crate::device::Device;
+use crate::disk::{Fault, Stop};
+use crate::world::World;
+use std::time::Duration;
+
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// What ends a trouble.
+#[derive(Clone, Copy, Debug)]
+pub enum Repair {
+    DeviceDisk(usize),
+    ServerDisk,
+}
+
+impl World {
+    /// Something goes wrong, perhaps; whether it did.
+    pub fn mischief(&self, index: usize, nested: bool) -> bool {
+        let device = &self.devices[index];
+        let plan = &self.plan.mischief;
+        let now = self.now();
+        let mut draw = self.below(1_000) as u32;
+        let mut is = |times: u32| {
+            let it_is = draw < times;
+            draw = if it_is { u32::MAX } else { draw - times };
+            it_is
+        };
+        let for_a_while = now + 1 + self.below(12) as u32;
+        let what = if is(plan.partition) {
+            let way = self.below(3);
+            let mut link = device.link();
+            if way != 0 {
+                link.requests_lost_until = for_a_while;
+            }
+            if way != 1 {
+                link.answers_lost_until = for_a_while;
+            }
+            "partitions"
+        } else if is(plan.crash) {
+            if device.is_stopped() {
+                return true;
+            }
+            let how = if self.random().percent(50) { Stop::Process } else { Stop::Power };
+            let far = if self.random().percent(50) { 30 } else { 300 };
+            device.stop_after(self.below(far), how);
+            match how {
+                Stop::Process => "kills",
+                Stop::Power => "power losses",
+            }
+        } else if is(plan.second) {
+            if device.is_stopped() || device.open_processes() != 1 {
+                return true;
+            }
+            self.start(device);
+            "second processes"
+        } else if is(plan.disk_full) {
+            device.disk.set_capacity(Some(device.disk.used() + self.below(20_000)));
+            self.later(for_a_while, Repair::DeviceDisk(index));
+            "full disks"
+        } else if is(plan.disk_fault) {
+            let fault = *self.random().pick(&[Fault::Io, Fault::Full, Fault::ShortWrite, Fault::ShortRead]);
+            device.disk.fail_after(self.below(60), fault);
+            "disk faults"
+        } else if is(plan.copy) {
+            if nested || !self.copy(index) {
+                return true;
+            }
+            "copied files"
+        } else if is(plan.own_backup) {
+            if nested || !self.turn_back(device) {
+                return true;
+            }
+            "replicas restored from a backup"
+        } else if is(plan.revoke) {
+            device.link().revoked_until = for_a_while;
+            "revoked credentials"
+        } else if is(plan.clock) {
+            let far = *self.random().pick(&[HOUR, 2 * DAY, 100 * DAY, 5 * 365 * DAY]);
+            let ahead = self.below(2 * far.as_millis() as u64) as i64 - far.as_millis() as i64;
+            device.machine.set_ahead(if self.random().percent(30) { 0 } else { ahead });
+            "clock jumps"
+        } else if is(plan.server_crash) {
+            if self.server.is_down() {
+                return true;
+            }
+            let how = if self.random().percent(50) { Stop::Process } else { Stop::Power };
+            self.server.stop_after(self.below(120), how);
+            "server crashes"
+        } else if is(plan.server_restore) {
+            if nested || self.server.is_down() {
+                return true;
+            }
+            if self.random().percent(40) && self.server.restore() {
+                "server restored"
+            } else {
+                self.server.back_up();
+                "server backups"
+            }
+        } else if is(plan.server_full) {
+            self.server.disk.set_capacity(Some(self.server.disk.used() + self.below(20_000)));
+            self.later(for_a_while, Repair::ServerDisk);
+            "server's disk full"
+        } else if is(plan.forget) {
+            let far = *self.random().pick(&[HOUR, 2 * DAY, 20 * DAY, 200 * DAY]);
+            self.clock.advance(far);
+            self.server.prune();
+            "forgotten logs"
+        } else if is(plan.small_requests) {
+            let most = Some(5 + self.below(3) as usize);
+            let mut link = device.link();
+            link.most_ops = if link.most_ops.is_some() { None } else { most };
+            "small requests"
+        } else {
+            return false;
+        };
+        self.count(what);
+        self.trace(format_args!("{}: {what}", device.name));
+        true
+    }
+
+    fn later(&self, step: u32, repair: Repair) {
+        self.repairs.lock().expect("no panic while repairing").push((step, repair));
+    }
+
+    /// Copies a replica over another device's; false: this cannot be done now.
+    fn copy(&self, from: usize) -> bool {
+        let to = self.below(self.devices.len() as u64) as usize;
+        let (from, to) = (&self.devices[from], &self.devices[to]);
+        if from.name == to.name || from.is_stopped() || to.is_stopped() || from.open_processes() == 0 {
+            return false;
+        }
+        self.trace(format_args!("{} becomes a copy of {}", to.name, from.name));
+        to.become_copy_of(from);
+        self.start(to);
+        true
+    }
+
+    /// Makes a backup of a device, or restores it.
+    fn turn_back(&self, device: &Device) -> bool {
+        if device.is_stopped() {
+            return false;
+        }
+        if self.random().percent(50) && device.restore_backup() {
+            // A request that outlives the restore brings operations that the replica knows nothing of any more: the
+            // hole that no rule of the wire closes (docs/RELIABILITY.md).
+            self.late.lock().expect("no panic while the post is held").retain(|late| late.sender != device.name);
+            self.start(device);
+            return true;
+        }
+        device.back_up();
+        false
+    }
+}

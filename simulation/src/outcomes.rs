@@ -1,0 +1,180 @@
+//! What became of every operation of a device, against what its host was told and what the server's log says.
+
+use crate::device::Device;
+use crate::judge::{Decided, Judge};
+use crate::oracle::{Item, Lineage};
+use crate::server::Server;
+use crate::told::{Fate, Op, Told};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
+use syncstore::protocol::Code;
+use syncstore::{Durability, Outcome, Ref, Store};
+
+impl Device {
+    /// What a host finds that opens the replica after a stop.
+    pub fn check_after_stop(&self, server: &Server) {
+        let Some(process) = self.process(0).filter(|_| self.unchecked.swap(false, Ordering::Relaxed)) else { return };
+        // What was lost can be told now, and not later.
+        self.disk.heal();
+        let may_lose = self.lost_power.swap(false, Ordering::Relaxed) && self.plan.durability == Durability::Normal;
+        let mut told = self.told();
+        if may_lose {
+            // What was settled may be unsettled again, and is settled in the same way later.
+            told.ops.values_mut().for_each(Op::reopen);
+            let seen = |op_ref: &Ref| server.with_history(|_, judge| judge.seen.contains(op_ref));
+            let mut first_lost: Option<Ref> = None;
+            let mut lost = Vec::new();
+            for op_ref in told.ops.keys() {
+                let Some(outcome) = self.read(|| process.store.outcome(*op_ref)) else { return };
+                let kept = outcome.is_some();
+                if kept {
+                    assert!(first_lost.is_none(), "{op_ref} was kept, and {first_lost:?} before it was not");
+                } else {
+                    // Another copy of the file may have sent it.
+                    let sent = seen(op_ref) && !self.plan.shares_files();
+                    assert!(!sent, "{op_ref} was sent, and the power loss took it");
+                    first_lost.get_or_insert(*op_ref);
+                    lost.push(*op_ref);
+                }
+            }
+            for op_ref in lost {
+                told.ops.remove(&op_ref);
+            }
+        }
+        drop(told);
+        self.check_outcomes(server, false);
+        self.check_report(&process.store);
+    }
+
+    /// Whether every operation has an outcome, the same as before, and the one that the server gave it.
+    pub fn check_outcomes(&self, server: &Server, settled: bool) {
+        let Some(process) = self.process(0) else { return };
+        let told = &mut *self.told();
+        let Some(pending) = self.read(|| process.store.pending()) else { return };
+        told.adopt(&self.name, &pending, self.plan.coalescing);
+        self.check_places(server, &process.store, told);
+        let name = &self.name;
+        let restored = server.with_history(|lineages, _| lineages.len() > 1);
+        let items: BTreeMap<Ref, Item> = told.ops.iter().map(|(op_ref, op)| (*op_ref, op.item.clone())).collect();
+        let waiting: BTreeSet<Ref> = pending.iter().map(|op| op.op_ref).collect();
+        for (op_ref, op) in &mut told.ops {
+            let Some(outcome) = self.read(|| process.store.outcome(*op_ref)) else { return };
+            let outcome = outcome.unwrap_or_else(|| panic!("{name}: {op_ref} was stored, and is forgotten"));
+            let fate = match outcome {
+                Outcome::Queued | Outcome::InFlight => {
+                    assert!(!settled, "{name}: {op_ref} is not settled: {outcome:?}");
+                    // What was only answered is asked again when the replica is loaded anew; what was settled, never.
+                    assert!(!op.settled, "{name}: {op_ref} was {:?} and is open again", op.fate);
+                    continue;
+                }
+                Outcome::Accepted { seq } => Fate::Accepted(seq),
+                Outcome::Rejected(why) => Fate::Rejected(why.code, why.seq),
+                Outcome::FoldedInto(into) => Fate::Folded(into),
+                Outcome::Undone { .. } => Fate::Undone,
+                other => panic!("{name}: {op_ref} has the outcome {other:?}"),
+            };
+            op.settled |= !waiting.contains(op_ref);
+            if op.fate.as_ref() == Some(&fate) {
+                if settled {
+                    server.with_history(|lineages, judge| self.check_fate(op_ref, op, &fate, lineages, judge, true));
+                }
+                continue;
+            }
+            let corrected = match (&op.fate, &fate) {
+                (None, _) => true,
+                _ if restored => true,
+                // The log has the last word on what was undone, or refused by nobody's log.
+                (Some(Fate::Undone | Fate::Rejected(_, None)), Fate::Accepted(_)) => true,
+                (Some(_), Fate::Rejected(code, None)) => *code == Code::EXPIRED,
+                _ => false,
+            };
+            assert!(corrected, "{name}: {op_ref} was {:?} and is now {fate:?}", op.fate);
+            if let (Some(before), false, false) = (&op.before, restored, self.plan.shares_files()) {
+                // What the power loss took back was told by the server, or made by the host.
+                let late = matches!(&fate, Fate::Rejected(code, None) if *code == Code::EXPIRED);
+                let local = matches!(before, Fate::Undone | Fate::Rejected(_, None));
+                assert!(*before == fate || late || local, "{name}: {op_ref} was {before:?} before the power loss");
+            }
+            if let Fate::Folded(into) = &fate {
+                let same = into < op_ref && items.get(into) == Some(&op.item);
+                assert!(same, "{name}: {op_ref} became part of {into}");
+            } else {
+                server.with_history(|lineages, judge| self.check_fate(op_ref, op, &fate, lineages, judge, settled));
+            }
+            op.fate = Some(fate);
+        }
+    }
+
+    /// An operation waits for as long as its entry is above the replica's position, and no longer.
+    fn check_places(&self, server: &Server, store: &Store, told: &Told) {
+        let read = || Ok((store.pending()?, store.position()?, store.bootstrap_progress()?));
+        let Some((pending, position, bootstrap)) = self.read(read) else { return };
+        let lives = server.with_history(|lineages, _| lineages.len());
+        if lives > 1 || self.plan.shares_files() {
+            return;
+        }
+        for (op_ref, op) in &told.ops {
+            let waits = pending.iter().any(|pending| pending.op_ref == *op_ref);
+            let at =
+                server.with_history(|lineages, _| lineages.last().and_then(|last| last.accepted.get(op_ref).copied()));
+            let name = &self.name;
+            if waits && bootstrap.is_none() {
+                // One that the server merged, and whose answer was lost, waits for the answer of its repetition; so does
+                // one whose repetition into a new checkpoint waits behind another that the server has forgotten.
+                let repeats = op.item.0 == "merged" || self.plan.mischief.forget > 0;
+                let late = at.is_some_and(|at| at <= position) && !repeats;
+                assert!(!late, "{name}: {op_ref} is in the log at {at:?}, below {position}, and still waits");
+            } else if let (false, Some(Fate::Accepted(seq))) = (waits, &op.fate) {
+                assert!(*seq <= position, "{name}: {op_ref} waits no more for {seq}, and the replica is at {position}");
+            }
+        }
+    }
+
+    /// `last`: what is said must be so in the present life of the log, not in any.
+    fn check_fate(&self, op_ref: &Ref, op: &Op, fate: &Fate, lineages: &[Lineage], judge: &Judge, last: bool) {
+        let name = &self.name;
+        let present = lineages.last().expect("there is always one");
+        match fate {
+            Fate::Accepted(seq) => {
+                let has = |lineage: &Lineage| match lineage.accepted.get(op_ref) {
+                    Some(at) => at == seq,
+                    // Of a delete of nothing the log tells its sender alone.
+                    None => {
+                        let free = !lineage.log.contains_key(seq) && lineage.may_hold(*seq);
+                        free && judge.deletes.contains(op_ref) && lineage.at(&op.item, *seq).is_none()
+                    }
+                };
+                let answered = || judge.answered.get(op_ref) == Some(seq);
+                let said = if last { has(present) } else { lineages.iter().any(has) || answered() };
+                assert!(said, "{name}: {op_ref} is said to be accepted at {seq}, and the log does not have it there");
+            }
+            Fate::Rejected(code, seq) => {
+                if let (Some(seq), true) = (seq, last)
+                    && present.may_hold(*seq)
+                    && lineages.len() == 1
+                {
+                    let decided = judge.decided(op_ref);
+                    let same = decided == Some(&Decided::Rejected(code.clone(), Some(*seq)));
+                    assert!(same || decided.is_none(), "{name}: {op_ref} is {fate:?}; the server said {decided:?}");
+                }
+                let expected = *code == Code::NOT_FOUND
+                    || *code == Code::PATCH_FAILED
+                    || *code == Code::STALE
+                    || *code == Code::BATCH_FAILED
+                    || *code == Code::EXPIRED && (self.plan.mischief.clock > 0 || self.plan.mischief.forget > 0)
+                    || *code == Code::REF_REUSED && self.plan.shares_files();
+                assert!(expected, "{name}: {op_ref} was rejected as {code}");
+                // What another copy of the file has pulled past is forgotten, and cannot be told again; nor can what was
+                // taken before a checkpoint that its sender takes longer to load than the server keeps outcomes.
+                let unknown = *code == Code::REF_REUSED || *code == Code::EXPIRED;
+                if last && !unknown && lineages.len() == 1 {
+                    assert!(!present.accepted.contains_key(op_ref), "{name}: {op_ref} is {fate:?}, and in the log");
+                }
+            }
+            Fate::Undone => {
+                assert!(lineages.len() > 1, "{name}: {op_ref} is undone, and no log was ever lost");
+            }
+            Fate::Folded(_) => {}
+        }
+    }
+}

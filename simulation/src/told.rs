@@ -1,0 +1,107 @@
+//! What a host was told of its operations.
+
+use crate::oracle::Item;
+use std::collections::BTreeMap;
+use syncstore::protocol::{Code, OpKind, Seq};
+use syncstore::{PendingOp, Ref};
+
+/// The memory of a host.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    pub ops: BTreeMap<Ref, Op>,
+    /// Writes that were cut off: nobody knows whether they were stored. Each is there as a whole, or not at all.
+    limbo: Vec<Vec<Attempt>>,
+}
+
+/// An operation that was to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    pub item: Item,
+    /// `None`: the engine chose.
+    pub kind: Option<OpKind>,
+}
+
+/// An operation that was answered.
+#[derive(Clone, Debug)]
+pub struct Op {
+    pub item: Item,
+    pub fate: Option<Fate>,
+    /// What it was before a power loss took it back: it will be that again.
+    pub before: Option<Fate>,
+    /// It left the outbox with that fate.
+    pub settled: bool,
+}
+
+/// What became of an operation for good.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fate {
+    Accepted(Seq),
+    Rejected(Code, Option<Seq>),
+    Folded(Ref),
+    Undone,
+}
+
+impl Op {
+    pub fn new(item: Item) -> Op {
+        Op { item, fate: None, before: None, settled: false }
+    }
+
+    /// As if nobody had ever told anything of it.
+    pub fn forget(&mut self) {
+        (self.fate, self.before, self.settled) = (None, None, false);
+    }
+
+    /// What was settled is open again, and settled in the same way later.
+    pub fn reopen(&mut self) {
+        self.before = self.fate.take().or(self.before.take());
+        self.settled = false;
+    }
+}
+
+impl Told {
+    pub fn cut_off(&mut self, attempts: Vec<Attempt>) {
+        self.limbo.push(attempts);
+    }
+
+    /// Takes what the replica has and nobody was told of: a write that was cut off, and nothing else.
+    ///
+    /// `folds`: a later write may have become part of it, and have made another kind of it.
+    pub fn adopt(&mut self, name: &str, pending: &[PendingOp], folds: bool) {
+        for op in pending.iter().filter(|op| op.batch.is_none()) {
+            self.adopt_one(name, op, folds);
+        }
+        for first in pending.iter().filter(|op| op.batch.is_some()) {
+            if self.ops.contains_key(&first.op_ref) {
+                continue;
+            }
+            let batch: Vec<&PendingOp> = pending.iter().filter(|op| op.batch == first.batch).collect();
+            let is = |attempts: &Vec<Attempt>| {
+                attempts.len() == batch.len() && attempts.iter().zip(&batch).all(|(attempt, op)| attempt.is(op, false))
+            };
+            let at = self.limbo.iter().position(is);
+            let at = at.unwrap_or_else(|| panic!("{name}: batch {batch:?} waits, and nobody made it so"));
+            self.limbo.swap_remove(at);
+            self.ops.extend(batch.into_iter().map(|op| (op.op_ref, Op::new(item_of(op)))));
+        }
+    }
+
+    fn adopt_one(&mut self, name: &str, op: &PendingOp, folds: bool) {
+        if self.ops.contains_key(&op.op_ref) {
+            return;
+        }
+        let at = self.limbo.iter().position(|attempts| attempts.len() == 1 && attempts[0].is(op, folds));
+        let at = at.unwrap_or_else(|| panic!("{name}: {} waits, and nobody made it: {:?}", op.op_ref, self.limbo));
+        self.limbo.swap_remove(at);
+        self.ops.insert(op.op_ref, Op::new(item_of(op)));
+    }
+}
+
+impl Attempt {
+    fn is(&self, op: &PendingOp, folds: bool) -> bool {
+        self.item.0 == op.collection && self.item.1 == op.key && (folds || self.kind.is_none_or(|kind| kind == op.kind))
+    }
+}
+
+fn item_of(op: &PendingOp) -> Item {
+    (op.collection.clone(), op.key.clone())
+}
