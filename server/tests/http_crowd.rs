@@ -17,7 +17,10 @@ fn crowd(fixture: &Fixture, size: usize) -> Vec<TcpStream> {
             let part: &[u8] = match n % 3 {
                 0 => b"",
                 1 => b"GET /v1/notes HTTP/1.1\r\nHost: x\r\nX-Slow: ",
-                _ => b"POST /v1/notes/sync/outbox HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 8000000\r\n\r\n{",
+                _ => {
+                    b"POST /v1/notes/sync/outbox HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+                      Content-Length: 8000000\r\n\r\n{"
+                }
             };
             // Who is refused may be gone already.
             let _ = stream.write_all(part);
