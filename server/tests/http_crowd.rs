@@ -3,7 +3,7 @@
 mod http_support;
 
 use http_support::Fixture;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 use syncstore::protocol::ClientId;
@@ -17,7 +17,10 @@ fn crowd(fixture: &Fixture, size: usize) -> Vec<TcpStream> {
             let part: &[u8] = match n % 3 {
                 0 => b"",
                 1 => b"GET /v1/notes HTTP/1.1\r\nHost: x\r\nX-Slow: ",
-                _ => b"POST /v1/notes/sync/outbox HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 8000000\r\n\r\n{",
+                _ => {
+                    b"POST /v1/notes/sync/outbox HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+                      Content-Length: 8000000\r\n\r\n{"
+                }
             };
             // Who is refused may be gone already.
             let _ = stream.write_all(part);
@@ -47,20 +50,67 @@ fn a_good_client_is_served_while_a_thousand_connections_stand_idle_or_drip() {
 }
 
 #[test]
-fn a_crowd_beyond_the_limit_is_refused_and_gone_with_its_time_out() {
+fn a_crowd_beyond_the_limit_is_refused_while_those_within_it_are_served() {
+    const LIMIT: usize = 100;
+    const BEYOND: usize = 200;
+    let mut config = Config::dev();
+    config.limits.connections = LIMIT;
+    // Nobody within the limit makes room.
+    config.limits.header_seconds = 600;
+    let fixture = Fixture::with(config);
+    let mut within: Vec<TcpStream> = (0..LIMIT).map(|_| fixture.connect()).collect();
+    within.iter_mut().for_each(|stream| assert!(ask(stream, "/healthz").starts_with("HTTP/1.1 200 ")));
+    let beyond: Vec<TcpStream> = (0..BEYOND).map(|_| fixture.connect()).collect();
+    let answers: Vec<String> = beyond.into_iter().map(to_the_end).collect();
+    let (told, dropped): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| !answer.is_empty());
+    for answer in &told {
+        assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("\"code\":\"overloaded\""), "{answer}");
+    }
+    assert!(told.len() >= 64, "so many are told at a time, and {} were, {} were not", told.len(), dropped.len());
+    within.iter_mut().for_each(|stream| assert!(ask(stream, "/healthz").starts_with("HTTP/1.1 200 ")));
+    let metrics = ask(&mut within[0], "/metrics");
+    for line in [format!("syncstore_http_connections {LIMIT}\n"), format!("connections_refused_total {BEYOND}\n")] {
+        assert!(metrics.contains(&line), "{line} {metrics}");
+    }
+}
+
+#[test]
+fn a_crowd_that_fills_the_limit_is_gone_with_its_time_out() {
     let mut config = Config::dev();
     config.limits.connections = 100;
     config.limits.header_seconds = 1;
     config.limits.body_seconds = 1;
     let fixture = Fixture::with(config);
-    let standing = crowd(&fixture, 300);
-    // The first hundred have the places until their time is over; then there is room.
+    let standing = crowd(&fixture, 100);
     let deadline = Instant::now() + Duration::from_secs(20);
     while !is_let_in(&fixture) {
         assert!(Instant::now() < deadline, "nobody is let in");
     }
     fixture.push_one("notes", &[], ClientId::from_random(1), "k");
-    drop(standing);
+    standing.into_iter().for_each(|stream| drop(to_the_end(stream)));
+}
+
+/// The answer to a GET, on a connection that stays open.
+fn ask(stream: &mut TcpStream, path: &str) -> String {
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let mut answer = BufReader::new(stream);
+    let mut text = String::new();
+    while !text.ends_with("\r\n\r\n") {
+        assert!(answer.read_line(&mut text).unwrap() > 0, "it ended after {text:?}");
+    }
+    let length = text.to_lowercase();
+    let length = length.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+    answer.take(length.parse().unwrap()).read_to_string(&mut text).unwrap();
+    text
+}
+
+/// What comes until the server ends the connection, which it must.
+fn to_the_end(mut stream: TcpStream) -> String {
+    let mut text = Vec::new();
+    if let Err(error) = stream.read_to_end(&mut text) {
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{error}");
+    }
+    String::from_utf8(text).unwrap()
 }
 
 fn is_let_in(fixture: &Fixture) -> bool {

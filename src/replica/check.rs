@@ -62,7 +62,7 @@ pub(crate) fn schema(connection: &Connection, path: &Path, findings: &mut Findin
 }
 
 /// The bytes of the file, and how many of them hold nothing.
-pub(crate) fn size(connection: &Connection) -> Result<(u64, u64)> {
+pub(crate) fn file_and_free_bytes(connection: &Connection) -> Result<(u64, u64)> {
     let number = |name: &str| -> Result<u64> {
         Ok(connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0))?.unsigned_abs())
     };

@@ -20,7 +20,7 @@ use crate::error::Result;
 use rusqlite::Connection;
 
 /// What the file holds, in bytes: without its free pages and without its write-ahead log.
-pub(crate) fn size(connection: &Connection) -> Result<u64> {
+pub(crate) fn content_bytes(connection: &Connection) -> Result<u64> {
     let pragma = |name: &str| connection.prepare_cached(name)?.query_row([], |row| row.get::<_, i64>(0));
     let pages = pragma("PRAGMA page_count")?.saturating_sub(pragma("PRAGMA freelist_count")?);
     Ok((pages.max(0) as u64).saturating_mul(pragma("PRAGMA page_size")?.max(0) as u64))

@@ -12,14 +12,14 @@ use std::ffi::OsString;
 impl Store {
     /// Checks that the replica is what it should be, and counts what it holds; nothing is changed or repaired.
     ///
-    /// What is checked, each thing apart from the code that keeps it so: SQLite's own `integrity_check` and the schema; that
-    /// every item's row, base and pending operations go together; that what is read of an item is its base with the
-    /// pending operations on top, made anew; values, payloads, refs, batches, answers and outcomes; and where the replica
-    /// stands. `docs/DESIGN.md` has the list.
+    /// What is checked, each thing apart from the code that keeps it so: SQLite's own `integrity_check` and the
+    /// schema; that every item's row, base and pending operations go together; that what is read of an item is its
+    /// base with the pending operations on top, made anew; values, payloads, refs, batches, answers and outcomes; and
+    /// where the replica stands. `docs/DESIGN.md` has the list.
     ///
-    /// It reads the whole file, every page and every row (and parses every value), at one consistent moment. Reads, writes and syncs of any thread or process go on meanwhile; the write-ahead log cannot be
-    /// moved into the file past that moment, and grows by what they write. It takes memory for what is pending, not
-    /// for all items.
+    /// It reads the whole file, every page and every row (and parses every value), at one consistent moment. Reads,
+    /// writes and syncs of any thread or process go on meanwhile; the write-ahead log cannot be moved into the file
+    /// past that moment, and grows by what they write. It takes memory for what is pending, not for all items.
     ///
     /// ```
     /// # fn main() -> syncstore::Result<()> {
@@ -36,8 +36,9 @@ impl Store {
     /// # Errors
     ///
     /// What is wrong with the replica is no error but a finding in the report, also when a part of the file cannot be
-    /// read. [`Error::Storage`](crate::Error::Storage) and [`Error::Busy`](crate::Error::Busy) when the file cannot be reached;
-    /// [`Error::NewerSchema`](crate::Error::NewerSchema) when another process has brought it to a newer version meanwhile.
+    /// read. [`Error::Storage`](crate::Error::Storage) and [`Error::Busy`](crate::Error::Busy) when the file cannot be
+    /// reached; [`Error::NewerSchema`](crate::Error::NewerSchema) when another process has brought it to a newer
+    /// version meanwhile.
     pub fn check(&self) -> Result<CheckReport> {
         let mut findings = Findings::default();
         let found = self.replica.read_at_once(|connection| {
@@ -66,7 +67,7 @@ impl Store {
     fn check_at_once(&self, connection: &Connection, findings: &mut Findings) -> Result<Found> {
         let checked = replica::integrity(connection, findings);
         findings.part("", checked)?;
-        let mut found = Found { size: replica::size(connection)?, ..Found::default() };
+        let mut found = Found { size: replica::file_and_free_bytes(connection)?, ..Found::default() };
         let readable = replica::schema(connection, self.replica.path(), findings);
         if findings.part("", readable)? != Some(true) {
             return Ok(found);

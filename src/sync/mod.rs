@@ -219,14 +219,14 @@ impl<'a> Engine<'a> {
         Ok(())
     }
 
-    /// Whether a page may be asked for: a server that never comes to an end gets one from this call, and does not fill the
-    /// disk.
+    /// Whether a page may be asked for: a server that never comes to an end gets one from this call, and does not fill
+    /// the disk.
     fn before_page(&mut self) -> Result<()> {
         if self.pages >= self.settings.pages {
             return Err(Error::protocol(format!("there was more after {} pages; the next call goes on", self.pages)));
         }
         self.pages += 1;
-        let bytes = self.replica.read(crate::replica::size)?;
+        let bytes = self.replica.read(crate::replica::content_bytes)?;
         let limit = self.settings.largest_file;
         if bytes >= limit { Err(Error::TooLarge { bytes, limit }) } else { Ok(()) }
     }

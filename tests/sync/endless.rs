@@ -57,19 +57,40 @@ fn page(items: Vec<syncstore::protocol::CheckpointItem>, next: String) -> Checkp
     CheckpointPage { next: Some(next), total: u64::MAX, ..checkpoint_of(5, items) }
 }
 
-/// The call ends with a broken promise after at most so many requests, and the replica is none the worse.
-fn ends_within(requests: u64, options: impl FnOnce(&mut syncstore::Options), wire: &Endless) {
+/// How a call ends with a server that never does.
+#[derive(Debug, PartialEq)]
+enum End {
+    /// The server broke a promise, or was listened to for long enough.
+    Protocol,
+    /// The file has reached `Options::largest_file`, which is this.
+    TooLarge(u64),
+}
+
+/// The most that the file may have after a call for what is not large, in bytes.
+const SMALL: u64 = 200_000;
+
+/// The call ends so after at most so many requests, and the replica is none the worse and no larger than it may be.
+fn ends_within(requests: u64, end: End, options: impl FnOnce(&mut syncstore::Options), wire: &Endless) {
     let fleet = Fleet::new();
     let name = "a";
     drop(loaded(&fleet, name, 1, vec![item("c", "k", json!(1), 1)]));
     let store = fleet.open_with(name, options);
     store.set("c", "mine", &1).unwrap();
     let error = store.sync(wire).unwrap_err();
-    assert!(is_protocol(&error) || matches!(error.error(), Error::TooLarge { .. }), "{error}");
+    let found = match error.error() {
+        Error::Wire(WireError::Protocol(_)) => End::Protocol,
+        Error::TooLarge { limit, .. } => End::TooLarge(*limit),
+        _ => panic!("{error}"),
+    };
+    assert_eq!(found, end, "{error}");
     let calls = wire.calls.load(Ordering::SeqCst);
     assert!(calls <= requests, "{calls} requests");
     assert_eq!(get(&store, "c", "mine"), Some(json!(1)));
     store.set("c", "after", &2).unwrap();
+    drop(store);
+    let file = std::fs::metadata(fleet.path(name)).unwrap().len();
+    let most = if let End::TooLarge(limit) = end { limit + SMALL } else { SMALL };
+    assert!(file <= most, "{file} bytes, which may be {most}");
     syncs_with_an_honest_server(&fleet, name);
 }
 
@@ -85,15 +106,15 @@ fn syncs_with_an_honest_server(fleet: &Fleet, name: &str) {
 #[test]
 fn pages_that_are_empty_for_ever_end_the_call() {
     let wire = Endless { pull: Some(|n, _| empty(n)), ..Endless::default() };
-    ends_within(1_100, |_| {}, &wire);
+    ends_within(1_100, End::Protocol, |_| {}, &wire);
 }
 
 #[test]
 fn a_cursor_that_advances_without_its_position_ends_the_call() {
     let wire = Endless { pull: Some(|n, _| InboxPage { seq: 10, ..empty(n) }), ..Endless::default() };
-    ends_within(2, |_| {}, &wire);
+    ends_within(2, End::Protocol, |_| {}, &wire);
     let wire = Endless { pull: Some(|n, _| InboxPage { seq: 10_000 - n, ..empty(n) }), ..Endless::default() };
-    ends_within(2, |_| {}, &wire);
+    ends_within(2, End::Protocol, |_| {}, &wire);
 }
 
 #[test]
@@ -105,7 +126,7 @@ fn entries_without_end_stop_at_the_most_pages_of_a_call() {
         }),
         ..Endless::default()
     };
-    ends_within(50, |options| options.pages = 50, &wire);
+    ends_within(50, End::Protocol, |options| options.pages = 50, &wire);
 }
 
 #[test]
@@ -118,12 +139,12 @@ fn items_without_end_stop_at_the_largest_file() {
         }),
         ..Endless::default()
     };
-    ends_within(40, |options| options.largest_file = LARGEST, &wire);
+    ends_within(40, End::TooLarge(LARGEST), |options| options.largest_file = LARGEST, &wire);
     let wire = Endless {
         checkpoint: Some(|n, _| page(vec![item("c", &format!("k{n}"), json!("x".repeat(50_000)), 5)], format!("p{n}"))),
         ..Endless::default()
     };
-    ends_within(60, |options| options.largest_file = LARGEST, &wire);
+    ends_within(60, End::TooLarge(LARGEST), |options| options.largest_file = LARGEST, &wire);
 }
 
 #[test]
@@ -135,13 +156,13 @@ fn a_checkpoint_whose_pages_lead_in_a_circle_ends_the_call() {
         }),
         ..Endless::default()
     };
-    ends_within(12, |_| {}, &wire);
+    ends_within(12, End::Protocol, |_| {}, &wire);
 }
 
 #[test]
 fn a_checkpoint_of_empty_pages_ends_the_call() {
     let wire = Endless { checkpoint: Some(|n, _| page(Vec::new(), format!("p{n}"))), ..Endless::default() };
-    ends_within(1_100, |_| {}, &wire);
+    ends_within(1_100, End::Protocol, |_| {}, &wire);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! The disk as SQLite calls it.
 //!
-//! SQLite's side of the contract, which every `unsafe` here rests on: it passes the `sqlite3_vfs` that was registered, and
-//! to the methods of a file one that `open` made and `close` has not ended; it uses one file from one thread at a time;
-//! pointers to results and buffers are valid for what they are declared for.
+//! SQLite's side of the contract, which every `unsafe` here rests on: it passes the `sqlite3_vfs` that was registered,
+//! and to the methods of a file one that `open` made and `close` has not ended; it uses one file from one thread at a
+//! time; pointers to results and buffers are valid for what they are declared for.
 
 #![allow(unsafe_code)]
 
@@ -180,7 +180,8 @@ unsafe extern "C" fn open(
     flags: c_int,
     out_flags: *mut c_int,
 ) -> c_int {
-    // SAFETY: SQLite gives a VFS of ours, a name or null, and room for an `OpenFile`; without methods it will not close it.
+    // SAFETY: SQLite gives a VFS of ours, a name or null, and room for an `OpenFile`; without methods it will not close
+    // it.
     let (registration, name) = unsafe {
         (*file).pMethods = std::ptr::null();
         let registration = (*vfs).pAppData.cast_const().cast::<Registration>();
@@ -234,10 +235,12 @@ unsafe extern "C" fn close(file: *mut ffi::sqlite3_file) -> c_int {
 
 unsafe extern "C" fn read(file: *mut ffi::sqlite3_file, buffer: *mut c_void, bytes: c_int, offset: i64) -> c_int {
     let bytes = usize::try_from(bytes).unwrap_or(0);
-    // SAFETY: an open file, and a buffer of so many bytes that nobody else uses meanwhile; SQLite's are initialised or
-    // written to as bytes only.
+    // SAFETY: an open file, and a buffer of so many bytes that nobody else uses meanwhile. SQLite may not have
+    // initialised it, and a slice must be.
     let (result, wanted) = unsafe {
-        let buffer = std::slice::from_raw_parts_mut(buffer.cast::<u8>(), bytes);
+        let buffer = buffer.cast::<u8>();
+        buffer.write_bytes(0, bytes);
+        let buffer = std::slice::from_raw_parts_mut(buffer, bytes);
         let read = |state: &mut State, handle: &Handle| {
             state.read(handle.node, unsigned(offset, ffi::SQLITE_IOERR_READ)?, buffer)
         };
@@ -421,10 +424,11 @@ unsafe extern "C" fn say_why_not_loaded(_vfs: *mut ffi::sqlite3_vfs, room: c_int
 }
 
 unsafe extern "C" fn randomness(vfs: *mut ffi::sqlite3_vfs, bytes: c_int, out: *mut c_char) -> c_int {
-    // SAFETY: a VFS of ours, and room for so many bytes.
+    // SAFETY: a VFS of ours, and room for so many bytes, which SQLite may not have initialised.
     unsafe {
-        let out = std::slice::from_raw_parts_mut(out.cast::<u8>(), usize::try_from(bytes).unwrap_or(0));
-        registration(vfs).state.lock().randomness.fill(out);
+        let mut drawn = vec![0; usize::try_from(bytes).unwrap_or(0)];
+        registration(vfs).state.lock().randomness.fill(&mut drawn);
+        std::ptr::copy_nonoverlapping(drawn.as_ptr(), out.cast::<u8>(), drawn.len());
     }
     bytes
 }

@@ -1,6 +1,7 @@
 //! A store, and a server, on a disk that fails, runs full, stops and loses power, at every call of a script in turn.
 
 mod faults;
+mod recovered;
 mod rig;
 mod script;
 mod server;

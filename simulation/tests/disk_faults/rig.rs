@@ -18,7 +18,7 @@ use tempfile::TempDir;
 const DB: &str = "test";
 
 /// 2026-11-20, in milliseconds since 1970.
-const START: u64 = 1_795_132_800_000;
+pub const START: u64 = 1_795_132_800_000;
 
 pub struct Clock {
     elapsed_ms: AtomicU64,

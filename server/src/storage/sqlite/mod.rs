@@ -52,14 +52,12 @@ impl SqliteFile {
         connection.pragma_update(None, "synchronous", "EXTRA").map_err(not_ours)?;
         schema::ensure(&mut connection, epoch)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
+        if !planted(Planted::RecoveredLogLeftUnsynced) {
+            sync_log(&connection)?;
+        }
         let synced = self.synced && !planted(Planted::AnswersBeforeTheDisk);
         connection.pragma_update(None, "synchronous", if synced { "FULL" } else { "NORMAL" })?;
         connection.pragma_update(None, "temp_store", "MEMORY")?;
-        if !planted(Planted::RecoveredLogLeftUnsynced) {
-            // What a server that was killed had committed may not be on the disk yet, and must be before anybody is
-            // told of it: a power loss would take it back.
-            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-        }
         // KiB. The pages of a write burst stay in memory, and the log is written back in larger steps.
         connection.pragma_update(None, "cache_size", -32_768)?;
         connection.pragma_update(None, "wal_autocheckpoint", 10_000)?;
@@ -91,6 +89,32 @@ fn prepare(connection: &Connection) -> Stored<()> {
     connection.busy_timeout(Duration::from_secs(10))?;
     connection.pragma_update(None, "mmap_size", 256 << 20).map_err(not_ours)?;
     Ok(())
+}
+
+/// Puts all of the write-ahead log on the disk; commits of the connection must be synced.
+///
+/// What a server that was killed had committed may not be there yet, and must be before anybody is told of it: a power
+/// loss would take it back.
+fn sync_log(connection: &Connection) -> Stored<()> {
+    match connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)) {
+        Ok(false) => Ok(()),
+        // Another process reads, and then SQLite may not have begun. A commit syncs the whole file of the log, or
+        // restarts a log of which everything is in the database's file and synced there.
+        Ok(true) => schema::commit(connection),
+        // The log itself is synced before the first of its pages is written back, which is the first to need room. So
+        // it stays where it is, on the disk, and can be read; what is to be written fails by itself.
+        Err(error) if is_full(&error) => {
+            tracing::warn!(%error, "the write-ahead log stays, there is no room to write it back");
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether a write failed for want of room: a quota that is used up is an I/O error of a write to SQLite.
+fn is_full(error: &rusqlite::Error) -> bool {
+    let codes = [rusqlite::ffi::SQLITE_FULL, rusqlite::ffi::SQLITE_IOERR_WRITE];
+    error.sqlite_error().is_some_and(|error| codes.contains(&error.extended_code))
 }
 
 fn not_ours(error: rusqlite::Error) -> StorageError {

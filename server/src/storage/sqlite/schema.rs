@@ -83,3 +83,9 @@ pub fn ensure(connection: &mut Connection, epoch: EpochId) -> Stored<()> {
         _ => Err(StorageError::Foreign),
     }
 }
+
+/// Commits a transaction that changes nothing.
+pub fn commit(connection: &Connection) -> Stored<()> {
+    // SQLite writes a number of the file's head even when it is the same, and commits nothing if nothing is written.
+    Ok(connection.pragma_update(None, "application_id", APPLICATION_ID)?)
+}
