@@ -4,9 +4,7 @@ use crate::rig::{Clock, START};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::json;
 use syncstore::protocol::{ClientId, PushOutcome, PushRequest, Ref, Seq};
-use syncstore_server::service::{
-    Caller, Durability, InboxRequest, Service, ServiceError, ServiceOptions, Tags, Writing,
-};
+use syncstore_server::service::{Caller, InboxRequest, Service, ServiceError, ServiceOptions, Tags, Writing};
 use syncstore_simulation::disk::{Disk, Fault, Stop};
 use tempfile::TempDir;
 
@@ -26,11 +24,11 @@ impl Machine {
         Machine { disk: Disk::new(seed), directory: tempfile::tempdir().unwrap() }
     }
 
-    fn server(&self, durability: Durability) -> Server {
+    fn server(&self, synced: bool) -> Server {
         let mut options = ServiceOptions::new(self.directory.path());
         options.environment = Clock::seeded(0);
         options.writing = Writing::Caller;
-        options.durability = durability;
+        options.synced = synced;
         options.vfs = Some(self.disk.name().into());
         Server(Service::open(options).unwrap())
     }
@@ -52,7 +50,7 @@ impl Machine {
     /// Has a log of `ops` entries that nobody has synced.
     fn with_an_unsynced_log(seed: u64, ops: u64) -> Machine {
         let machine = Machine::new(seed);
-        let server = machine.server(Durability::Normal);
+        let server = machine.server(false);
         (1..=ops).for_each(|n| server.push(n).unwrap());
         machine.stop(Stop::Process, server);
         machine
@@ -93,7 +91,7 @@ impl Server {
 fn what_a_server_shows_while_another_process_reads_the_log_survives_a_power_loss() {
     for seed in 0..SEEDS {
         let machine = Machine::new(seed);
-        let before = machine.server(Durability::Normal);
+        let before = machine.server(false);
         before.push(1).unwrap();
         // All of the log is in the file; who reads now lets no later entry be written back.
         let reader = machine.connection();
@@ -101,10 +99,10 @@ fn what_a_server_shows_while_another_process_reads_the_log_survives_a_power_loss
         reader.execute_batch("BEGIN; SELECT * FROM state").unwrap();
         before.push(2).unwrap();
         drop(before);
-        let after = machine.server(Durability::Full);
+        let after = machine.server(true);
         assert_eq!((after.head().unwrap(), after.shows().unwrap()), (2, 2), "seed {seed}");
         machine.stop(Stop::Power, (after, reader));
-        assert_eq!(machine.server(Durability::Full).head().unwrap(), 2, "seed {seed}");
+        assert_eq!(machine.server(true).head().unwrap(), 2, "seed {seed}");
     }
 }
 
@@ -113,11 +111,11 @@ fn a_full_disk_is_read_and_what_was_shown_survives_a_power_loss() {
     for seed in 0..SEEDS {
         let machine = Machine::with_an_unsynced_log(seed, 20);
         machine.disk.set_capacity(Some(machine.disk.used()));
-        let full = machine.server(Durability::Full);
+        let full = machine.server(true);
         assert_eq!((full.head().unwrap(), full.shows().unwrap()), (20, 20), "seed {seed}");
         assert!(matches!(full.push(21), Err(ServiceError::Storage(_))), "there is no room");
         machine.stop(Stop::Power, full);
-        let again = machine.server(Durability::Full);
+        let again = machine.server(true);
         assert_eq!(again.head().unwrap(), 20, "seed {seed}");
         again.push(21).unwrap();
         assert_eq!(again.shows().unwrap(), 21);
@@ -130,17 +128,17 @@ fn a_disk_that_takes_no_write_at_all_is_read_and_what_was_shown_survives_a_power
         let machine = Machine::with_an_unsynced_log(seed, 20);
         // Some say that they are full, others that the write failed.
         machine.disk.fail_every(1, Fault::ShortWrite);
-        let full = machine.server(Durability::Full);
+        let full = machine.server(true);
         assert_eq!((full.head().unwrap(), full.shows().unwrap()), (20, 20), "seed {seed}");
         machine.stop(Stop::Power, full);
-        assert_eq!(machine.server(Durability::Full).head().unwrap(), 20, "seed {seed}");
+        assert_eq!(machine.server(true).head().unwrap(), 20, "seed {seed}");
     }
 }
 
 #[test]
 fn a_full_disk_that_another_process_reads_is_opened_once_the_log_can_be_synced() {
     let machine = Machine::new(1);
-    let before = machine.server(Durability::Normal);
+    let before = machine.server(false);
     before.push(1).unwrap();
     let reader = machine.connection();
     reader.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).unwrap();
@@ -148,7 +146,7 @@ fn a_full_disk_that_another_process_reads_is_opened_once_the_log_can_be_synced()
     before.push(2).unwrap();
     drop(before);
     machine.disk.set_capacity(Some(machine.disk.used()));
-    let full = machine.server(Durability::Full);
+    let full = machine.server(true);
     let Err(ServiceError::Storage(error)) = full.head() else { panic!("nothing of it may be shown") };
     assert!(error.to_string().contains("full"), "{error}");
     reader.execute_batch("COMMIT").unwrap();
