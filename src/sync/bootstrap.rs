@@ -273,7 +273,7 @@ impl Engine<'_> {
             }
             collections::retire(connection, Life::Live)?;
             collections::incoming_to_live(connection)?;
-            let mut slice = Slice::new(connection, Life::Live, bootstrap.position, now)?;
+            let mut slice = Slice::new(connection, Life::Live, bootstrap.position, now, &self.counted)?;
             slice.settle_answered(bootstrap.position)?;
             let settled = slice.finish()?;
             state.cursor = bootstrap.cursor;

@@ -107,7 +107,7 @@ impl Engine<'_> {
                     // with an answer like any other.
                     doubted = doubt_answers(connection, position, reached)?;
                 }
-                let mut changes = Slice::new(connection, life, position, now)?;
+                let mut changes = Slice::new(connection, life, position, now, &self.counted)?;
                 for entry in slice {
                     changes.entry(entry)?;
                 }

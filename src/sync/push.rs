@@ -162,7 +162,7 @@ impl Engine<'_> {
         let (mut accepted, mut rejected) = (0, 0);
         let settled = self.replica.write(|connection| {
             let position = State::load(connection)?.position;
-            let mut slice = Slice::new(connection, Life::Live, position, now)?;
+            let mut slice = Slice::new(connection, Life::Live, position, now, &self.counted)?;
             for (op, result) in part.iter().zip(&response.results) {
                 let row = &op.row;
                 let said = read_result(result)?;
@@ -226,14 +226,14 @@ impl Engine<'_> {
         let now = self.environment().unix_ms();
         let (answered, settled) = self.replica.write(|connection| {
             let position = State::load(connection)?.position;
-            let mut slice = Slice::new(connection, Life::Live, position, now)?;
+            let mut slice = Slice::new(connection, Life::Live, position, now, &self.counted)?;
             let mut answered = 0;
             for row in with_batches(connection, &part)? {
                 if life == Life::Live {
                     slice.settle_rejected(&row, &rejection)?;
                 } else {
                     queue::record_answer(connection, row.id(), Answer::Rejected, None, Some(&rejection))?;
-                    answered += 1;
+                    answered += u64::from(self.counted_as(row.id()) != Answer::Rejected);
                 }
             }
             Ok((answered, slice.finish()?))

@@ -265,8 +265,32 @@ fn an_answer_of_an_interrupted_bootstrap_that_the_log_bears_out_is_not_asked_for
         assert!(wire.is_over());
         assert_eq!(wire.pushed()[2].ops[0].op_ref, second);
         assert_eq!(store.outcome(first).unwrap(), Some(Outcome::Accepted { seq }));
-        assert_eq!((report.accepted, store.pending_count().unwrap()), (1, 1), "the second, which the base has not reached");
+        assert_eq!(
+            (report.accepted, store.pending_count().unwrap()),
+            (1, 1),
+            "the second, which the base has not reached"
+        );
     }
+}
+
+#[test]
+fn an_op_that_is_refused_alone_in_one_bootstrap_and_in_the_next_counts_once() {
+    let fleet = Fleet::new();
+    let store = fleet.open_with("a", |options| options.push_ops = 1);
+    let [refused, taken] = ["refused", "taken"].map(|key| store.set("c", key, &1).unwrap());
+    let too_large = || WireError::Refused { status: 413, code: String::new(), message: "too large".into() };
+    let wire = ScriptedWire::new();
+    wire.on_checkpoint_items(5, Vec::new())
+        .on_push(move |_| Err(too_large()))
+        .on_push(|_| Err(WireError::CursorExpired(Expiry::Rewound { restored: None })))
+        .on_checkpoint_items(5, Vec::new())
+        .on_push(move |_| Err(too_large()))
+        .on_push(|request| Ok(accept_all(request, 5)));
+    let report = store.pull(&wire).unwrap();
+    assert!(wire.is_over());
+    assert_eq!((report.accepted, report.rejected), (1, 1));
+    assert!(matches!(store.outcome(refused).unwrap(), Some(Outcome::Rejected(_))));
+    assert_eq!(store.outcome(taken).unwrap(), Some(Outcome::Accepted { seq: 5 }));
 }
 
 #[test]
