@@ -135,8 +135,8 @@ impl Engine<'_> {
             }
             if let Some(next) = &page.next {
                 circle.step(next)?;
-                self.after_page(page.items.len())?;
             }
+            self.after_page(page.items.len(), page.next.is_some())?;
             let next = CheckpointRequest { page: page.next.clone(), ..request };
             let move_wal = unmoved >= WAL_BYTES;
             if move_wal {

@@ -87,7 +87,7 @@ pub(crate) struct Engine<'a> {
     report: SyncReport,
     /// Ops whose answer a report has counted and this call has forgotten, to ask again: they count once.
     counted: HashMap<i64, Answer>,
-    /// Pages that the call has read, and how many of the last ones had nothing in them.
+    /// Pages that the call has read, and how many of the last ones had nothing in them though more were to follow.
     pages: u32,
     empty_pages: u32,
     progress: &'a mut dyn FnMut(Progress),
@@ -231,9 +231,9 @@ impl<'a> Engine<'a> {
         if bytes >= limit { Err(Error::TooLarge { bytes, limit }) } else { Ok(()) }
     }
 
-    /// Counts a page that more are to follow.
-    fn after_page(&mut self, len: usize) -> Result<()> {
-        self.empty_pages = if len == 0 { self.empty_pages + 1 } else { 0 };
+    /// Counts a page, if it had nothing in it and `more` are to follow.
+    fn after_page(&mut self, len: usize, more: bool) -> Result<()> {
+        self.empty_pages = if more && len == 0 { self.empty_pages + 1 } else { 0 };
         if self.empty_pages > MOST_EMPTY_PAGES {
             return Err(Error::protocol(format!("{MOST_EMPTY_PAGES} pages in a row had nothing in them")));
         }

@@ -52,7 +52,7 @@ impl Engine<'_> {
                 let text = "the inbox says that there is more and its position does not advance";
                 return Err(Error::protocol(text).into());
             }
-            self.after_page(page.entries.len())?;
+            self.after_page(page.entries.len(), page.more)?;
             self.report.pulled += page.entries.len() as u64;
             reached = None;
             match self.apply_page(&page, &request, life, answers_ahead)? {
