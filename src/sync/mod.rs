@@ -171,7 +171,14 @@ impl<'a> Engine<'a> {
         }
         self.delete_retired()?;
         if self.replica.read(State::load)?.bootstrap.is_some() {
-            self.run_bootstrap()?;
+            match self.run_bootstrap() {
+                // There may never be room for the checkpoint; the user's ops do not wait for that.
+                Err(Halt::Error(error @ Error::TooLarge { .. })) if direction != Direction::Pull => {
+                    self.push_for_bootstrap(up_to)?;
+                    return Err(error.into());
+                }
+                ended => ended?,
+            }
         }
         match direction {
             Direction::Push => self.push_pass(up_to, Life::Live),
@@ -226,8 +233,11 @@ impl<'a> Engine<'a> {
             return Err(Error::protocol(format!("there was more after {} pages; the next call goes on", self.pages)));
         }
         self.pages += 1;
-        let bytes = self.replica.read(crate::replica::size)?;
-        let limit = self.settings.largest_file;
+        let (bytes, loading) = self.replica.read_at_once(|connection| {
+            Ok((crate::replica::size(connection)?, State::load(connection)?.bootstrap.is_some()))
+        })?;
+        // What a checkpoint replaces is there until the swap.
+        let limit = self.settings.largest_file.saturating_mul(if loading { 2 } else { 1 });
         if bytes >= limit { Err(Error::TooLarge { bytes, limit }) } else { Ok(()) }
     }
 

@@ -7,7 +7,7 @@ use crate::outbox::{Answer, Queued, Rejection, queue};
 use crate::planted::{Planted, planted};
 use crate::protocol::{BatchId, Code, Json, Limits, Op, OpKind, OpResult, PushOutcome, PushRequest, PushResponse, Ref};
 use crate::replica::collections::Life;
-use crate::replica::state::State;
+use crate::replica::state::{Reason, State};
 use crate::wire::WireError;
 use rusqlite::Connection;
 use std::collections::{HashSet, VecDeque};
@@ -136,7 +136,10 @@ impl Engine<'_> {
     fn push_request(&mut self, part: &[Outgoing], life: Life) -> Result<PushResponse, Halt> {
         let state = self.replica.read(State::load)?;
         let cursor = match (life, state.bootstrap) {
-            (Life::Incoming, Some(bootstrap)) => bootstrap.cursor,
+            // Before its first page a checkpoint has none; the live items' is of a log that is gone, if the log was rewound.
+            (Life::Incoming, Some(bootstrap)) if bootstrap.cursor.is_some() || bootstrap.reason == Reason::Rewound => {
+                bootstrap.cursor
+            }
             _ => state.cursor,
         };
         let ops = part.iter().map(Outgoing::op).collect::<Result<Vec<_>>>()?;

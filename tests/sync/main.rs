@@ -60,3 +60,4 @@ mod refusals;
 mod repeats;
 mod replay;
 mod rewound;
+mod room;
