@@ -47,13 +47,14 @@ pub enum Error {
     /// `Options::busy_timeout`. What it brings shows in this store too; sync again later.
     #[error("another store is syncing this replica")]
     SyncedElsewhere,
-    /// The replica's file has reached `Options::largest_file`, and nothing more is taken from the server. What is there is
-    /// intact, and local writes go on. Raise the option, if the server is to be trusted with more.
+    /// The replica's file has reached `Options::largest_file` (or twice that, while a checkpoint is loaded), and nothing more
+    /// is taken from the server. What is there is intact, what is queued is still pushed, and local writes go on. Raise
+    /// the option, if the server is to be trusted with more.
     #[error("the replica has {bytes} bytes; no more than {limit} are taken from a server")]
     TooLarge {
         /// The size of the file.
         bytes: u64,
-        /// The most that it may have for more to be taken.
+        /// The size from which on no more is taken.
         limit: u64,
     },
     /// SQLite or the file system failed in another way.

@@ -273,13 +273,29 @@ pub(crate) fn answered_up_to(connection: &Connection, position: Seq) -> Result<V
 
 /// Forgets every answer, so that the whole outbox is pushed again; the answers that there were.
 pub(crate) fn forget_answers(connection: &Connection) -> Result<Vec<(i64, Answer)>> {
-    let mut find = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM outbox o WHERE o.answer <> 0"))?;
-    let rows = find.query_map([], |row| read(row).map(|row| (row.id(), row.answer)))?;
+    let mut find = connection.prepare_cached("SELECT id, answer FROM outbox WHERE answer <> 0")?;
+    let rows = find.query_map([], |row| Ok((row.get(0)?, read_answer(row, 1)?)))?;
     let answers = rows.collect::<rusqlite::Result<_>>()?;
     connection
         .prepare_cached("UPDATE outbox SET answer = 0, seq = NULL, failure = NULL WHERE answer <> 0")?
         .execute([])?;
     Ok(answers)
+}
+
+/// Whether an op was accepted above a place in the log.
+pub(crate) fn any_accepted_above(connection: &Connection, position: Seq) -> Result<bool> {
+    let mut find = connection.prepare_cached("SELECT 1 FROM outbox WHERE answer = 1 AND seq > ?1 LIMIT 1")?;
+    Ok(find.exists([position as i64])?)
+}
+
+/// Forgets the acceptances above one place in the log, up to another one, so that their ops are pushed again; which ops.
+pub(crate) fn forget_accepted(connection: &Connection, above: Seq, up_to: Seq) -> Result<Vec<i64>> {
+    let mut forget = connection.prepare_cached(
+        "UPDATE outbox SET answer = 0, seq = NULL, failure = NULL WHERE answer = 1 AND seq > ?1 AND seq <= ?2
+         RETURNING id",
+    )?;
+    let ids = forget.query_map([above as i64, up_to as i64], |row| row.get(0))?;
+    Ok(ids.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Forgets the answers of an op that the server should have decided by now.

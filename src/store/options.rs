@@ -43,8 +43,14 @@ pub struct Options {
     /// ends with an error, and the next call goes on from there. No honest server comes near it; a broken one that has
     /// always more to say is not listened to for ever. Default: 100,000.
     pub pages: u32,
-    /// What the replica's file may hold, in bytes, for more to be taken from a server: from there on nothing more is taken from a server: the call ends with
-    /// [`Error::TooLarge`](crate::Error::TooLarge). Local writes go on. Default: 16 GiB.
+    /// The size of the replica's file, in bytes, from which on a sync takes no further page from the server; twice that
+    /// while a checkpoint is loaded, since the items that it replaces stay until it is complete. Free space in the file and
+    /// the write-ahead log beside it do not count.
+    ///
+    /// A call that would need such a page ends with [`Error::TooLarge`](crate::Error::TooLarge). Before that `sync` and
+    /// `push` push what is queued, and local writes go on. What is pushed stays pending until there is room again. A
+    /// checkpoint of a replica that is larger than this itself may find too little room: raise the limit then.
+    /// Default: 16 GiB.
     pub largest_file: u64,
     /// Whether the next page of a checkpoint is fetched, on a thread of its own, while the one before is stored. Without
     /// it everything happens on the thread that calls. Default: yes.

@@ -9,7 +9,7 @@ use super::slice::Slice;
 use super::token::{self, Circle};
 use super::{Engine, Halt};
 use crate::error::{Error, Result};
-use crate::outbox::{ledger, queue};
+use crate::outbox::{Answer, ledger, queue};
 use crate::planted::{Planted, planted};
 use crate::protocol::{CheckpointItem, CheckpointPage, ClientId, Cursor, Seq};
 use crate::replica::collections::{self, Life};
@@ -47,9 +47,7 @@ impl Engine<'_> {
                 }
                 Reason::Fresh | Reason::Expired => {}
             }
-            let kept = planted(Planted::Rule24AnsweredNotRepeated) && reason != Reason::Rewound
-                || planted(Planted::Rule26HintsKept) && reason == Reason::Rewound;
-            let forgotten = if kept { Vec::new() } else { queue::forget_answers(connection)? };
+            let forgotten = forget_answers(connection, reason)?;
             collections::retire(connection, Life::Incoming)?;
             state.bootstrap = Some(Bootstrap::new(if owed { Reason::Rewound } else { reason }));
             state.store(connection)?;
@@ -71,17 +69,23 @@ impl Engine<'_> {
     fn bootstrap_steps(&mut self) -> Result<(), Halt> {
         self.load_pages()?;
         self.pull_to_end(Life::Incoming)?;
-        let up_to = self.replica.write(|connection| {
+        let up_to = self.replica.read(queue::last_id)?;
+        self.push_for_bootstrap(up_to)?;
+        self.swap()?;
+        self.delete_retired()?;
+        Ok(())
+    }
+
+    /// Pushes the outbox up to a place while a checkpoint is on its way: nothing settles before the swap.
+    pub(super) fn push_for_bootstrap(&mut self, up_to: i64) -> Result<(), Halt> {
+        self.replica.write(|connection| {
             if State::load(connection)?.bootstrap.is_some_and(|bootstrap| bootstrap.reason == Reason::Rewound) {
                 // Ops made since the bootstrap began still speak of the log that is gone.
                 forget_bases(connection)?;
             }
-            queue::last_id(connection)
+            Ok(())
         })?;
-        self.push_pass(up_to, Life::Incoming)?;
-        self.swap()?;
-        self.delete_retired()?;
-        Ok(())
+        self.push_pass(up_to, Life::Incoming)
     }
 
     fn load_pages(&mut self) -> Result<(), Halt> {
@@ -137,8 +141,8 @@ impl Engine<'_> {
             }
             if let Some(next) = &page.next {
                 circle.step(next)?;
-                self.after_page(page.items.len())?;
             }
+            self.after_page(page.items.len(), page.next.is_some())?;
             let next = CheckpointRequest { page: page.next.clone(), ..request };
             let move_wal = unmoved >= WAL_BYTES;
             if move_wal {
@@ -198,7 +202,9 @@ impl Engine<'_> {
             }
             collections::retire(connection, Life::Incoming)?;
             state.store(connection)
-        })
+        })?;
+        // The next checkpoint needs the room.
+        self.delete_retired()
     }
 
     /// Stores a page; the bytes that it has.
@@ -209,18 +215,20 @@ impl Engine<'_> {
         let mut slice = slices.next().unwrap_or_default();
         loop {
             let last = slices.peek().is_none();
-            let undone = self.replica.write(|connection| {
+            let (undone, forgotten) = self.replica.write(|connection| {
                 bytes += load_items(connection, slice)?;
                 let mut state = State::load(connection)?;
-                let Some(bootstrap) = &mut state.bootstrap else { return Ok(0) };
+                let Some(bootstrap) = &mut state.bootstrap else { return Ok((0, Vec::new())) };
                 bootstrap.loaded += slice.len() as u64;
                 bootstrap.total = page.total;
-                let mut undone = 0;
+                let (mut undone, mut forgotten) = (0, Vec::new());
                 if last {
                     if was.checkpoint.is_none() {
                         bootstrap.checkpoint = Some(page.checkpoint.clone());
                         bootstrap.cursor = Some(page.cursor.clone());
                         bootstrap.position = page.seq;
+                        // No cursor of this checkpoint went with the pushes that were answered before it.
+                        forgotten = forget_answers(connection, bootstrap.reason)?;
                         if bootstrap.reason == Reason::Rewound {
                             // Whatever the server knows of the restored position: nothing is above its head.
                             undone = undo_above(connection, page.seq)?;
@@ -232,8 +240,9 @@ impl Engine<'_> {
                     }
                 }
                 state.store(connection)?;
-                Ok(undone)
+                Ok((undone, forgotten))
             })?;
+            self.counted.extend(forgotten);
             self.report.undone += undone;
             self.report.loaded += slice.len() as u64;
             if last {
@@ -276,7 +285,7 @@ impl Engine<'_> {
             }
             collections::retire(connection, Life::Live)?;
             collections::incoming_to_live(connection)?;
-            let mut slice = Slice::new(connection, Life::Live, bootstrap.position, now)?;
+            let mut slice = Slice::new(connection, Life::Live, bootstrap.position, now, &self.counted)?;
             slice.settle_answered(bootstrap.position)?;
             let settled = slice.finish()?;
             state.cursor = bootstrap.cursor;
@@ -308,6 +317,12 @@ impl Engine<'_> {
 
 fn forget_bases(connection: &Connection) -> Result<()> {
     if planted(Planted::Rule26BasesKept) { Ok(()) } else { queue::forget_bases(connection) }
+}
+
+fn forget_answers(connection: &Connection, reason: Reason) -> Result<Vec<(i64, Answer)>> {
+    let kept = planted(Planted::Rule24AnsweredNotRepeated) && reason != Reason::Rewound
+        || planted(Planted::Rule26HintsKept) && reason == Reason::Rewound;
+    if kept { Ok(Vec::new()) } else { queue::forget_answers(connection) }
 }
 
 fn undo_above(connection: &Connection, restored: Seq) -> Result<u64> {

@@ -87,7 +87,7 @@ pub(crate) struct Engine<'a> {
     report: SyncReport,
     /// Ops whose answer a report has counted and this call has forgotten, to ask again: they count once.
     counted: HashMap<i64, Answer>,
-    /// Pages that the call has read, and how many of the last ones had nothing in them.
+    /// Pages that the call has read, and how many of the last ones had nothing in them though more were to follow.
     pages: u32,
     empty_pages: u32,
     progress: &'a mut dyn FnMut(Progress),
@@ -171,7 +171,14 @@ impl<'a> Engine<'a> {
         }
         self.delete_retired()?;
         if self.replica.read(State::load)?.bootstrap.is_some() {
-            self.run_bootstrap()?;
+            match self.run_bootstrap() {
+                // There may never be room for the checkpoint; the user's ops do not wait for that.
+                Err(Halt::Error(error @ Error::TooLarge { .. })) if direction != Direction::Pull => {
+                    self.push_for_bootstrap(up_to)?;
+                    return Err(error.into());
+                }
+                ended => ended?,
+            }
         }
         match direction {
             Direction::Push => self.push_pass(up_to, Life::Live),
@@ -226,14 +233,17 @@ impl<'a> Engine<'a> {
             return Err(Error::protocol(format!("there was more after {} pages; the next call goes on", self.pages)));
         }
         self.pages += 1;
-        let bytes = self.replica.read(crate::replica::content_bytes)?;
-        let limit = self.settings.largest_file;
+        let (bytes, loading) = self.replica.read_at_once(|connection| {
+            Ok((crate::replica::content_bytes(connection)?, State::load(connection)?.bootstrap.is_some()))
+        })?;
+        // What a checkpoint replaces is there until the swap.
+        let limit = self.settings.largest_file.saturating_mul(if loading { 2 } else { 1 });
         if bytes >= limit { Err(Error::TooLarge { bytes, limit }) } else { Ok(()) }
     }
 
-    /// Counts a page that more are to follow.
-    fn after_page(&mut self, len: usize) -> Result<()> {
-        self.empty_pages = if len == 0 { self.empty_pages + 1 } else { 0 };
+    /// Counts a page, if it had nothing in it and `more` are to follow.
+    fn after_page(&mut self, len: usize, more: bool) -> Result<()> {
+        self.empty_pages = if more && len == 0 { self.empty_pages + 1 } else { 0 };
         if self.empty_pages > MOST_EMPTY_PAGES {
             return Err(Error::protocol(format!("{MOST_EMPTY_PAGES} pages in a row had nothing in them")));
         }

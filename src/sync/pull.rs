@@ -30,11 +30,14 @@ impl Engine<'_> {
         let mut reached = None;
         loop {
             self.before_page()?;
-            let (state, own_payloads) = self.replica.read_at_once(|connection| {
+            let (state, own_payloads, answers_ahead) = self.replica.read_at_once(|connection| {
+                let state = State::load(connection)?;
                 // Own ops without an answer may have reached the server in another form, from a copy of this
                 // file; a replay reads them as anybody's.
                 let own_payloads = in_doubt || life == Life::Incoming || queue::any_in_doubt(connection)?;
-                Ok((State::load(connection)?, own_payloads))
+                let position = place(&state, life).1;
+                let answers_ahead = life == Life::Incoming && queue::any_accepted_above(connection, position)?;
+                Ok((state, own_payloads, answers_ahead))
             })?;
             let request = PullRequest {
                 client: state.client,
@@ -49,10 +52,10 @@ impl Engine<'_> {
                 let text = "the inbox says that there is more and its position does not advance";
                 return Err(Error::protocol(text).into());
             }
-            self.after_page(page.entries.len())?;
+            self.after_page(page.entries.len(), page.more)?;
             self.report.pulled += page.entries.len() as u64;
             reached = None;
-            match self.apply_page(&page, &request, life)? {
+            match self.apply_page(&page, &request, life, answers_ahead)? {
                 Applied::Whole if !page.more => return Ok(()),
                 Applied::SwappedIn => return Ok(()),
                 Applied::InDoubt => in_doubt = true,
@@ -63,7 +66,14 @@ impl Engine<'_> {
         }
     }
 
-    fn apply_page(&mut self, page: &InboxPage, asked: &PullRequest, life: Life) -> Result<Applied> {
+    /// Applies a page; `answers_ahead`: a replay may come to the places of answers that an earlier call was given.
+    fn apply_page(
+        &mut self,
+        page: &InboxPage,
+        asked: &PullRequest,
+        life: Life,
+        answers_ahead: bool,
+    ) -> Result<Applied> {
         let mut rest = page.entries.as_slice();
         loop {
             let (slice, later) = rest.split_at(slice_len(rest));
@@ -90,14 +100,19 @@ impl Engine<'_> {
                     let text = format!("the server's log ends at {}; the replica has {position}", page.seq);
                     return Err(Error::Diverged(text));
                 }
-                let mut changes = Slice::new(connection, life, position, now)?;
+                let reached = slice.last().map_or(position, |entry| position.max(entry.seq));
+                let reached = if last { reached.max(page.seq) } else { reached };
+                if answers_ahead {
+                    // Before the entries, which record what they bear out: a replayed one leaves its op in the outbox,
+                    // with an answer like any other.
+                    doubted = doubt_answers(connection, position, reached)?;
+                }
+                let mut changes = Slice::new(connection, life, position, now, &self.counted)?;
                 for entry in slice {
                     changes.entry(entry)?;
                 }
-                let reached = slice.last().map_or(position, |entry| position.max(entry.seq));
-                let reached = if last { reached.max(page.seq) } else { reached };
                 if last && !page.more && life == Life::Live {
-                    doubted = doubt_answers(connection, reached)?;
+                    doubted = doubt_answers(connection, 0, reached)?;
                     changes.settle_answered(reached)?;
                 }
                 let answered = std::mem::take(&mut changes.answered);
@@ -111,7 +126,7 @@ impl Engine<'_> {
                 Err(not_applied) => return Ok(not_applied),
             };
             self.count(settled);
-            self.counted.extend(doubted);
+            self.counted.extend(doubted.into_iter().map(|id| (id, Answer::Accepted)));
             for (id, answer) in answered {
                 let new = u64::from(self.counted_as(id) != answer);
                 match answer {
@@ -184,19 +199,14 @@ fn any_in_doubt(connection: &Connection, entries: &[Entry]) -> Result<bool> {
     Ok(false)
 }
 
-/// Forgets the acceptances up to a place in the log that were not in the log as it was read, so that their ops are pushed
-/// again; the answers that there were.
+/// Forgets the acceptances that the log, read from one place up to another, does not bear out, so that their ops are pushed
+/// again; which ops.
 ///
 /// A server that lost its last commits in a power loss gives out their seqs again, and the cursor does not tell it of a
 /// replica that had not read so far. One that only left an own entry out says again what it said, and that settles the op.
-fn doubt_answers(connection: &Connection, reached: Seq) -> Result<Vec<(i64, Answer)>> {
-    let answered = queue::answered_up_to(connection, reached)?;
-    let doubted = answered.iter().filter(|op| op.answer == Answer::Accepted);
-    let doubted: Vec<(i64, Answer)> = doubted.map(|op| (op.id(), op.answer)).collect();
-    for (id, _) in &doubted {
-        queue::forget_answer(connection, *id)?;
-    }
-    Ok(doubted)
+/// An answer at or below the cursor's place was given with it or after it, so the cursor speaks for that one.
+fn doubt_answers(connection: &Connection, from: Seq, reached: Seq) -> Result<Vec<i64>> {
+    queue::forget_accepted(connection, from, reached)
 }
 
 /// Where the live items, or those of a checkpoint, stand in the log.

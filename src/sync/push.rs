@@ -7,7 +7,7 @@ use crate::outbox::{Answer, Queued, Rejection, queue};
 use crate::planted::{Planted, planted};
 use crate::protocol::{BatchId, Code, Json, Limits, Op, OpKind, OpResult, PushOutcome, PushRequest, PushResponse, Ref};
 use crate::replica::collections::Life;
-use crate::replica::state::State;
+use crate::replica::state::{Reason, State};
 use crate::wire::WireError;
 use rusqlite::Connection;
 use std::collections::{HashSet, VecDeque};
@@ -136,7 +136,10 @@ impl Engine<'_> {
     fn push_request(&mut self, part: &[Outgoing], life: Life) -> Result<PushResponse, Halt> {
         let state = self.replica.read(State::load)?;
         let cursor = match (life, state.bootstrap) {
-            (Life::Incoming, Some(bootstrap)) => bootstrap.cursor,
+            // Before its first page a checkpoint has none; the live items' is of a log that is gone, if the log was rewound.
+            (Life::Incoming, Some(bootstrap)) if bootstrap.cursor.is_some() || bootstrap.reason == Reason::Rewound => {
+                bootstrap.cursor
+            }
             _ => state.cursor,
         };
         let ops = part.iter().map(Outgoing::op).collect::<Result<Vec<_>>>()?;
@@ -162,7 +165,7 @@ impl Engine<'_> {
         let (mut accepted, mut rejected) = (0, 0);
         let settled = self.replica.write(|connection| {
             let position = State::load(connection)?.position;
-            let mut slice = Slice::new(connection, Life::Live, position, now)?;
+            let mut slice = Slice::new(connection, Life::Live, position, now, &self.counted)?;
             for (op, result) in part.iter().zip(&response.results) {
                 let row = &op.row;
                 let said = read_result(result)?;
@@ -226,14 +229,14 @@ impl Engine<'_> {
         let now = self.environment().unix_ms();
         let (answered, settled) = self.replica.write(|connection| {
             let position = State::load(connection)?.position;
-            let mut slice = Slice::new(connection, Life::Live, position, now)?;
+            let mut slice = Slice::new(connection, Life::Live, position, now, &self.counted)?;
             let mut answered = 0;
             for row in with_batches(connection, &part)? {
                 if life == Life::Live {
                     slice.settle_rejected(&row, &rejection)?;
                 } else {
                     queue::record_answer(connection, row.id(), Answer::Rejected, None, Some(&rejection))?;
-                    answered += 1;
+                    answered += u64::from(self.counted_as(row.id()) != Answer::Rejected);
                 }
             }
             Ok((answered, slice.finish()?))

@@ -46,6 +46,8 @@ pub(super) struct Slice<'a> {
     /// Entries at or below it are in the base already.
     position: Seq,
     now: u64,
+    /// Answers that were counted before they were forgotten.
+    counted: &'a HashMap<i64, Answer>,
     outbox_empty: bool,
     collections: HashMap<String, i64>,
     /// Sorted, so that the same entries make the same file.
@@ -59,12 +61,19 @@ pub(super) struct Slice<'a> {
 
 impl<'a> Slice<'a> {
     /// Begins the changes of the transaction that `connection` is in.
-    pub fn new(connection: &'a Connection, life: Life, position: Seq, now: u64) -> Result<Slice<'a>> {
+    pub fn new(
+        connection: &'a Connection,
+        life: Life,
+        position: Seq,
+        now: u64,
+        counted: &'a HashMap<i64, Answer>,
+    ) -> Result<Slice<'a>> {
         Ok(Slice {
             connection,
             life,
             position,
             now,
+            counted,
             outbox_empty: queue::last_id(connection)? == 0,
             collections: HashMap::new(),
             items: BTreeMap::new(),
@@ -203,8 +212,7 @@ impl<'a> Slice<'a> {
         self.settle(op.item)?;
         ledger::accept(self.connection, op.op_ref, seq, self.now)?;
         queue::delete(self.connection, op.id())?;
-        // An answer counted it before.
-        self.settled.accepted += u64::from(op.answer != Answer::Accepted);
+        self.settled.accepted += u64::from(!self.was_counted(op, Answer::Accepted));
         Ok(())
     }
 
@@ -216,8 +224,13 @@ impl<'a> Slice<'a> {
         let (_, collection, key) = item_name(self.connection, op.item)?;
         ledger::reject(self.connection, op, (&collection, &key), rejection, self.now)?;
         queue::delete(self.connection, op.id())?;
-        self.settled.rejected += u64::from(op.answer != Answer::Rejected);
+        self.settled.rejected += u64::from(!self.was_counted(op, Answer::Rejected));
         Ok(())
+    }
+
+    /// Whether an answer, forgotten or not, has counted an op as what it settles as.
+    fn was_counted(&self, op: &Queued, settles_as: Answer) -> bool {
+        op.answer == settles_as || self.counted.get(&op.id()) == Some(&settles_as)
     }
 
     /// Settles every op whose answer lies at or below `position`.

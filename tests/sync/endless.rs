@@ -110,6 +110,28 @@ fn pages_that_are_empty_for_ever_end_the_call() {
 }
 
 #[test]
+fn empty_pages_that_come_to_an_end_are_no_endless_ones_however_often() {
+    let fleet = Fleet::new();
+    let store = loaded(&fleet, "a", 1, Vec::new());
+    store.set("c", "k1", &1).unwrap();
+    store.set("c", "k2", &2).unwrap();
+    let wire = ScriptedWire::new();
+    // Two pulls in one call, since the first push leaves something over.
+    wire.on_push(|request| {
+        let mut answer = accept_all(request, 5_000);
+        answer.results[1] = result(request.ops[1].op_ref, PushOutcome::Skipped, None);
+        Ok(answer)
+    })
+    .on_push(|request| Ok(accept_all(request, 5_001)));
+    for n in 1..=1_202 {
+        wire.on_pull(move |_| Ok(InboxPage { more: n % 601 != 0, ..empty(n) }));
+    }
+    let report = store.sync(&wire).unwrap();
+    assert!(wire.is_over());
+    assert_eq!((report.accepted, report.position), (2, 1_212));
+}
+
+#[test]
 fn a_cursor_that_advances_without_its_position_ends_the_call() {
     let wire = Endless { pull: Some(|n, _| InboxPage { seq: 10, ..empty(n) }), ..Endless::default() };
     ends_within(2, End::Protocol, |_| {}, &wire);

@@ -153,13 +153,14 @@ fn an_op_whose_seq_the_position_passes_without_an_entry_is_pushed_again_and_sett
     let wire = ScriptedWire::new();
     wire.on_push(|request| Ok(accept_all(request, 5)))
         .on_pull(|_| Ok(InboxPage { entries: Vec::new(), cursor: cursor(4), seq: 4, more: false }));
-    store.sync(&wire).unwrap();
+    let report = store.sync(&wire).unwrap();
     assert_eq!(store.pending().unwrap()[0].state, PendingState::Accepted, "4 is not 5");
     assert_eq!(get(&store, "c", "k"), Some(json!("mine")));
     // The entry is one that the replica may not see: the cursor passes it.
     let nothing = || InboxPage { entries: Vec::new(), cursor: cursor(5), seq: 5, more: false };
     wire.on_pull(move |_| Ok(nothing())).on_push(|request| Ok(accept_all(request, 5))).on_pull(move |_| Ok(nothing()));
-    store.sync(&wire).unwrap();
+    let again = store.sync(&wire).unwrap();
+    assert_eq!((report.accepted, again.accepted), (1, 0), "it counts once, though it was answered twice");
     assert!(store.pending().unwrap().is_empty());
     assert_eq!(store.outcome(op).unwrap(), Some(Outcome::Accepted { seq: 5 }));
     assert_eq!(get(&store, "c", "k"), None, "what the base never got is not in the view");

@@ -6,7 +6,7 @@ use crate::support::{Fleet, ScriptedWire, get, patch, view};
 use serde_json::{Value, json};
 use syncstore::protocol::{Code, Json, OpKind};
 use syncstore::wire::{Expiry, WireError};
-use syncstore::{BootstrapReason, Outcome};
+use syncstore::{BootstrapReason, Outcome, Ref, Store};
 
 #[test]
 fn a_checkpoint_that_no_server_makes_is_refused_and_leaves_what_there_is() {
@@ -212,6 +212,85 @@ fn an_outcome_of_the_replay_shows_with_the_swap_and_counts_once() {
     assert!(matches!(store.outcome(refused).unwrap(), Some(Outcome::Rejected(_))));
     assert_eq!((report.accepted, report.rejected), (1, 0));
     assert_eq!(view(&store).len(), 1, "what the base never got is not in the view");
+}
+
+/// A new replica whose bootstrap ended after its first op was accepted at `seq`, above or below the position 5 of its
+/// checkpoint; the second op never left.
+fn interrupted_between_two_pushes(fleet: &Fleet, seq: u64) -> (Store, ScriptedWire, [Ref; 2]) {
+    let store = fleet.open_with("a", |options| options.push_ops = 1);
+    let ops = [store.set("c", "first", &1).unwrap(), store.set("c", "second", &2).unwrap()];
+    let wire = ScriptedWire::new();
+    wire.on_checkpoint_items(5, vec![item("c", "first", json!(1), 5)])
+        .on_pull_page(Vec::new())
+        .on_push(move |request| Ok(accept_all(request, seq)))
+        .on_push(|_| Err(WireError::Unreachable("lost".into())));
+    let error = store.sync(&wire).unwrap_err();
+    assert_eq!((error.report().accepted, store.outcome(ops[0]).unwrap()), (1, Some(Outcome::Accepted { seq })));
+    (store, wire, ops)
+}
+
+#[test]
+fn an_answer_of_an_interrupted_bootstrap_that_the_log_lost_is_not_settled_but_pushed_again() {
+    let fleet = Fleet::new();
+    let (store, wire, [first, second]) = interrupted_between_two_pushes(&fleet, 6);
+    // As after a power loss of the server: the place is another op's, and the cursor of the replay is in the log still.
+    wire.on_pull_page(vec![set_entry(6, foreign(6), "c", "theirs", json!(6), 0)])
+        .on_push(|request| Ok(accept_all(request, 7)))
+        .on_push(|request| Ok(accept_all(request, 8)))
+        .on_pull_page(vec![
+            set_entry(7, first, "c", "first", json!(1), 5),
+            set_entry(8, second, "c", "second", json!(2), 0),
+        ]);
+    let report = store.sync(&wire).unwrap();
+    assert!(wire.is_over());
+    assert_eq!(wire.pushed()[2].ops[0].op_ref, first);
+    assert_eq!(store.outcome(first).unwrap(), Some(Outcome::Accepted { seq: 7 }));
+    assert_eq!((report.accepted, report.pushed), (1, 1), "the first was counted when it was answered first");
+    assert!(store.pending().unwrap().is_empty());
+    assert_eq!(view(&store).len(), 3);
+}
+
+#[test]
+fn an_answer_of_an_interrupted_bootstrap_that_the_log_bears_out_is_not_asked_for_again() {
+    for seq in [5, 6] {
+        let fleet = Fleet::new();
+        let (store, wire, [first, second]) = interrupted_between_two_pushes(&fleet, seq);
+        let entry = match seq {
+            // The cursor was in the log when it was given: so is all before it.
+            5 => set_entry(6, foreign(6), "c", "theirs", json!(6), 0),
+            _ => set_entry(6, first, "c", "first", json!(1), 5),
+        };
+        wire.on_pull_page(vec![entry]).on_push(|request| Ok(accept_all(request, 7)));
+        let report = store.pull(&wire).unwrap();
+        assert!(wire.is_over());
+        assert_eq!(wire.pushed()[2].ops[0].op_ref, second);
+        assert_eq!(store.outcome(first).unwrap(), Some(Outcome::Accepted { seq }));
+        assert_eq!(
+            (report.accepted, store.pending_count().unwrap()),
+            (1, 1),
+            "the second, which the base has not reached"
+        );
+    }
+}
+
+#[test]
+fn an_op_that_is_refused_alone_in_one_bootstrap_and_in_the_next_counts_once() {
+    let fleet = Fleet::new();
+    let store = fleet.open_with("a", |options| options.push_ops = 1);
+    let [refused, taken] = ["refused", "taken"].map(|key| store.set("c", key, &1).unwrap());
+    let too_large = || WireError::Refused { status: 413, code: String::new(), message: "too large".into() };
+    let wire = ScriptedWire::new();
+    wire.on_checkpoint_items(5, Vec::new())
+        .on_push(move |_| Err(too_large()))
+        .on_push(|_| Err(WireError::CursorExpired(Expiry::Rewound { restored: None })))
+        .on_checkpoint_items(5, Vec::new())
+        .on_push(move |_| Err(too_large()))
+        .on_push(|request| Ok(accept_all(request, 5)));
+    let report = store.pull(&wire).unwrap();
+    assert!(wire.is_over());
+    assert_eq!((report.accepted, report.rejected), (1, 1));
+    assert!(matches!(store.outcome(refused).unwrap(), Some(Outcome::Rejected(_))));
+    assert_eq!(store.outcome(taken).unwrap(), Some(Outcome::Accepted { seq: 5 }));
 }
 
 #[test]

@@ -99,6 +99,28 @@ fn an_answered_op_that_the_log_lost_before_its_entry_was_read_is_pushed_again() 
 }
 
 #[test]
+fn a_bootstrap_that_goes_on_after_the_server_lost_what_it_had_answered_pushes_that_again() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let (ours, theirs) = (fleet.open_with("a", |options| options.push_ops = 1), fleet.open("b"));
+    let op = ours.set("c", "mine", &1).unwrap();
+    ours.set("c", "more", &2).unwrap();
+    let backup = server.backup();
+    let direct = server.wire();
+    ours.sync(&FaultyWire::pushes(&direct, [Fault::None, Fault::LoseRequest])).unwrap_err();
+    assert_eq!(ours.outcome(op).unwrap(), Some(Outcome::Accepted { seq: 1 }));
+    server.restore(&backup, false);
+    theirs.set("c", "theirs", &3).unwrap();
+    theirs.sync(&server.wire()).unwrap();
+
+    let report = ours.sync(&server.wire()).unwrap();
+    assert_eq!((report.bootstrapped, report.accepted), (Some(BootstrapReason::Fresh), 1));
+    assert_eq!(server.value("c", "mine"), Some(json!(1)));
+    assert_eq!(ours.outcome(op).unwrap(), Some(Outcome::Accepted { seq: 2 }));
+    theirs.sync(&server.wire()).unwrap();
+    assert_eq!(view(&ours), view(&theirs));
+}
+
+#[test]
 fn a_push_alone_finds_the_rewound_log_too_and_nothing_of_it_is_taken_before() {
     let (fleet, server) = (Fleet::new(), Server::start());
     let ours = fleet.open("a");
