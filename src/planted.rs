@@ -3,10 +3,23 @@
 //! Without the feature `planted-faults` nothing of this is compiled in: [`planted`] is `false`, known to the compiler.
 //! Each fault is the absence of one rule, at the place that keeps it.
 
-/// A fault that can be switched on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Planted {
+macro_rules! planted {
+    ($($fault:ident,)*) => {
+        /// A fault that can be switched on.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[allow(missing_docs)]
+        pub enum Planted {
+            $($fault,)*
+        }
+
+        impl Planted {
+            /// All of them.
+            pub const ALL: &[Planted] = &[$(Planted::$fault),*];
+        }
+    };
+}
+
+planted! {
     // The client's own rules.
     OutcomeBeforeItsTransaction,
     CursorBeforePage,
@@ -50,52 +63,6 @@ pub enum Planted {
     Rule21PrunesBehindCheckpoints,
     AnswersBeforeTheDisk,
     RecoveredLogLeftUnsynced,
-}
-
-impl Planted {
-    /// All of them.
-    pub const ALL: &[Planted] = &[
-        Planted::OutcomeBeforeItsTransaction,
-        Planted::CursorBeforePage,
-        Planted::BaseNotKept,
-        Planted::FoldsIntoSent,
-        Planted::EchoAppliedTwice,
-        Planted::SentNotSynced,
-        Planted::SentNotMarked,
-        Planted::SentMarkLeftUnsynced,
-        Planted::RefsByClockAlone,
-        Planted::RejectedStaysInView,
-        Planted::ViewNotRebased,
-        Planted::SwapDropsPending,
-        Planted::SlicesCutBatches,
-        Planted::PositionNotStored,
-        Planted::AsSentOfUnanswered,
-        Planted::AcceptedPatchLosesItsFold,
-        Planted::ErrorAfterHalfAWrite,
-        Planted::Rule9SettlesAtOnce,
-        Planted::Rule13NoHalving,
-        Planted::Rule22ReplaysAgain,
-        Planted::Rule24AnsweredNotRepeated,
-        Planted::Rule25SettlesBeforeSwap,
-        Planted::Rule26BasesKept,
-        Planted::Rule26HintsKept,
-        Planted::Rule26NothingUndone,
-        Planted::Rule2RewindUnseen,
-        Planted::Rule5OthersIgnored,
-        Planted::Rule6PushReadsNoCursor,
-        Planted::Rule7RefsNotLookedUp,
-        Planted::Rule7OpsNotCompared,
-        Planted::Rule8ForgetsUnpulled,
-        Planted::Rule8OldRefsTaken,
-        Planted::Rule10HalfABatch,
-        Planted::Rule12NothingSkipped,
-        Planted::Rule14SeqOfLastVisible,
-        Planted::Rule16BatchOverPages,
-        Planted::Rule18AsSentWhenMerged,
-        Planted::Rule21PrunesBehindCheckpoints,
-        Planted::AnswersBeforeTheDisk,
-        Planted::RecoveredLogLeftUnsynced,
-    ];
 }
 
 #[cfg(feature = "planted-faults")]

@@ -30,6 +30,8 @@ pub struct Device {
     pub plan: Plan,
     user: AtomicU64,
     pub link: Mutex<Link>,
+    /// How many checkpoints it has asked for.
+    pub checkpoints: AtomicU32,
     processes: Mutex<Vec<Arc<Process>>>,
     inspector: Mutex<Option<rusqlite::Connection>>,
     /// Calls of `sync` that are on their way.
@@ -42,6 +44,10 @@ pub struct Device {
     pub unchecked: AtomicBool,
     /// The last stop took what was not on the disk.
     pub lost_power: AtomicBool,
+    /// The stop before was a kill: what was found after it may never have been synced.
+    pub killed_before: AtomicBool,
+    /// It was killed before what it had written was synced.
+    unsynced: AtomicBool,
 }
 
 impl Device {
@@ -54,6 +60,7 @@ impl Device {
             plan: plan.clone(),
             user: AtomicU64::new(index as u64 % plan.users),
             link: Mutex::default(),
+            checkpoints: AtomicU32::new(0),
             processes: Mutex::default(),
             inspector: Mutex::default(),
             frames: AtomicU32::new(0),
@@ -62,6 +69,8 @@ impl Device {
             backup: Mutex::default(),
             unchecked: AtomicBool::new(false),
             lost_power: AtomicBool::new(false),
+            killed_before: AtomicBool::new(false),
+            unsynced: AtomicBool::new(false),
         }
     }
 
@@ -141,8 +150,21 @@ impl Device {
     }
 
     pub fn stop_after(&self, calls: u64, how: Stop) {
+        self.unsynced.store(false, Ordering::Relaxed);
         self.lost_power.store(how == Stop::Power, Ordering::Relaxed);
         self.disk.stop_after(calls, how);
+    }
+
+    /// Its processes are killed right before something is synced.
+    pub fn kill_at_sync(&self, syncs: u64) {
+        self.lost_power.store(false, Ordering::Relaxed);
+        self.unsynced.store(true, Ordering::Relaxed);
+        self.disk.stop_at_sync(syncs, Stop::Process);
+    }
+
+    /// Whether the last stop was such a kill, and none came since.
+    pub fn take_unsynced(&self) -> bool {
+        self.unsynced.swap(false, Ordering::Relaxed)
     }
 
     /// Whether it stopped, and is waiting to be switched on.
@@ -160,7 +182,7 @@ impl Device {
     /// Remembers what a write was answered.
     pub fn tell(&self, op_ref: Ref, collection: &str, key: &str) {
         let item = (collection.to_owned(), key.to_owned());
-        let earlier = self.told().ops.insert(op_ref, Op::new(item));
+        let earlier = self.told().ops.insert(op_ref, Op::new(item, self.checkpoints.load(Ordering::Relaxed)));
         assert!(earlier.is_none(), "{op_ref} was given out twice");
     }
 

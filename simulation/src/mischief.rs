@@ -42,12 +42,19 @@ impl World {
             if device.is_stopped() {
                 return true;
             }
-            let how = if self.random().percent(50) { Stop::Process } else { Stop::Power };
-            let far = if self.random().percent(50) { 30 } else { 300 };
-            device.stop_after(self.below(far), how);
-            match how {
-                Stop::Process => "kills",
-                Stop::Power => "power losses",
+            match self.below(6) {
+                0 => {
+                    device.kill_at_sync(1 + self.below(4));
+                    "kills at a sync"
+                }
+                1 | 2 => {
+                    device.stop_after(self.crash_far(), Stop::Process);
+                    "kills"
+                }
+                _ => {
+                    device.stop_after(self.crash_far(), Stop::Power);
+                    "power losses"
+                }
             }
         } else if is(plan.second) {
             if device.is_stopped() || device.open_processes() != 1 {
@@ -85,8 +92,11 @@ impl World {
             if self.server.is_down() {
                 return true;
             }
-            let how = if self.random().percent(50) { Stop::Process } else { Stop::Power };
-            self.server.stop_after(self.below(120), how);
+            match self.below(6) {
+                0 | 1 => self.server.kill_at_sync(1 + self.below(3)),
+                2 | 3 => self.server.stop_after(self.below(120), Stop::Process),
+                _ => self.server.stop_after(self.below(120), Stop::Power),
+            }
             "server crashes"
         } else if is(plan.server_restore) {
             if nested || self.server.is_down() {
@@ -118,6 +128,12 @@ impl World {
         self.count(what);
         self.trace(format_args!("{}: {what}", device.name));
         true
+    }
+
+    /// So many I/O calls later.
+    fn crash_far(&self) -> u64 {
+        let far = if self.random().percent(50) { 30 } else { 300 };
+        self.below(far)
     }
 
     fn later(&self, step: u32, repair: Repair) {

@@ -253,6 +253,9 @@ impl Wire for Way<'_> {
     }
 
     fn checkpoint(&self, request: &CheckpointRequest) -> Result<CheckpointPage, WireError> {
+        if request.page.is_none() {
+            self.world.devices[self.device].checkpoints.fetch_add(1, Ordering::Relaxed);
+        }
         self.meet("checkpoint", None, |user| self.world.server.checkpoint(user, request))
     }
 }

@@ -16,15 +16,19 @@ impl Device {
         let Some(process) = self.process(0).filter(|_| self.unchecked.swap(false, Ordering::Relaxed)) else { return };
         // What was lost can be told now, and not later.
         self.disk.heal();
-        let may_lose = self.lost_power.swap(false, Ordering::Relaxed) && self.plan.durability == Durability::Normal;
+        let lost_power = self.lost_power.swap(false, Ordering::Relaxed);
+        let killed_before = self.killed_before.swap(!lost_power, Ordering::Relaxed);
+        // Of what was answered nothing; but what a killed process was writing may be found after the kill, and be lost
+        // for it was never synced.
+        let full = self.plan.durability == Durability::Full;
         let mut told = self.told();
-        if may_lose {
+        if lost_power && (!full || killed_before) {
             // What was settled may be unsettled again, and is settled in the same way later.
             told.ops.values_mut().for_each(Op::reopen);
             let seen = |op_ref: &Ref| server.with_history(|_, judge| judge.seen.contains(op_ref));
             let mut first_lost: Option<Ref> = None;
             let mut lost = Vec::new();
-            for op_ref in told.ops.keys() {
+            for (op_ref, op) in &told.ops {
                 let Some(outcome) = self.read(|| process.store.outcome(*op_ref)) else { return };
                 let kept = outcome.is_some();
                 if kept {
@@ -33,6 +37,7 @@ impl Device {
                     // Another copy of the file may have sent it.
                     let sent = seen(op_ref) && !self.plan.shares_files();
                     assert!(!sent, "{op_ref} was sent, and the power loss took it");
+                    assert!(!full || op.found, "{op_ref} was answered, and the power loss took it");
                     first_lost.get_or_insert(*op_ref);
                     lost.push(*op_ref);
                 }
@@ -51,7 +56,8 @@ impl Device {
         let Some(process) = self.process(0) else { return };
         let told = &mut *self.told();
         let Some(pending) = self.read(|| process.store.pending()) else { return };
-        told.adopt(&self.name, &pending, self.plan.coalescing);
+        let checkpoints = self.checkpoints.load(Ordering::Relaxed);
+        told.adopt(&self.name, &pending, self.plan.coalescing, checkpoints);
         self.check_places(server, &process.store, told);
         let name = &self.name;
         let restored = server.with_history(|lineages, _| lineages.len() > 1);
@@ -166,7 +172,8 @@ impl Device {
                 assert!(expected, "{name}: {op_ref} was rejected as {code}");
                 // What another copy of the file has pulled past is forgotten, and cannot be told again; nor can what was
                 // taken before a checkpoint that its sender takes longer to load than the server keeps outcomes.
-                let unknown = *code == Code::REF_REUSED || *code == Code::EXPIRED;
+                let loads = self.checkpoints.load(Ordering::Relaxed) > op.checkpoints;
+                let unknown = self.plan.shares_files() || *code == Code::EXPIRED && loads;
                 if last && !unknown && lineages.len() == 1 {
                     assert!(!present.accepted.contains_key(op_ref), "{name}: {op_ref} is {fate:?}, and in the log");
                 }

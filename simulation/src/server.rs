@@ -9,6 +9,7 @@ use crate::random::Random;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use syncstore::environment::Environment;
@@ -35,6 +36,8 @@ pub struct Server {
     machine: Arc<Machine>,
     plan: Plan,
     state: Mutex<State>,
+    /// It was killed before what it had written was synced.
+    unsynced: AtomicBool,
 }
 
 struct State {
@@ -89,6 +92,7 @@ impl Server {
                 backup: None,
                 restored: false,
             }),
+            unsynced: AtomicBool::new(false),
         };
         server.open(false);
         // A database is made at its first use.
@@ -279,7 +283,19 @@ impl Server {
         self.witness();
     }
 
+    /// It is killed right before something is synced.
+    pub fn kill_at_sync(&self, syncs: u64) {
+        self.unsynced.store(true, Ordering::Relaxed);
+        self.disk.stop_at_sync(syncs, Stop::Process);
+    }
+
+    /// Whether the last stop was such a kill, and none came since.
+    pub fn take_unsynced(&self) -> bool {
+        self.unsynced.swap(false, Ordering::Relaxed)
+    }
+
     pub fn stop_after(&self, calls: u64, how: Stop) {
+        self.unsynced.store(false, Ordering::Relaxed);
         self.disk.stop_after(calls, how);
     }
 

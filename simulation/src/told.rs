@@ -30,6 +30,10 @@ pub struct Op {
     pub before: Option<Fate>,
     /// It left the outbox with that fate.
     pub settled: bool,
+    /// How many checkpoints the device had asked for before.
+    pub checkpoints: u32,
+    /// Its write was never answered, and was found to be there after a kill.
+    pub found: bool,
 }
 
 /// What became of an operation for good.
@@ -42,8 +46,12 @@ pub enum Fate {
 }
 
 impl Op {
-    pub fn new(item: Item) -> Op {
-        Op { item, fate: None, before: None, settled: false }
+    pub fn new(item: Item, checkpoints: u32) -> Op {
+        Op { item, fate: None, before: None, settled: false, checkpoints, found: false }
+    }
+
+    fn found(op: &PendingOp, checkpoints: u32) -> Op {
+        Op { found: true, ..Op::new((op.collection.clone(), op.key.clone()), checkpoints) }
     }
 
     /// As if nobody had ever told anything of it.
@@ -66,9 +74,9 @@ impl Told {
     /// Takes what the replica has and nobody was told of: a write that was cut off, and nothing else.
     ///
     /// `folds`: a later write may have become part of it, and have made another kind of it.
-    pub fn adopt(&mut self, name: &str, pending: &[PendingOp], folds: bool) {
+    pub fn adopt(&mut self, name: &str, pending: &[PendingOp], folds: bool, checkpoints: u32) {
         for op in pending.iter().filter(|op| op.batch.is_none()) {
-            self.adopt_one(name, op, folds);
+            self.adopt_one(name, op, folds, checkpoints);
         }
         for first in pending.iter().filter(|op| op.batch.is_some()) {
             if self.ops.contains_key(&first.op_ref) {
@@ -81,18 +89,18 @@ impl Told {
             let at = self.limbo.iter().position(is);
             let at = at.unwrap_or_else(|| panic!("{name}: batch {batch:?} waits, and nobody made it so"));
             self.limbo.swap_remove(at);
-            self.ops.extend(batch.into_iter().map(|op| (op.op_ref, Op::new(item_of(op)))));
+            self.ops.extend(batch.into_iter().map(|op| (op.op_ref, Op::found(op, checkpoints))));
         }
     }
 
-    fn adopt_one(&mut self, name: &str, op: &PendingOp, folds: bool) {
+    fn adopt_one(&mut self, name: &str, op: &PendingOp, folds: bool, checkpoints: u32) {
         if self.ops.contains_key(&op.op_ref) {
             return;
         }
         let at = self.limbo.iter().position(|attempts| attempts.len() == 1 && attempts[0].is(op, folds));
         let at = at.unwrap_or_else(|| panic!("{name}: {} waits, and nobody made it: {:?}", op.op_ref, self.limbo));
         self.limbo.swap_remove(at);
-        self.ops.insert(op.op_ref, Op::new(item_of(op)));
+        self.ops.insert(op.op_ref, Op::found(op, checkpoints));
     }
 }
 
@@ -100,8 +108,4 @@ impl Attempt {
     fn is(&self, op: &PendingOp, folds: bool) -> bool {
         self.item.0 == op.collection && self.item.1 == op.key && (folds || self.kind.is_none_or(|kind| kind == op.kind))
     }
-}
-
-fn item_of(op: &PendingOp) -> Item {
-    (op.collection.clone(), op.key.clone())
 }

@@ -2,7 +2,7 @@
 
 use crate::clock::{Clock, Machine};
 use crate::device::{Device, Process};
-use crate::disk::Disk;
+use crate::disk::{Disk, Stop};
 use crate::mischief::Repair;
 use crate::network::{Late, Way};
 use crate::plan::Plan;
@@ -172,6 +172,10 @@ impl World {
         if self.server.is_down() && self.random().percent(40) {
             self.trace(format_args!("the server starts again"));
             self.server.restart();
+            // What it is then asked for must be on the disk when the power fails.
+            if self.server.take_unsynced() && self.random().percent(60) {
+                self.server.stop_after(1 + self.below(20), Stop::Power);
+            }
         }
         for device in &self.devices {
             if device.is_stopped() {
@@ -203,12 +207,17 @@ impl World {
             device.disk.files().iter().map(|f| f.1).collect::<Vec<_>>()
         ));
         device.restart();
+        let unsynced = device.take_unsynced();
         self.trace(format_args!(
             "{} has {:?}",
             device.name,
             device.disk.files().iter().map(|f| f.1).collect::<Vec<_>>()
         ));
         self.start(device);
+        // What it then sends of what it finds must be on the disk when the power fails.
+        if unsynced && !self.is_healed() && self.random().percent(60) {
+            device.stop_after(1 + self.below(60), Stop::Power);
+        }
     }
 
     pub fn start(&self, device: &Device) {

@@ -86,9 +86,15 @@ impl Disk {
         self.state().calls
     }
 
-    /// At the n-th call from now the machine stops: it and all later ones fail and change nothing.
+    /// At the n-th call from now the machine stops: it and all later ones fail and change nothing. It takes
+    /// the place of a stop that is still to come.
     pub fn stop_after(&self, calls: u64, how: Stop) {
         self.state().stop_after(calls, how);
+    }
+
+    /// At the n-th sync from now the machine stops, before anything of it is done, and in place of any other stop.
+    pub fn stop_at_sync(&self, syncs: u64, how: Stop) {
+        self.state().stop_at_sync(syncs, how);
     }
 
     /// Stops the machine.

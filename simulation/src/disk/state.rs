@@ -48,6 +48,8 @@ pub(super) struct State {
     pub capacity: Option<u64>,
     pub faults: Faults,
     stop_at: Option<(u64, Stop)>,
+    /// Syncs left until one does not come to pass.
+    stop_at_sync: Option<(u64, Stop)>,
     pub stopped: bool,
     /// Drawn from by power losses and short writes, never by what SQLite asks for.
     random: Rng,
@@ -78,6 +80,7 @@ impl State {
             capacity: None,
             faults: Faults::default(),
             stop_at: None,
+            stop_at_sync: None,
             stopped: false,
             random,
             randomness,
@@ -100,6 +103,14 @@ impl State {
         {
             self.stop(how);
             return Err(call.error());
+        }
+        if let (Some((left, how)), Call::Sync) = (&mut self.stop_at_sync, call) {
+            *left -= 1;
+            if *left == 0 {
+                let how = *how;
+                self.stop(how);
+                return Err(call.error());
+            }
         }
         match self.faults.strike(call) {
             // What a system without a descriptor left says, or one that refuses.
@@ -320,11 +331,15 @@ impl State {
     // Stops.
 
     pub fn stop_after(&mut self, calls: u64, how: Stop) {
-        self.stop_at = Some((self.calls + calls.max(1), how));
+        (self.stop_at, self.stop_at_sync) = (Some((self.calls + calls.max(1), how)), None);
+    }
+
+    pub fn stop_at_sync(&mut self, syncs: u64, how: Stop) {
+        (self.stop_at, self.stop_at_sync) = (None, Some((syncs.max(1), how)));
     }
 
     pub fn stop(&mut self, how: Stop) {
-        self.stop_at = None;
+        (self.stop_at, self.stop_at_sync) = (None, None);
         if !std::mem::replace(&mut self.stopped, true) && how == Stop::Power {
             self.lose_power();
         }
@@ -375,14 +390,14 @@ impl State {
     /// Nothing goes wrong any more.
     pub fn heal(&mut self) {
         self.faults.heal();
-        self.stop_at = None;
+        (self.stop_at, self.stop_at_sync) = (None, None);
         self.capacity = None;
     }
 
     /// Runs again after a stop.
     pub fn restart(&mut self) {
         self.stopped = false;
-        self.stop_at = None;
+        (self.stop_at, self.stop_at_sync) = (None, None);
     }
 
     // The files as a host sees them, without calls.
