@@ -11,7 +11,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// An error of the store.
 ///
 /// Whatever it is, nothing that was stored before is lost, and a write that answers with an error has
-/// changed nothing.
+/// changed nothing. One exception: of a write that ends with [`Error::Storage`] because the disk failed within its commit
+/// nobody can say whether it got there. It may be found, whole and with its operations, when the file is next opened: look
+/// at the item before repeating what must not happen twice.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -26,7 +26,9 @@ impl Seeds {
             let seed: u64 = text.parse().ok()?;
             return Some(Seeds(seed..seed.checked_add(1)?));
         };
-        Some(Seeds(from.parse().ok()?..to.parse().ok()?))
+        let seeds = from.parse().ok()?..to.parse().ok()?;
+        // None would pass whatever is broken.
+        (!seeds.is_empty()).then_some(Seeds(seeds))
     }
 }
 
@@ -102,7 +104,7 @@ mod tests {
     fn seeds_are_one_or_a_range() {
         assert_eq!(Seeds::parse("7"), Some(Seeds(7..8)));
         assert_eq!(Seeds::parse("0..2000"), Some(Seeds(0..2_000)));
-        for text in ["", "a", "..", "1..b", "-1"] {
+        for text in ["", "a", "..", "1..b", "-1", "7..7", "9..7"] {
             assert_eq!(Seeds::parse(text), None, "{text:?}");
         }
     }
