@@ -30,7 +30,7 @@ pub struct Device {
     pub plan: Plan,
     user: AtomicU64,
     pub link: Mutex<Link>,
-    /// How many checkpoints it has asked for.
+    /// Begins and ends of loading a checkpoint so far; an unseen end counts with the stop that hid it.
     pub checkpoints: AtomicU32,
     processes: Mutex<Vec<Arc<Process>>>,
     inspector: Mutex<Option<rusqlite::Connection>>,

@@ -14,6 +14,7 @@ impl Device {
     /// What a host finds that opens the replica after a stop.
     pub fn check_after_stop(&self, server: &Server) {
         let Some(process) = self.process(0).filter(|_| self.unchecked.swap(false, Ordering::Relaxed)) else { return };
+        self.checkpoints.fetch_add(1, Ordering::Relaxed);
         // What was lost can be told now, and not later.
         self.disk.heal();
         let lost_power = self.lost_power.swap(false, Ordering::Relaxed);

@@ -30,7 +30,7 @@ pub struct Op {
     pub before: Option<Fate>,
     /// It left the outbox with that fate.
     pub settled: bool,
-    /// How many checkpoints the device had asked for before.
+    /// The device's count of loads begun and ended, when it was made.
     pub checkpoints: u32,
     /// Its write was never answered, and was found to be there after a kill.
     pub found: bool,
