@@ -174,7 +174,9 @@ impl Device {
                 // What another copy of the file has pulled past is forgotten, and cannot be told again; nor can what was
                 // taken before a checkpoint that its sender takes longer to load than the server keeps outcomes.
                 let loads = self.checkpoints.load(Ordering::Relaxed) > op.checkpoints;
-                let unknown = self.plan.shares_files() || *code == Code::EXPIRED && loads;
+                // And one that the server merged waits for the answer of its repetition, however late that comes.
+                let late = loads || op.item.0 == "merged";
+                let unknown = self.plan.shares_files() || *code == Code::EXPIRED && late;
                 if last && !unknown && lineages.len() == 1 {
                     assert!(!present.accepted.contains_key(op_ref), "{name}: {op_ref} is {fate:?}, and in the log");
                 }
