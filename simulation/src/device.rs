@@ -30,7 +30,7 @@ pub struct Device {
     pub plan: Plan,
     user: AtomicU64,
     pub link: Mutex<Link>,
-    /// Begins and ends of loading a checkpoint so far; an unseen end counts with the stop that hid it.
+    /// How many checkpoints it has asked for.
     pub checkpoints: AtomicU32,
     processes: Mutex<Vec<Arc<Process>>>,
     inspector: Mutex<Option<rusqlite::Connection>>,
@@ -182,8 +182,19 @@ impl Device {
     /// Remembers what a write was answered.
     pub fn tell(&self, op_ref: Ref, collection: &str, key: &str) {
         let item = (collection.to_owned(), key.to_owned());
-        let earlier = self.told().ops.insert(op_ref, Op::new(item, self.checkpoints.load(Ordering::Relaxed)));
+        let loading = self.process(0).and_then(|process| process.store.bootstrap_progress().ok().flatten()).is_some();
+        let op = Op { loaded: loading, ..Op::new(item, self.checkpoints.load(Ordering::Relaxed)) };
+        let earlier = self.told().ops.insert(op_ref, op);
         assert!(earlier.is_none(), "{op_ref} was given out twice");
+    }
+
+    /// The server calls one of its operations expired.
+    pub fn hear_expired(&self, op_ref: &Ref) {
+        let checkpoints = self.checkpoints.load(Ordering::Relaxed);
+        if let Some(op) = self.told().ops.get_mut(op_ref).filter(|op| !op.expired) {
+            op.expired = true;
+            op.loaded |= checkpoints > op.checkpoints;
+        }
     }
 
     /// Remembers a write that was cut off.

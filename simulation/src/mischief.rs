@@ -130,6 +130,17 @@ impl World {
         true
     }
 
+    /// What was answered is not heard, and it is long before anybody asks again: the server may forget what it may.
+    pub fn perhaps_long_after(&self) {
+        let forgets = self.plan.mischief.forget > 0 && !self.is_healed();
+        if forgets && self.random().percent(10) {
+            self.count("forgotten logs");
+            self.trace(format_args!("long after"));
+            self.clock.advance(200 * DAY);
+            self.server.prune();
+        }
+    }
+
     /// So many I/O calls later.
     fn crash_far(&self) -> u64 {
         let far = if self.random().percent(50) { 30 } else { 300 };

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
-use syncstore::protocol::{CheckpointPage, DatabaseInfo, InboxPage, PushRequest, PushResponse};
+use syncstore::protocol::{CheckpointPage, Code, DatabaseInfo, InboxPage, PushRequest, PushResponse};
 use syncstore::wire::{CheckpointRequest, PullRequest, Wire, WireError};
 
 /// A device's link, as it is now.
@@ -191,6 +191,9 @@ impl<'w> Way<'w> {
         world.trace(format_args!("  {}", summary(&answer)));
         world.interlude();
         if no_answer || fate == Fate::AnswerLost {
+            if push.is_some() {
+                world.perhaps_long_after();
+            }
             return Err(lost("the answer"));
         }
         match fate {
@@ -244,7 +247,14 @@ impl Wire for Way<'_> {
     fn push(&self, request: &PushRequest) -> Result<PushResponse, WireError> {
         let request = &self.sent(request)?;
         let text = || request.ops.iter().map(|op| format!(" {}", op.op_ref)).collect::<String>();
-        self.meet(&format!("push{}", text()), Some(request), |user| self.world.server.push(user, request))
+        let device = &self.world.devices[self.device];
+        self.meet(&format!("push{}", text()), Some(request), |user| {
+            let answer = self.world.server.push(user, request);
+            let results = answer.iter().flat_map(|answer| &answer.results);
+            let expired = results.filter(|result| result.code == Some(Code::EXPIRED));
+            expired.for_each(|result| device.hear_expired(&result.op_ref));
+            answer
+        })
     }
 
     fn pull(&self, request: &PullRequest) -> Result<InboxPage, WireError> {

@@ -14,7 +14,6 @@ impl Device {
     /// What a host finds that opens the replica after a stop.
     pub fn check_after_stop(&self, server: &Server) {
         let Some(process) = self.process(0).filter(|_| self.unchecked.swap(false, Ordering::Relaxed)) else { return };
-        self.checkpoints.fetch_add(1, Ordering::Relaxed);
         // What was lost can be told now, and not later.
         self.disk.heal();
         let lost_power = self.lost_power.swap(false, Ordering::Relaxed);
@@ -173,9 +172,8 @@ impl Device {
                 assert!(expected, "{name}: {op_ref} was rejected as {code}");
                 // What another copy of the file has pulled past is forgotten, and cannot be told again; nor can what was
                 // taken before a checkpoint that its sender takes longer to load than the server keeps outcomes.
-                let loads = self.checkpoints.load(Ordering::Relaxed) > op.checkpoints;
                 // And one that the server merged waits for the answer of its repetition, however late that comes.
-                let late = loads || op.item.0 == "merged";
+                let late = op.loaded || op.item.0 == "merged";
                 let unknown = self.plan.shares_files() || *code == Code::EXPIRED && late;
                 if last && !unknown && lineages.len() == 1 {
                     assert!(!present.accepted.contains_key(op_ref), "{name}: {op_ref} is {fate:?}, and in the log");

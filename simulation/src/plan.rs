@@ -124,6 +124,8 @@ impl Plan {
         let small = random.percent(70);
         let mut most = |few: u64, many: u64| (1 + random.below(if small { few } else { many })) as u32;
         let (push_ops, pull_entries, checkpoint_items) = (most(5, 100), most(6, 100), most(4, 100));
+        // Longer than the healing takes.
+        let ref_days = if random.percent(60) { 3 } else { 74 };
         Plan {
             seed,
             replicas,
@@ -140,7 +142,7 @@ impl Plan {
             pull_entries,
             checkpoint_items,
             log_entries: 20 + random.below(40),
-            refs: Duration::from_secs(24 * 3600 * (1 + random.below(90))),
+            refs: Duration::from_secs(24 * 3600 * (17 + random.below(ref_days))),
         }
     }
 

@@ -30,8 +30,12 @@ pub struct Op {
     pub before: Option<Fate>,
     /// It left the outbox with that fate.
     pub settled: bool,
-    /// The device's count of loads begun and ended, when it was made.
+    /// How many checkpoints the device had asked for, when it was made.
     pub checkpoints: u32,
+    /// Whether a checkpoint was loaded between when it was made, or before, and when the server first called it expired.
+    pub loaded: bool,
+    /// The server has called it expired.
+    pub expired: bool,
     /// Its write was never answered, and was found to be there after a kill.
     pub found: bool,
 }
@@ -47,7 +51,7 @@ pub enum Fate {
 
 impl Op {
     pub fn new(item: Item, checkpoints: u32) -> Op {
-        Op { item, fate: None, before: None, settled: false, checkpoints, found: false }
+        Op { item, fate: None, before: None, settled: false, checkpoints, loaded: false, expired: false, found: false }
     }
 
     fn found(op: &PendingOp, checkpoints: u32) -> Op {

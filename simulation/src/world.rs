@@ -319,8 +319,6 @@ impl World {
     }
 
     pub fn tell_result(&self, device: &Device, what: &str, result: &Result<SyncReport, SyncError>) {
-        let report = result.as_ref().unwrap_or_else(|error| error.report());
-        device.checkpoints.fetch_add(u32::from(report.bootstrapped.is_some()), Ordering::Relaxed);
         match result {
             Ok(report) => {
                 if report.bootstrapped.is_some() {
