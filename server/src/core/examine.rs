@@ -63,6 +63,7 @@ pub fn examine(op: &Op, limits: &Limits) -> (u128, Option<Rejection>) {
         // The array and its operations stand around the values.
         Ok(Change::Patch(patch)) => payload(patch, patch_limits(patch, limits).err()),
         Ok(Change::Delete) => (0, None),
+        Ok(_) => (0, Some(rejection(Code::INVALID, "index entries, relations and tags are not supported"))),
         Err(malformed) => {
             let text = |json: &Option<Json>| json.as_ref().map_or(0, |json| digest::raw(json.as_str().as_bytes()));
             (text(&op.value).wrapping_add(text(&op.patch).rotate_left(64)), Some(rejection(Code::INVALID, malformed)))

@@ -77,7 +77,7 @@ pub fn page(
         }
         bytes += item.value.as_str().len();
         last = item.collection_key;
-        items.push(CheckpointItem { collection: item.collection, key: item.key, value: item.value, rev: item.rev });
+        items.push(CheckpointItem::new(item.collection, item.key, item.value, item.rev));
         true
     })?;
     let next = items
