@@ -17,7 +17,7 @@ mod transcode;
 pub use code::Code;
 pub use codec::{CodecError, Format};
 pub use json::{Json, JsonError};
-pub use limits::{LimitError, Limits, check_collection, check_key, is_database_name};
+pub use limits::{LimitError, Limits, check_collection, check_key, check_name, is_database_name};
 pub use message::{
     CheckpointItem, CheckpointPage, DatabaseInfo, Entry, EntryOutcome, InboxPage, Malformed, Op, OpKind, OpResult,
     Problem, PublishedRetention, PushOutcome, PushRequest, PushResponse,

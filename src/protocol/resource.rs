@@ -79,6 +79,17 @@ pub enum Change<'a> {
 }
 
 impl<'a> Change<'a> {
+    /// The kind of an op that does it.
+    pub fn kind(&self) -> OpKind {
+        match self {
+            Change::Set(_) | Change::SetIndex { .. } | Change::SetRelation { .. } | Change::AddTag(_) => OpKind::Set,
+            Change::Patch(_) => OpKind::Patch,
+            Change::Delete | Change::DeleteIndex { .. } | Change::DeleteRelation { .. } | Change::RemoveTag(_) => {
+                OpKind::Delete
+            }
+        }
+    }
+
     /// What it is on.
     pub fn resource(&self) -> Resource<'a> {
         match *self {

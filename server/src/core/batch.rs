@@ -4,7 +4,7 @@ use super::Rules;
 use super::examine::{Proposal, rejection};
 use super::push::{Item, Push, rejected, result};
 use crate::storage::{
-    BatchKey, BatchRow, BatchState, ClientKey, PendingOp, RefState, Rejection, StorageError, Stored, Transaction,
+    BatchKey, BatchRow, BatchState, ClientKey, RefState, Rejection, StorageError, Stored, Transaction,
 };
 use std::collections::{HashMap, HashSet};
 use syncstore::protocol::{BatchId, Code, Op, OpResult, PushOutcome, Ref};
@@ -21,31 +21,9 @@ pub fn begin(
     Ok(BatchRow { key, ..row })
 }
 
-pub fn pending(op: &Op) -> PendingOp {
-    PendingOp {
-        op_ref: op.op_ref,
-        kind: op.kind,
-        collection: op.collection.clone(),
-        key: op.key.clone(),
-        payload: op.value.as_ref().or(op.patch.as_ref()).cloned(),
-        base: op.base,
-    }
-}
-
 /// Why an op is rejected that only shares its batch with one at fault.
 pub fn not_at_fault() -> Rejection {
     rejection(Code::BATCH_FAILED, "another operation of the batch was rejected")
-}
-
-fn proposal(op: &PendingOp) -> Proposal<'_> {
-    Proposal {
-        op_ref: &op.op_ref,
-        kind: op.kind,
-        collection: &op.collection,
-        key: &op.key,
-        payload: op.payload.as_ref(),
-        base: op.base,
-    }
 }
 
 impl<T: Transaction> Push<'_, T> {
@@ -62,7 +40,8 @@ impl<T: Transaction> Push<'_, T> {
                 continue;
             }
             let seq = self.transaction.next_seq()?;
-            match self.apply(&proposal(op), seq, Some(row.batch))? {
+            let proposal = Proposal::of(op).map_err(StorageError::corrupt)?;
+            match self.apply(&proposal, seq, Some(row.batch))? {
                 Ok(()) => answers.push(result(op.op_ref, PushOutcome::Accepted, Some(seq))),
                 Err(fault) => {
                     failed.insert((&op.collection, &op.key));
@@ -141,7 +120,7 @@ impl<T: Transaction> Push<'_, T> {
 
     fn reject_all(
         &mut self,
-        ops: &[PendingOp],
+        ops: &[Op],
         batch: BatchId,
         mut fault: impl FnMut(&Ref) -> Option<Rejection>,
     ) -> Stored<Vec<OpResult>> {
@@ -158,7 +137,7 @@ impl<T: Transaction> Push<'_, T> {
     }
 
     // Ops of the batch that this push answered `staged` before are answered with what has become of them.
-    fn settled(&mut self, batch: BatchId, ops: &[PendingOp], answers: Vec<OpResult>) {
+    fn settled(&mut self, batch: BatchId, ops: &[Op], answers: Vec<OpResult>) {
         if !ops.is_empty() {
             self.held.retain(|_, held| *held != batch);
         }

@@ -4,6 +4,7 @@
 //! simulation can drive it. [`push`] is the whole of it; the rules are those of sections 2 and 3 of the
 //! protocol.
 
+mod apply;
 mod batch;
 pub mod cursor;
 mod digest;

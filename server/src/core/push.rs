@@ -1,18 +1,11 @@
 //! One push, op by op, in the client's order.
 
-use super::examine::{Proposal, beyond, examine, rejection, shortened};
-use super::policy::{changed_by, is_behind};
-use super::{Policy, Refusal, Rules, batch, cursor, merge};
-use crate::storage::{
-    BatchState, ClientKey, CollectionKey, ItemHead, ItemKey, LogRow, RefRow, RefState, Rejection, StorageError, Stored,
-    Tombstone, Transaction,
-};
+use super::examine::{Proposal, beyond, examine, rejection};
+use super::{Refusal, Rules, batch, cursor};
+use crate::storage::{BatchState, ClientKey, RefRow, RefState, Rejection, StorageError, Stored, Transaction};
 use std::collections::{HashMap, HashSet};
 use syncstore::planted::{Planted, planted};
-use syncstore::protocol::patch;
-use syncstore::protocol::{
-    BatchId, ClientId, Code, Json, Limits, Op, OpKind, OpResult, PushOutcome, PushRequest, PushResponse, Ref, Rev, Seq,
-};
+use syncstore::protocol::{BatchId, ClientId, Code, Op, OpResult, PushOutcome, PushRequest, PushResponse, Ref, Seq};
 
 /// Decides a push of `user` at `now` (milliseconds since 1970) within a transaction, which the caller
 /// commits, or undoes when this fails.
@@ -150,7 +143,10 @@ impl<'a, T: Transaction> Push<'a, T> {
         let seq = self.transaction.next_seq()?;
         let verdict = match fault {
             Some(fault) => Err(fault),
-            None => self.apply(&Proposal::of(op), seq, None)?,
+            None => match Proposal::of(op) {
+                Ok(proposal) => self.apply(&proposal, seq, None)?,
+                Err(malformed) => Err(rejection(Code::INVALID, malformed)),
+            },
         };
         match verdict {
             Ok(()) => Ok(result(op.op_ref, PushOutcome::Accepted, Some(seq))),
@@ -242,7 +238,7 @@ impl<'a, T: Transaction> Push<'a, T> {
             return Ok(rejected(op.op_ref, Some(seq), fault));
         }
         (row.ops, row.bytes) = (ops, bytes);
-        self.transaction.stage(row.key, &batch::pending(op))?;
+        self.transaction.stage(row.key, op)?;
         self.held.insert(item, batch);
         if row.ops < row.of {
             self.transaction.update_batch(&row)?;
@@ -253,112 +249,4 @@ impl<'a, T: Transaction> Push<'a, T> {
         self.complete(row)?;
         self.results.pop().ok_or_else(|| StorageError::corrupt("a result went missing"))
     }
-
-    /// Applies an op in the place `seq` and appends its entry, or says why not, having changed nothing.
-    pub fn apply(&mut self, op: &Proposal<'_>, seq: Seq, batch: Option<BatchId>) -> Stored<Result<(), Rejection>> {
-        // Collections stay for ever, so none is made for an op that is rejected. (A delete's entry needs one.)
-        let based = op.base.is_some_and(|base| base > 0) && self.rules.policy(op.collection) != Policy::Accept;
-        let collection = match (self.transaction.find_collection(op.collection)?, op.kind) {
-            (Some(collection), _) => collection,
-            (None, OpKind::Patch) => return Ok(Err(missing())),
-            (None, OpKind::Set) if based => return Ok(Err(stale(None, op.base))),
-            (None, OpKind::Set | OpKind::Delete) => self.transaction.collection(op.collection)?,
-        };
-        let head = self.transaction.item(collection, op.key)?;
-        if head.is_none() && op.kind == OpKind::Patch {
-            return Ok(Err(missing()));
-        }
-        let absent_delete = head.is_none() && op.kind == OpKind::Delete;
-        let policy = if absent_delete { Policy::Accept } else { self.rules.policy(op.collection) };
-        let behind = match (policy, op.base) {
-            (Policy::Accept, _) => false,
-            (Policy::Merge, None) => false,
-            (Policy::RejectStale, None) => head.is_some(),
-            (_, Some(base)) => is_behind(self.transaction, collection, op.key, head.as_ref(), base, self.client)?,
-        };
-        let merging = behind && policy == Policy::Merge;
-        if behind && (!merging || head.is_none()) {
-            return Ok(Err(stale(head.as_ref(), op.base)));
-        }
-        // The committed payload where it is not the one that was sent.
-        let mut merged = None;
-        if let (true, Some(head), Some(sent)) = (merging, &head, op.payload) {
-            let base = op.base.unwrap_or(0);
-            let limits = &self.rules.limits;
-            let touched = merge::Touched::since(self.transaction, head, base, self.client, limits)?;
-            let result = match op.kind {
-                OpKind::Set => merge::set(&self.transaction.item_value(head.key)?, sent, &touched, limits)?,
-                _ => merge::patch(sent, &touched)?,
-            };
-            match result {
-                Ok(result) => merged = (result.as_str() != sent.as_str()).then_some(result),
-                Err(rejection) => return Ok(Err(rejection)),
-            }
-        }
-        let payload = merged.as_ref().or(op.payload);
-        let row = LogRow {
-            seq,
-            op_ref: op.op_ref,
-            client: self.client,
-            kind: op.kind,
-            collection,
-            key: op.key,
-            payload,
-            from: head.map_or(0, |head| head.rev),
-            no_op: absent_delete,
-            as_sent: merged.is_none() || planted(Planted::Rule18AsSentWhenMerged),
-            batch,
-            at: self.now,
-        };
-        match (op.kind, payload, head) {
-            (OpKind::Set, Some(value), Some(head)) => {
-                self.transaction.update_item(&changed_by(&head, self.client, seq), value)?;
-            }
-            (OpKind::Set, Some(value), None) => {
-                let head = ItemHead { key: ItemKey(0), rev: seq, client: self.client, other: 0 };
-                self.transaction.insert_item(collection, op.key, &head, value)?;
-            }
-            (OpKind::Patch, Some(patch), Some(head)) => {
-                let value = self.transaction.item_value(head.key)?;
-                match patched(&value, patch, &self.rules.limits) {
-                    Ok(value) => self.transaction.update_item(&changed_by(&head, self.client, seq), &value)?,
-                    Err(rejection) => return Ok(Err(rejection)),
-                }
-            }
-            (OpKind::Delete, _, Some(head)) => self.delete(collection, op.key, &head, seq)?,
-            (OpKind::Delete, _, None) => {}
-            _ => return Ok(Err(rejection(Code::INVALID, "the op has no payload"))),
-        }
-        self.transaction.append(&row)?;
-        Ok(Ok(()))
-    }
-
-    fn delete(&mut self, collection: CollectionKey, key: &str, head: &ItemHead, seq: Seq) -> Stored<()> {
-        self.transaction.delete_item(head.key, collection, key, &Tombstone { seq, client: self.client })
-    }
-}
-
-fn missing() -> Rejection {
-    rejection(Code::NOT_FOUND, "there is no such item")
-}
-
-fn stale(head: Option<&ItemHead>, base: Option<Rev>) -> Rejection {
-    let message = match (head, base) {
-        (None, _) => "another client has deleted the item since",
-        (Some(_), None) => "the collection takes no change of an item without a base",
-        (Some(_), Some(_)) => "another client has changed the item since",
-    };
-    let detail = serde_json::json!({ "rev": head.map_or(0, |head| head.rev) });
-    Rejection { code: Code::STALE, message: message.to_owned(), detail: Some(Json::from_value(&detail)) }
-}
-
-fn patched(value: &Json, patch: &Json, limits: &Limits) -> Result<Json, Rejection> {
-    patch::apply(value, patch, limits).map_err(|error| {
-        let message = error.to_string();
-        if patch::parse(patch).is_err() {
-            return rejection(Code::INVALID, message);
-        }
-        let detail = serde_json::json!({ "path": shortened(error.path), "operation": error.operation });
-        Rejection { detail: Some(Json::from_value(&detail)), ..rejection(Code::PATCH_FAILED, message) }
-    })
 }

@@ -2,10 +2,10 @@
 
 use super::{CheckpointRequest, ServiceError};
 use crate::core::cursor::Position;
-use crate::storage::{CheckpointRow, CollectionKey, Snapshot};
+use crate::storage::{CheckpointRow, CollectionKey, ItemRow, Snapshot};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use syncstore::protocol::{CheckpointItem, CheckpointPage};
+use syncstore::protocol::{CheckpointItem, CheckpointPage, Relation};
 
 use super::Retention;
 
@@ -59,6 +59,15 @@ pub fn check(
     if expired || !same { Err(ServiceError::CheckpointExpired) } else { Ok(()) }
 }
 
+/// About how many bytes an item adds to a page.
+fn size(item: &ItemRow) -> usize {
+    let indexes = item.indexes.iter().map(|(name, order)| name.len() + order.len());
+    let relations = item.relations.iter().map(|Relation { id, predicate, object }| {
+        id.len() + predicate.len() + object.collection.len() + object.key.len()
+    });
+    item.value.as_str().len() + indexes.sum::<usize>() + relations.sum::<usize>()
+}
+
 /// Reads the page after `token`.
 pub fn page(
     snapshot: &impl Snapshot,
@@ -75,9 +84,13 @@ pub fn page(
             more = true;
             return false;
         }
-        bytes += item.value.as_str().len();
+        bytes += size(&item);
         last = item.collection_key;
-        items.push(CheckpointItem::new(item.collection, item.key, item.value, item.rev));
+        items.push(CheckpointItem {
+            indexes: item.indexes,
+            relations: item.relations,
+            ..CheckpointItem::new(item.collection, item.key, item.value, item.rev)
+        });
         true
     })?;
     let next = items

@@ -2,7 +2,7 @@
 
 use super::{InboxRequest, ServiceError};
 use crate::core::cursor::Position;
-use crate::storage::{ClientKey, Rejection, Snapshot, StoredEntry};
+use crate::storage::{ClientKey, Link, Payload, Rejection, ResourceName, Snapshot, StoredEntry};
 use std::time::{Duration, UNIX_EPOCH};
 use syncstore::planted::{Planted, planted};
 use syncstore::protocol::{BatchId, Entry, EntryOutcome, InboxPage, OpKind};
@@ -42,8 +42,8 @@ pub fn page(
     let mut entries: Vec<Entry> = Vec::new();
     let (mut bytes, mut looked_at, mut more) = (0, 0, false);
     let mut last_batch: Option<(ClientKey, BatchId)> = None;
-    let without_own = own.filter(|_| !request.own_payloads);
-    snapshot.entries(position.seq, without_own, &mut |stored| {
+    let sender_has = |stored: &StoredEntry| own == Some(stored.client) && stored.as_sent && !request.own_payloads;
+    snapshot.entries(position.seq, &|stored| !sender_has(stored), &mut |stored| {
         let batch = stored.batch.map(|batch| (stored.client, batch));
         let same_batch = batch.is_some() && batch == last_batch && !planted(Planted::Rule16BatchOverPages);
         if !same_batch && (entries.len() >= limit || bytes >= PAGE_BYTES || looked_at >= MOST_LOOKED_AT) {
@@ -55,8 +55,9 @@ pub fn page(
         (position.seq, position.entry) = (stored.seq, Some(stored.op_ref));
         let mine = own == Some(stored.client);
         if mine || !(stored.rejected || stored.no_op) {
-            bytes += stored.payload.as_ref().map_or(0, |payload| payload.as_str().len());
-            entries.push(entry(stored, mine && !request.own_payloads));
+            bytes += stored.payload.as_ref().map_or(0, Payload::size);
+            let as_sent = sender_has(&stored);
+            entries.push(entry(stored, as_sent));
         }
         true
     })?;
@@ -84,13 +85,21 @@ fn entry(stored: StoredEntry, as_sent: bool) -> Entry {
     (entry.collection, entry.key) = (Some(stored.collection), Some(stored.key));
     entry.from = Some(stored.from);
     entry.rev = Some(if stored.no_op { stored.from } else { stored.seq });
-    entry.as_sent = as_sent && stored.as_sent;
-    if !entry.as_sent {
-        match stored.kind {
-            OpKind::Set => entry.value = stored.payload,
-            OpKind::Patch => entry.patch = stored.payload,
-            OpKind::Delete => {}
+    match stored.resource {
+        ResourceName::Value => {}
+        ResourceName::Index(name) => entry.index = Some(name),
+        ResourceName::Relation(id) => entry.relation = Some(id),
+        ResourceName::Tag(tag) => entry.tag = Some(tag),
+    }
+    entry.as_sent = as_sent;
+    match stored.payload {
+        Some(Payload::Json(json)) if stored.kind == OpKind::Patch => entry.patch = Some(json),
+        Some(Payload::Json(json)) => entry.value = Some(json),
+        Some(Payload::Order(order)) => entry.order = Some(order),
+        Some(Payload::Link(Link { predicate, object })) => {
+            (entry.predicate, entry.object) = (Some(predicate), Some(object));
         }
+        None => {}
     }
     entry
 }

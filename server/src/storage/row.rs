@@ -1,6 +1,7 @@
 //! The rows that pass between the core and the storage.
 
-use syncstore::protocol::{BatchId, ClientId, Code, Json, OpKind, Ref, Rev, Seq};
+use std::collections::BTreeMap;
+use syncstore::protocol::{BatchId, Change, ClientId, Code, Json, Object, OpKind, Ref, Relation, Resource, Rev, Seq};
 
 /// Names one life of a log.
 pub type EpochId = [u8; 16];
@@ -107,6 +108,64 @@ pub struct ItemHead {
     pub client: ClientKey,
     /// The highest seq of another client's op in the item's present life, 0 without one.
     pub other: Seq,
+    /// How many index entries and relations it has.
+    pub resources: u32,
+}
+
+/// What of an item a kept change is on: a [`Resource`] with a name of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ResourceName {
+    /// Its value, or the item as a whole.
+    Value,
+    /// Its entry in the index of that name.
+    Index(String),
+    /// Its relation of that id.
+    Relation(String),
+    /// Its tag.
+    Tag(String),
+}
+
+impl ResourceName {
+    /// What it names.
+    pub fn as_resource(&self) -> Resource<'_> {
+        match self {
+            ResourceName::Value => Resource::Value,
+            ResourceName::Index(name) => Resource::Index(name),
+            ResourceName::Relation(id) => Resource::Relation(id),
+            ResourceName::Tag(tag) => Resource::Tag(tag),
+        }
+    }
+}
+
+/// The payload of a kept change.
+#[derive(Clone, Debug)]
+pub enum Payload {
+    /// A value or a patch.
+    Json(Json),
+    /// The ordering key of an index entry.
+    Order(String),
+    /// Where a relation leads.
+    Link(Link),
+}
+
+impl Payload {
+    /// About how many bytes it adds to an answer.
+    pub fn size(&self) -> usize {
+        match self {
+            Payload::Json(json) => json.as_str().len(),
+            Payload::Order(order) => order.len(),
+            Payload::Link(Link { predicate, object }) => predicate.len() + object.collection.len() + object.key.len(),
+        }
+    }
+}
+
+/// A relation but for its id.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Link {
+    /// What the object is to the subject.
+    pub predicate: String,
+    /// Where it leads.
+    pub object: Object,
 }
 
 /// The delete that ended an item.
@@ -131,6 +190,10 @@ pub struct ItemRow {
     pub rev: Rev,
     /// Its value.
     pub value: Json,
+    /// Its index entries, name to ordering key.
+    pub indexes: BTreeMap<String, String>,
+    /// Its relations.
+    pub relations: Vec<Relation>,
 }
 
 /// An accepted entry on its way into the log.
@@ -142,17 +205,15 @@ pub struct LogRow<'a> {
     pub op_ref: &'a Ref,
     /// Whose op it was.
     pub client: ClientKey,
-    /// What the committed op does.
-    pub kind: OpKind,
     /// The collection.
     pub collection: CollectionKey,
     /// The key.
     pub key: &'a str,
-    /// The committed value or patch.
-    pub payload: Option<&'a Json>,
+    /// What the committed op does.
+    pub change: Change<'a>,
     /// The item's rev before.
     pub from: Rev,
-    /// It changed nothing: the delete of something missing.
+    /// It changed nothing.
     pub no_op: bool,
     /// The committed form is what was sent.
     pub as_sent: bool,
@@ -173,6 +234,8 @@ pub struct StoredEntry {
     pub client: ClientKey,
     /// What the committed op does.
     pub kind: OpKind,
+    /// What of the item it is on.
+    pub resource: ResourceName,
     /// It was rejected; its reason is kept apart.
     pub rejected: bool,
     /// It changed nothing.
@@ -189,8 +252,8 @@ pub struct StoredEntry {
     pub at: u64,
     /// Its batch.
     pub batch: Option<BatchId>,
-    /// The committed value or patch, unless left out.
-    pub payload: Option<Json>,
+    /// The committed payload, unless left out.
+    pub payload: Option<Payload>,
 }
 
 /// How far a batch has come.
@@ -221,23 +284,6 @@ pub struct BatchRow {
     pub bytes: u64,
     /// How far it has come.
     pub state: BatchState,
-}
-
-/// An op that waits for the rest of its batch.
-#[derive(Clone, Debug)]
-pub struct PendingOp {
-    /// The op.
-    pub op_ref: Ref,
-    /// What it does.
-    pub kind: OpKind,
-    /// The collection of the item.
-    pub collection: String,
-    /// The key of the item.
-    pub key: String,
-    /// The value or patch.
-    pub payload: Option<Json>,
-    /// The rev that its client had confirmed.
-    pub base: Option<Rev>,
 }
 
 /// A checkpoint.

@@ -9,5 +9,6 @@ mod neighbours;
 mod policies;
 mod push;
 mod replay;
+mod resources;
 mod retention;
 mod world;

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use syncstore::environment::Environment;
 use syncstore::protocol::{
-    BatchId, CheckpointPage, ClientId, Cursor, Entry, InboxPage, Json, Op, OpKind, OpResult, PushOutcome, PushRequest,
-    PushResponse, Ref, Seq,
+    BatchId, CheckpointItem, CheckpointPage, ClientId, Cursor, Entry, InboxPage, Json, Object, Op, OpKind, OpResult,
+    PushOutcome, PushRequest, PushResponse, Ref, Relation, Seq,
 };
 use syncstore_server::service::{
     Caller, CheckpointRequest, InboxRequest, Service, ServiceError, ServiceOptions, Tags, Writing,
@@ -100,6 +100,24 @@ impl World {
         self.op(OpKind::Delete, key)
     }
 
+    pub fn index(&self, key: &str, name: &str, order: &str) -> Op {
+        Op { index: Some(name.into()), order: Some(order.into()), ..self.op(OpKind::Set, key) }
+    }
+
+    pub fn unindex(&self, key: &str, name: &str) -> Op {
+        Op { index: Some(name.into()), ..self.op(OpKind::Delete, key) }
+    }
+
+    /// A relation to an item of that key.
+    pub fn relate(&self, key: &str, id: &str, predicate: &str, to: &str) -> Op {
+        let object = Some(Object { collection: "c".into(), key: to.into() });
+        Op { relation: Some(id.into()), predicate: Some(predicate.into()), object, ..self.op(OpKind::Set, key) }
+    }
+
+    pub fn unrelate(&self, key: &str, id: &str) -> Op {
+        Op { relation: Some(id.into()), ..self.op(OpKind::Delete, key) }
+    }
+
     fn op(&self, kind: OpKind, key: &str) -> Op {
         Op::new(self.new_ref(), kind, "c", key)
     }
@@ -152,12 +170,27 @@ impl World {
         self.service.checkpoint(DB, &ada(), &CheckpointRequest { client: id(client), page, limit })
     }
 
-    /// All items as "key=value rev", in the order of keys.
+    /// All items as "key=value", in the order of keys.
     pub fn items(&self) -> Vec<String> {
         let page = self.checkpoint(0xfff, None, 10_000).unwrap();
         assert_eq!(page.next, None);
         page.items.iter().map(|item| format!("{}={}", item.key, item.value)).collect()
     }
+
+    /// What the items have besides values, as "key: name=order id>predicate:object", in the order of keys.
+    pub fn resources(&self) -> Vec<String> {
+        let page = self.checkpoint(0xfff, None, 10_000).unwrap();
+        page.items.iter().map(|item| format!("{}:{}", item.key, resources(item))).collect()
+    }
+}
+
+pub fn resources(item: &CheckpointItem) -> String {
+    let indexes = item.indexes.iter().map(|(name, order)| format!(" {name}={order}"));
+    let relations = item.relations.iter().map(|relation| {
+        let Relation { id, predicate, object } = relation;
+        format!(" {id}>{predicate}:{}", object.key)
+    });
+    indexes.chain(relations).collect()
 }
 
 pub fn id(client: u128) -> ClientId {

@@ -1,8 +1,9 @@
 //! The tables `collections`, `items` and `tombstones`.
 
-use super::{Stored, int, json_of, uint};
+use super::{Stored, index_entries, int, json_of, relations, uint};
 use crate::storage::{ClientKey, CollectionKey, ItemHead, ItemKey, ItemRow, Tombstone};
 use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::BTreeMap;
 use syncstore::protocol::Json;
 
 pub fn find_collection(connection: &Connection, name: &str) -> Stored<Option<CollectionKey>> {
@@ -16,14 +17,15 @@ pub fn add_collection(connection: &Connection, name: &str) -> Stored<CollectionK
 }
 
 pub fn find(connection: &Connection, collection: CollectionKey, key: &str) -> Stored<Option<ItemHead>> {
-    let mut statement =
-        connection.prepare_cached("SELECT id, rev, client, other FROM items WHERE collection = ?1 AND key = ?2")?;
+    let mut statement = connection
+        .prepare_cached("SELECT id, rev, client, other, resources FROM items WHERE collection = ?1 AND key = ?2")?;
     let head = statement.query_row(params![collection.0, key], |row| {
         Ok(ItemHead {
             key: ItemKey(row.get(0)?),
             rev: uint(row.get(1)?),
             client: ClientKey(row.get(2)?),
             other: uint(row.get(3)?),
+            resources: row.get(4)?,
         })
     });
     Ok(head.optional()?)
@@ -42,9 +44,17 @@ pub fn insert(
     value: &Json,
 ) -> Stored<()> {
     let mut statement = connection.prepare_cached(
-        "INSERT INTO items (collection, key, rev, client, other, value) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO items (collection, key, rev, client, other, resources, value) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?;
-    statement.execute(params![collection.0, key, int(head.rev), head.client.0, int(head.other), value.as_str()])?;
+    statement.execute(params![
+        collection.0,
+        key,
+        int(head.rev),
+        head.client.0,
+        int(head.other),
+        head.resources,
+        value.as_str()
+    ])?;
     Ok(())
 }
 
@@ -55,14 +65,26 @@ pub fn update(connection: &Connection, head: &ItemHead, value: &Json) -> Stored<
     Ok(())
 }
 
+/// Writes all of the head that changes, and not the value.
+pub fn touch(connection: &Connection, head: &ItemHead) -> Stored<()> {
+    let mut statement = connection
+        .prepare_cached("UPDATE items SET rev = ?2, client = ?3, other = ?4, resources = ?5 WHERE id = ?1")?;
+    statement.execute(params![head.key.0, int(head.rev), head.client.0, int(head.other), head.resources])?;
+    Ok(())
+}
+
 pub fn delete(
     connection: &Connection,
-    item: ItemKey,
+    head: &ItemHead,
     collection: CollectionKey,
     key: &str,
     tombstone: &Tombstone,
 ) -> Stored<()> {
-    connection.prepare_cached("DELETE FROM items WHERE id = ?1")?.execute([item.0])?;
+    connection.prepare_cached("DELETE FROM items WHERE id = ?1")?.execute([head.key.0])?;
+    if head.resources > 0 {
+        index_entries::delete_of_item(connection, head.key)?;
+        relations::delete_of_item(connection, head.key)?;
+    }
     let mut statement = connection.prepare_cached("REPLACE INTO tombstones VALUES (?1, ?2, ?3, ?4)")?;
     statement.execute(params![collection.0, key, int(tombstone.seq), tombstone.client.0])?;
     Ok(())
@@ -85,18 +107,26 @@ pub fn page(
 ) -> Stored<()> {
     // CROSS JOIN holds SQLite to this order: through the items' index, which needs no sorting.
     let mut statement = connection.prepare_cached(
-        "SELECT items.collection, collections.name, items.key, items.rev, items.value
+        "SELECT items.collection, collections.name, items.key, items.rev, items.value, items.id, items.resources
          FROM items CROSS JOIN collections ON collections.id = items.collection
          WHERE (items.collection, items.key) > (?1, ?2) ORDER BY items.collection, items.key LIMIT ?3",
     )?;
     let mut rows = statement.query(params![after.0.0, after.1, limit])?;
     while let Some(row) = rows.next()? {
+        let (item, resources) = (ItemKey(row.get(5)?), row.get::<_, u32>(6)?);
+        let (mut indexes, mut relations) = (BTreeMap::new(), Vec::new());
+        if resources > 0 {
+            indexes = index_entries::of_item(connection, item)?;
+            relations = relations::of_item(connection, item)?;
+        }
         let item = ItemRow {
             collection_key: CollectionKey(row.get(0)?),
             collection: row.get(1)?,
             key: row.get(2)?,
             rev: uint(row.get(3)?),
             value: json_of(row.get(4)?)?,
+            indexes,
+            relations,
         };
         if !visit(item) {
             break;

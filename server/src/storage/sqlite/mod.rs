@@ -3,9 +3,12 @@
 mod batches;
 mod checkpoints;
 mod clients;
+mod index_entries;
 mod items;
 mod log;
 mod refs;
+mod relations;
+mod resource;
 mod schema;
 mod state;
 mod transaction;
@@ -28,7 +31,7 @@ pub struct SqliteFile {
 }
 
 // More than the statements of this module, so that none is ever prepared twice.
-const STATEMENTS: usize = 96;
+const STATEMENTS: usize = 128;
 
 impl SqliteFile {
     /// The file at `path`, through SQLite's own VFS or the one of that name; `synced`: at each commit.
