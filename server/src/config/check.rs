@@ -172,7 +172,7 @@ token = "m3trics"
         assert_eq!((&app.user, &app.databases, &app.tags), (&None, &Databases::All, &Tags::All));
         assert_eq!(config.collections["invoices"].policy, Policy::RejectStale);
         assert_eq!(config.limits, ServerLimits { log_retention: 5000, ..ServerLimits::default() });
-        assert!(config.metrics_token.is_some() && config.has_tagged_credentials() && !config.dev);
+        assert!(config.metrics_token.is_some() && !config.dev);
     }
 
     #[test]

@@ -3,16 +3,19 @@
 use super::examine::{Proposal, rejection, shortened};
 use super::policy::{changed_by, is_behind};
 use super::push::Push;
-use super::{Policy, merge};
+use super::{Policy, Tags, merge};
 use crate::storage::{
     CollectionKey, ItemHead, ItemKey, Link, LogRow, Rejection, StorageError, Stored, Tombstone, Transaction,
 };
 use syncstore::planted::{Planted, planted};
 use syncstore::protocol::patch;
-use syncstore::protocol::{BatchId, Change, Code, Json, Limits, OpKind, Resource, Rev, Seq};
+use syncstore::protocol::{BatchId, Change, Code, Json, Limits, Op, OpKind, Resource, Rev, Seq};
 
-/// The most index entries and relations of one item: an item must fit into an answer with all that it has.
+/// The most index entries, relations and tags of one item: an item must fit into an answer with all that it has.
 const MOST_RESOURCES: u32 = 1_000;
+
+/// The most tags of one item: each entry of the log on the item has them.
+const MOST_TAGS: usize = 100;
 
 /// Where an op stands.
 struct Place<'a> {
@@ -20,6 +23,8 @@ struct Place<'a> {
     collection: CollectionKey,
     seq: Seq,
     batch: Option<BatchId>,
+    // The item's tags before the op, sorted.
+    tags: &'a [String],
     // Others have changed the item since the op's base, and the collection merges.
     merging: bool,
 }
@@ -28,6 +33,7 @@ struct Place<'a> {
 enum Found {
     Order(String),
     Link(Link),
+    Tag,
 }
 
 impl Found {
@@ -40,6 +46,8 @@ impl Found {
                 Change::SetRelation { id, predicate, object }
             }
             (Resource::Relation(id), None) => Change::DeleteRelation { id },
+            (Resource::Tag(tag), Some(Found::Tag)) => Change::AddTag(tag),
+            (Resource::Tag(tag), None) => Change::RemoveTag(tag),
             _ => return None,
         })
     }
@@ -63,10 +71,19 @@ impl<T: Transaction> Push<'_, T> {
             return Ok(Err(missing()));
         }
         let resource = op.change.resource();
-        let found = match &head {
-            Some(head) if head.resources > 0 => self.find(head.key, resource)?,
-            _ => None,
-        };
+        let (mut tags, mut found) = (Vec::new(), None);
+        if let Some(head) = head.as_ref().filter(|head| head.resources > 0) {
+            tags = self.transaction.tags(head.key)?;
+            found = self.find(head.key, resource, &tags)?;
+        }
+        if head.is_some() && !self.caller.tags.see(&tags) {
+            return Ok(Err(if makes { taken() } else { missing() }));
+        }
+        if let (Resource::Tag(tag), Some(_)) = (resource, &head)
+            && !self.caller.tags.own(tag)
+        {
+            return Ok(Err(rejection(Code::FORBIDDEN, "the tag is not one of the caller's")));
+        }
         let absent = removes && (head.is_none() || resource != Resource::Value && found.is_none());
         let policy = if absent { Policy::Accept } else { self.rules.policy(op.collection) };
         let behind = match (policy, op.base) {
@@ -79,7 +96,7 @@ impl<T: Transaction> Push<'_, T> {
         if behind && (!merging || head.is_none()) {
             return Ok(Err(stale(head.as_ref(), op.base)));
         }
-        let place = Place { op, collection, seq, batch, merging };
+        let place = Place { op, collection, seq, batch, tags: &tags, merging };
         match (resource, head) {
             _ if absent => {
                 let from = head.map_or(0, |head| head.rev);
@@ -101,6 +118,9 @@ impl<T: Transaction> Push<'_, T> {
             collection: place.collection,
             key: place.op.key,
             change: committed,
+            image: None,
+            tags_before: place.tags,
+            tags_after: place.tags,
             from,
             no_op: false,
             as_sent: true,
@@ -109,11 +129,46 @@ impl<T: Transaction> Push<'_, T> {
         }
     }
 
-    fn find(&self, item: ItemKey, resource: Resource<'_>) -> Stored<Option<Found>> {
+    /// What its caller may learn of a fault that an op has by itself: nothing, if it cannot see the item, for a missing
+    /// one must answer the same.
+    pub fn told_of(&mut self, op: &Op, fault: Rejection) -> Stored<Rejection> {
+        if self.caller.tags == Tags::All {
+            return Ok(fault);
+        }
+        let makes = op.kind == OpKind::Set && op.resource() == Ok(Resource::Value);
+        let head = match self.transaction.find_collection(&op.collection)? {
+            Some(collection) => self.transaction.item(collection, &op.key)?,
+            None => None,
+        };
+        let seen = match &head {
+            Some(head) => self.caller.tags.see(&self.transaction.tags(head.key)?),
+            None => false,
+        };
+        Ok(match (head, makes) {
+            _ if seen => fault,
+            (None, true) => fault,
+            (Some(_), true) => taken(),
+            (_, false) => missing(),
+        })
+    }
+
+    // A batch stands on one page, and whole items in it have more bytes than its ops.
+    fn show(&mut self, place: &Place<'_>, bytes: usize, tags: &[String]) -> Result<(), Rejection> {
+        let tags = tags.iter().map(String::len).sum::<usize>();
+        self.shown = self.shown.saturating_add(bytes).saturating_add(tags);
+        if place.batch.is_some() && self.shown > self.rules.limits.batch {
+            let message = "the items that the batch makes visible have too many bytes together";
+            return Err(rejection(Code::TOO_LARGE, message));
+        }
+        Ok(())
+    }
+
+    fn find(&self, item: ItemKey, resource: Resource<'_>, tags: &[String]) -> Stored<Option<Found>> {
         Ok(match resource {
             Resource::Index(name) => self.transaction.index_entry(item, name)?.map(Found::Order),
             Resource::Relation(id) => self.transaction.relation(item, id)?.map(Found::Link),
-            Resource::Value | Resource::Tag(_) => None,
+            Resource::Tag(tag) => tags.iter().any(|has| has == tag).then_some(Found::Tag),
+            Resource::Value => None,
         })
     }
 
@@ -139,13 +194,21 @@ impl<T: Transaction> Push<'_, T> {
             (sent, _) => sent,
         };
         let seq = place.seq;
+        let granted = if head.is_none() { self.caller.granted() } else { Vec::new() };
         match (committed, head) {
             (Change::Set(value), Some(head)) => {
                 self.transaction.update_item(&changed_by(&head, self.client, seq), value)?;
             }
             (Change::Set(value), None) => {
-                let head = ItemHead { key: ItemKey(0), rev: seq, client: self.client, other: 0, resources: 0 };
-                self.transaction.insert_item(place.collection, op.key, &head, value)?;
+                if let Err(rejection) = self.show(place, 0, &granted) {
+                    return Ok(Err(rejection));
+                }
+                let resources = u32::try_from(granted.len()).unwrap_or(u32::MAX);
+                let head = ItemHead { key: ItemKey(0), rev: seq, client: self.client, other: 0, resources };
+                let item = self.transaction.insert_item(place.collection, op.key, &head, value)?;
+                for tag in &granted {
+                    self.transaction.add_tag(item, tag)?;
+                }
             }
             (Change::Patch(patch), Some(head)) => {
                 let value = self.transaction.item_value(head.key)?;
@@ -160,9 +223,14 @@ impl<T: Transaction> Push<'_, T> {
             }
             _ => return Ok(Err(missing())),
         }
-        let as_sent = merged.is_none() || planted(Planted::Rule18AsSentWhenMerged);
+        let as_sent = (merged.is_none() || planted(Planted::Rule18AsSentWhenMerged)) && granted.is_empty();
         let from = head.map_or(0, |head| head.rev);
-        self.transaction.append(&LogRow { as_sent, ..self.row(place, committed, from) })?;
+        let tags_after = match committed {
+            Change::Delete => &[],
+            _ if head.is_none() => &*granted,
+            _ => place.tags,
+        };
+        self.transaction.append(&LogRow { as_sent, tags_after, ..self.row(place, committed, from) })?;
         Ok(Ok(()))
     }
 
@@ -186,13 +254,32 @@ impl<T: Transaction> Push<'_, T> {
             (OpKind::Delete, _) => changed.resources = changed.resources.saturating_sub(1),
             (_, Some(_)) => {}
             (_, None) if head.resources >= MOST_RESOURCES => {
-                let message = format!("the item has {MOST_RESOURCES} index entries and relations, which is the limit");
-                return Ok(Err(rejection(Code::TOO_LARGE, message)));
+                return Ok(Err(full(MOST_RESOURCES as usize, "index entries, relations and tags")));
+            }
+            (_, None) if matches!(resource, Resource::Tag(_)) && place.tags.len() >= MOST_TAGS => {
+                return Ok(Err(full(MOST_TAGS, "tags")));
             }
             (_, None) => changed.resources += 1,
         }
         let item = head.key;
+        let mut tags_after = place.tags.to_vec();
+        let mut image = None;
         match op.change {
+            Change::AddTag(tag) => {
+                if let Err(after) = tags_after.binary_search_by(|has| has.as_str().cmp(tag)) {
+                    let shown = self.transaction.image(item)?;
+                    tags_after.insert(after, tag.to_owned());
+                    if let Err(rejection) = self.show(place, shown.size(), &tags_after) {
+                        return Ok(Err(rejection));
+                    }
+                    image = Some(shown);
+                    self.transaction.add_tag(item, tag)?;
+                }
+            }
+            Change::RemoveTag(tag) => {
+                tags_after.retain(|has| has != tag);
+                self.transaction.remove_tag(item, tag)?;
+            }
             Change::SetIndex { name, order } => self.transaction.set_index_entry(item, name, order)?,
             Change::DeleteIndex { name } => self.transaction.delete_index_entry(item, name)?,
             Change::SetRelation { id, predicate, object } => {
@@ -203,9 +290,18 @@ impl<T: Transaction> Push<'_, T> {
         }
         self.transaction.touch_item(&changed)?;
         let row = self.row(place, op.change, head.rev);
+        let row = LogRow { tags_after: &tags_after, image: image.as_ref(), ..row };
         self.transaction.append(&row)?;
         Ok(Ok(()))
     }
+}
+
+fn taken() -> Rejection {
+    rejection(Code::FORBIDDEN, "the key is taken")
+}
+
+fn full(most: usize, what: &str) -> Rejection {
+    rejection(Code::TOO_LARGE, format_args!("the item has {most} {what}, which is the most"))
 }
 
 fn unlike() -> StorageError {

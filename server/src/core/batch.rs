@@ -1,8 +1,8 @@
 //! Batches: staged until all their ops have come, then committed or rejected as one.
 
-use super::Rules;
 use super::examine::{Proposal, rejection};
 use super::push::{Item, Push, rejected, result};
+use super::{Caller, Rules, Tags};
 use crate::storage::{
     BatchKey, BatchRow, BatchState, ClientKey, RefState, Rejection, StorageError, Stored, Transaction,
 };
@@ -30,6 +30,7 @@ impl<T: Transaction> Push<'_, T> {
     /// Commits a batch whose ops have all come, or rejects them all.
     pub fn complete(&mut self, mut row: BatchRow) -> Stored<()> {
         let ops = self.transaction.take_staged(row.key)?;
+        self.shown = 0;
         let part = self.transaction.begin_part()?;
         let mut answers = Vec::with_capacity(ops.len());
         let mut faults: HashMap<Ref, Rejection> = HashMap::new();
@@ -155,15 +156,17 @@ impl<T: Transaction> Push<'_, T> {
 pub fn expire(transaction: &mut impl Transaction, rules: &Rules, before: u64, now: u64, limit: u32) -> Stored<usize> {
     let overdue = transaction.overdue_batches(before, limit)?;
     let why = rejection(Code::BATCH_FAILED, "the batch was not completed in time");
+    let nobody = Caller { user: String::new(), tags: Tags::Only(Vec::new()), grant: Vec::new() };
     for mut row in overdue.iter().copied() {
         let mut push = Push {
             transaction,
             rules,
-            user: "",
+            caller: &nobody,
             client: row.client,
             now,
             failed: HashSet::new(),
             held: HashMap::new(),
+            shown: 0,
             results: Vec::new(),
         };
         let ops = push.transaction.take_staged(row.key)?;

@@ -59,9 +59,6 @@ pub fn examine(op: &Op, limits: &Limits) -> (u128, Option<Rejection>) {
         // The array and its operations stand around the values.
         Ok(Change::Patch(patch)) => payload(patch, patch_limits(patch, limits).err()),
         Ok(Change::Delete) => (0, None),
-        Ok(Change::AddTag(_) | Change::RemoveTag(_)) => {
-            (members(op), Some(rejection(Code::INVALID, "tags are not supported")))
-        }
         Ok(change) => (members(op), names_of(&change, limits).err().map(|error| beyond(&error))),
         Err(malformed) => {
             let text = |json: &Option<Json>| json.as_ref().map_or(0, |json| digest::raw(json.as_str().as_bytes()));

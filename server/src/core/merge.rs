@@ -1,7 +1,7 @@
 //! The policy `merge`: property by property against what others changed since `base`.
 //!
-//! A property is a member of an object; arrays and scalars are taken as wholes. An index entry and a relation
-//! are properties of their own. "Changed" is what ops of *other*
+//! A property is a member of an object; arrays and scalars are taken as wholes. An index entry, a relation and a
+//! tag are properties of their own. "Changed" is what ops of *other*
 //! clients touched: a client's second op on an item must not lose against its own first.
 
 use super::examine::rejection;
@@ -98,7 +98,11 @@ pub fn touched(
     let mut seq = head.rev;
     for _ in 0..MOST_ENTRIES {
         let Some(entry) = transaction.entry(seq)? else { return Ok(true) };
-        if entry.client != client && entry.resource.as_resource() == resource {
+        // Who made the item gave it its first tags.
+        let granted = |tag: &str| entry.from == 0 && entry.tags_after.iter().any(|granted| granted == tag);
+        let touches =
+            entry.resource.as_resource() == resource || matches!(resource, Resource::Tag(tag) if granted(tag));
+        if entry.client != client && touches {
             return Ok(true);
         }
         if entry.from <= base || entry.from >= seq {

@@ -6,6 +6,7 @@
 
 mod apply;
 mod batch;
+mod caller;
 pub mod cursor;
 mod digest;
 mod examine;
@@ -14,7 +15,7 @@ mod policy;
 mod push;
 
 pub use batch::expire as expire_batches;
-pub use digest::tags as digest_of_tags;
+pub use caller::{Caller, Tags};
 pub use policy::Policy;
 pub use push::{SEEN_INTERVAL, claim, push};
 

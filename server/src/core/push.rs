@@ -1,13 +1,13 @@
 //! One push, op by op, in the client's order.
 
 use super::examine::{Proposal, beyond, examine, rejection};
-use super::{Refusal, Rules, batch, cursor};
+use super::{Caller, Refusal, Rules, batch, cursor};
 use crate::storage::{BatchState, ClientKey, RefRow, RefState, Rejection, StorageError, Stored, Transaction};
 use std::collections::{HashMap, HashSet};
 use syncstore::planted::{Planted, planted};
 use syncstore::protocol::{BatchId, ClientId, Code, Op, OpResult, PushOutcome, PushRequest, PushResponse, Ref, Seq};
 
-/// Decides a push of `user` at `now` (milliseconds since 1970) within a transaction, which the caller
+/// Decides a push of `caller` at `now` (milliseconds since 1970) within a transaction, which the caller
 /// commits, or undoes when this fails.
 ///
 /// Fails, with nothing taken, when the push exceeds a limit as a whole, when the client id is another user's, and when
@@ -15,7 +15,7 @@ use syncstore::protocol::{BatchId, ClientId, Code, Op, OpResult, PushOutcome, Pu
 pub fn push(
     transaction: &mut impl Transaction,
     rules: &Rules,
-    user: &str,
+    caller: &Caller,
     request: &PushRequest,
     now: u64,
 ) -> Result<PushResponse, Refusal> {
@@ -23,7 +23,7 @@ pub fn push(
     if ops > most {
         return Err(Refusal::TooLarge(format!("the push has {ops} operations; the limit is {most}")));
     }
-    let client = claim(transaction, &request.client, user, now)?;
+    let client = claim(transaction, &request.client, &caller.user, now)?;
     if let Some(cursor) = request.cursor.as_ref().filter(|_| !planted(Planted::Rule6PushReadsNoCursor)) {
         // Another expiry is for the next pull to tell: what the log was is all that matters to a push.
         if let Ok(position) = cursor::decode(cursor)
@@ -35,11 +35,12 @@ pub fn push(
     let mut push = Push {
         transaction,
         rules,
-        user,
+        caller,
         client,
         now,
         failed: HashSet::new(),
         held: HashMap::new(),
+        shown: 0,
         results: Vec::with_capacity(ops),
     };
     push.hold()?;
@@ -78,13 +79,15 @@ pub type Item<'a> = (std::borrow::Cow<'a, str>, std::borrow::Cow<'a, str>);
 pub struct Push<'a, T> {
     pub transaction: &'a mut T,
     pub rules: &'a Rules,
-    pub user: &'a str,
+    pub caller: &'a Caller,
     pub client: ClientKey,
     pub now: u64,
     // Items of ops rejected in this push: what follows on them was made on top of what was not to be.
     pub failed: HashSet<Item<'a>>,
     // Items of staged ops: what follows on them must not be decided before them.
     pub held: HashMap<Item<'a>, BatchId>,
+    // Bytes of items that the present batch has made visible.
+    pub shown: usize,
     pub results: Vec<OpResult>,
 }
 
@@ -125,6 +128,10 @@ impl<'a, T: Transaction> Push<'a, T> {
             }
             return Ok(result(op.op_ref, PushOutcome::Skipped, None));
         }
+        let fault = match fault {
+            Some(fault) => Some(self.told_of(op, fault)?),
+            None => None,
+        };
         // Recorded as what it most likely becomes, so that a new op costs one statement less.
         let state = if op.batch.is_some() { RefState::Staged } else { RefState::Accepted };
         let seq = if op.batch.is_some() { 0 } else { self.transaction.state().next };
@@ -189,7 +196,7 @@ impl<'a, T: Transaction> Push<'a, T> {
     /// What became of a ref that was seen before.
     fn present(&mut self, op: &'a Op, digest: u128, known: &RefRow) -> Stored<OpResult> {
         let own = known.client == self.client
-            || self.transaction.user_of(known.client)?.is_some_and(|user| user == self.user);
+            || self.transaction.user_of(known.client)?.is_some_and(|user| user == self.caller.user);
         if !own || known.digest != digest && !planted(Planted::Rule7OpsNotCompared) {
             let by = if own { "for another operation" } else { "by another user" };
             return self.refuse(op, rejection(Code::REF_REUSED, format_args!("the ref was used before {by}")));

@@ -1,11 +1,12 @@
 //! Pages of a checkpoint (section 5).
 
 use super::{CheckpointRequest, ServiceError};
+use crate::core::Tags;
 use crate::core::cursor::Position;
-use crate::storage::{CheckpointRow, CollectionKey, ItemRow, Snapshot};
+use crate::storage::{CheckpointRow, CollectionKey, Snapshot};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use syncstore::protocol::{CheckpointItem, CheckpointPage, Relation};
+use syncstore::protocol::{CheckpointItem, CheckpointPage};
 
 use super::Retention;
 
@@ -59,37 +60,30 @@ pub fn check(
     if expired || !same { Err(ServiceError::CheckpointExpired) } else { Ok(()) }
 }
 
-/// About how many bytes an item adds to a page.
-fn size(item: &ItemRow) -> usize {
-    let indexes = item.indexes.iter().map(|(name, order)| name.len() + order.len());
-    let relations = item.relations.iter().map(|Relation { id, predicate, object }| {
-        id.len() + predicate.len() + object.collection.len() + object.key.len()
-    });
-    item.value.as_str().len() + indexes.sum::<usize>() + relations.sum::<usize>()
-}
-
-/// Reads the page after `token`.
+/// Reads the page after `token`: of the items that `tags` see.
 pub fn page(
     snapshot: &impl Snapshot,
     row: &CheckpointRow,
     token: &PageToken,
+    tags: &Tags,
     limit: u32,
 ) -> Result<CheckpointPage, ServiceError> {
     let limit = limit.clamp(1, MOST_ITEMS);
     let mut items: Vec<CheckpointItem> = Vec::new();
     let (mut bytes, mut more, mut last) = (0, false, token.collection);
     // One beyond the limit, to know whether there is another page.
-    snapshot.items((token.collection, &token.key), limit + 1, &mut |item| {
+    snapshot.items((token.collection, &token.key), tags.needed(), limit + 1, &mut |item| {
         if items.len() >= limit as usize || bytes >= PAGE_BYTES {
             more = true;
             return false;
         }
-        bytes += size(&item);
+        bytes += item.image.size() + item.tags.iter().map(String::len).sum::<usize>();
         last = item.collection_key;
         items.push(CheckpointItem {
-            indexes: item.indexes,
-            relations: item.relations,
-            ..CheckpointItem::new(item.collection, item.key, item.value, item.rev)
+            indexes: item.image.indexes,
+            relations: item.image.relations,
+            tags: item.tags,
+            ..CheckpointItem::new(item.collection, item.key, item.image.value, item.rev)
         });
         true
     })?;

@@ -7,7 +7,7 @@ pub mod sqlite;
 pub use error::StorageError;
 pub use row::{BatchKey, ClientKey, CollectionKey, EpochId, ItemKey, Part};
 pub use row::{
-    BatchRow, BatchState, CheckpointRow, ClientRow, ItemHead, ItemRow, Link, LogRow, Payload, RefRow, RefState,
+    BatchRow, BatchState, CheckpointRow, ClientRow, Image, ItemHead, ItemRow, Link, LogRow, Payload, RefRow, RefState,
     Rejection, ResourceName, State, StoredEntry, Tombstone,
 };
 
@@ -43,8 +43,17 @@ pub trait Snapshot {
         wanted: &dyn Fn(&StoredEntry) -> bool,
         visit: &mut dyn FnMut(StoredEntry) -> bool,
     ) -> Stored<()>;
-    /// The items after that place in the order of (collection key, key), for as long as `visit` says to go on.
-    fn items(&self, after: (CollectionKey, &str), limit: u32, visit: &mut dyn FnMut(ItemRow) -> bool) -> Stored<()>;
+    /// Up to `limit` items after that place in the order of (collection key, key), for as long as `visit` says to go on;
+    /// of those that have one of the tags in `needed`, if it has any.
+    fn items(
+        &self,
+        after: (CollectionKey, &str),
+        needed: Option<&[String]>,
+        limit: u32,
+        visit: &mut dyn FnMut(ItemRow) -> bool,
+    ) -> Stored<()>;
+    /// How many items have one of these tags.
+    fn count_items(&self, needed: &[String]) -> Stored<u64>;
 }
 
 /// A transaction that may write; what it did is kept only once its owner commits it.
@@ -79,7 +88,7 @@ pub trait Transaction: Snapshot {
     /// An item's value.
     fn item_value(&self, item: ItemKey) -> Stored<Json>;
     /// Makes an item.
-    fn insert_item(&mut self, collection: CollectionKey, key: &str, head: &ItemHead, value: &Json) -> Stored<()>;
+    fn insert_item(&mut self, collection: CollectionKey, key: &str, head: &ItemHead, value: &Json) -> Stored<ItemKey>;
     /// Replaces an item's value.
     fn update_item(&mut self, head: &ItemHead, value: &Json) -> Stored<()>;
     /// Records that an op changed something of an item other than its value.
@@ -95,6 +104,14 @@ pub trait Transaction: Snapshot {
     /// The delete that ended an item, for as long as the log reaches back to it.
     fn tombstone(&self, collection: CollectionKey, key: &str) -> Stored<Option<Tombstone>>;
 
+    /// An item with everything but its tags.
+    fn image(&self, item: ItemKey) -> Stored<Image>;
+    /// An item's tags, sorted.
+    fn tags(&self, item: ItemKey) -> Stored<Vec<String>>;
+    /// Adds a tag that the item does not have.
+    fn add_tag(&mut self, item: ItemKey, tag: &str) -> Stored<()>;
+    /// Removes a tag.
+    fn remove_tag(&mut self, item: ItemKey, tag: &str) -> Stored<()>;
     /// The ordering key of an index entry.
     fn index_entry(&self, item: ItemKey, name: &str) -> Stored<Option<String>>;
     /// Makes or replaces an index entry.

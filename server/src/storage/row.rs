@@ -108,7 +108,7 @@ pub struct ItemHead {
     pub client: ClientKey,
     /// The highest seq of another client's op in the item's present life, 0 without one.
     pub other: Seq,
-    /// How many index entries and relations it has.
+    /// How many index entries, relations and tags it has.
     pub resources: u32,
 }
 
@@ -146,6 +146,8 @@ pub enum Payload {
     Order(String),
     /// Where a relation leads.
     Link(Link),
+    /// The item, with the tag that was added to it.
+    Item(Image),
 }
 
 impl Payload {
@@ -155,7 +157,30 @@ impl Payload {
             Payload::Json(json) => json.as_str().len(),
             Payload::Order(order) => order.len(),
             Payload::Link(Link { predicate, object }) => predicate.len() + object.collection.len() + object.key.len(),
+            Payload::Item(image) => image.size(),
         }
+    }
+}
+
+/// An item as it was at one moment, but for its name and its tags.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub struct Image {
+    /// Its value.
+    pub value: Json,
+    /// Its index entries, name to ordering key.
+    pub indexes: BTreeMap<String, String>,
+    /// Its relations.
+    pub relations: Vec<Relation>,
+}
+
+impl Image {
+    /// About how many bytes it adds to an answer.
+    pub fn size(&self) -> usize {
+        let indexes = self.indexes.iter().map(|(name, order)| name.len() + order.len());
+        let relations = self.relations.iter().map(|Relation { id, predicate, object }| {
+            id.len() + predicate.len() + object.collection.len() + object.key.len()
+        });
+        self.value.as_str().len() + indexes.sum::<usize>() + relations.sum::<usize>()
     }
 }
 
@@ -188,12 +213,10 @@ pub struct ItemRow {
     pub key: String,
     /// Its rev.
     pub rev: Rev,
-    /// Its value.
-    pub value: Json,
-    /// Its index entries, name to ordering key.
-    pub indexes: BTreeMap<String, String>,
-    /// Its relations.
-    pub relations: Vec<Relation>,
+    /// What it has.
+    pub image: Image,
+    /// Its tags, sorted.
+    pub tags: Vec<String>,
 }
 
 /// An accepted entry on its way into the log.
@@ -211,6 +234,12 @@ pub struct LogRow<'a> {
     pub key: &'a str,
     /// What the committed op does.
     pub change: Change<'a>,
+    /// Of a tag that was added, the item with it: who sees the item by it has to be told all of it.
+    pub image: Option<&'a Image>,
+    /// The item's tags right before, sorted; none without an item.
+    pub tags_before: &'a [String],
+    /// And right after.
+    pub tags_after: &'a [String],
     /// The item's rev before.
     pub from: Rev,
     /// It changed nothing.
@@ -248,6 +277,10 @@ pub struct StoredEntry {
     pub key: String,
     /// The item's rev before.
     pub from: Rev,
+    /// The item's tags right before, sorted; none without an item.
+    pub tags_before: Vec<String>,
+    /// And right after.
+    pub tags_after: Vec<String>,
     /// When it was committed, in milliseconds since 1970.
     pub at: u64,
     /// Its batch.

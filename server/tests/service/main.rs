@@ -11,4 +11,6 @@ mod push;
 mod replay;
 mod resources;
 mod retention;
+mod tags;
+mod visibility;
 mod world;

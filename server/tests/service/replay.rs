@@ -19,7 +19,7 @@ impl Dice {
 fn random_op(world: &World, dice: &mut Dice, head: u64) -> Op {
     let key = format!("k{}", dice.below(6));
     let (name, number) = (["x", "y", "z"][dice.below(3) as usize], dice.below(100));
-    let mut op = match dice.below(12) {
+    let mut op = match dice.below(14) {
         0 => world.delete(&key),
         1 | 2 => world.patch(&key, &format!(r#"[{{"op":"add","path":"/{name}","value":{number}}}]"#)),
         3 => world.patch(&key, &format!(r#"[{{"op":"remove","path":"/{name}"}}]"#)),
@@ -27,6 +27,8 @@ fn random_op(world: &World, dice: &mut Dice, head: u64) -> Op {
         5 => world.unindex(&key, name),
         6 | 7 => world.relate(&key, name, "to", &format!("{number}")),
         8 => world.unrelate(&key, name),
+        9 => world.tag(&key, name),
+        10 => world.untag(&key, name),
         _ => world.set(&key, &format!(r#"{{"{name}":{number},"w":1}}"#)),
     };
     op.collection = ["accept", "strict", "merge"][dice.below(3) as usize].into();
@@ -95,13 +97,18 @@ fn run(seed: u64) {
                 after.relations.sort();
             }
             Change::DeleteRelation { id } => after.relations.retain(|relation| relation.id != id),
-            Change::AddTag(_) | Change::RemoveTag(_) => unreachable!(),
+            Change::AddTag(tag) => {
+                after.tags.retain(|has| has != tag);
+                after.tags.push(tag.into());
+                after.tags.sort();
+            }
+            Change::RemoveTag(tag) => after.tags.retain(|has| has != tag),
         }
         after.rev = entry.rev.unwrap();
         items.insert(item, after);
     }
     let page = world.checkpoint(9, None, 10_000).unwrap();
-    let parts = |item: CheckpointItem| (item.rev, item.value, item.indexes, item.relations);
+    let parts = |item: CheckpointItem| (item.rev, item.value, item.indexes, item.relations, item.tags);
     let stored: BTreeMap<_, _> =
         page.items.into_iter().map(|item| ((item.collection.clone(), item.key.clone()), parts(item))).collect();
     let items: BTreeMap<_, _> = items.into_iter().map(|(name, item)| (name, parts(item))).collect();

@@ -102,7 +102,7 @@ pub fn stage(connection: &Connection, batch: BatchKey, op: &Op) -> Stored<()> {
         op.base.map(int),
         on,
         name,
-        resource::payload(&change)?,
+        resource::payload(&change, None)?,
     ])?;
     Ok(())
 }
@@ -125,7 +125,7 @@ pub fn take(connection: &Connection, batch: BatchKey) -> Stored<Vec<Op>> {
             Some(Payload::Link(Link { predicate, object })) => {
                 (op.predicate, op.object) = (Some(predicate), Some(object));
             }
-            None => {}
+            Some(Payload::Item(_)) | None => {}
         }
         match on {
             ResourceName::Value => {}

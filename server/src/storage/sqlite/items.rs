@@ -1,7 +1,7 @@
 //! The tables `collections`, `items` and `tombstones`.
 
-use super::{Stored, index_entries, int, json_of, relations, uint};
-use crate::storage::{ClientKey, CollectionKey, ItemHead, ItemKey, ItemRow, Tombstone};
+use super::{Stored, index_entries, int, json_of, relations, tags, uint};
+use crate::storage::{ClientKey, CollectionKey, Image, ItemHead, ItemKey, ItemRow, Tombstone};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeMap;
 use syncstore::protocol::Json;
@@ -42,11 +42,11 @@ pub fn insert(
     key: &str,
     head: &ItemHead,
     value: &Json,
-) -> Stored<()> {
+) -> Stored<ItemKey> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO items (collection, key, rev, client, other, resources, value) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?;
-    statement.execute(params![
+    let id = statement.insert(params![
         collection.0,
         key,
         int(head.rev),
@@ -55,7 +55,7 @@ pub fn insert(
         head.resources,
         value.as_str()
     ])?;
-    Ok(())
+    Ok(ItemKey(id))
 }
 
 pub fn update(connection: &Connection, head: &ItemHead, value: &Json) -> Stored<()> {
@@ -84,6 +84,7 @@ pub fn delete(
     if head.resources > 0 {
         index_entries::delete_of_item(connection, head.key)?;
         relations::delete_of_item(connection, head.key)?;
+        tags::delete_of_item(connection, head.key)?;
     }
     let mut statement = connection.prepare_cached("REPLACE INTO tombstones VALUES (?1, ?2, ?3, ?4)")?;
     statement.execute(params![collection.0, key, int(tombstone.seq), tombstone.client.0])?;
@@ -99,34 +100,61 @@ pub fn tombstone(connection: &Connection, collection: CollectionKey, key: &str) 
     Ok(found.optional()?)
 }
 
+pub fn image(connection: &Connection, item: ItemKey) -> Stored<Image> {
+    Ok(Image {
+        value: value(connection, item)?,
+        indexes: index_entries::of_item(connection, item)?,
+        relations: relations::of_item(connection, item)?,
+    })
+}
+
 pub fn page(
     connection: &Connection,
     after: (CollectionKey, &str),
+    needed: Option<&[String]>,
     limit: u32,
     visit: &mut dyn FnMut(ItemRow) -> bool,
 ) -> Stored<()> {
-    // CROSS JOIN holds SQLite to this order: through the items' index, which needs no sorting.
-    let mut statement = connection.prepare_cached(
-        "SELECT items.collection, collections.name, items.key, items.rev, items.value, items.id, items.resources
+    // CROSS JOIN holds SQLite to this order: through the items' index, which has all that this asks of an item, so that
+    // the rows of items that are not wanted are never read.
+    let mut names = connection.prepare_cached(
+        "SELECT items.id, items.collection, items.key, collections.name
          FROM items CROSS JOIN collections ON collections.id = items.collection
-         WHERE (items.collection, items.key) > (?1, ?2) ORDER BY items.collection, items.key LIMIT ?3",
+         WHERE (items.collection, items.key) > (?1, ?2) ORDER BY items.collection, items.key",
     )?;
-    let mut rows = statement.query(params![after.0.0, after.1, limit])?;
-    while let Some(row) = rows.next()? {
-        let (item, resources) = (ItemKey(row.get(5)?), row.get::<_, u32>(6)?);
-        let (mut indexes, mut relations) = (BTreeMap::new(), Vec::new());
-        if resources > 0 {
-            indexes = index_entries::of_item(connection, item)?;
-            relations = relations::of_item(connection, item)?;
+    let mut content = connection.prepare_cached("SELECT rev, resources, value FROM items WHERE id = ?1")?;
+    let mut rows = names.query(params![after.0.0, after.1])?;
+    let mut left = limit;
+    while left > 0
+        && let Some(row) = rows.next()?
+    {
+        let item = ItemKey(row.get(0)?);
+        let mut tags = None;
+        if let Some(needed) = needed {
+            let has = tags::of_item(connection, item)?;
+            if !needed.iter().any(|tag| has.binary_search(tag).is_ok()) {
+                continue;
+            }
+            tags = Some(has);
         }
+        let (rev, resources, value) =
+            content.query_row([item.0], |row| Ok((row.get(0)?, row.get::<_, u32>(1)?, row.get::<_, String>(2)?)))?;
+        let mut image = Image { value: json_of(value)?, indexes: BTreeMap::new(), relations: Vec::new() };
+        if resources > 0 {
+            image.indexes = index_entries::of_item(connection, item)?;
+            image.relations = relations::of_item(connection, item)?;
+            if tags.is_none() {
+                tags = Some(tags::of_item(connection, item)?);
+            }
+        }
+        left -= 1;
         let item = ItemRow {
-            collection_key: CollectionKey(row.get(0)?),
-            collection: row.get(1)?,
+            collection_key: CollectionKey(row.get(1)?),
+            collection: row.get(3)?,
             key: row.get(2)?,
-            rev: uint(row.get(3)?),
-            value: json_of(row.get(4)?)?,
-            indexes,
-            relations,
+            rev: uint(rev),
+            image,
+            tags: tags.unwrap_or_default(),
         };
         if !visit(item) {
             break;

@@ -11,6 +11,7 @@ mod relations;
 mod resource;
 mod schema;
 mod state;
+mod tags;
 mod transaction;
 
 pub use transaction::{SqliteSnapshot, SqliteTransaction, WriterCaches};

@@ -1,7 +1,7 @@
 //! The columns `resource`, `name` and `payload`, which tell what a kept op is on and what it brings.
 
 use super::{StorageError, Stored, json_of};
-use crate::storage::{Link, Payload, ResourceName};
+use crate::storage::{Image, Link, Payload, ResourceName};
 use std::borrow::Cow;
 use syncstore::protocol::{Change, OpKind, Resource};
 
@@ -29,7 +29,10 @@ pub fn of_columns(resource: i64, name: Option<String>) -> Stored<ResourceName> {
     }
 }
 
-pub fn payload<'a>(change: &Change<'a>) -> Stored<Option<Cow<'a, str>>> {
+pub fn payload<'a>(change: &Change<'a>, image: Option<&Image>) -> Stored<Option<Cow<'a, str>>> {
+    if let Some(image) = image {
+        return serde_json::to_string(image).map(Cow::Owned).map(Some).map_err(StorageError::corrupt);
+    }
     Ok(match *change {
         Change::Set(json) | Change::Patch(json) => Some(Cow::Borrowed(json.as_str())),
         Change::SetIndex { order, .. } => Some(Cow::Borrowed(order)),
@@ -52,6 +55,9 @@ pub fn read(resource: &ResourceName, kind: OpKind, text: Option<String>) -> Stor
         (ResourceName::Index(_), OpKind::Set) => Payload::Order(text),
         (ResourceName::Relation(_), OpKind::Set) => {
             Payload::Link(serde_json::from_str(&text).map_err(StorageError::corrupt)?)
+        }
+        (ResourceName::Tag(_), OpKind::Set) => {
+            Payload::Item(serde_json::from_str(&text).map_err(StorageError::corrupt)?)
         }
         _ => return Err(StorageError::corrupt("an op has a payload and should have none")),
     }))

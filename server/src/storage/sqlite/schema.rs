@@ -33,6 +33,7 @@ CREATE TABLE relations (
     item INTEGER NOT NULL, id TEXT NOT NULL, predicate TEXT NOT NULL, collection TEXT NOT NULL, key TEXT NOT NULL,
     PRIMARY KEY (item, id)
 ) WITHOUT ROWID;
+CREATE TABLE tags (item INTEGER NOT NULL, tag TEXT NOT NULL, PRIMARY KEY (item, tag)) WITHOUT ROWID;
 CREATE TABLE tombstones (
     collection INTEGER NOT NULL, key TEXT NOT NULL, seq INTEGER NOT NULL, client INTEGER NOT NULL,
     PRIMARY KEY (collection, key)
@@ -41,7 +42,7 @@ CREATE TABLE log (
     seq INTEGER PRIMARY KEY,
     ref BLOB NOT NULL, client INTEGER NOT NULL, kind INTEGER NOT NULL, flags INTEGER NOT NULL,
     collection INTEGER, key TEXT, from_rev INTEGER NOT NULL, at INTEGER NOT NULL, batch BLOB,
-    resource INTEGER NOT NULL, name TEXT, payload TEXT
+    resource INTEGER NOT NULL, name TEXT, tags TEXT, tags_before TEXT, payload TEXT
 );
 CREATE TABLE rejections (seq INTEGER PRIMARY KEY, code TEXT NOT NULL, message TEXT NOT NULL, detail TEXT);
 CREATE TABLE refs (

@@ -1,10 +1,12 @@
 //! The storage traits over SQLite connections.
 
 use super::state::MAX_SEQ;
-use super::{StorageError, Stored, batches, checkpoints, clients, index_entries, items, log, refs, relations, state};
+use super::{
+    StorageError, Stored, batches, checkpoints, clients, index_entries, items, log, refs, relations, state, tags,
+};
 use crate::storage::{
-    BatchKey, BatchRow, CheckpointRow, ClientKey, ClientRow, CollectionKey, EpochId, ItemHead, ItemKey, ItemRow, Link,
-    LogRow, Part, RefRow, RefState, Rejection, Snapshot, State, StoredEntry, Tombstone, Transaction,
+    BatchKey, BatchRow, CheckpointRow, ClientKey, ClientRow, CollectionKey, EpochId, Image, ItemHead, ItemKey, ItemRow,
+    Link, LogRow, Part, RefRow, RefState, Rejection, Snapshot, State, StoredEntry, Tombstone, Transaction,
 };
 use rusqlite::{Connection, TransactionBehavior};
 use std::collections::HashMap;
@@ -116,10 +118,14 @@ macro_rules! snapshot {
             fn items(
                 &self,
                 after: (CollectionKey, &str),
+                needed: Option<&[String]>,
                 limit: u32,
                 visit: &mut dyn FnMut(ItemRow) -> bool,
             ) -> Stored<()> {
-                items::page(&self.transaction, after, limit, visit)
+                items::page(&self.transaction, after, needed, limit, visit)
+            }
+            fn count_items(&self, needed: &[String]) -> Stored<u64> {
+                tags::count_items(&self.transaction, needed)
             }
         }
     };
@@ -199,7 +205,7 @@ impl Transaction for SqliteTransaction<'_> {
     fn item_value(&self, item: ItemKey) -> Stored<Json> {
         items::value(&self.transaction, item)
     }
-    fn insert_item(&mut self, collection: CollectionKey, key: &str, head: &ItemHead, value: &Json) -> Stored<()> {
+    fn insert_item(&mut self, collection: CollectionKey, key: &str, head: &ItemHead, value: &Json) -> Stored<ItemKey> {
         self.state.items += 1;
         items::insert(&self.transaction, collection, key, head, value)
     }
@@ -223,6 +229,18 @@ impl Transaction for SqliteTransaction<'_> {
         items::tombstone(&self.transaction, collection, key)
     }
 
+    fn image(&self, item: ItemKey) -> Stored<Image> {
+        items::image(&self.transaction, item)
+    }
+    fn tags(&self, item: ItemKey) -> Stored<Vec<String>> {
+        tags::of_item(&self.transaction, item)
+    }
+    fn add_tag(&mut self, item: ItemKey, tag: &str) -> Stored<()> {
+        tags::add(&self.transaction, item, tag)
+    }
+    fn remove_tag(&mut self, item: ItemKey, tag: &str) -> Stored<()> {
+        tags::remove(&self.transaction, item, tag)
+    }
     fn index_entry(&self, item: ItemKey, name: &str) -> Stored<Option<String>> {
         index_entries::find(&self.transaction, item, name)
     }
