@@ -7,8 +7,8 @@ pub mod sqlite;
 pub use error::StorageError;
 pub use row::{BatchKey, ClientKey, CollectionKey, EpochId, ItemKey, Part};
 pub use row::{
-    BatchRow, BatchState, CheckpointRow, ClientRow, Image, ItemHead, ItemRow, Link, LogRow, Payload, RefRow, RefState,
-    Rejection, ResourceName, State, StoredEntry, Tombstone,
+    BatchRow, BatchState, CheckpointRow, ClientRow, Image, ItemHead, ItemMark, ItemRow, Link, LogRow, Payload, RefRow,
+    RefState, Rejection, ResourceName, State, StoredEntry, Tombstone,
 };
 
 use std::collections::HashMap;
@@ -43,15 +43,19 @@ pub trait Snapshot {
         wanted: &dyn Fn(&StoredEntry) -> bool,
         visit: &mut dyn FnMut(StoredEntry) -> bool,
     ) -> Stored<()>;
-    /// Up to `limit` items after that place in the order of (collection key, key), for as long as `visit` says to go on;
-    /// of those that have one of the tags in `needed`, if it has any.
+    /// The items after that place in the order of (collection key, key), for as long as `visit` says to go on; of those
+    /// that have one of the tags in `needed`, if there is such a list.
+    ///
+    /// Ends after `most` items were looked at, if the last of them was left out, and returns that one.
     fn items(
         &self,
         after: (CollectionKey, &str),
         needed: Option<&[String]>,
-        limit: u32,
+        most: usize,
         visit: &mut dyn FnMut(ItemRow) -> bool,
-    ) -> Stored<()>;
+    ) -> Stored<Option<ItemMark>>;
+    /// Where an item stands, unless it was changed or deleted since.
+    fn marked(&self, mark: ItemMark) -> Stored<Option<(CollectionKey, String)>>;
     /// How many items have one of these tags.
     fn count_items(&self, needed: &[String]) -> Stored<u64>;
 }

@@ -112,6 +112,15 @@ pub struct ItemHead {
     pub resources: u32,
 }
 
+/// An item at one rev, told without its name: of an item that was made anew under the same number the rev is another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ItemMark {
+    /// The item.
+    pub item: ItemKey,
+    /// Its rev.
+    pub rev: Rev,
+}
+
 /// What of an item a kept change is on: a [`Resource`] with a name of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ResourceName {

@@ -12,5 +12,6 @@ mod replay;
 mod resources;
 mod retention;
 mod tags;
+mod views;
 mod visibility;
 mod world;

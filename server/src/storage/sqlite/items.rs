@@ -1,7 +1,7 @@
 //! The tables `collections`, `items` and `tombstones`.
 
 use super::{Stored, index_entries, int, json_of, relations, tags, uint};
-use crate::storage::{ClientKey, CollectionKey, Image, ItemHead, ItemKey, ItemRow, Tombstone};
+use crate::storage::{ClientKey, CollectionKey, Image, ItemHead, ItemKey, ItemMark, ItemRow, Tombstone};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeMap;
 use syncstore::protocol::Json;
@@ -112,9 +112,9 @@ pub fn page(
     connection: &Connection,
     after: (CollectionKey, &str),
     needed: Option<&[String]>,
-    limit: u32,
+    most: usize,
     visit: &mut dyn FnMut(ItemRow) -> bool,
-) -> Stored<()> {
+) -> Stored<Option<ItemMark>> {
     // CROSS JOIN holds SQLite to this order: through the items' index, which has all that this asks of an item, so that
     // the rows of items that are not wanted are never read.
     let mut names = connection.prepare_cached(
@@ -124,16 +124,19 @@ pub fn page(
     )?;
     let mut content = connection.prepare_cached("SELECT rev, resources, value FROM items WHERE id = ?1")?;
     let mut rows = names.query(params![after.0.0, after.1])?;
-    let mut left = limit;
-    while left > 0
-        && let Some(row) = rows.next()?
-    {
+    let mut looked_at = 0;
+    while let Some(row) = rows.next()? {
+        looked_at += 1;
         let item = ItemKey(row.get(0)?);
         let mut tags = None;
         if let Some(needed) = needed {
             let has = tags::of_item(connection, item)?;
             if !needed.iter().any(|tag| has.binary_search(tag).is_ok()) {
-                continue;
+                if looked_at < most {
+                    continue;
+                }
+                let rev = content.query_row([item.0], |row| row.get(0))?;
+                return Ok(Some(ItemMark { item, rev: uint(rev) }));
             }
             tags = Some(has);
         }
@@ -147,7 +150,6 @@ pub fn page(
                 tags = Some(tags::of_item(connection, item)?);
             }
         }
-        left -= 1;
         let item = ItemRow {
             collection_key: CollectionKey(row.get(1)?),
             collection: row.get(3)?,
@@ -160,5 +162,11 @@ pub fn page(
             break;
         }
     }
-    Ok(())
+    Ok(None)
+}
+
+pub fn marked(connection: &Connection, mark: ItemMark) -> Stored<Option<(CollectionKey, String)>> {
+    let mut statement = connection.prepare_cached("SELECT collection, key FROM items WHERE id = ?1 AND rev = ?2")?;
+    let place = statement.query_row([mark.item.0, int(mark.rev)], |row| Ok((CollectionKey(row.get(0)?), row.get(1)?)));
+    Ok(place.optional()?)
 }

@@ -5,8 +5,9 @@ use super::{
     StorageError, Stored, batches, checkpoints, clients, index_entries, items, log, refs, relations, state, tags,
 };
 use crate::storage::{
-    BatchKey, BatchRow, CheckpointRow, ClientKey, ClientRow, CollectionKey, EpochId, Image, ItemHead, ItemKey, ItemRow,
-    Link, LogRow, Part, RefRow, RefState, Rejection, Snapshot, State, StoredEntry, Tombstone, Transaction,
+    BatchKey, BatchRow, CheckpointRow, ClientKey, ClientRow, CollectionKey, EpochId, Image, ItemHead, ItemKey,
+    ItemMark, ItemRow, Link, LogRow, Part, RefRow, RefState, Rejection, Snapshot, State, StoredEntry, Tombstone,
+    Transaction,
 };
 use rusqlite::{Connection, TransactionBehavior};
 use std::collections::HashMap;
@@ -119,10 +120,13 @@ macro_rules! snapshot {
                 &self,
                 after: (CollectionKey, &str),
                 needed: Option<&[String]>,
-                limit: u32,
+                most: usize,
                 visit: &mut dyn FnMut(ItemRow) -> bool,
-            ) -> Stored<()> {
-                items::page(&self.transaction, after, needed, limit, visit)
+            ) -> Stored<Option<ItemMark>> {
+                items::page(&self.transaction, after, needed, most, visit)
+            }
+            fn marked(&self, mark: ItemMark) -> Stored<Option<(CollectionKey, String)>> {
+                items::marked(&self.transaction, mark)
             }
             fn count_items(&self, needed: &[String]) -> Stored<u64> {
                 tags::count_items(&self.transaction, needed)
