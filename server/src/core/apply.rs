@@ -15,7 +15,7 @@ use syncstore::protocol::{BatchId, Change, Code, Json, Limits, Op, OpKind, Resou
 const MOST_RESOURCES: u32 = 1_000;
 
 /// The most tags of one item: each entry of the log on the item has them.
-const MOST_TAGS: usize = 100;
+pub const MOST_TAGS: usize = 100;
 
 /// Where an op stands.
 struct Place<'a> {

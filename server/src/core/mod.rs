@@ -14,6 +14,7 @@ mod merge;
 mod policy;
 mod push;
 
+pub use apply::MOST_TAGS;
 pub use batch::expire as expire_batches;
 pub use caller::{Caller, Tags};
 pub use policy::Policy;

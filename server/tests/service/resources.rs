@@ -101,11 +101,12 @@ fn the_delete_of_an_item_takes_them_along() {
     world.accept(1, world.set("a", "1"));
     world.accept(1, world.index("a", "by", "x"));
     world.accept(1, world.relate("a", "r", "in", "f"));
+    world.accept(1, world.tag("a", "t"));
     world.accept(1, world.delete("a"));
     world.accept(1, world.set("a", "2"));
     assert_eq!(world.resources(), ["a:"]);
     let file = rusqlite::Connection::open(world.dir.path().join(format!("db-{DB}.sqlite"))).unwrap();
-    for table in ["index_entries", "relations"] {
+    for table in ["index_entries", "relations", "tags"] {
         let count = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
         assert_eq!(file.query_row(&format!("SELECT count(*) FROM {table}"), [], count).unwrap(), 0, "{table}");
     }
@@ -260,7 +261,8 @@ fn in_a_merge_what_another_touched_stays_and_the_rest_is_taken() {
     assert_eq!((own[1].kind, own[1].predicate.as_deref()), (Some(OpKind::Set), Some("in")));
     assert_eq!((own[2].kind, own[2].index.as_deref()), (Some(OpKind::Delete), Some("gone")));
     assert_eq!(world.pull(2, None).0.len(), 6);
-    // What nobody else touched is taken, the value too.
+    // What nobody else touched is taken, its own earlier op on it notwithstanding, and the value too.
+    world.accept(1, based(world.index("a", "new", "2"), base));
     world.accept(1, based(world.index("a", "new", "3"), base));
     world.accept(1, based(world.patch("a", r#"[{"op":"replace","path":"/x","value":2}]"#), base));
     assert_eq!(world.resources(), [r"a: by=2 new=3 r>in:f"]);

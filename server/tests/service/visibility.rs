@@ -365,7 +365,7 @@ fn a_page_looks_at_so_many_hidden_items_and_names_none_of_them() {
     world.accept_as(&bob, 1, world.set("z", "1"));
     let file = rusqlite::Connection::open(world.dir.path().join(format!("db-{DB}.sqlite"))).unwrap();
     file.execute_batch(
-        "WITH RECURSIVE number(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM number WHERE i < 120000)
+        "WITH RECURSIVE number(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM number WHERE i < 60000)
          INSERT INTO items (collection, key, rev, client, other, resources, value)
          SELECT (SELECT collection FROM items LIMIT 1), 'hidden' || i, i + 2, 1, 0, 0, '1' FROM number",
     )
@@ -379,10 +379,10 @@ fn a_page_looks_at_so_many_hidden_items_and_names_none_of_them() {
         let Some(next) = &page else { break };
         let token = base64::engine::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, next).unwrap();
         assert!(!String::from_utf8_lossy(&token).contains("hidden"));
-        if step == 1 {
-            // It was the last that was looked at, perhaps: then that is done again.
+        if step == 0 {
+            // The last that was looked at among them: all is looked at again.
             file.execute_batch("UPDATE items SET rev = rev + 200000 WHERE key LIKE 'hidden%'").unwrap();
         }
     }
-    assert_eq!(pages, ["a", "", "", "", "z"]);
+    assert_eq!(pages, ["a", "", "z"]);
 }
