@@ -121,12 +121,6 @@ impl Server {
         let listener = TcpListener::bind(&addresses[..]).map_err(unusable)?;
         listener.set_nonblocking(true).map_err(unusable)?;
         let addr = listener.local_addr().map_err(unusable)?;
-        if config.has_tagged_credentials() {
-            tracing::warn!(
-                "tags of credentials are read but not enforced by this version: \
-                 each credential sees everything in its databases"
-            );
-        }
         let lock = lock_data(&data)?;
         let service = Service::open(service_options(data, &config, new_epoch, environment.clone()))?;
         let service = Arc::new(service);

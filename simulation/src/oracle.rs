@@ -74,6 +74,7 @@ impl Lineage {
                 (Some(Arc::new(patched)), Some(Arc::new(patch)))
             }
             Change::Delete => (None, None),
+            other => panic!("entry {seq} does {other:?}"),
         };
         assert_eq!(entry.from, Some(rev_before), "entry {seq} says that it follows another rev of {item:?}");
         let kind = entry.kind.expect("an accepted entry has a kind");

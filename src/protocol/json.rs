@@ -2,7 +2,7 @@
 
 use super::limits::Limits;
 use super::transcode;
-use serde::de::{DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeOwned, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -255,16 +255,6 @@ impl<'de> Deserialize<'de> for Json {
             let text = transcode::to_json(deserializer)?;
             RawValue::from_string(text).map(Json).map_err(serde::de::Error::custom)
         }
-    }
-}
-
-/// Reads past a value of any shape; for fields that a reader must notice but not keep.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Present;
-
-impl<'de> Deserialize<'de> for Present {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        IgnoredAny::deserialize(deserializer).map(|_| Present)
     }
 }
 

@@ -1,14 +1,14 @@
 //! The messages of sections 2 to 5, as they stand on the wire.
 //!
-//! Fields that a later version of the protocol adds are ignored, as are fields of resources that a
-//! message does not have; what makes an operation's meaning another (an index entry, a relation, a
-//! tag) is read, so that no peer mistakes it for an item's value.
+//! Fields that a later version of the protocol adds are ignored.
 
 use super::code::Code;
-use super::json::{Json, Present};
+use super::json::Json;
 use super::limits::Limits;
 use super::name::{BatchId, ClientId, Cursor, Ref, Rev, Seq};
+use super::resource::{Change, Members, Object, Relation, Resource};
 use serde::{Deserialize, Deserializer, Serialize};
+use std::collections::BTreeMap;
 
 /// What an operation does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -19,17 +19,6 @@ pub enum OpKind {
     /// Applies a JSON Patch (RFC 6902) to the value.
     Patch,
     /// Removes the item.
-    Delete,
-}
-
-/// An operation's effect on an item's value, with its payload.
-#[derive(Clone, Copy, Debug)]
-pub enum Change<'a> {
-    /// The new value.
-    Set(&'a Json),
-    /// The JSON Patch.
-    Patch(&'a Json),
-    /// No value any more.
     Delete,
 }
 
@@ -66,15 +55,24 @@ pub struct Op {
     /// How many ops the batch has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub of: Option<u32>,
-    /// Set when the op is on an index entry, whatever it holds.
-    #[serde(default, skip_serializing)]
-    pub index: Option<Present>,
-    /// Set when the op is on a relation.
-    #[serde(default, skip_serializing)]
-    pub relation: Option<Present>,
-    /// Set when the op is on a tag.
-    #[serde(default, skip_serializing)]
-    pub tag: Option<Present>,
+    /// The index, when the op is on an entry of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<String>,
+    /// The ordering key of a set of an index entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<String>,
+    /// The relation's id, when the op is on one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relation: Option<String>,
+    /// The predicate of a set of a relation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predicate: Option<String>,
+    /// The object of a set of a relation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<Object>,
+    /// The tag, when the op is on one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
 }
 
 impl Op {
@@ -91,36 +89,47 @@ impl Op {
             batch: None,
             of: None,
             index: None,
+            order: None,
             relation: None,
+            predicate: None,
+            object: None,
             tag: None,
         }
     }
 
-    /// What the op does to the item's value.
+    /// What the op does.
     ///
-    /// Fails when the payload that its kind asks for is missing, and for an op on another resource.
+    /// Fails when it has not exactly the payload that its kind and its resource ask for (section 2).
     pub fn change(&self) -> Result<Change<'_>, Malformed> {
-        if self.index.is_some() || self.relation.is_some() || self.tag.is_some() {
-            return Err(Malformed("operations on index entries, relations and tags are not supported"));
+        self.members().change()
+    }
+
+    /// What of the item the op is on; fails when it names more than one resource.
+    pub fn resource(&self) -> Result<Resource<'_>, Malformed> {
+        self.members().resource()
+    }
+
+    fn members(&self) -> Members<'_> {
+        Members {
+            kind: self.kind,
+            value: self.value.as_ref(),
+            patch: self.patch.as_ref(),
+            index: self.index.as_deref(),
+            order: self.order.as_deref(),
+            relation: self.relation.as_deref(),
+            predicate: self.predicate.as_deref(),
+            object: self.object.as_ref(),
+            tag: self.tag.as_deref(),
         }
-        change(self.kind, self.value.as_ref(), self.patch.as_ref())
     }
 
     /// The bytes of its payload, the measure of a push's and a batch's size.
     pub fn payload_len(&self) -> usize {
-        let len = |json: &Option<Json>| json.as_ref().map_or(0, |json| json.as_str().len());
-        len(&self.value) + len(&self.patch) + self.collection.len() + self.key.len()
-    }
-}
-
-fn change<'a>(kind: OpKind, value: Option<&'a Json>, patch: Option<&'a Json>) -> Result<Change<'a>, Malformed> {
-    match (kind, value, patch) {
-        (OpKind::Set, Some(value), None) => Ok(Change::Set(value)),
-        (OpKind::Set, ..) => Err(Malformed("a set needs a value and no patch")),
-        (OpKind::Patch, None, Some(patch)) => Ok(Change::Patch(patch)),
-        (OpKind::Patch, ..) => Err(Malformed("a patch needs a patch and no value")),
-        (OpKind::Delete, None, None) => Ok(Change::Delete),
-        (OpKind::Delete, ..) => Err(Malformed("a delete has no payload")),
+        let json = [&self.value, &self.patch].into_iter().flatten().map(|json| json.as_str().len());
+        let names = [&self.index, &self.order, &self.relation, &self.predicate, &self.tag];
+        let names = names.into_iter().flatten().map(String::len);
+        let object = self.object.iter().map(|object| object.collection.len() + object.key.len());
+        json.chain(names).chain(object).sum::<usize>() + self.collection.len() + self.key.len()
     }
 }
 
@@ -260,15 +269,33 @@ pub struct Entry {
     /// The reason for a program.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub detail: Option<Json>,
-    /// Set when the op is on an index entry, whatever it holds.
-    #[serde(default, skip_serializing)]
-    pub index: Option<Present>,
-    /// Set when the op is on a relation.
-    #[serde(default, skip_serializing)]
-    pub relation: Option<Present>,
-    /// Set when the op is on a tag.
-    #[serde(default, skip_serializing)]
-    pub tag: Option<Present>,
+    /// The index, when the op is on an entry of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<String>,
+    /// The ordering key of a set of an index entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<String>,
+    /// The relation's id, when the op is on one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relation: Option<String>,
+    /// The predicate of a set of a relation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predicate: Option<String>,
+    /// The object of a set of a relation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<Object>,
+    /// The tag, when the op is on one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+    /// The item's index entries, name to ordering key; of a full entry.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub indexes: BTreeMap<String, String>,
+    /// The item's relations; of a full entry.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub relations: Vec<Relation>,
+    /// The item's tags; of a full entry.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
 }
 
 impl Entry {
@@ -295,8 +322,14 @@ impl Entry {
             message: None,
             detail: None,
             index: None,
+            order: None,
             relation: None,
+            predicate: None,
+            object: None,
             tag: None,
+            indexes: BTreeMap::new(),
+            relations: Vec::new(),
+            tags: Vec::new(),
         }
     }
 
@@ -308,13 +341,30 @@ impl Entry {
         }
     }
 
-    /// What the committed op does to the item's value; fails like [`Op::change`].
+    /// What the committed op does; fails like [`Op::change`].
     pub fn change(&self) -> Result<Change<'_>, Malformed> {
-        if self.index.is_some() || self.relation.is_some() || self.tag.is_some() {
-            return Err(Malformed("entries of index entries, relations and tags are not supported"));
-        }
         let kind = self.kind.ok_or(Malformed("an accepted entry needs its op"))?;
-        change(kind, self.value.as_ref(), self.patch.as_ref())
+        self.members(kind).change()
+    }
+
+    /// What of the item the committed op is on; fails like [`Op::resource`].
+    pub fn resource(&self) -> Result<Resource<'_>, Malformed> {
+        let kind = self.kind.ok_or(Malformed("an accepted entry needs its op"))?;
+        self.members(kind).resource()
+    }
+
+    fn members(&self, kind: OpKind) -> Members<'_> {
+        Members {
+            kind,
+            value: self.value.as_ref(),
+            patch: self.patch.as_ref(),
+            index: self.index.as_deref(),
+            order: self.order.as_deref(),
+            relation: self.relation.as_deref(),
+            predicate: self.predicate.as_deref(),
+            object: self.object.as_ref(),
+            tag: self.tag.as_deref(),
+        }
     }
 }
 
@@ -342,6 +392,30 @@ pub struct CheckpointItem {
     pub value: Json,
     /// The rev when the page was read.
     pub rev: Rev,
+    /// The index entries when the page was read, name to ordering key.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub indexes: BTreeMap<String, String>,
+    /// The relations when the page was read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub relations: Vec<Relation>,
+    /// The tags when the page was read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+}
+
+impl CheckpointItem {
+    /// An item with nothing but a value.
+    pub fn new(collection: impl Into<String>, key: impl Into<String>, value: Json, rev: Rev) -> CheckpointItem {
+        CheckpointItem {
+            collection: collection.into(),
+            key: key.into(),
+            value,
+            rev,
+            indexes: BTreeMap::new(),
+            relations: Vec::new(),
+            tags: Vec::new(),
+        }
+    }
 }
 
 /// The answer of `GET …/sync/checkpoint` (section 5).

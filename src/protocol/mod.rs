@@ -11,14 +11,16 @@ mod limits;
 mod message;
 mod name;
 pub mod patch;
+mod resource;
 mod transcode;
 
 pub use code::Code;
 pub use codec::{CodecError, Format};
 pub use json::{Json, JsonError};
-pub use limits::{LimitError, Limits, check_collection, check_key, is_database_name};
+pub use limits::{LimitError, Limits, check_collection, check_key, check_name, is_database_name};
 pub use message::{
-    Change, CheckpointItem, CheckpointPage, DatabaseInfo, Entry, EntryOutcome, InboxPage, Malformed, Op, OpKind,
-    OpResult, Problem, PublishedRetention, PushOutcome, PushRequest, PushResponse,
+    CheckpointItem, CheckpointPage, DatabaseInfo, Entry, EntryOutcome, InboxPage, Malformed, Op, OpKind, OpResult,
+    Problem, PublishedRetention, PushOutcome, PushRequest, PushResponse,
 };
 pub use name::{BatchId, ClientId, Cursor, NameError, Ref, Rev, Seq};
+pub use resource::{Change, Object, Relation, Resource};

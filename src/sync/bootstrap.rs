@@ -380,7 +380,7 @@ mod tests {
     fn the_numbers_of_a_page_are_checked_up_to_their_edge() {
         const LAST: u64 = i64::MAX as u64;
         let check = |seq, rev, next: Option<&str>, asked: Option<&str>| {
-            let item = CheckpointItem { collection: "c".into(), key: "k".into(), value: Json::null(), rev };
+            let item = CheckpointItem::new("c", "k", Json::null(), rev);
             let page = CheckpointPage {
                 checkpoint: "one".into(),
                 cursor: Cursor::new("c".to_owned()),

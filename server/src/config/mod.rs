@@ -38,7 +38,7 @@ pub struct Credential {
     pub user: Option<String>,
     /// The databases that it opens.
     pub databases: Databases,
-    /// What it sees and may assign; parsed, not enforced by this version.
+    /// What it sees and may assign.
     pub tags: Tags,
     /// The tags put on every item that it creates.
     pub grant: Vec<String>,
@@ -100,10 +100,5 @@ impl Config {
     /// Reads and checks the text of a file.
     pub fn parse(text: &str) -> Result<Config, ConfigError> {
         check::parse(text)
-    }
-
-    /// Whether a credential is limited to some tags, which this version does not enforce.
-    pub fn has_tagged_credentials(&self) -> bool {
-        self.credentials.iter().any(|credential| credential.tags != Tags::All)
     }
 }

@@ -1,10 +1,10 @@
 //! Batches: staged until all their ops have come, then committed or rejected as one.
 
-use super::Rules;
 use super::examine::{Proposal, rejection};
 use super::push::{Item, Push, rejected, result};
+use super::{Caller, Rules, Tags};
 use crate::storage::{
-    BatchKey, BatchRow, BatchState, ClientKey, PendingOp, RefState, Rejection, StorageError, Stored, Transaction,
+    BatchKey, BatchRow, BatchState, ClientKey, RefState, Rejection, StorageError, Stored, Transaction,
 };
 use std::collections::{HashMap, HashSet};
 use syncstore::protocol::{BatchId, Code, Op, OpResult, PushOutcome, Ref};
@@ -21,37 +21,16 @@ pub fn begin(
     Ok(BatchRow { key, ..row })
 }
 
-pub fn pending(op: &Op) -> PendingOp {
-    PendingOp {
-        op_ref: op.op_ref,
-        kind: op.kind,
-        collection: op.collection.clone(),
-        key: op.key.clone(),
-        payload: op.value.as_ref().or(op.patch.as_ref()).cloned(),
-        base: op.base,
-    }
-}
-
 /// Why an op is rejected that only shares its batch with one at fault.
 pub fn not_at_fault() -> Rejection {
     rejection(Code::BATCH_FAILED, "another operation of the batch was rejected")
-}
-
-fn proposal(op: &PendingOp) -> Proposal<'_> {
-    Proposal {
-        op_ref: &op.op_ref,
-        kind: op.kind,
-        collection: &op.collection,
-        key: &op.key,
-        payload: op.payload.as_ref(),
-        base: op.base,
-    }
 }
 
 impl<T: Transaction> Push<'_, T> {
     /// Commits a batch whose ops have all come, or rejects them all.
     pub fn complete(&mut self, mut row: BatchRow) -> Stored<()> {
         let ops = self.transaction.take_staged(row.key)?;
+        self.shown = 0;
         let part = self.transaction.begin_part()?;
         let mut answers = Vec::with_capacity(ops.len());
         let mut faults: HashMap<Ref, Rejection> = HashMap::new();
@@ -62,7 +41,8 @@ impl<T: Transaction> Push<'_, T> {
                 continue;
             }
             let seq = self.transaction.next_seq()?;
-            match self.apply(&proposal(op), seq, Some(row.batch))? {
+            let proposal = Proposal::of(op).map_err(StorageError::corrupt)?;
+            match self.apply(&proposal, seq, Some(row.batch))? {
                 Ok(()) => answers.push(result(op.op_ref, PushOutcome::Accepted, Some(seq))),
                 Err(fault) => {
                     failed.insert((&op.collection, &op.key));
@@ -141,7 +121,7 @@ impl<T: Transaction> Push<'_, T> {
 
     fn reject_all(
         &mut self,
-        ops: &[PendingOp],
+        ops: &[Op],
         batch: BatchId,
         mut fault: impl FnMut(&Ref) -> Option<Rejection>,
     ) -> Stored<Vec<OpResult>> {
@@ -158,7 +138,7 @@ impl<T: Transaction> Push<'_, T> {
     }
 
     // Ops of the batch that this push answered `staged` before are answered with what has become of them.
-    fn settled(&mut self, batch: BatchId, ops: &[PendingOp], answers: Vec<OpResult>) {
+    fn settled(&mut self, batch: BatchId, ops: &[Op], answers: Vec<OpResult>) {
         if !ops.is_empty() {
             self.held.retain(|_, held| *held != batch);
         }
@@ -176,15 +156,17 @@ impl<T: Transaction> Push<'_, T> {
 pub fn expire(transaction: &mut impl Transaction, rules: &Rules, before: u64, now: u64, limit: u32) -> Stored<usize> {
     let overdue = transaction.overdue_batches(before, limit)?;
     let why = rejection(Code::BATCH_FAILED, "the batch was not completed in time");
+    let nobody = Caller { user: String::new(), tags: Tags::Only(Vec::new()), grant: Vec::new() };
     for mut row in overdue.iter().copied() {
         let mut push = Push {
             transaction,
             rules,
-            user: "",
+            caller: &nobody,
             client: row.client,
             now,
             failed: HashSet::new(),
             held: HashMap::new(),
+            shown: 0,
             results: Vec::new(),
         };
         let ops = push.transaction.take_staged(row.key)?;

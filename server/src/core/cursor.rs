@@ -16,7 +16,7 @@ pub struct Position {
     pub seq: Seq,
     /// The ref of that entry; none before the first.
     pub entry: Option<Ref>,
-    /// What the caller may see ([`super::digest_of_tags`]).
+    /// What the caller may see ([`super::Caller::digest`]).
     pub digest: u64,
 }
 

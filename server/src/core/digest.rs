@@ -41,6 +41,14 @@ pub fn raw(bytes: &[u8]) -> u128 {
     xxh3_128_with_seed(bytes, RAW)
 }
 
+/// The digest of the members of an op that name a resource and carry its payload.
+pub fn members(members: &[Option<&str>]) -> u128 {
+    members.iter().fold(0, |digest, member| match member {
+        Some(text) => pair(digest, xxh3_128(text.as_bytes()), STRING),
+        None => pair(digest, 0, NULL),
+    })
+}
+
 /// The digest of an op: its kind, its item, which resource it is on, and its payload's digest.
 pub fn op(kind: u8, collection: &str, key: &str, resource: u8, payload: u128) -> u128 {
     let item = pair(xxh3_128(collection.as_bytes()), xxh3_128(key.as_bytes()), OP);

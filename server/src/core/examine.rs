@@ -3,30 +3,25 @@
 use super::digest;
 use crate::storage::Rejection;
 use syncstore::protocol::{
-    BatchId, Change, Code, Json, LimitError, Limits, Op, OpKind, Ref, Rev, check_collection, check_key,
+    BatchId, Change, Code, Json, LimitError, Limits, Malformed, Op, OpKind, Ref, Resource, Rev, check_collection,
+    check_key, check_name,
 };
 
 /// An op in the form in which it is decided, from a push or from a batch that was staged.
 #[derive(Clone, Copy, Debug)]
 pub struct Proposal<'a> {
     pub op_ref: &'a Ref,
-    pub kind: OpKind,
     pub collection: &'a str,
     pub key: &'a str,
-    pub payload: Option<&'a Json>,
+    pub change: Change<'a>,
     pub base: Option<Rev>,
 }
 
 impl<'a> Proposal<'a> {
-    pub fn of(op: &'a Op) -> Proposal<'a> {
-        Proposal {
-            op_ref: &op.op_ref,
-            kind: op.kind,
-            collection: &op.collection,
-            key: &op.key,
-            payload: op.value.as_ref().or(op.patch.as_ref()),
-            base: op.base,
-        }
+    /// Fails as [`Op::change`] does.
+    pub fn of(op: &'a Op) -> Result<Proposal<'a>, Malformed> {
+        let (op_ref, collection, key) = (&op.op_ref, &*op.collection, &*op.key);
+        Ok(Proposal { op_ref, collection, key, change: op.change()?, base: op.base })
     }
 }
 
@@ -58,14 +53,17 @@ pub fn beyond(error: &LimitError) -> Rejection {
 
 /// The digest of an op, and what is wrong with it by itself.
 pub fn examine(op: &Op, limits: &Limits) -> (u128, Option<Rejection>) {
-    let (payload, fault) = match op.change() {
+    let change = op.change();
+    let (payload, fault) = match change {
         Ok(Change::Set(value)) => payload(value, limits.check_value(value).err()),
         // The array and its operations stand around the values.
         Ok(Change::Patch(patch)) => payload(patch, patch_limits(patch, limits).err()),
         Ok(Change::Delete) => (0, None),
+        Ok(change) => (members(op), names_of(&change, limits).err().map(|error| beyond(&error))),
         Err(malformed) => {
             let text = |json: &Option<Json>| json.as_ref().map_or(0, |json| digest::raw(json.as_str().as_bytes()));
-            (text(&op.value).wrapping_add(text(&op.patch).rotate_left(64)), Some(rejection(Code::INVALID, malformed)))
+            let payload = text(&op.value).wrapping_add(text(&op.patch).rotate_left(64)).wrapping_add(members(op));
+            (payload, Some(rejection(Code::INVALID, malformed)))
         }
     };
     let resource =
@@ -78,6 +76,38 @@ pub fn examine(op: &Op, limits: &Limits) -> (u128, Option<Rejection>) {
     let names = check_collection(&op.collection, limits).and_then(|()| check_key(&op.key, limits));
     let fault = names.err().map(|error| beyond(&error)).or(fault).or_else(|| membership(op.batch, op.of));
     (digest::op(kind, &op.collection, &op.key, resource, payload), fault)
+}
+
+/// Tells apart what a resource is named and given.
+fn members(op: &Op) -> u128 {
+    let object = op.object.as_ref();
+    digest::members(&[
+        op.index.as_deref(),
+        op.order.as_deref(),
+        op.relation.as_deref(),
+        op.predicate.as_deref(),
+        object.map(|object| object.collection.as_str()),
+        object.map(|object| object.key.as_str()),
+        op.tag.as_deref(),
+    ])
+}
+
+fn names_of(change: &Change<'_>, limits: &Limits) -> Result<(), LimitError> {
+    match change.resource() {
+        Resource::Value => {}
+        Resource::Index(name) => check_name("index name", name, limits)?,
+        Resource::Relation(id) => check_name("relation id", id, limits)?,
+        Resource::Tag(tag) => check_name("tag", tag, limits)?,
+    }
+    match *change {
+        Change::SetIndex { order, .. } => check_name("ordering key", order, limits),
+        Change::SetRelation { predicate, object, .. } => {
+            check_name("predicate", predicate, limits)?;
+            check_collection(&object.collection, limits)?;
+            check_key(&object.key, limits)
+        }
+        _ => Ok(()),
+    }
 }
 
 fn patch_limits(patch: &Json, limits: &Limits) -> Result<(), LimitError> {

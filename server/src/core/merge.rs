@@ -1,14 +1,17 @@
 //! The policy `merge`: property by property against what others changed since `base`.
 //!
-//! A property is a member of an object; arrays and scalars are taken as wholes. "Changed" is what ops of *other*
+//! A property is a member of an object; arrays and scalars are taken as wholes. An index entry, a relation and a
+//! tag are properties of their own. "Changed" is what ops of *other*
 //! clients touched: a client's second op on an item must not lose against its own first.
 
 use super::examine::rejection;
-use crate::storage::{ClientKey, ItemHead, Rejection, StorageError, Stored, StoredEntry, Transaction};
+use crate::storage::{
+    ClientKey, ItemHead, Payload, Rejection, ResourceName, StorageError, Stored, StoredEntry, Transaction,
+};
 use json_patch::PatchOperation;
 use serde_json::{Map, Value};
 use syncstore::protocol::patch;
-use syncstore::protocol::{Code, Json, Limits, OpKind, Rev};
+use syncstore::protocol::{Code, Json, Limits, OpKind, Resource, Rev};
 
 /// Which properties others touched since a base.
 #[derive(Debug, PartialEq)]
@@ -52,9 +55,10 @@ impl Touched {
         let mut seq = head.rev;
         loop {
             let Some(entry) = transaction.entry(seq)? else { return Ok(Touched::everything()) };
-            let (from, whole) = (entry.from, entry.kind == OpKind::Set);
+            let whole = entry.kind == OpKind::Set && entry.resource == ResourceName::Value;
+            let from = entry.from;
             let reached = whole && (seq <= base || from == 0);
-            bytes += entry.payload.as_ref().map_or(0, |payload| payload.as_str().len());
+            bytes += entry.payload.as_ref().map_or(0, Payload::size);
             if bytes > MOST_BYTES {
                 return Ok(Touched::everything());
             }
@@ -83,15 +87,44 @@ impl Touched {
     }
 }
 
+/// Whether others touched this resource, which is not the value, since `base`; so it counts where the log does not tell.
+pub fn touched(
+    transaction: &impl Transaction,
+    head: &ItemHead,
+    base: Rev,
+    client: ClientKey,
+    resource: Resource<'_>,
+) -> Stored<bool> {
+    let mut seq = head.rev;
+    for _ in 0..MOST_ENTRIES {
+        let Some(entry) = transaction.entry(seq)? else { return Ok(true) };
+        // Who made the item gave it its first tags.
+        let granted = |tag: &str| entry.from == 0 && entry.tags_after.iter().any(|granted| granted == tag);
+        let touches =
+            entry.resource.as_resource() == resource || matches!(resource, Resource::Tag(tag) if granted(tag));
+        if entry.client != client && touches {
+            return Ok(true);
+        }
+        if entry.from <= base || entry.from >= seq {
+            return Ok(entry.from >= seq);
+        }
+        seq = entry.from;
+    }
+    Ok(true)
+}
+
 fn parsed(json: &Json) -> Stored<Value> {
     json.to_value().map_err(StorageError::corrupt)
 }
 
 // `None` where the log does not tell: limits that were lowered since may refuse a patch of that time.
 fn replay(before: Option<&Json>, entry: &StoredEntry, limits: &Limits) -> Option<Json> {
+    if entry.resource != ResourceName::Value {
+        return before.cloned();
+    }
     match (entry.kind, before, &entry.payload) {
-        (OpKind::Set, _, Some(value)) => Some(value.clone()),
-        (OpKind::Patch, Some(before), Some(patch)) => patch::apply(before, patch, limits).ok(),
+        (OpKind::Set, _, Some(Payload::Json(value))) => Some(value.clone()),
+        (OpKind::Patch, Some(before), Some(Payload::Json(patch))) => patch::apply(before, patch, limits).ok(),
         _ => None,
     }
 }

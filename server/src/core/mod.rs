@@ -4,7 +4,9 @@
 //! simulation can drive it. [`push`] is the whole of it; the rules are those of sections 2 and 3 of the
 //! protocol.
 
+mod apply;
 mod batch;
+mod caller;
 pub mod cursor;
 mod digest;
 mod examine;
@@ -12,8 +14,9 @@ mod merge;
 mod policy;
 mod push;
 
+pub use apply::MOST_TAGS;
 pub use batch::expire as expire_batches;
-pub use digest::tags as digest_of_tags;
+pub use caller::{Caller, Tags};
 pub use policy::Policy;
 pub use push::{SEEN_INTERVAL, claim, push};
 

@@ -24,7 +24,7 @@ pub fn last_of_others(head: &ItemHead, client: ClientKey) -> Seq {
 
 /// The item's head after an op of `client`.
 pub fn changed_by(head: &ItemHead, client: ClientKey, rev: Rev) -> ItemHead {
-    ItemHead { key: head.key, rev, client, other: last_of_others(head, client) }
+    ItemHead { rev, client, other: last_of_others(head, client), ..*head }
 }
 
 /// Whether a base is behind for `client`.

@@ -1,20 +1,13 @@
 //! One push, op by op, in the client's order.
 
-use super::examine::{Proposal, beyond, examine, rejection, shortened};
-use super::policy::{changed_by, is_behind};
-use super::{Policy, Refusal, Rules, batch, cursor, merge};
-use crate::storage::{
-    BatchState, ClientKey, CollectionKey, ItemHead, ItemKey, LogRow, RefRow, RefState, Rejection, StorageError, Stored,
-    Tombstone, Transaction,
-};
+use super::examine::{Proposal, beyond, examine, rejection};
+use super::{Caller, Refusal, Rules, batch, cursor};
+use crate::storage::{BatchState, ClientKey, RefRow, RefState, Rejection, StorageError, Stored, Transaction};
 use std::collections::{HashMap, HashSet};
 use syncstore::planted::{Planted, planted};
-use syncstore::protocol::patch;
-use syncstore::protocol::{
-    BatchId, ClientId, Code, Json, Limits, Op, OpKind, OpResult, PushOutcome, PushRequest, PushResponse, Ref, Rev, Seq,
-};
+use syncstore::protocol::{BatchId, ClientId, Code, Op, OpResult, PushOutcome, PushRequest, PushResponse, Ref, Seq};
 
-/// Decides a push of `user` at `now` (milliseconds since 1970) within a transaction, which the caller
+/// Decides a push of `caller` at `now` (milliseconds since 1970) within a transaction, which the caller
 /// commits, or undoes when this fails.
 ///
 /// Fails, with nothing taken, when the push exceeds a limit as a whole, when the client id is another user's, and when
@@ -22,7 +15,7 @@ use syncstore::protocol::{
 pub fn push(
     transaction: &mut impl Transaction,
     rules: &Rules,
-    user: &str,
+    caller: &Caller,
     request: &PushRequest,
     now: u64,
 ) -> Result<PushResponse, Refusal> {
@@ -30,7 +23,7 @@ pub fn push(
     if ops > most {
         return Err(Refusal::TooLarge(format!("the push has {ops} operations; the limit is {most}")));
     }
-    let client = claim(transaction, &request.client, user, now)?;
+    let client = claim(transaction, &request.client, &caller.user, now)?;
     if let Some(cursor) = request.cursor.as_ref().filter(|_| !planted(Planted::Rule6PushReadsNoCursor)) {
         // Another expiry is for the next pull to tell: what the log was is all that matters to a push.
         if let Ok(position) = cursor::decode(cursor)
@@ -42,11 +35,12 @@ pub fn push(
     let mut push = Push {
         transaction,
         rules,
-        user,
+        caller,
         client,
         now,
         failed: HashSet::new(),
         held: HashMap::new(),
+        shown: 0,
         results: Vec::with_capacity(ops),
     };
     push.hold()?;
@@ -85,13 +79,15 @@ pub type Item<'a> = (std::borrow::Cow<'a, str>, std::borrow::Cow<'a, str>);
 pub struct Push<'a, T> {
     pub transaction: &'a mut T,
     pub rules: &'a Rules,
-    pub user: &'a str,
+    pub caller: &'a Caller,
     pub client: ClientKey,
     pub now: u64,
     // Items of ops rejected in this push: what follows on them was made on top of what was not to be.
     pub failed: HashSet<Item<'a>>,
     // Items of staged ops: what follows on them must not be decided before them.
     pub held: HashMap<Item<'a>, BatchId>,
+    // Bytes of items that the present batch has made visible.
+    pub shown: usize,
     pub results: Vec<OpResult>,
 }
 
@@ -132,6 +128,10 @@ impl<'a, T: Transaction> Push<'a, T> {
             }
             return Ok(result(op.op_ref, PushOutcome::Skipped, None));
         }
+        let fault = match fault {
+            Some(fault) => Some(self.told_of(op, fault)?),
+            None => None,
+        };
         // Recorded as what it most likely becomes, so that a new op costs one statement less.
         let state = if op.batch.is_some() { RefState::Staged } else { RefState::Accepted };
         let seq = if op.batch.is_some() { 0 } else { self.transaction.state().next };
@@ -150,7 +150,10 @@ impl<'a, T: Transaction> Push<'a, T> {
         let seq = self.transaction.next_seq()?;
         let verdict = match fault {
             Some(fault) => Err(fault),
-            None => self.apply(&Proposal::of(op), seq, None)?,
+            None => match Proposal::of(op) {
+                Ok(proposal) => self.apply(&proposal, seq, None)?,
+                Err(malformed) => Err(rejection(Code::INVALID, malformed)),
+            },
         };
         match verdict {
             Ok(()) => Ok(result(op.op_ref, PushOutcome::Accepted, Some(seq))),
@@ -193,7 +196,7 @@ impl<'a, T: Transaction> Push<'a, T> {
     /// What became of a ref that was seen before.
     fn present(&mut self, op: &'a Op, digest: u128, known: &RefRow) -> Stored<OpResult> {
         let own = known.client == self.client
-            || self.transaction.user_of(known.client)?.is_some_and(|user| user == self.user);
+            || self.transaction.user_of(known.client)?.is_some_and(|user| user == self.caller.user);
         if !own || known.digest != digest && !planted(Planted::Rule7OpsNotCompared) {
             let by = if own { "for another operation" } else { "by another user" };
             return self.refuse(op, rejection(Code::REF_REUSED, format_args!("the ref was used before {by}")));
@@ -242,7 +245,7 @@ impl<'a, T: Transaction> Push<'a, T> {
             return Ok(rejected(op.op_ref, Some(seq), fault));
         }
         (row.ops, row.bytes) = (ops, bytes);
-        self.transaction.stage(row.key, &batch::pending(op))?;
+        self.transaction.stage(row.key, op)?;
         self.held.insert(item, batch);
         if row.ops < row.of {
             self.transaction.update_batch(&row)?;
@@ -253,112 +256,4 @@ impl<'a, T: Transaction> Push<'a, T> {
         self.complete(row)?;
         self.results.pop().ok_or_else(|| StorageError::corrupt("a result went missing"))
     }
-
-    /// Applies an op in the place `seq` and appends its entry, or says why not, having changed nothing.
-    pub fn apply(&mut self, op: &Proposal<'_>, seq: Seq, batch: Option<BatchId>) -> Stored<Result<(), Rejection>> {
-        // Collections stay for ever, so none is made for an op that is rejected. (A delete's entry needs one.)
-        let based = op.base.is_some_and(|base| base > 0) && self.rules.policy(op.collection) != Policy::Accept;
-        let collection = match (self.transaction.find_collection(op.collection)?, op.kind) {
-            (Some(collection), _) => collection,
-            (None, OpKind::Patch) => return Ok(Err(missing())),
-            (None, OpKind::Set) if based => return Ok(Err(stale(None, op.base))),
-            (None, OpKind::Set | OpKind::Delete) => self.transaction.collection(op.collection)?,
-        };
-        let head = self.transaction.item(collection, op.key)?;
-        if head.is_none() && op.kind == OpKind::Patch {
-            return Ok(Err(missing()));
-        }
-        let absent_delete = head.is_none() && op.kind == OpKind::Delete;
-        let policy = if absent_delete { Policy::Accept } else { self.rules.policy(op.collection) };
-        let behind = match (policy, op.base) {
-            (Policy::Accept, _) => false,
-            (Policy::Merge, None) => false,
-            (Policy::RejectStale, None) => head.is_some(),
-            (_, Some(base)) => is_behind(self.transaction, collection, op.key, head.as_ref(), base, self.client)?,
-        };
-        let merging = behind && policy == Policy::Merge;
-        if behind && (!merging || head.is_none()) {
-            return Ok(Err(stale(head.as_ref(), op.base)));
-        }
-        // The committed payload where it is not the one that was sent.
-        let mut merged = None;
-        if let (true, Some(head), Some(sent)) = (merging, &head, op.payload) {
-            let base = op.base.unwrap_or(0);
-            let limits = &self.rules.limits;
-            let touched = merge::Touched::since(self.transaction, head, base, self.client, limits)?;
-            let result = match op.kind {
-                OpKind::Set => merge::set(&self.transaction.item_value(head.key)?, sent, &touched, limits)?,
-                _ => merge::patch(sent, &touched)?,
-            };
-            match result {
-                Ok(result) => merged = (result.as_str() != sent.as_str()).then_some(result),
-                Err(rejection) => return Ok(Err(rejection)),
-            }
-        }
-        let payload = merged.as_ref().or(op.payload);
-        let row = LogRow {
-            seq,
-            op_ref: op.op_ref,
-            client: self.client,
-            kind: op.kind,
-            collection,
-            key: op.key,
-            payload,
-            from: head.map_or(0, |head| head.rev),
-            no_op: absent_delete,
-            as_sent: merged.is_none() || planted(Planted::Rule18AsSentWhenMerged),
-            batch,
-            at: self.now,
-        };
-        match (op.kind, payload, head) {
-            (OpKind::Set, Some(value), Some(head)) => {
-                self.transaction.update_item(&changed_by(&head, self.client, seq), value)?;
-            }
-            (OpKind::Set, Some(value), None) => {
-                let head = ItemHead { key: ItemKey(0), rev: seq, client: self.client, other: 0 };
-                self.transaction.insert_item(collection, op.key, &head, value)?;
-            }
-            (OpKind::Patch, Some(patch), Some(head)) => {
-                let value = self.transaction.item_value(head.key)?;
-                match patched(&value, patch, &self.rules.limits) {
-                    Ok(value) => self.transaction.update_item(&changed_by(&head, self.client, seq), &value)?,
-                    Err(rejection) => return Ok(Err(rejection)),
-                }
-            }
-            (OpKind::Delete, _, Some(head)) => self.delete(collection, op.key, &head, seq)?,
-            (OpKind::Delete, _, None) => {}
-            _ => return Ok(Err(rejection(Code::INVALID, "the op has no payload"))),
-        }
-        self.transaction.append(&row)?;
-        Ok(Ok(()))
-    }
-
-    fn delete(&mut self, collection: CollectionKey, key: &str, head: &ItemHead, seq: Seq) -> Stored<()> {
-        self.transaction.delete_item(head.key, collection, key, &Tombstone { seq, client: self.client })
-    }
-}
-
-fn missing() -> Rejection {
-    rejection(Code::NOT_FOUND, "there is no such item")
-}
-
-fn stale(head: Option<&ItemHead>, base: Option<Rev>) -> Rejection {
-    let message = match (head, base) {
-        (None, _) => "another client has deleted the item since",
-        (Some(_), None) => "the collection takes no change of an item without a base",
-        (Some(_), Some(_)) => "another client has changed the item since",
-    };
-    let detail = serde_json::json!({ "rev": head.map_or(0, |head| head.rev) });
-    Rejection { code: Code::STALE, message: message.to_owned(), detail: Some(Json::from_value(&detail)) }
-}
-
-fn patched(value: &Json, patch: &Json, limits: &Limits) -> Result<Json, Rejection> {
-    patch::apply(value, patch, limits).map_err(|error| {
-        let message = error.to_string();
-        if patch::parse(patch).is_err() {
-            return rejection(Code::INVALID, message);
-        }
-        let detail = serde_json::json!({ "path": shortened(error.path), "operation": error.operation });
-        Rejection { detail: Some(Json::from_value(&detail)), ..rejection(Code::PATCH_FAILED, message) }
-    })
 }

@@ -1,8 +1,9 @@
 //! Pages of a checkpoint (section 5).
 
 use super::{CheckpointRequest, ServiceError};
+use crate::core::Tags;
 use crate::core::cursor::Position;
-use crate::storage::{CheckpointRow, CollectionKey, Snapshot};
+use crate::storage::{CheckpointRow, CollectionKey, ItemKey, ItemMark, Snapshot};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use syncstore::protocol::{CheckpointItem, CheckpointPage};
@@ -13,21 +14,31 @@ use super::Retention;
 const PAGE_BYTES: usize = 4 << 20;
 const MOST_ITEMS: u32 = 10_000;
 
-/// A place in a checkpoint: the item that the page before ended with.
+// Items looked at for one page, for a caller who may see few of them.
+const MOST_LOOKED_AT: usize = 50_000;
+
+/// A place in a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageToken {
     pub id: [u8; 16],
+    /// The last item that the caller was given.
     pub collection: CollectionKey,
     pub key: String,
+    /// The last one after it that was looked at and is hidden. The caller has the token: it must not name what is hidden.
+    pub hidden: Option<ItemMark>,
 }
 
 impl PageToken {
     pub fn first(id: [u8; 16]) -> PageToken {
-        PageToken { id, collection: CollectionKey(0), key: String::new() }
+        PageToken { id, collection: CollectionKey(0), key: String::new(), hidden: None }
     }
 
     fn encode(&self) -> String {
         let mut bytes = self.id.to_vec();
+        // Neither is ever 0 of an item.
+        let (item, rev) = self.hidden.map_or((0, 0), |mark| (mark.item.0, mark.rev));
+        bytes.extend_from_slice(&item.to_be_bytes());
+        bytes.extend_from_slice(&rev.to_be_bytes());
         bytes.extend_from_slice(&self.collection.0.to_be_bytes());
         bytes.extend_from_slice(self.key.as_bytes());
         URL_SAFE_NO_PAD.encode(bytes)
@@ -36,10 +47,13 @@ impl PageToken {
     /// `None` for a text that this server did not make.
     pub fn decode(text: &str) -> Option<PageToken> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let number = |at: usize| Some(i64::from_be_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
+        let mark = ItemMark { item: ItemKey(number(16)?), rev: u64::try_from(number(24)?).ok()? };
         Some(PageToken {
             id: bytes.get(..16)?.try_into().ok()?,
-            collection: CollectionKey(i64::from_be_bytes(bytes.get(16..24)?.try_into().ok()?)),
-            key: String::from_utf8(bytes.get(24..)?.to_vec()).ok()?,
+            collection: CollectionKey(number(32)?),
+            key: String::from_utf8(bytes.get(40..)?.to_vec()).ok()?,
+            hidden: Some(mark).filter(|mark| mark.rev > 0),
         })
     }
 }
@@ -59,31 +73,38 @@ pub fn check(
     if expired || !same { Err(ServiceError::CheckpointExpired) } else { Ok(()) }
 }
 
-/// Reads the page after `token`.
+/// Reads the page after `token`: of the items that `tags` see.
 pub fn page(
     snapshot: &impl Snapshot,
     row: &CheckpointRow,
     token: &PageToken,
+    tags: &Tags,
     limit: u32,
 ) -> Result<CheckpointPage, ServiceError> {
-    let limit = limit.clamp(1, MOST_ITEMS);
+    let limit = limit.clamp(1, MOST_ITEMS) as usize;
     let mut items: Vec<CheckpointItem> = Vec::new();
-    let (mut bytes, mut more, mut last) = (0, false, token.collection);
+    let (mut bytes, mut more) = (0, false);
+    let mut last = PageToken { hidden: None, ..token.clone() };
+    let hidden = token.hidden.map(|mark| snapshot.marked(mark)).transpose()?.flatten();
+    // What was hidden and has changed since may be anywhere now: on from what the caller has, once more.
+    let (collection, key) = hidden.as_ref().map_or((token.collection, &token.key), |(at, key)| (*at, key));
     // One beyond the limit, to know whether there is another page.
-    snapshot.items((token.collection, &token.key), limit + 1, &mut |item| {
-        if items.len() >= limit as usize || bytes >= PAGE_BYTES {
+    last.hidden = snapshot.items((collection, key), tags.needed(), MOST_LOOKED_AT, &mut |item| {
+        if items.len() >= limit || bytes >= PAGE_BYTES {
             more = true;
             return false;
         }
-        bytes += item.value.as_str().len();
-        last = item.collection_key;
-        items.push(CheckpointItem { collection: item.collection, key: item.key, value: item.value, rev: item.rev });
+        bytes += item.image.size() + item.tags.iter().map(String::len).sum::<usize>();
+        (last.collection, last.key) = (item.collection_key, item.key.clone());
+        items.push(CheckpointItem {
+            indexes: item.image.indexes,
+            relations: item.image.relations,
+            tags: item.tags,
+            ..CheckpointItem::new(item.collection, item.key, item.image.value, item.rev)
+        });
         true
     })?;
-    let next = items
-        .last()
-        .filter(|_| more)
-        .map(|item| PageToken { id: row.id, collection: last, key: item.key.clone() }.encode());
+    let next = (more || last.hidden.is_some()).then(|| last.encode());
     let position = Position { epoch: row.epoch, seq: row.seq, entry: row.entry, digest: row.digest };
     Ok(CheckpointPage {
         checkpoint: URL_SAFE_NO_PAD.encode(row.id),

@@ -147,8 +147,8 @@ impl Database {
                 "the push has {bytes} bytes of operations; the limit is {most}"
             )));
         }
-        let user = caller.user.clone();
-        self.submit(bytes, |reply| Job::Push { user, request, bytes, reply })
+        let caller = caller.clone();
+        self.submit(bytes, |reply| Job::Push { caller, request, bytes, reply })
     }
 
     pub fn inbox(&self, caller: &Caller, request: &InboxRequest) -> Result<InboxPage, ServiceError> {
@@ -160,7 +160,7 @@ impl Database {
             let start: Position = inbox::start(snapshot, request, digest)?;
             let own = self.shared.presence.meet(snapshot, &request.client, &caller.user, start.seq, now)?;
             self.shared.presence.replay_from(&request.client, start.seq);
-            inbox::page(snapshot, start, own, request)
+            inbox::page(snapshot, start, own, &caller.tags, request)
         })?;
         self.shared.stats.lock().inbox_pages += 1;
         Ok(page)
@@ -171,8 +171,13 @@ impl Database {
         let token = match &request.page {
             Some(page) => PageToken::decode(page).ok_or(ServiceError::CheckpointExpired)?,
             None => {
-                let (client, user) = (request.client, caller.user.clone());
-                let row = self.submit(0, |reply| Job::Checkpoint { client, user, digest, reply })?;
+                // Here, since it takes long and the one writer has others to serve.
+                let total = match caller.tags.needed() {
+                    Some(needed) => Some(self.readers.read(|snapshot| Ok(snapshot.count_items(needed)?))?),
+                    None => None,
+                };
+                let (client, caller) = (request.client, caller.clone());
+                let row = self.submit(0, |reply| Job::Checkpoint { client, caller, total, reply })?;
                 PageToken::first(row.id)
             }
         };
@@ -183,7 +188,7 @@ impl Database {
             if request.page.is_some() {
                 self.shared.presence.use_checkpoint(row.id, now);
             }
-            let page = checkpoint::page(snapshot, &row, &token, request.limit)?;
+            let page = checkpoint::page(snapshot, &row, &token, &caller.tags, request.limit)?;
             self.shared.presence.give_page(&row, page.next.is_none());
             Ok(page)
         })?;

@@ -1,12 +1,19 @@
 //! Pages of the log (section 4).
 
+use super::sight::Sight;
 use super::{InboxRequest, ServiceError};
+use crate::core::Tags;
 use crate::core::cursor::Position;
-use crate::storage::{ClientKey, Rejection, Snapshot, StoredEntry};
+use crate::storage::{
+    ClientKey, Image, Link, Payload, Rejection, ResourceName, Snapshot, StorageError, Stored, StoredEntry,
+};
 use std::time::{Duration, UNIX_EPOCH};
 use syncstore::planted::{Planted, planted};
 use syncstore::protocol::{BatchId, Entry, EntryOutcome, InboxPage, OpKind};
 use syncstore::wire::Expiry;
+
+// Why an item that can no longer be seen is deleted.
+const REVOKED: &str = "revoked";
 
 // A page ends after this many bytes of payload, but never inside a batch.
 const PAGE_BYTES: usize = 4 << 20;
@@ -30,11 +37,12 @@ pub fn start(snapshot: &impl Snapshot, request: &InboxRequest, digest: u64) -> R
     }
 }
 
-/// Reads a page that begins at `position`, for the client `own` (`None`: it has never pushed).
+/// Reads a page that begins at `position`, as `tags` see it, for the client `own` (`None`: it has never pushed).
 pub fn page(
     snapshot: &impl Snapshot,
     mut position: Position,
     own: Option<ClientKey>,
+    tags: &Tags,
     request: &InboxRequest,
 ) -> Result<InboxPage, ServiceError> {
     let limit = request.limit.clamp(1, MOST_ENTRIES) as usize;
@@ -42,8 +50,27 @@ pub fn page(
     let mut entries: Vec<Entry> = Vec::new();
     let (mut bytes, mut looked_at, mut more) = (0, 0, false);
     let mut last_batch: Option<(ClientKey, BatchId)> = None;
-    let without_own = own.filter(|_| !request.own_payloads);
-    snapshot.entries(position.seq, without_own, &mut |stored| {
+    let mut failed = None;
+    let shown = |stored: &StoredEntry| {
+        let mine = own == Some(stored.client);
+        match Sight::of(tags, stored) {
+            _ if !mine && (stored.rejected || stored.no_op) => Shown::Nothing,
+            _ if stored.rejected => Shown::Rejected,
+            Sight::None if mine => Shown::Hidden,
+            Sight::None => Shown::Nothing,
+            Sight::Revoked => Shown::Revoked,
+            Sight::Full => Shown::Full,
+            Sight::Plain if mine && stored.as_sent && !request.own_payloads => Shown::AsSent,
+            Sight::Plain => Shown::Change,
+        }
+    };
+    // Of a tag that was added only who sees the item by it is told more than the tag.
+    let wanted = |stored: &StoredEntry| match shown(stored) {
+        Shown::Full => true,
+        Shown::Change => !matches!(stored.resource, ResourceName::Tag(_)),
+        _ => false,
+    };
+    snapshot.entries(position.seq, &wanted, &mut |stored| {
         let batch = stored.batch.map(|batch| (stored.client, batch));
         let same_batch = batch.is_some() && batch == last_batch && !planted(Planted::Rule16BatchOverPages);
         if !same_batch && (entries.len() >= limit || bytes >= PAGE_BYTES || looked_at >= MOST_LOOKED_AT) {
@@ -53,13 +80,17 @@ pub fn page(
         last_batch = batch;
         looked_at += 1;
         (position.seq, position.entry) = (stored.seq, Some(stored.op_ref));
-        let mine = own == Some(stored.client);
-        if mine || !(stored.rejected || stored.no_op) {
-            bytes += stored.payload.as_ref().map_or(0, |payload| payload.as_str().len());
-            entries.push(entry(stored, mine && !request.own_payloads));
+        bytes += stored.payload.as_ref().map_or(0, Payload::size);
+        let shown = shown(&stored);
+        match entry(stored, shown) {
+            Ok(entry) => entries.extend(entry),
+            Err(error) => failed = Some(error),
         }
-        true
+        failed.is_none()
     })?;
+    if let Some(error) = failed {
+        return Err(error.into());
+    }
     for entry in entries.iter_mut().filter(|entry| entry.outcome == EntryOutcome::Rejected) {
         if let Some(Rejection { code, message, detail }) = snapshot.rejection(entry.seq)? {
             (entry.code, entry.message, entry.detail) = (Some(code), Some(message), detail);
@@ -72,27 +103,71 @@ pub fn page(
     Ok(InboxPage { entries, cursor: position.encode(), seq, more })
 }
 
-fn entry(stored: StoredEntry, as_sent: bool) -> Entry {
+// In which form an entry is told.
+#[derive(Clone, Copy)]
+enum Shown {
+    Nothing,
+    Rejected,
+    Hidden,
+    Revoked,
+    Full,
+    AsSent,
+    Change,
+}
+
+fn entry(stored: StoredEntry, shown: Shown) -> Stored<Option<Entry>> {
     let outcome = if stored.rejected { EntryOutcome::Rejected } else { EntryOutcome::Accepted };
     let mut entry = Entry::new(stored.seq, stored.op_ref, outcome);
-    entry.at = Some(rfc3339(stored.at));
     entry.batch = stored.batch;
-    if stored.rejected {
-        return entry;
+    match shown {
+        Shown::Nothing => return Ok(None),
+        Shown::Hidden => {
+            entry.hidden = true;
+            return Ok(Some(entry));
+        }
+        Shown::Rejected => {
+            entry.at = Some(rfc3339(stored.at));
+            return Ok(Some(entry));
+        }
+        Shown::Revoked | Shown::Full | Shown::AsSent | Shown::Change => {}
     }
+    entry.at = Some(rfc3339(stored.at));
     entry.kind = Some(stored.kind);
     (entry.collection, entry.key) = (Some(stored.collection), Some(stored.key));
     entry.from = Some(stored.from);
     entry.rev = Some(if stored.no_op { stored.from } else { stored.seq });
-    entry.as_sent = as_sent && stored.as_sent;
-    if !entry.as_sent {
-        match stored.kind {
-            OpKind::Set => entry.value = stored.payload,
-            OpKind::Patch => entry.patch = stored.payload,
-            OpKind::Delete => {}
-        }
+    if matches!(shown, Shown::Revoked) {
+        (entry.kind, entry.reason) = (Some(OpKind::Delete), Some(REVOKED.to_owned()));
+        return Ok(Some(entry));
     }
-    entry
+    if matches!(shown, Shown::Full) {
+        (entry.full, entry.from, entry.tags) = (true, Some(0), stored.tags_after);
+        match stored.payload {
+            Some(Payload::Json(value)) => entry.value = Some(value),
+            Some(Payload::Item(Image { value, indexes, relations })) => {
+                (entry.value, entry.indexes, entry.relations) = (Some(value), indexes, relations);
+            }
+            _ => return Err(StorageError::corrupt("an item became visible and its entry does not have it")),
+        }
+        return Ok(Some(entry));
+    }
+    match stored.resource {
+        ResourceName::Value => {}
+        ResourceName::Index(name) => entry.index = Some(name),
+        ResourceName::Relation(id) => entry.relation = Some(id),
+        ResourceName::Tag(tag) => entry.tag = Some(tag),
+    }
+    entry.as_sent = matches!(shown, Shown::AsSent);
+    match stored.payload {
+        Some(Payload::Json(json)) if stored.kind == OpKind::Patch => entry.patch = Some(json),
+        Some(Payload::Json(json)) => entry.value = Some(json),
+        Some(Payload::Order(order)) => entry.order = Some(order),
+        Some(Payload::Link(Link { predicate, object })) => {
+            (entry.predicate, entry.object) = (Some(predicate), Some(object));
+        }
+        Some(Payload::Item(_)) | None => {}
+    }
+    Ok(Some(entry))
 }
 
 // The last millisecond that RFC 3339 can write; a clock may say anything.

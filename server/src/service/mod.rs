@@ -9,10 +9,11 @@ mod presence;
 mod readers;
 mod registry;
 mod retention;
+mod sight;
 mod stats;
 mod writer;
 
-pub use crate::core::Policy;
+pub use crate::core::{Caller, Policy, Tags};
 pub use error::ServiceError;
 pub use options::{Databases, Retention, ServiceOptions, Writing};
 pub use stats::DatabaseStats;
@@ -21,26 +22,6 @@ use registry::Registry;
 
 use syncstore::protocol::{CheckpointPage, ClientId, Cursor, DatabaseInfo, InboxPage, PushRequest, PushResponse, Seq};
 use tokio::sync::watch;
-
-/// Who asks, as authentication found out.
-#[derive(Clone, Debug)]
-pub struct Caller {
-    /// The user; refs and client ids belong to one.
-    pub user: String,
-    /// The tags that it may see and assign.
-    pub tags: Tags,
-    /// The tags put on every item that it creates.
-    pub grant: Vec<String>,
-}
-
-/// Which tags a caller may see and assign.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Tags {
-    /// Everything.
-    All,
-    /// These only.
-    Only(Vec<String>),
-}
 
 /// What to read of a log.
 #[derive(Clone, Debug)]
@@ -76,16 +57,6 @@ pub struct CheckpointRequest {
 /// ```
 pub struct Service {
     registry: Registry,
-}
-
-impl Caller {
-    /// What tells its view of the log from another's; part of its cursors.
-    fn digest(&self) -> u64 {
-        crate::core::digest_of_tags(match &self.tags {
-            Tags::All => None,
-            Tags::Only(tags) => Some(tags),
-        })
-    }
 }
 
 impl Service {

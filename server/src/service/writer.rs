@@ -2,7 +2,7 @@
 
 use super::presence::Presence;
 use super::retention::Round;
-use super::{DatabaseStats, ServiceError, ServiceOptions};
+use super::{Caller, DatabaseStats, ServiceError, ServiceOptions};
 use crate::core::cursor::Position;
 use crate::core::{Refusal, Rules, claim, push};
 use crate::storage::sqlite::{SqliteTransaction, WriterCaches};
@@ -18,10 +18,10 @@ use tokio::sync::watch;
 /// Where the answer to a job goes.
 pub type Reply<T> = SyncSender<Result<T, ServiceError>>;
 
-/// What the writer is asked to do.
+/// What the writer is asked to do. `total` counts the items of which the caller sees only some.
 pub enum Job {
-    Push { user: String, request: PushRequest, bytes: usize, reply: Reply<PushResponse> },
-    Checkpoint { client: ClientId, user: String, digest: u64, reply: Reply<CheckpointRow> },
+    Push { caller: Caller, request: PushRequest, bytes: usize, reply: Reply<PushResponse> },
+    Checkpoint { client: ClientId, caller: Caller, total: Option<u64>, reply: Reply<CheckpointRow> },
     Prune { reply: Reply<()> },
 }
 
@@ -208,10 +208,11 @@ impl Job {
         now: u64,
     ) -> Result<Answer, Refusal> {
         match self {
-            Job::Push { user, request, .. } => Ok(Answer::Push(push(transaction, rules, user, request, now)?)),
-            Job::Checkpoint { client, user, digest, .. } => {
-                claim(transaction, client, user, now)?;
-                let position = Position::head(transaction, *digest)?;
+            Job::Push { caller, request, .. } => Ok(Answer::Push(push(transaction, rules, caller, request, now)?)),
+            Job::Checkpoint { client, caller, total, .. } => {
+                claim(transaction, client, &caller.user, now)?;
+                let digest = caller.digest();
+                let position = Position::head(transaction, digest)?;
                 let id = (u128::from(options.environment.random()) << 64) | u128::from(options.environment.random());
                 let row = CheckpointRow {
                     id: id.to_be_bytes(),
@@ -219,8 +220,8 @@ impl Job {
                     epoch: position.epoch,
                     seq: position.seq,
                     entry: position.entry,
-                    digest: *digest,
-                    total: transaction.state().items,
+                    digest,
+                    total: total.unwrap_or(transaction.state().items),
                     made: now,
                     used: now,
                 };

@@ -7,12 +7,12 @@ pub mod sqlite;
 pub use error::StorageError;
 pub use row::{BatchKey, ClientKey, CollectionKey, EpochId, ItemKey, Part};
 pub use row::{
-    BatchRow, BatchState, CheckpointRow, ClientRow, ItemHead, ItemRow, LogRow, PendingOp, RefRow, RefState, Rejection,
-    State, StoredEntry, Tombstone,
+    BatchRow, BatchState, CheckpointRow, ClientRow, Image, ItemHead, ItemMark, ItemRow, Link, LogRow, Payload, RefRow,
+    RefState, Rejection, ResourceName, State, StoredEntry, Tombstone,
 };
 
 use std::collections::HashMap;
-use syncstore::protocol::{BatchId, ClientId, Json, Ref, Seq};
+use syncstore::protocol::{BatchId, ClientId, Json, Object, Op, Ref, Seq};
 
 /// The result of every primitive.
 pub type Stored<T> = Result<T, StorageError>;
@@ -35,16 +35,29 @@ pub trait Snapshot {
     fn rejection(&self, seq: Seq) -> Stored<Option<Rejection>>;
     /// A checkpoint that has not been removed.
     fn checkpoint(&self, id: &[u8; 16]) -> Stored<Option<CheckpointRow>>;
-    /// The log's entries above `after` in their order, for as long as `visit` says to go on. The payload
-    /// of an entry of `without_own`'s that was committed as sent is left out.
+    /// The log's entries above `after` in their order, for as long as `visit` says to go on. The payload is left out
+    /// of those that are not `wanted` with it.
     fn entries(
         &self,
         after: Seq,
-        without_own: Option<ClientKey>,
+        wanted: &dyn Fn(&StoredEntry) -> bool,
         visit: &mut dyn FnMut(StoredEntry) -> bool,
     ) -> Stored<()>;
-    /// The items after that place in the order of (collection key, key), for as long as `visit` says to go on.
-    fn items(&self, after: (CollectionKey, &str), limit: u32, visit: &mut dyn FnMut(ItemRow) -> bool) -> Stored<()>;
+    /// The items after that place in the order of (collection key, key), for as long as `visit` says to go on; of those
+    /// that have one of the tags in `needed`, if there is such a list.
+    ///
+    /// Ends after `most` items were looked at, if the last of them was left out, and returns that one.
+    fn items(
+        &self,
+        after: (CollectionKey, &str),
+        needed: Option<&[String]>,
+        most: usize,
+        visit: &mut dyn FnMut(ItemRow) -> bool,
+    ) -> Stored<Option<ItemMark>>;
+    /// Where an item stands, unless it was changed or deleted since.
+    fn marked(&self, mark: ItemMark) -> Stored<Option<(CollectionKey, String)>>;
+    /// How many items have one of these tags.
+    fn count_items(&self, needed: &[String]) -> Stored<u64>;
 }
 
 /// A transaction that may write; what it did is kept only once its owner commits it.
@@ -79,14 +92,42 @@ pub trait Transaction: Snapshot {
     /// An item's value.
     fn item_value(&self, item: ItemKey) -> Stored<Json>;
     /// Makes an item.
-    fn insert_item(&mut self, collection: CollectionKey, key: &str, head: &ItemHead, value: &Json) -> Stored<()>;
+    fn insert_item(&mut self, collection: CollectionKey, key: &str, head: &ItemHead, value: &Json) -> Stored<ItemKey>;
     /// Replaces an item's value.
     fn update_item(&mut self, head: &ItemHead, value: &Json) -> Stored<()>;
-    /// Removes an item and leaves its tombstone.
-    fn delete_item(&mut self, item: ItemKey, collection: CollectionKey, key: &str, tombstone: &Tombstone)
-    -> Stored<()>;
+    /// Records that an op changed something of an item other than its value.
+    fn touch_item(&mut self, head: &ItemHead) -> Stored<()>;
+    /// Removes an item with everything that it has and leaves its tombstone.
+    fn delete_item(
+        &mut self,
+        head: &ItemHead,
+        collection: CollectionKey,
+        key: &str,
+        tombstone: &Tombstone,
+    ) -> Stored<()>;
     /// The delete that ended an item, for as long as the log reaches back to it.
     fn tombstone(&self, collection: CollectionKey, key: &str) -> Stored<Option<Tombstone>>;
+
+    /// An item with everything but its tags.
+    fn image(&self, item: ItemKey) -> Stored<Image>;
+    /// An item's tags, sorted.
+    fn tags(&self, item: ItemKey) -> Stored<Vec<String>>;
+    /// Adds a tag that the item does not have.
+    fn add_tag(&mut self, item: ItemKey, tag: &str) -> Stored<()>;
+    /// Removes a tag.
+    fn remove_tag(&mut self, item: ItemKey, tag: &str) -> Stored<()>;
+    /// The ordering key of an index entry.
+    fn index_entry(&self, item: ItemKey, name: &str) -> Stored<Option<String>>;
+    /// Makes or replaces an index entry.
+    fn set_index_entry(&mut self, item: ItemKey, name: &str, order: &str) -> Stored<()>;
+    /// Removes an index entry.
+    fn delete_index_entry(&mut self, item: ItemKey, name: &str) -> Stored<()>;
+    /// Where a relation leads.
+    fn relation(&self, item: ItemKey, id: &str) -> Stored<Option<Link>>;
+    /// Makes or replaces a relation.
+    fn set_relation(&mut self, item: ItemKey, id: &str, predicate: &str, object: &Object) -> Stored<()>;
+    /// Removes a relation.
+    fn delete_relation(&mut self, item: ItemKey, id: &str) -> Stored<()>;
 
     /// Appends an accepted entry.
     fn append(&mut self, row: &LogRow<'_>) -> Stored<()>;
@@ -100,7 +141,7 @@ pub trait Transaction: Snapshot {
         now: u64,
         rejection: &Rejection,
     ) -> Stored<()>;
-    /// One entry of the log.
+    /// One entry of the log, with the payload if it is on the value.
     fn entry(&self, seq: Seq) -> Stored<Option<StoredEntry>>;
 
     /// A batch of a client.
@@ -113,9 +154,9 @@ pub trait Transaction: Snapshot {
     /// this client has for it, whose counts are left to the caller.
     fn hand_over(&mut self, batch: BatchKey, to: ClientKey, into: Option<BatchKey>) -> Stored<()>;
     /// Adds an op to a batch.
-    fn stage(&mut self, batch: BatchKey, op: &PendingOp) -> Stored<()>;
-    /// Takes the ops of a batch out, in the order in which they came.
-    fn take_staged(&mut self, batch: BatchKey) -> Stored<Vec<PendingOp>>;
+    fn stage(&mut self, batch: BatchKey, op: &Op) -> Stored<()>;
+    /// Takes the ops of a batch out, in the order in which they came, without `batch` and `of`.
+    fn take_staged(&mut self, batch: BatchKey) -> Stored<Vec<Op>>;
     /// The items with a staged op of the client, and the op's batch.
     fn staged_items(&self, client: ClientKey) -> Stored<Vec<(String, String, BatchId)>>;
     /// Batches begun before that time which are still not complete.

@@ -1,6 +1,7 @@
 //! The rows that pass between the core and the storage.
 
-use syncstore::protocol::{BatchId, ClientId, Code, Json, OpKind, Ref, Rev, Seq};
+use std::collections::BTreeMap;
+use syncstore::protocol::{BatchId, Change, ClientId, Code, Json, Object, OpKind, Ref, Relation, Resource, Rev, Seq};
 
 /// Names one life of a log.
 pub type EpochId = [u8; 16];
@@ -107,6 +108,98 @@ pub struct ItemHead {
     pub client: ClientKey,
     /// The highest seq of another client's op in the item's present life, 0 without one.
     pub other: Seq,
+    /// How many index entries, relations and tags it has.
+    pub resources: u32,
+}
+
+/// An item at one rev, told without its name: of an item that was made anew under the same number the rev is another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ItemMark {
+    /// The item.
+    pub item: ItemKey,
+    /// Its rev.
+    pub rev: Rev,
+}
+
+/// What of an item a kept change is on: a [`Resource`] with a name of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ResourceName {
+    /// Its value, or the item as a whole.
+    Value,
+    /// Its entry in the index of that name.
+    Index(String),
+    /// Its relation of that id.
+    Relation(String),
+    /// Its tag.
+    Tag(String),
+}
+
+impl ResourceName {
+    /// What it names.
+    pub fn as_resource(&self) -> Resource<'_> {
+        match self {
+            ResourceName::Value => Resource::Value,
+            ResourceName::Index(name) => Resource::Index(name),
+            ResourceName::Relation(id) => Resource::Relation(id),
+            ResourceName::Tag(tag) => Resource::Tag(tag),
+        }
+    }
+}
+
+/// The payload of a kept change.
+#[derive(Clone, Debug)]
+pub enum Payload {
+    /// A value or a patch.
+    Json(Json),
+    /// The ordering key of an index entry.
+    Order(String),
+    /// Where a relation leads.
+    Link(Link),
+    /// The item, with the tag that was added to it.
+    Item(Image),
+}
+
+impl Payload {
+    /// About how many bytes it adds to an answer.
+    pub fn size(&self) -> usize {
+        match self {
+            Payload::Json(json) => json.as_str().len(),
+            Payload::Order(order) => order.len(),
+            Payload::Link(Link { predicate, object }) => predicate.len() + object.collection.len() + object.key.len(),
+            Payload::Item(image) => image.size(),
+        }
+    }
+}
+
+/// An item as it was at one moment, but for its name and its tags.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub struct Image {
+    /// Its value.
+    pub value: Json,
+    /// Its index entries, name to ordering key.
+    pub indexes: BTreeMap<String, String>,
+    /// Its relations.
+    pub relations: Vec<Relation>,
+}
+
+impl Image {
+    /// About how many bytes it adds to an answer.
+    pub fn size(&self) -> usize {
+        let indexes = self.indexes.iter().map(|(name, order)| name.len() + order.len());
+        let relations = self.relations.iter().map(|Relation { id, predicate, object }| {
+            id.len() + predicate.len() + object.collection.len() + object.key.len()
+        });
+        self.value.as_str().len() + indexes.sum::<usize>() + relations.sum::<usize>()
+    }
+}
+
+/// A relation but for its id.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Link {
+    /// What the object is to the subject.
+    pub predicate: String,
+    /// Where it leads.
+    pub object: Object,
 }
 
 /// The delete that ended an item.
@@ -129,8 +222,10 @@ pub struct ItemRow {
     pub key: String,
     /// Its rev.
     pub rev: Rev,
-    /// Its value.
-    pub value: Json,
+    /// What it has.
+    pub image: Image,
+    /// Its tags, sorted.
+    pub tags: Vec<String>,
 }
 
 /// An accepted entry on its way into the log.
@@ -142,17 +237,21 @@ pub struct LogRow<'a> {
     pub op_ref: &'a Ref,
     /// Whose op it was.
     pub client: ClientKey,
-    /// What the committed op does.
-    pub kind: OpKind,
     /// The collection.
     pub collection: CollectionKey,
     /// The key.
     pub key: &'a str,
-    /// The committed value or patch.
-    pub payload: Option<&'a Json>,
+    /// What the committed op does.
+    pub change: Change<'a>,
+    /// Of a tag that was added, the item with it: who sees the item by it has to be told all of it.
+    pub image: Option<&'a Image>,
+    /// The item's tags right before, sorted; none without an item.
+    pub tags_before: &'a [String],
+    /// And right after.
+    pub tags_after: &'a [String],
     /// The item's rev before.
     pub from: Rev,
-    /// It changed nothing: the delete of something missing.
+    /// It changed nothing.
     pub no_op: bool,
     /// The committed form is what was sent.
     pub as_sent: bool,
@@ -173,6 +272,8 @@ pub struct StoredEntry {
     pub client: ClientKey,
     /// What the committed op does.
     pub kind: OpKind,
+    /// What of the item it is on.
+    pub resource: ResourceName,
     /// It was rejected; its reason is kept apart.
     pub rejected: bool,
     /// It changed nothing.
@@ -185,12 +286,16 @@ pub struct StoredEntry {
     pub key: String,
     /// The item's rev before.
     pub from: Rev,
+    /// The item's tags right before, sorted; none without an item.
+    pub tags_before: Vec<String>,
+    /// And right after.
+    pub tags_after: Vec<String>,
     /// When it was committed, in milliseconds since 1970.
     pub at: u64,
     /// Its batch.
     pub batch: Option<BatchId>,
-    /// The committed value or patch, unless left out.
-    pub payload: Option<Json>,
+    /// The committed payload, unless left out.
+    pub payload: Option<Payload>,
 }
 
 /// How far a batch has come.
@@ -221,23 +326,6 @@ pub struct BatchRow {
     pub bytes: u64,
     /// How far it has come.
     pub state: BatchState,
-}
-
-/// An op that waits for the rest of its batch.
-#[derive(Clone, Debug)]
-pub struct PendingOp {
-    /// The op.
-    pub op_ref: Ref,
-    /// What it does.
-    pub kind: OpKind,
-    /// The collection of the item.
-    pub collection: String,
-    /// The key of the item.
-    pub key: String,
-    /// The value or patch.
-    pub payload: Option<Json>,
-    /// The rev that its client had confirmed.
-    pub base: Option<Rev>,
 }
 
 /// A checkpoint.

@@ -2,7 +2,7 @@
 
 use crate::world::*;
 use std::collections::{BTreeMap, HashMap};
-use syncstore::protocol::{EntryOutcome, Json, Limits, Op, OpKind, PushOutcome, Ref, patch};
+use syncstore::protocol::{Change, CheckpointItem, EntryOutcome, Json, Limits, Op, PushOutcome, Ref, Relation, patch};
 use syncstore_server::service::Policy;
 
 struct Dice(u64);
@@ -19,10 +19,16 @@ impl Dice {
 fn random_op(world: &World, dice: &mut Dice, head: u64) -> Op {
     let key = format!("k{}", dice.below(6));
     let (name, number) = (["x", "y", "z"][dice.below(3) as usize], dice.below(100));
-    let mut op = match dice.below(6) {
+    let mut op = match dice.below(14) {
         0 => world.delete(&key),
         1 | 2 => world.patch(&key, &format!(r#"[{{"op":"add","path":"/{name}","value":{number}}}]"#)),
         3 => world.patch(&key, &format!(r#"[{{"op":"remove","path":"/{name}"}}]"#)),
+        4 => world.index(&key, name, &format!("{number}")),
+        5 => world.unindex(&key, name),
+        6 | 7 => world.relate(&key, name, "to", &format!("{number}")),
+        8 => world.unrelate(&key, name),
+        9 => world.tag(&key, name),
+        10 => world.untag(&key, name),
         _ => world.set(&key, &format!(r#"{{"{name}":{number},"w":1}}"#)),
     };
     op.collection = ["accept", "strict", "merge"][dice.below(3) as usize].into();
@@ -63,27 +69,49 @@ fn run(seed: u64) {
         }
         sent.push(ops);
     }
-    let mut items: BTreeMap<(String, String), (u64, Json)> = BTreeMap::new();
+    let mut items: BTreeMap<(String, String), CheckpointItem> = BTreeMap::new();
     let mut seen = HashMap::new();
     for entry in world.pull(9, None).0 {
         assert_eq!(entry.outcome, EntryOutcome::Accepted);
         assert!(seen.insert(entry.op_ref, entry.seq).is_none(), "seed {seed}: an op was applied twice");
         let item = (entry.collection.clone().unwrap(), entry.key.clone().unwrap());
         let known = items.get(&item).cloned();
-        assert_eq!(entry.from, Some(known.as_ref().map_or(0, |(rev, _)| *rev)), "seed {seed}");
-        let value = match entry.kind.unwrap() {
-            OpKind::Set => entry.value,
-            OpKind::Patch => Some(patch::apply(&known.unwrap().1, &entry.patch.unwrap(), &Limits::default()).unwrap()),
-            OpKind::Delete => None,
-        };
-        match value {
-            Some(value) => items.insert(item, (entry.rev.unwrap(), value)),
-            None => items.remove(&item),
-        };
+        assert_eq!(entry.from, Some(known.as_ref().map_or(0, |item| item.rev)), "seed {seed}");
+        let fresh = CheckpointItem::new(item.0.clone(), item.1.clone(), Json::null(), 0);
+        let mut after = known.unwrap_or(fresh);
+        match entry.change().unwrap() {
+            Change::Set(value) => after.value = value.clone(),
+            Change::Patch(patch) => after.value = patch::apply(&after.value, patch, &Limits::default()).unwrap(),
+            Change::Delete => {
+                items.remove(&item);
+                continue;
+            }
+            Change::SetIndex { name, order } => {
+                after.indexes.insert(name.into(), order.into());
+            }
+            Change::DeleteIndex { name } => assert!(after.indexes.remove(name).is_some(), "seed {seed}"),
+            Change::SetRelation { id, predicate, object } => {
+                after.relations.retain(|relation| relation.id != id);
+                let object = object.clone();
+                after.relations.push(Relation { id: id.into(), predicate: predicate.into(), object });
+                after.relations.sort();
+            }
+            Change::DeleteRelation { id } => after.relations.retain(|relation| relation.id != id),
+            Change::AddTag(tag) => {
+                after.tags.retain(|has| has != tag);
+                after.tags.push(tag.into());
+                after.tags.sort();
+            }
+            Change::RemoveTag(tag) => after.tags.retain(|has| has != tag),
+        }
+        after.rev = entry.rev.unwrap();
+        items.insert(item, after);
     }
     let page = world.checkpoint(9, None, 10_000).unwrap();
+    let parts = |item: CheckpointItem| (item.rev, item.value, item.indexes, item.relations, item.tags);
     let stored: BTreeMap<_, _> =
-        page.items.into_iter().map(|item| ((item.collection, item.key), (item.rev, item.value))).collect();
+        page.items.into_iter().map(|item| ((item.collection.clone(), item.key.clone()), parts(item))).collect();
+    let items: BTreeMap<_, _> = items.into_iter().map(|(name, item)| (name, parts(item))).collect();
     assert_eq!(items, stored, "seed {seed}");
     let stats = world.service.stats().remove(0);
     assert_eq!(stats.items as usize, stored.len(), "seed {seed}");

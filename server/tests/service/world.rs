@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use syncstore::environment::Environment;
 use syncstore::protocol::{
-    BatchId, CheckpointPage, ClientId, Cursor, Entry, InboxPage, Json, Op, OpKind, OpResult, PushOutcome, PushRequest,
-    PushResponse, Ref, Seq,
+    BatchId, CheckpointItem, CheckpointPage, ClientId, Cursor, Entry, InboxPage, Json, Object, Op, OpKind, OpResult,
+    PushOutcome, PushRequest, PushResponse, Ref, Relation, Seq,
 };
 use syncstore_server::service::{
     Caller, CheckpointRequest, InboxRequest, Service, ServiceError, ServiceOptions, Tags, Writing,
@@ -100,6 +100,32 @@ impl World {
         self.op(OpKind::Delete, key)
     }
 
+    pub fn index(&self, key: &str, name: &str, order: &str) -> Op {
+        Op { index: Some(name.into()), order: Some(order.into()), ..self.op(OpKind::Set, key) }
+    }
+
+    pub fn unindex(&self, key: &str, name: &str) -> Op {
+        Op { index: Some(name.into()), ..self.op(OpKind::Delete, key) }
+    }
+
+    /// A relation to an item of that key.
+    pub fn relate(&self, key: &str, id: &str, predicate: &str, to: &str) -> Op {
+        let object = Some(Object { collection: "c".into(), key: to.into() });
+        Op { relation: Some(id.into()), predicate: Some(predicate.into()), object, ..self.op(OpKind::Set, key) }
+    }
+
+    pub fn unrelate(&self, key: &str, id: &str) -> Op {
+        Op { relation: Some(id.into()), ..self.op(OpKind::Delete, key) }
+    }
+
+    pub fn tag(&self, key: &str, tag: &str) -> Op {
+        Op { tag: Some(tag.into()), ..self.op(OpKind::Set, key) }
+    }
+
+    pub fn untag(&self, key: &str, tag: &str) -> Op {
+        Op { tag: Some(tag.into()), ..self.op(OpKind::Delete, key) }
+    }
+
     fn op(&self, kind: OpKind, key: &str) -> Op {
         Op::new(self.new_ref(), kind, "c", key)
     }
@@ -135,6 +161,51 @@ impl World {
         (page.entries, page.cursor)
     }
 
+    pub fn push_as(&self, caller: &Caller, client: u128, ops: &[Op]) -> Vec<OpResult> {
+        let request = PushRequest { client: id(client), cursor: None, ops: ops.to_vec() };
+        self.service.push(DB, caller, request).unwrap().results
+    }
+
+    pub fn accept_as(&self, caller: &Caller, client: u128, op: Op) -> Seq {
+        let results = self.push_as(caller, client, &[op]);
+        assert_eq!(results[0].outcome, PushOutcome::Accepted, "{results:?}");
+        results[0].seq.unwrap()
+    }
+
+    pub fn page_as(
+        &self,
+        caller: &Caller,
+        client: u128,
+        cursor: Option<Cursor>,
+        limit: u32,
+    ) -> Result<InboxPage, ServiceError> {
+        let request = InboxRequest { client: id(client), cursor, limit, own_payloads: false };
+        self.service.inbox(DB, caller, &request)
+    }
+
+    pub fn pull_as(&self, caller: &Caller, client: u128) -> Vec<Entry> {
+        let page = self.page_as(caller, client, None, 10_000).unwrap();
+        assert!(!page.more);
+        page.entries
+    }
+
+    pub fn checkpoint_as(
+        &self,
+        caller: &Caller,
+        client: u128,
+        page: Option<String>,
+        limit: u32,
+    ) -> Result<CheckpointPage, ServiceError> {
+        self.service.checkpoint(DB, caller, &CheckpointRequest { client: id(client), page, limit })
+    }
+
+    /// What a caller's checkpoint has, as "key=value: resources".
+    pub fn seen_by(&self, caller: &Caller, client: u128) -> Vec<String> {
+        let page = self.checkpoint_as(caller, client, None, 10_000).unwrap();
+        assert_eq!((page.next, page.total), (None, page.items.len() as u64));
+        page.items.iter().map(|item| format!("{}={}:{}", item.key, item.value, resources(item))).collect()
+    }
+
     /// The cursor at the log's head.
     pub fn head(&self, client: u128) -> Cursor {
         self.pull(client, None).1
@@ -152,12 +223,28 @@ impl World {
         self.service.checkpoint(DB, &ada(), &CheckpointRequest { client: id(client), page, limit })
     }
 
-    /// All items as "key=value rev", in the order of keys.
+    /// All items as "key=value", in the order of keys.
     pub fn items(&self) -> Vec<String> {
         let page = self.checkpoint(0xfff, None, 10_000).unwrap();
         assert_eq!(page.next, None);
         page.items.iter().map(|item| format!("{}={}", item.key, item.value)).collect()
     }
+
+    /// What the items have besides values, as "key: name=order id>predicate:object #tag", in the order of keys.
+    pub fn resources(&self) -> Vec<String> {
+        let page = self.checkpoint(0xfff, None, 10_000).unwrap();
+        page.items.iter().map(|item| format!("{}:{}", item.key, resources(item))).collect()
+    }
+}
+
+pub fn resources(item: &CheckpointItem) -> String {
+    let indexes = item.indexes.iter().map(|(name, order)| format!(" {name}={order}"));
+    let relations = item.relations.iter().map(|relation| {
+        let Relation { id, predicate, object } = relation;
+        format!(" {id}>{predicate}:{}", object.key)
+    });
+    let tags = item.tags.iter().map(|tag| format!(" #{tag}"));
+    indexes.chain(relations).chain(tags).collect()
 }
 
 pub fn id(client: u128) -> ClientId {
@@ -177,6 +264,12 @@ pub fn based(mut op: Op, base: Seq) -> Op {
 
 pub fn user(name: &str) -> Caller {
     Caller { user: name.into(), tags: Tags::All, grant: Vec::new() }
+}
+
+/// A user who may see and assign these tags only, and puts the same on what is new.
+pub fn only(name: &str, tags: &[&str]) -> Caller {
+    let tags: Vec<String> = tags.iter().map(|tag| (*tag).to_owned()).collect();
+    Caller { user: name.into(), tags: Tags::Only(tags.clone()), grant: tags }
 }
 
 pub fn ada() -> Caller {

@@ -138,7 +138,7 @@ pub fn checkpoint_of(seq: u64, items: Vec<CheckpointItem>) -> CheckpointPage {
 }
 
 pub fn item(collection: &str, key: &str, value: Value, rev: u64) -> CheckpointItem {
-    CheckpointItem { collection: collection.into(), key: key.into(), value: Json::from_value(&value), rev }
+    CheckpointItem::new(collection, key, Json::from_value(&value), rev)
 }
 
 fn accepted(seq: u64, op_ref: Ref, kind: OpKind, collection: &str, key: &str, from: u64) -> Entry {

@@ -1,9 +1,9 @@
 //! The tables `batches` and `staged`.
 
-use super::{StorageError, Stored, int, json_of, kind_number, kind_of, uint};
-use crate::storage::{BatchKey, BatchRow, BatchState, ClientKey, PendingOp};
+use super::{StorageError, Stored, int, kind_number, kind_of, resource, uint};
+use crate::storage::{BatchKey, BatchRow, BatchState, ClientKey, Link, Payload, ResourceName};
 use rusqlite::{Connection, Row, params};
-use syncstore::protocol::{BatchId, Ref};
+use syncstore::protocol::{BatchId, Op, OpKind, Ref};
 
 const STAGED: i64 = 0;
 
@@ -86,10 +86,13 @@ pub fn hand_over(connection: &Connection, batch: BatchKey, to: ClientKey, into: 
     Ok(())
 }
 
-pub fn stage(connection: &Connection, batch: BatchKey, op: &PendingOp) -> Stored<()> {
+pub fn stage(connection: &Connection, batch: BatchKey, op: &Op) -> Stored<()> {
     let mut statement = connection.prepare_cached(
-        "INSERT INTO staged (batch, ref, kind, collection, key, base, payload) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO staged (batch, ref, kind, collection, key, base, resource, name, payload)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     )?;
+    let change = op.change().map_err(StorageError::corrupt)?;
+    let (on, name) = resource::columns(change.resource());
     statement.execute(params![
         batch.0,
         op.op_ref.as_bytes().as_slice(),
@@ -97,25 +100,40 @@ pub fn stage(connection: &Connection, batch: BatchKey, op: &PendingOp) -> Stored
         op.collection,
         op.key,
         op.base.map(int),
-        op.payload.as_ref().map(|payload| payload.as_str()),
+        on,
+        name,
+        resource::payload(&change, None)?,
     ])?;
     Ok(())
 }
 
-pub fn take(connection: &Connection, batch: BatchKey) -> Stored<Vec<PendingOp>> {
-    let mut statement = connection
-        .prepare_cached("SELECT ref, kind, collection, key, base, payload FROM staged WHERE batch = ?1 ORDER BY id")?;
+pub fn take(connection: &Connection, batch: BatchKey) -> Stored<Vec<Op>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT ref, kind, collection, key, base, resource, name, payload FROM staged WHERE batch = ?1 ORDER BY id",
+    )?;
     let mut rows = statement.query([batch.0])?;
     let mut ops = Vec::new();
     while let Some(row) = rows.next()? {
-        ops.push(PendingOp {
-            op_ref: Ref::from_bytes(row.get(0)?),
-            kind: kind_of(row.get(1)?)?,
-            collection: row.get(2)?,
-            key: row.get(3)?,
-            base: row.get::<_, Option<i64>>(4)?.map(uint),
-            payload: row.get::<_, Option<String>>(5)?.map(json_of).transpose()?,
-        });
+        let kind = kind_of(row.get(1)?)?;
+        let mut op = Op::new(Ref::from_bytes(row.get(0)?), kind, row.get::<_, String>(2)?, row.get::<_, String>(3)?);
+        op.base = row.get::<_, Option<i64>>(4)?.map(uint);
+        let on = resource::of_columns(row.get(5)?, row.get(6)?)?;
+        match resource::read(&on, kind, row.get(7)?)? {
+            Some(Payload::Json(json)) if kind == OpKind::Patch => op.patch = Some(json),
+            Some(Payload::Json(json)) => op.value = Some(json),
+            Some(Payload::Order(order)) => op.order = Some(order),
+            Some(Payload::Link(Link { predicate, object })) => {
+                (op.predicate, op.object) = (Some(predicate), Some(object));
+            }
+            Some(Payload::Item(_)) | None => {}
+        }
+        match on {
+            ResourceName::Value => {}
+            ResourceName::Index(name) => op.index = Some(name),
+            ResourceName::Relation(id) => op.relation = Some(id),
+            ResourceName::Tag(tag) => op.tag = Some(tag),
+        }
+        ops.push(op);
     }
     connection.prepare_cached("DELETE FROM staged WHERE batch = ?1")?.execute([batch.0])?;
     Ok(ops)

@@ -1,8 +1,9 @@
 //! The tables `collections`, `items` and `tombstones`.
 
-use super::{Stored, int, json_of, uint};
-use crate::storage::{ClientKey, CollectionKey, ItemHead, ItemKey, ItemRow, Tombstone};
+use super::{Stored, index_entries, int, json_of, relations, tags, uint};
+use crate::storage::{ClientKey, CollectionKey, Image, ItemHead, ItemKey, ItemMark, ItemRow, Tombstone};
 use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::BTreeMap;
 use syncstore::protocol::Json;
 
 pub fn find_collection(connection: &Connection, name: &str) -> Stored<Option<CollectionKey>> {
@@ -16,14 +17,15 @@ pub fn add_collection(connection: &Connection, name: &str) -> Stored<CollectionK
 }
 
 pub fn find(connection: &Connection, collection: CollectionKey, key: &str) -> Stored<Option<ItemHead>> {
-    let mut statement =
-        connection.prepare_cached("SELECT id, rev, client, other FROM items WHERE collection = ?1 AND key = ?2")?;
+    let mut statement = connection
+        .prepare_cached("SELECT id, rev, client, other, resources FROM items WHERE collection = ?1 AND key = ?2")?;
     let head = statement.query_row(params![collection.0, key], |row| {
         Ok(ItemHead {
             key: ItemKey(row.get(0)?),
             rev: uint(row.get(1)?),
             client: ClientKey(row.get(2)?),
             other: uint(row.get(3)?),
+            resources: row.get(4)?,
         })
     });
     Ok(head.optional()?)
@@ -40,12 +42,20 @@ pub fn insert(
     key: &str,
     head: &ItemHead,
     value: &Json,
-) -> Stored<()> {
+) -> Stored<ItemKey> {
     let mut statement = connection.prepare_cached(
-        "INSERT INTO items (collection, key, rev, client, other, value) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO items (collection, key, rev, client, other, resources, value) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?;
-    statement.execute(params![collection.0, key, int(head.rev), head.client.0, int(head.other), value.as_str()])?;
-    Ok(())
+    let id = statement.insert(params![
+        collection.0,
+        key,
+        int(head.rev),
+        head.client.0,
+        int(head.other),
+        head.resources,
+        value.as_str()
+    ])?;
+    Ok(ItemKey(id))
 }
 
 pub fn update(connection: &Connection, head: &ItemHead, value: &Json) -> Stored<()> {
@@ -55,14 +65,27 @@ pub fn update(connection: &Connection, head: &ItemHead, value: &Json) -> Stored<
     Ok(())
 }
 
+/// Writes all of the head that changes, and not the value.
+pub fn touch(connection: &Connection, head: &ItemHead) -> Stored<()> {
+    let mut statement = connection
+        .prepare_cached("UPDATE items SET rev = ?2, client = ?3, other = ?4, resources = ?5 WHERE id = ?1")?;
+    statement.execute(params![head.key.0, int(head.rev), head.client.0, int(head.other), head.resources])?;
+    Ok(())
+}
+
 pub fn delete(
     connection: &Connection,
-    item: ItemKey,
+    head: &ItemHead,
     collection: CollectionKey,
     key: &str,
     tombstone: &Tombstone,
 ) -> Stored<()> {
-    connection.prepare_cached("DELETE FROM items WHERE id = ?1")?.execute([item.0])?;
+    connection.prepare_cached("DELETE FROM items WHERE id = ?1")?.execute([head.key.0])?;
+    if head.resources > 0 {
+        index_entries::delete_of_item(connection, head.key)?;
+        relations::delete_of_item(connection, head.key)?;
+        tags::delete_of_item(connection, head.key)?;
+    }
     let mut statement = connection.prepare_cached("REPLACE INTO tombstones VALUES (?1, ?2, ?3, ?4)")?;
     statement.execute(params![collection.0, key, int(tombstone.seq), tombstone.client.0])?;
     Ok(())
@@ -77,30 +100,73 @@ pub fn tombstone(connection: &Connection, collection: CollectionKey, key: &str) 
     Ok(found.optional()?)
 }
 
+pub fn image(connection: &Connection, item: ItemKey) -> Stored<Image> {
+    Ok(Image {
+        value: value(connection, item)?,
+        indexes: index_entries::of_item(connection, item)?,
+        relations: relations::of_item(connection, item)?,
+    })
+}
+
 pub fn page(
     connection: &Connection,
     after: (CollectionKey, &str),
-    limit: u32,
+    needed: Option<&[String]>,
+    most: usize,
     visit: &mut dyn FnMut(ItemRow) -> bool,
-) -> Stored<()> {
-    // CROSS JOIN holds SQLite to this order: through the items' index, which needs no sorting.
-    let mut statement = connection.prepare_cached(
-        "SELECT items.collection, collections.name, items.key, items.rev, items.value
+) -> Stored<Option<ItemMark>> {
+    // CROSS JOIN holds SQLite to this order: through the items' index, which has all that this asks of an item, so that
+    // the rows of items that are not wanted are never read.
+    let mut names = connection.prepare_cached(
+        "SELECT items.id, items.collection, items.key, collections.name
          FROM items CROSS JOIN collections ON collections.id = items.collection
-         WHERE (items.collection, items.key) > (?1, ?2) ORDER BY items.collection, items.key LIMIT ?3",
+         WHERE (items.collection, items.key) > (?1, ?2) ORDER BY items.collection, items.key",
     )?;
-    let mut rows = statement.query(params![after.0.0, after.1, limit])?;
+    let mut content = connection.prepare_cached("SELECT rev, resources, value FROM items WHERE id = ?1")?;
+    let mut rows = names.query(params![after.0.0, after.1])?;
+    let mut looked_at = 0;
     while let Some(row) = rows.next()? {
+        looked_at += 1;
+        let item = ItemKey(row.get(0)?);
+        let mut tags = None;
+        if let Some(needed) = needed {
+            let has = tags::of_item(connection, item)?;
+            if !needed.iter().any(|tag| has.binary_search(tag).is_ok()) {
+                if looked_at < most {
+                    continue;
+                }
+                let rev = content.query_row([item.0], |row| row.get(0))?;
+                return Ok(Some(ItemMark { item, rev: uint(rev) }));
+            }
+            tags = Some(has);
+        }
+        let (rev, resources, value) =
+            content.query_row([item.0], |row| Ok((row.get(0)?, row.get::<_, u32>(1)?, row.get::<_, String>(2)?)))?;
+        let mut image = Image { value: json_of(value)?, indexes: BTreeMap::new(), relations: Vec::new() };
+        if resources > 0 {
+            image.indexes = index_entries::of_item(connection, item)?;
+            image.relations = relations::of_item(connection, item)?;
+            if tags.is_none() {
+                tags = Some(tags::of_item(connection, item)?);
+            }
+        }
         let item = ItemRow {
-            collection_key: CollectionKey(row.get(0)?),
-            collection: row.get(1)?,
+            collection_key: CollectionKey(row.get(1)?),
+            collection: row.get(3)?,
             key: row.get(2)?,
-            rev: uint(row.get(3)?),
-            value: json_of(row.get(4)?)?,
+            rev: uint(rev),
+            image,
+            tags: tags.unwrap_or_default(),
         };
         if !visit(item) {
             break;
         }
     }
-    Ok(())
+    Ok(None)
+}
+
+pub fn marked(connection: &Connection, mark: ItemMark) -> Stored<Option<(CollectionKey, String)>> {
+    let mut statement = connection.prepare_cached("SELECT collection, key FROM items WHERE id = ?1 AND rev = ?2")?;
+    let place = statement.query_row([mark.item.0, int(mark.rev)], |row| Ok((CollectionKey(row.get(0)?), row.get(1)?)));
+    Ok(place.optional()?)
 }

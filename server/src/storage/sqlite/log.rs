@@ -1,7 +1,7 @@
 //! The tables `log` and `rejections`.
 
-use super::{State, StorageError, Stored, int, json_of, kind_number, kind_of, uint};
-use crate::storage::{ClientKey, LogRow, Rejection, StoredEntry};
+use super::{State, StorageError, Stored, int, json_of, kind_number, kind_of, resource, tags, uint};
+use crate::storage::{ClientKey, LogRow, Payload, Rejection, ResourceName, StoredEntry};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::HashMap;
 use syncstore::planted::{Planted, planted};
@@ -10,30 +10,40 @@ use syncstore::protocol::{BatchId, Code, OpKind, Ref, Seq};
 const REJECTED: i64 = 1;
 const NO_OP: i64 = 2;
 const AS_SENT: i64 = 4;
+const RETAGGED: i64 = 8;
 
 const COLUMNS: &str = "log.seq, log.ref, log.client, log.kind, log.flags, collections.name, log.key, log.from_rev, \
-                       log.at, log.batch";
+                       log.at, log.batch, log.resource, log.name, log.tags, \
+                       log.tags_before";
 
 fn blob(batch: &Option<BatchId>) -> Option<&[u8]> {
     batch.as_ref().map(|batch| batch.as_bytes().as_slice())
 }
 
 pub fn append(connection: &Connection, row: &LogRow<'_>) -> Stored<()> {
-    let mut statement =
-        connection.prepare_cached("INSERT INTO log VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")?;
-    let flags = if row.no_op { NO_OP } else { 0 } | if row.as_sent { AS_SENT } else { 0 };
+    let mut statement = connection
+        .prepare_cached("INSERT INTO log VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)")?;
+    let (on, name) = resource::columns(row.change.resource());
+    let retagged = row.tags_before != row.tags_after;
+    let flags = [(row.no_op, NO_OP), (row.as_sent, AS_SENT), (retagged, RETAGGED)];
+    let flags = flags.iter().filter(|(on, _)| *on).fold(0, |flags, (_, flag)| flags | flag);
+    let before = if retagged { tags::column(row.tags_before)? } else { None };
     statement.execute(params![
         int(row.seq),
         row.op_ref.as_bytes().as_slice(),
         row.client.0,
-        kind_number(row.kind),
+        kind_number(row.change.kind()),
         flags,
         row.collection.0,
         row.key,
         int(row.from),
         int(row.at),
         blob(&row.batch),
-        row.payload.map(|payload| payload.as_str()),
+        on,
+        name,
+        tags::column(row.tags_after)?,
+        before,
+        resource::payload(&row.change, row.image)?,
     ])?;
     Ok(())
 }
@@ -47,8 +57,9 @@ pub fn append_rejected(
     now: u64,
     rejection: &Rejection,
 ) -> Stored<()> {
-    let mut statement =
-        connection.prepare_cached("INSERT INTO log VALUES (?1, ?2, ?3, 0, ?4, NULL, NULL, 0, ?5, ?6, NULL)")?;
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO log VALUES (?1, ?2, ?3, 0, ?4, NULL, NULL, 0, ?5, ?6, 0, NULL, NULL, NULL, NULL)",
+    )?;
     statement.execute(params![int(seq), op_ref.as_bytes().as_slice(), client.0, REJECTED, int(now), blob(&batch),])?;
     let mut statement = connection.prepare_cached("INSERT INTO rejections VALUES (?1, ?2, ?3, ?4)")?;
     let detail = rejection.detail.as_ref().map(|detail| detail.as_str());
@@ -70,8 +81,12 @@ pub fn entry_ref(connection: &Connection, seq: Seq) -> Stored<Option<Ref>> {
     Ok(statement.query_row([int(seq)], |row| row.get(0).map(Ref::from_bytes)).optional()?)
 }
 
+// SQLite reads each column of a row that a statement names, so the payload, which may be large, is not named.
 fn read(row: &Row<'_>) -> Stored<StoredEntry> {
     let flags: i64 = row.get(4)?;
+    let column = |index| row.get_ref(index)?.as_str_or_null().map_err(StorageError::corrupt);
+    let tags_after = tags::of_column(column(12)?)?;
+    let tags_before = if flags & RETAGGED == 0 { tags_after.clone() } else { tags::of_column(column(13)?)? };
     Ok(StoredEntry {
         seq: uint(row.get(0)?),
         op_ref: Ref::from_bytes(row.get(1)?),
@@ -85,32 +100,48 @@ fn read(row: &Row<'_>) -> Stored<StoredEntry> {
         from: uint(row.get(7)?),
         at: uint(row.get(8)?),
         batch: row.get::<_, Option<[u8; 16]>>(9)?.map(BatchId::from_bytes),
-        payload: row.get::<_, Option<String>>(10)?.map(json_of).transpose()?,
+        resource: resource::of_columns(row.get(10)?, row.get(11)?)?,
+        tags_before,
+        tags_after,
+        payload: None,
     })
+}
+
+fn payload(connection: &Connection, entry: &StoredEntry) -> Stored<Option<Payload>> {
+    let mut statement = connection.prepare_cached("SELECT payload FROM log WHERE seq = ?1")?;
+    resource::read(&entry.resource, entry.kind, statement.query_row([int(entry.seq)], |row| row.get(0))?)
 }
 
 pub fn entry(connection: &Connection, seq: Seq) -> Stored<Option<StoredEntry>> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS}, log.payload FROM log LEFT JOIN collections ON collections.id = log.collection
+        "SELECT {COLUMNS} FROM log LEFT JOIN collections ON collections.id = log.collection
          WHERE log.seq = ?1",
     ))?;
     let mut rows = statement.query([int(seq)])?;
-    rows.next()?.map(read).transpose()
+    let Some(mut entry) = rows.next()?.map(read).transpose()? else { return Ok(None) };
+    if entry.resource == ResourceName::Value {
+        entry.payload = payload(connection, &entry)?;
+    }
+    Ok(Some(entry))
 }
 
 pub fn entries(
     connection: &Connection,
     after: Seq,
-    without_own: Option<ClientKey>,
+    wanted: &dyn Fn(&StoredEntry) -> bool,
     visit: &mut dyn FnMut(StoredEntry) -> bool,
 ) -> Stored<()> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS}, CASE WHEN log.client = ?2 AND log.flags & {AS_SENT} THEN NULL ELSE log.payload END
-         FROM log LEFT JOIN collections ON collections.id = log.collection WHERE log.seq > ?1 ORDER BY log.seq",
+        "SELECT {COLUMNS} FROM log LEFT JOIN collections ON collections.id = log.collection
+         WHERE log.seq > ?1 ORDER BY log.seq",
     ))?;
-    let mut rows = statement.query(params![int(after), without_own.map(|client| client.0)])?;
+    let mut rows = statement.query([int(after)])?;
     while let Some(row) = rows.next()? {
-        if !visit(read(row)?) {
+        let mut entry = read(row)?;
+        if wanted(&entry) {
+            entry.payload = payload(connection, &entry)?;
+        }
+        if !visit(entry) {
             break;
         }
     }
@@ -141,7 +172,7 @@ pub fn prune(
         return Ok(0);
     }
     let mut oldest = connection.prepare_cached(
-        "SELECT seq, ref, kind, flags, collection, key FROM log WHERE seq <= ?1 ORDER BY seq LIMIT ?2",
+        "SELECT seq, ref, kind, flags, collection, key, resource FROM log WHERE seq <= ?1 ORDER BY seq LIMIT ?2",
     )?;
     let mut tombstone =
         connection.prepare_cached("DELETE FROM tombstones WHERE collection = ?1 AND key = ?2 AND seq = ?3")?;
@@ -158,7 +189,7 @@ pub fn prune(
         let (kind, flags): (i64, i64) = (row.get(2)?, row.get(3)?);
         if flags & REJECTED != 0 {
             reason.execute(params![seq, op_ref.as_slice()])?;
-        } else if kind_of(kind)? == OpKind::Delete {
+        } else if kind_of(kind)? == OpKind::Delete && row.get::<_, i64>(6)? == resource::VALUE {
             tombstone.execute(params![
                 row.get::<_, i64>(4)?,
                 row.get_ref(5)?.as_str().map_err(StorageError::corrupt)?,

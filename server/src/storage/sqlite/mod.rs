@@ -3,11 +3,15 @@
 mod batches;
 mod checkpoints;
 mod clients;
+mod index_entries;
 mod items;
 mod log;
 mod refs;
+mod relations;
+mod resource;
 mod schema;
 mod state;
+mod tags;
 mod transaction;
 
 pub use transaction::{SqliteSnapshot, SqliteTransaction, WriterCaches};
@@ -28,7 +32,7 @@ pub struct SqliteFile {
 }
 
 // More than the statements of this module, so that none is ever prepared twice.
-const STATEMENTS: usize = 96;
+const STATEMENTS: usize = 128;
 
 impl SqliteFile {
     /// The file at `path`, through SQLite's own VFS or the one of that name; `synced`: at each commit.

@@ -22,9 +22,18 @@ CREATE TABLE items (
     id INTEGER PRIMARY KEY,
     collection INTEGER NOT NULL, key TEXT NOT NULL,
     rev INTEGER NOT NULL, client INTEGER NOT NULL, other INTEGER NOT NULL,
-    value TEXT NOT NULL,
+    resources INTEGER NOT NULL, value TEXT NOT NULL,
     UNIQUE (collection, key)
 );
+CREATE TABLE index_entries (
+    item INTEGER NOT NULL, name TEXT NOT NULL, ordering TEXT NOT NULL,
+    PRIMARY KEY (item, name)
+) WITHOUT ROWID;
+CREATE TABLE relations (
+    item INTEGER NOT NULL, id TEXT NOT NULL, predicate TEXT NOT NULL, collection TEXT NOT NULL, key TEXT NOT NULL,
+    PRIMARY KEY (item, id)
+) WITHOUT ROWID;
+CREATE TABLE tags (item INTEGER NOT NULL, tag TEXT NOT NULL, PRIMARY KEY (item, tag)) WITHOUT ROWID;
 CREATE TABLE tombstones (
     collection INTEGER NOT NULL, key TEXT NOT NULL, seq INTEGER NOT NULL, client INTEGER NOT NULL,
     PRIMARY KEY (collection, key)
@@ -33,7 +42,7 @@ CREATE TABLE log (
     seq INTEGER PRIMARY KEY,
     ref BLOB NOT NULL, client INTEGER NOT NULL, kind INTEGER NOT NULL, flags INTEGER NOT NULL,
     collection INTEGER, key TEXT, from_rev INTEGER NOT NULL, at INTEGER NOT NULL, batch BLOB,
-    payload TEXT
+    resource INTEGER NOT NULL, name TEXT, tags TEXT, tags_before TEXT, payload TEXT
 );
 CREATE TABLE rejections (seq INTEGER PRIMARY KEY, code TEXT NOT NULL, message TEXT NOT NULL, detail TEXT);
 CREATE TABLE refs (
@@ -53,7 +62,8 @@ CREATE TABLE batches (
 CREATE TABLE staged (
     id INTEGER PRIMARY KEY,
     batch INTEGER NOT NULL, ref BLOB NOT NULL, kind INTEGER NOT NULL,
-    collection TEXT NOT NULL, key TEXT NOT NULL, base INTEGER, payload TEXT
+    collection TEXT NOT NULL, key TEXT NOT NULL, base INTEGER,
+    resource INTEGER NOT NULL, name TEXT, payload TEXT
 );
 CREATE INDEX staged_by_batch ON staged (batch);
 CREATE TABLE checkpoints (

@@ -1,14 +1,17 @@
 //! The storage traits over SQLite connections.
 
 use super::state::MAX_SEQ;
-use super::{StorageError, Stored, batches, checkpoints, clients, items, log, refs, state};
+use super::{
+    StorageError, Stored, batches, checkpoints, clients, index_entries, items, log, refs, relations, state, tags,
+};
 use crate::storage::{
-    BatchKey, BatchRow, CheckpointRow, ClientKey, ClientRow, CollectionKey, EpochId, ItemHead, ItemKey, ItemRow,
-    LogRow, Part, PendingOp, RefRow, RefState, Rejection, Snapshot, State, StoredEntry, Tombstone, Transaction,
+    BatchKey, BatchRow, CheckpointRow, ClientKey, ClientRow, CollectionKey, EpochId, Image, ItemHead, ItemKey,
+    ItemMark, ItemRow, Link, LogRow, Part, RefRow, RefState, Rejection, Snapshot, State, StoredEntry, Tombstone,
+    Transaction,
 };
 use rusqlite::{Connection, TransactionBehavior};
 use std::collections::HashMap;
-use syncstore::protocol::{BatchId, ClientId, Json, Ref, Seq};
+use syncstore::protocol::{BatchId, ClientId, Json, Object, Op, Ref, Seq};
 
 /// A read transaction: everything it gives is of one moment.
 pub struct SqliteSnapshot<'c> {
@@ -108,18 +111,25 @@ macro_rules! snapshot {
             fn entries(
                 &self,
                 after: Seq,
-                without_own: Option<ClientKey>,
+                wanted: &dyn Fn(&StoredEntry) -> bool,
                 visit: &mut dyn FnMut(StoredEntry) -> bool,
             ) -> Stored<()> {
-                log::entries(&self.transaction, after, without_own, visit)
+                log::entries(&self.transaction, after, wanted, visit)
             }
             fn items(
                 &self,
                 after: (CollectionKey, &str),
-                limit: u32,
+                needed: Option<&[String]>,
+                most: usize,
                 visit: &mut dyn FnMut(ItemRow) -> bool,
-            ) -> Stored<()> {
-                items::page(&self.transaction, after, limit, visit)
+            ) -> Stored<Option<ItemMark>> {
+                items::page(&self.transaction, after, needed, most, visit)
+            }
+            fn marked(&self, mark: ItemMark) -> Stored<Option<(CollectionKey, String)>> {
+                items::marked(&self.transaction, mark)
+            }
+            fn count_items(&self, needed: &[String]) -> Stored<u64> {
+                tags::count_items(&self.transaction, needed)
             }
         }
     };
@@ -199,25 +209,59 @@ impl Transaction for SqliteTransaction<'_> {
     fn item_value(&self, item: ItemKey) -> Stored<Json> {
         items::value(&self.transaction, item)
     }
-    fn insert_item(&mut self, collection: CollectionKey, key: &str, head: &ItemHead, value: &Json) -> Stored<()> {
+    fn insert_item(&mut self, collection: CollectionKey, key: &str, head: &ItemHead, value: &Json) -> Stored<ItemKey> {
         self.state.items += 1;
         items::insert(&self.transaction, collection, key, head, value)
     }
     fn update_item(&mut self, head: &ItemHead, value: &Json) -> Stored<()> {
         items::update(&self.transaction, head, value)
     }
+    fn touch_item(&mut self, head: &ItemHead) -> Stored<()> {
+        items::touch(&self.transaction, head)
+    }
     fn delete_item(
         &mut self,
-        item: ItemKey,
+        head: &ItemHead,
         collection: CollectionKey,
         key: &str,
         tombstone: &Tombstone,
     ) -> Stored<()> {
         self.state.items = self.state.items.saturating_sub(1);
-        items::delete(&self.transaction, item, collection, key, tombstone)
+        items::delete(&self.transaction, head, collection, key, tombstone)
     }
     fn tombstone(&self, collection: CollectionKey, key: &str) -> Stored<Option<Tombstone>> {
         items::tombstone(&self.transaction, collection, key)
+    }
+
+    fn image(&self, item: ItemKey) -> Stored<Image> {
+        items::image(&self.transaction, item)
+    }
+    fn tags(&self, item: ItemKey) -> Stored<Vec<String>> {
+        tags::of_item(&self.transaction, item)
+    }
+    fn add_tag(&mut self, item: ItemKey, tag: &str) -> Stored<()> {
+        tags::add(&self.transaction, item, tag)
+    }
+    fn remove_tag(&mut self, item: ItemKey, tag: &str) -> Stored<()> {
+        tags::remove(&self.transaction, item, tag)
+    }
+    fn index_entry(&self, item: ItemKey, name: &str) -> Stored<Option<String>> {
+        index_entries::find(&self.transaction, item, name)
+    }
+    fn set_index_entry(&mut self, item: ItemKey, name: &str, order: &str) -> Stored<()> {
+        index_entries::set(&self.transaction, item, name, order)
+    }
+    fn delete_index_entry(&mut self, item: ItemKey, name: &str) -> Stored<()> {
+        index_entries::delete(&self.transaction, item, name)
+    }
+    fn relation(&self, item: ItemKey, id: &str) -> Stored<Option<Link>> {
+        relations::find(&self.transaction, item, id)
+    }
+    fn set_relation(&mut self, item: ItemKey, id: &str, predicate: &str, object: &Object) -> Stored<()> {
+        relations::set(&self.transaction, item, id, predicate, object)
+    }
+    fn delete_relation(&mut self, item: ItemKey, id: &str) -> Stored<()> {
+        relations::delete(&self.transaction, item, id)
     }
 
     fn append(&mut self, row: &LogRow<'_>) -> Stored<()> {
@@ -254,10 +298,10 @@ impl Transaction for SqliteTransaction<'_> {
     fn hand_over(&mut self, batch: BatchKey, to: ClientKey, into: Option<BatchKey>) -> Stored<()> {
         batches::hand_over(&self.transaction, batch, to, into)
     }
-    fn stage(&mut self, batch: BatchKey, op: &PendingOp) -> Stored<()> {
+    fn stage(&mut self, batch: BatchKey, op: &Op) -> Stored<()> {
         batches::stage(&self.transaction, batch, op)
     }
-    fn take_staged(&mut self, batch: BatchKey) -> Stored<Vec<PendingOp>> {
+    fn take_staged(&mut self, batch: BatchKey) -> Stored<Vec<Op>> {
         batches::take(&self.transaction, batch)
     }
     fn staged_items(&self, client: ClientKey) -> Stored<Vec<(String, String, BatchId)>> {
