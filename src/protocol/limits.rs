@@ -93,7 +93,8 @@ pub fn check_key(key: &str, limits: &Limits) -> Result<(), LimitError> {
     check_name("key", key, limits)
 }
 
-fn check_name(what: &'static str, name: &str, limits: &Limits) -> Result<(), LimitError> {
+/// Checks a name of any kind: 1 to `limits.name` bytes.
+pub(crate) fn check_name(what: &'static str, name: &str, limits: &Limits) -> Result<(), LimitError> {
     if name.is_empty() {
         return Err(LimitError::Empty { what, limit: limits.name });
     }

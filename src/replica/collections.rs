@@ -76,6 +76,11 @@ pub(crate) fn delete_retired(connection: &Connection, items: u32) -> Result<bool
     };
     connection
         .prepare_cached(
+            "DELETE FROM resources WHERE item IN (SELECT id FROM items WHERE collection = ?1 ORDER BY key LIMIT ?2)",
+        )?
+        .execute((id, items))?;
+    connection
+        .prepare_cached(
             "DELETE FROM items WHERE id IN (SELECT id FROM items WHERE collection = ?1 ORDER BY key LIMIT ?2)",
         )?
         .execute((id, items))?;

@@ -8,6 +8,7 @@ pub(crate) mod check;
 pub(crate) mod collections;
 mod connection;
 pub(crate) mod items;
+pub(crate) mod resources;
 mod schema;
 pub(crate) mod state;
 pub(crate) mod turn;
@@ -15,6 +16,7 @@ pub(crate) mod turn;
 pub(crate) use connection::{Replica, Tuning};
 pub(crate) use items::Item;
 pub use items::{ItemRef, Items, KeyRange};
+pub use resources::RelationTo;
 
 use crate::error::Result;
 use rusqlite::Connection;

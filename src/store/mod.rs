@@ -6,6 +6,7 @@ mod compact;
 mod options;
 mod pending;
 mod read;
+mod resources;
 mod sync;
 mod write;
 

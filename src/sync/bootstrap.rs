@@ -3,7 +3,8 @@
 //! Every step is in the file before the next begins, so an interruption at any point resumes there. The
 //! host reads and writes its live items all the while.
 
-use super::rebase::{check_received, check_received_name, rebase};
+use super::rebase::rebase;
+use super::received::{check_received, check_received_name, received_resources};
 use super::report::{BootstrapReason, Progress};
 use super::slice::Slice;
 use super::token::{self, Circle};
@@ -14,6 +15,7 @@ use crate::planted::{Planted, planted};
 use crate::protocol::{CheckpointItem, CheckpointPage, ClientId, Cursor, Seq};
 use crate::replica::collections::{self, Life};
 use crate::replica::items;
+use crate::replica::resources::{self, Side};
 use crate::replica::state::{Bootstrap, Phase, Reason, State};
 use crate::wire::{CheckpointRequest, PullRequest, WireError};
 use rusqlite::Connection;
@@ -342,7 +344,12 @@ fn load_items(connection: &Connection, slice: &[CheckpointItem]) -> Result<u64> 
             }
         };
         let value = item.value.as_str();
-        items::load(connection, id, &item.key, item.rev, value)?;
+        let row = items::load(connection, id, &item.key, item.rev, value)?;
+        let resources =
+            received_resources(&item.indexes, &item.relations, &item.tags).map_err(|error| broken(item, error))?;
+        for (resource, content) in &resources {
+            resources::put(connection, row, resource, Side::Both, Some(content))?;
+        }
         bytes += (value.len() + item.key.len()) as u64;
     }
     Ok(bytes)
@@ -365,10 +372,14 @@ fn check_page(page: &CheckpointPage, request: &CheckpointRequest) -> Result<()> 
         }
         check_received_name(&item.collection, &item.key)
             .map_err(|error| Error::protocol(format!("an item of the checkpoint: {error}")))?;
-        check_received(&item.value)
-            .map_err(|error| Error::protocol(format!("item {:?} of the checkpoint: {error}", item.key)))?;
+        check_received(&item.value).map_err(|error| broken(item, error))?;
+        received_resources(&item.indexes, &item.relations, &item.tags).map_err(|error| broken(item, error))?;
     }
     Ok(())
+}
+
+fn broken(item: &CheckpointItem, error: impl std::fmt::Display) -> Error {
+    Error::protocol(format!("item {:?} of the checkpoint: {error}", item.key))
 }
 
 #[cfg(test)]
