@@ -21,6 +21,8 @@ pub use json_patch;
 pub use outbox::ledger::Retention;
 pub use outbox::{Outcome, RejectedOp, Rejection};
 pub use protocol::{BatchId, ClientId, Code, Object, OpKind, Ref, Relation, ResourceName, Seq};
-pub use replica::{ItemRef, Items, KeyRange, RelationTo};
-pub use store::{Batch, BatchReceipt, CompactReport, Durability, Options, PendingOp, PendingState, Store, SyncError};
+pub use replica::{ItemRef, Items, KeyRange, RelationTo, RowRef};
+pub use store::{
+    Batch, BatchReceipt, CompactReport, Durability, Options, PendingOp, PendingState, Query, Rows, Store, SyncError,
+};
 pub use sync::{BootstrapReason, Progress, RetryPolicy, SyncReport};

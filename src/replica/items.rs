@@ -199,8 +199,13 @@ impl KeyRange {
         self
     }
 
+    /// Whether it is descending.
+    pub(super) fn is_reverse(&self) -> bool {
+        self.reverse
+    }
+
     /// The lower bound with whether it is part of the range, and the upper bound, which is not.
-    fn bounds(&self) -> ((String, bool), Option<String>) {
+    pub(super) fn bounds(&self) -> ((String, bool), Option<String>) {
         let mut lower = (String::new(), true);
         let mut upper: Option<String> = None;
         let mut raise = |key: &str, inclusive: bool| {

@@ -9,6 +9,7 @@ pub(crate) mod collections;
 mod connection;
 pub(crate) mod items;
 pub(crate) mod resources;
+pub(crate) mod scan;
 mod schema;
 pub(crate) mod state;
 pub(crate) mod turn;
@@ -17,6 +18,7 @@ pub(crate) use connection::{Replica, Tuning};
 pub(crate) use items::Item;
 pub use items::{ItemRef, Items, KeyRange};
 pub use resources::RelationTo;
+pub use scan::RowRef;
 
 use crate::error::Result;
 use rusqlite::Connection;

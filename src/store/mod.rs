@@ -5,6 +5,7 @@ mod check;
 mod compact;
 mod options;
 mod pending;
+mod query;
 mod read;
 mod resources;
 mod sync;
@@ -14,6 +15,7 @@ pub use batch::{Batch, BatchReceipt};
 pub use compact::CompactReport;
 pub use options::{Durability, Options};
 pub use pending::{PendingOp, PendingState};
+pub use query::{Query, Rows};
 pub use sync::SyncError;
 
 use crate::error::{Error, Result};

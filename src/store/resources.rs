@@ -28,7 +28,7 @@ fn tag(limits: &Limits, item: (&str, &str), tag: &str, there: bool) -> Result<Wr
 impl Store {
     /// Puts an item into an index at an ordering key, or moves it there.
     ///
-    /// An index is an order of items other than that of their keys. It needs no declaration: it is there as soon as an
+    /// An index is an order of items other than that of their keys, for [`Store::query`]. It needs no declaration: it is there as soon as an
     /// item is in it. An item has at most one entry in an index of a name, and ordering keys sort bytewise. Entries
     /// travel to the server as operations, like values, and end with their item.
     ///

@@ -58,6 +58,7 @@ mod ledger;
 mod limits;
 mod listing;
 mod pushing;
+mod queries;
 mod rebasing;
 mod refusals;
 mod repeats;
