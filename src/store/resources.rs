@@ -5,7 +5,7 @@ use super::batch::Batch;
 use super::write::Write;
 use crate::error::Result;
 use crate::protocol::{Content, Limits, Object, Ref, Relation, ResourceName};
-use crate::replica::{RelationTo, resources};
+use crate::replica::{Path, Related, RelationTo, WalkOptions, resources, walk};
 use std::collections::BTreeMap;
 
 fn index(limits: &Limits, item: (&str, &str), name: &str, order: Option<&str>) -> Result<Write> {
@@ -136,6 +136,37 @@ impl Store {
     /// When the file cannot be read.
     pub fn relations_to(&self, collection: &str, key: &str, predicate: Option<&str>) -> Result<Vec<RelationTo>> {
         self.replica.read(|connection| resources::relations_to(connection, (collection, key), predicate))
+    }
+
+    /// Walks from an item over relations, step by step along a path, the nearest items first.
+    ///
+    /// Each item comes once for each place of the path at which it is reached, at its least depth, so rings end; the start
+    /// itself is not told again at its own place. Objects that do not exist are reached like others, and lead nowhere
+    /// but backwards. All is as of one moment. It takes memory for what it finds.
+    ///
+    /// ```
+    /// # fn main() -> syncstore::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let store = syncstore::Store::open(dir.path().join("s.db"), syncstore::Options::default())?;
+    /// use syncstore::{Path, WalkOptions};
+    ///
+    /// for note in ["n1", "n2"] {
+    ///     store.set("notes", note, &note)?;
+    ///     store.set_relation("notes", note, "r1", "in", ("folders", "home"))?;
+    /// }
+    /// let siblings = Path::forwards("in").then_backwards("in");
+    /// let found = store.related(("notes", "n1"), &siblings, &WalkOptions::default().values())?;
+    /// let notes: Vec<_> = found.items.iter().filter(|item| item.depth == 2).collect();
+    /// assert_eq!(notes[0].key, "n2");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read.
+    pub fn related(&self, start: (&str, &str), path: &Path, options: &WalkOptions) -> Result<Related> {
+        self.replica.read_at_once(|connection| walk::related(connection, start, path, options))
     }
 
     /// Adds a tag to an item.

@@ -13,6 +13,7 @@ use json_patch::{Patch, PatchOperation, ReplaceOperation};
 use rusqlite::Connection;
 use serde::Serialize;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::sync::atomic::Ordering;
 
 /// How often an update runs its closure anew because another writer was quicker.
@@ -244,15 +245,15 @@ impl Store {
 }
 
 /// What a write makes of what the host sees.
-enum Effect {
+enum Effect<'a> {
     /// The item's value; `None`: the item is gone.
-    Value(Option<String>),
+    Value(Option<Cow<'a, str>>),
     /// An index entry, a relation or a tag; `None`: it is gone.
     Resource(Option<Content>),
 }
 
 /// Fails where the write makes no sense on what the host sees.
-fn effect(connection: &Connection, limits: &Limits, write: &Write, item: Option<Item>) -> Result<Effect> {
+fn effect<'a>(connection: &Connection, limits: &Limits, write: &'a Write, item: Option<Item>) -> Result<Effect<'a>> {
     let Write { collection, key, payload } = write;
     if payload.resource != ResourceName::Value {
         // Removing from what this replica does not have is an operation too: the server may have it.
@@ -262,7 +263,7 @@ fn effect(connection: &Connection, limits: &Limits, write: &Write, item: Option<
         return Ok(Effect::Resource(payload.content().flatten()));
     }
     Ok(Effect::Value(match payload.kind {
-        OpKind::Set => payload.text.clone(),
+        OpKind::Set => payload.text.as_deref().map(Cow::Borrowed),
         OpKind::Delete => None,
         OpKind::Patch => {
             let before = item.map_or(Ok(None), |item| items::value(connection, item.id))?;
@@ -272,12 +273,12 @@ fn effect(connection: &Connection, limits: &Limits, write: &Write, item: Option<
                 key: key.clone(),
                 error,
             })?;
-            Some(patched)
+            Some(Cow::Owned(patched))
         }
     }))
 }
 
-impl Effect {
+impl Effect<'_> {
     /// The value, where that is what it is on.
     fn value(&self) -> Option<&str> {
         match self {

@@ -66,3 +66,4 @@ mod replay;
 mod resources;
 mod rewound;
 mod room;
+mod walks;
