@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use syncstore::protocol::{Code, Entry, Object, OpKind, PushOutcome, PushResponse, Relation};
+use syncstore::wire::{Expiry, WireError};
 use syncstore::{BootstrapReason, Error, FindingCode, Outcome, Ref, ResourceName, Store};
 
 fn index_entry(seq: u64, op_ref: Ref, key: &str, name: &str, order: Option<&str>, from: u64) -> Entry {
@@ -349,6 +350,35 @@ fn a_checkpoint_brings_everything_beneath_what_is_pending() {
     assert_eq!(all(&store, "k"), "by=later | r1:in>home | t");
     assert_eq!(all(&store, "own"), "by=o | r1:in>home | t");
     assert_eq!(store.relations_to("f", "home", Some("in")).unwrap().len(), 2);
+    sound(&store);
+}
+
+#[test]
+fn what_a_checkpoint_replaces_goes_with_all_that_it_had() {
+    let fleet = Fleet::new();
+    let wire = ScriptedWire::new();
+    let store = fleet.open("a");
+    let tagged = |key: &str, tags: u32| {
+        let mut whole = item("c", key, json!(1), 1);
+        whole.tags = (0..tags).map(|n| format!("t{n:04}")).collect();
+        whole
+    };
+    // More than one transaction takes.
+    let items: Vec<_> =
+        [2_500, 0, 1_200, 3].iter().enumerate().map(|(n, tags)| tagged(&format!("k{n}"), *tags)).collect();
+    wire.on_checkpoint_items(1, items);
+    store.sync(&wire).unwrap();
+    assert_eq!(store.tags("c", "k0").unwrap().len(), 2_500);
+    assert_eq!(store.check().unwrap().resources, 3_703);
+    store.add_tag("c", "k3", "ours").unwrap();
+    wire.on_pull(|_| Err(WireError::CursorExpired(Expiry::Filter)));
+    wire.on_checkpoint_items(9, vec![tagged("k3", 1)]).on_push(|request| Ok(accept_all(request, 10)));
+    wire.on_pull_page(Vec::new());
+    store.pull(&wire).unwrap();
+    assert_eq!(store.tags("c", "k3").unwrap(), ["ours", "t0000"]);
+    let count = "SELECT count(*) FROM resources";
+    let rows: i64 = Connection::open(fleet.path("a")).unwrap().query_row(count, [], |row| row.get(0)).unwrap();
+    assert_eq!((rows, store.check().unwrap().retired), (2, 0));
     sound(&store);
 }
 
