@@ -27,6 +27,8 @@ pub struct CheckReport {
     pub bootstrapping: bool,
     /// Items that the host can read.
     pub items: u64,
+    /// Index entries, relations and tags that the host can read.
+    pub resources: u64,
     /// Items of a checkpoint that is on its way.
     pub incoming: u64,
     /// Items that a checkpoint replaced and that are not deleted yet.
@@ -152,11 +154,20 @@ pub enum FindingCode {
     BaseMissing,
     /// A base is no JSON that a replica takes.
     BaseValue,
+    /// An index entry, a relation or a tag is of no item, or says of its item what that is not.
+    ResourceItem,
+    /// An index entry, a relation or a tag has a name or a content that none has, or none on either side.
+    ResourceContent,
+    /// An index entry, a relation or a tag is confirmed of an item that is not.
+    ResourceBase,
+    /// What the host reads of an item's index entries, relations and tags is not what is confirmed of them with the
+    /// pending operations on top.
+    ResourceView,
     /// An operation's ref has parts that no ref has.
     OutboxRef,
     /// A pending operation is on no live item.
     OutboxItem,
-    /// A pending operation's kind and payload do not go together, or the payload is not what its kind asks for.
+    /// A pending operation's resource, kind and payload do not go together, or the payload is not what its kind asks for.
     OutboxPayload,
     /// A pending operation's claim is no rev.
     OutboxBase,

@@ -95,6 +95,9 @@ pub enum Error {
         /// The key.
         key: String,
     },
+    /// A text that is to resume a query is none that such a query gave out. Begin the query anew.
+    #[error("the token is not of a query of this kind")]
+    ResumeToken,
     /// The replica is not what the server's log makes, and fresh checkpoints did not mend it. Operations stay
     /// queued; the server, or something between, answers inconsistently.
     #[error("the replica diverged from the server: {0}")]

@@ -20,7 +20,9 @@ pub use error::{Error, Result};
 pub use json_patch;
 pub use outbox::ledger::Retention;
 pub use outbox::{Outcome, RejectedOp, Rejection};
-pub use protocol::{BatchId, ClientId, Code, OpKind, Ref, Seq};
-pub use replica::{ItemRef, Items, KeyRange};
-pub use store::{Batch, BatchReceipt, CompactReport, Durability, Options, PendingOp, PendingState, Store, SyncError};
+pub use protocol::{BatchId, ClientId, Code, Object, OpKind, Ref, Relation, ResourceName, Seq};
+pub use replica::{ItemRef, Items, KeyRange, Path, Related, RelatedItem, RelationTo, RowRef, WalkOptions};
+pub use store::{
+    Batch, BatchReceipt, CompactReport, Durability, Options, PendingOp, PendingState, Query, Rows, Store, SyncError,
+};
 pub use sync::{BootstrapReason, Progress, RetryPolicy, SyncReport};

@@ -3,8 +3,9 @@
 use super::{Payload, Rejection, kind_from_sql};
 use crate::check::{Finding, FindingCode, Findings};
 use crate::error::Result;
-use crate::protocol::{Json, Limits, OpKind, Ref, patch};
+use crate::protocol::{Content, Json, Limits, OpKind, Ref, ResourceName, patch};
 use crate::replica::check::{integer, optional_text, text};
+use crate::replica::resources;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 use std::collections::{HashMap, HashSet};
@@ -16,7 +17,7 @@ const RANDOM_END: i64 = 1 << 62;
 pub(crate) fn outbox(connection: &Connection, findings: &mut Findings) -> Result<u64> {
     let mut find = connection.prepare(
         "SELECT o.id, o.random, o.item, o.kind, o.payload, o.base, o.batch, o.batch_of, o.sent, o.answer, o.seq,
-                o.failure, o.applies, c.name, i.key, c.life
+                o.failure, o.applies, c.name, i.key, c.life, o.resource, o.name
          FROM outbox o LEFT JOIN items i ON i.id = o.item LEFT JOIN collections c ON c.id = i.collection ORDER BY o.id",
     )?;
     let mut rows = find.query([])?;
@@ -38,8 +39,8 @@ pub(crate) fn outbox(connection: &Connection, findings: &mut Findings) -> Result
         if integer(row.get_ref(15)?) != Some(0) {
             add(FindingCode::OutboxItem, "its item is not there, or not live");
         }
-        if payload(row, 3)?.is_none() {
-            add(FindingCode::OutboxPayload, "kind and payload do not go together, or the payload cannot be read");
+        if payload(row, 3, 16)?.is_none() {
+            add(FindingCode::OutboxPayload, "resource, kind and payload do not go together, or cannot be read");
         }
         if !is_optional_number(row.get_ref(5)?) {
             add(FindingCode::OutboxBase, "the claim is no rev");
@@ -132,18 +133,27 @@ fn is_rejection(seq: ValueRef<'_>, failure: ValueRef<'_>) -> bool {
     })
 }
 
-/// The kind and, in the column behind it, the payload; `None`: they do not go together.
-fn payload(row: &Row<'_>, column: usize) -> Result<Option<Payload>> {
+/// The kind and, in the column behind it, the payload; in two others the resource. `None`: they do not go together.
+fn payload(row: &Row<'_>, column: usize, resource: usize) -> Result<Option<Payload>> {
     let Some(Ok(kind)) = integer(row.get_ref(column)?).map(kind_from_sql) else { return Ok(None) };
     let Some(text) = optional_text(row.get_ref(column + 1)?) else { return Ok(None) };
+    let (number, name) = (integer(row.get_ref(resource)?), optional_text(row.get_ref(resource + 1)?));
+    let resource = number.zip(name).and_then(|(number, name)| resources::from_sql(number, name.map(str::to_owned)));
+    let Some(resource) = resource else { return Ok(None) };
     let limits = &Limits::CONFIRMED;
+    if resource != ResourceName::Value {
+        let payload = Payload { resource, kind, text: text.map(str::to_owned) };
+        let within = |content: Option<Content>| content.is_none_or(|content| content.check(limits).is_ok());
+        let readable = payload.resource.check(limits).is_ok() && payload.content().is_some_and(within);
+        return Ok(readable.then_some(payload));
+    }
     let readable = match (kind, text.map(|text| Json::from_stored(text.to_owned()))) {
         (OpKind::Delete, None) => true,
         (OpKind::Set, Some(Ok(value))) => value.check_within(limits).is_ok(),
         (OpKind::Patch, Some(Ok(patch))) => limits.check_patch(&patch).is_ok() && patch::parse(&patch).is_ok(),
         _ => false,
     };
-    Ok(readable.then(|| Payload { kind, text: text.map(str::to_owned) }))
+    Ok(readable.then(|| Payload::of_value(kind, text.map(str::to_owned))))
 }
 
 /// A pending op as a replay needs it.
@@ -155,8 +165,8 @@ pub(crate) struct Replayed {
 
 /// Hands out each item that has pending ops, with these in order; not those whose ops cannot be read.
 pub(crate) fn each_item(connection: &Connection, mut take: impl FnMut(i64, Vec<Replayed>) -> Result<()>) -> Result<()> {
-    let mut find =
-        connection.prepare("SELECT item, id, random, kind, payload, applies FROM outbox ORDER BY item, id")?;
+    let mut find = connection
+        .prepare("SELECT item, id, random, kind, payload, applies, resource, name FROM outbox ORDER BY item, id")?;
     let mut rows = find.query([])?;
     let mut current: Option<(i64, Option<Vec<Replayed>>)> = None;
     while let Some(row) = rows.next()? {
@@ -168,7 +178,7 @@ pub(crate) fn each_item(connection: &Connection, mut take: impl FnMut(i64, Vec<R
             current = Some((item, Some(Vec::new())));
         }
         let random = integer(row.get_ref(2)?).unwrap_or(0);
-        let op = payload(row, 3)?.zip(flag(row.get_ref(5)?)).map(|(payload, applies)| {
+        let op = payload(row, 3, 6)?.zip(flag(row.get_ref(5)?)).map(|(payload, applies)| {
             Ok::<_, rusqlite::Error>(Replayed { op_ref: Ref::from_parts(row.get(1)?, random as u64), payload, applies })
         });
         if let Some((_, ops)) = &mut current {
@@ -188,7 +198,7 @@ pub(crate) fn each_item(connection: &Connection, mut take: impl FnMut(i64, Vec<R
 pub(crate) fn ledger(connection: &Connection, findings: &mut Findings) -> Result<(u64, u64)> {
     let mut find = connection.prepare(
         "SELECT l.id, l.random, l.outcome, l.kind, l.payload, l.seq, l.failure, l.base, l.collection, l.key, l.at,
-                l.into_id, l.into_random, o.id, ifnull(q.random, t.random)
+                l.into_id, l.into_random, o.id, ifnull(q.random, t.random), l.resource, l.name
          FROM ledger l LEFT JOIN outbox o ON o.id = l.id
          LEFT JOIN outbox q ON q.id = l.into_id LEFT JOIN ledger t ON t.id = l.into_id ORDER BY l.id",
     )?;
@@ -235,9 +245,20 @@ fn is_outcome(row: &Row<'_>) -> Result<bool> {
         Some(ACCEPTED | UNDONE) => not_folded && matches!(seq, ValueRef::Integer(0..)) && null(6)? && null(4)?,
         Some(REJECTED) => {
             let named = text(row.get_ref(8)?).is_some() && text(row.get_ref(9)?).is_some();
-            not_folded && named && is_rejection(seq, failure) && payload(row, 3)?.is_some()
+            not_folded && named && is_rejection(seq, failure) && payload(row, 3, 15)?.is_some()
         }
-        Some(FOLDED) => folded && null(3)? && null(4)? && null(5)? && null(6)? && null(7)? && null(8)? && null(9)?,
+        Some(FOLDED) => {
+            folded
+                && null(3)?
+                && null(4)?
+                && null(5)?
+                && null(6)?
+                && null(7)?
+                && null(8)?
+                && null(9)?
+                && null(15)?
+                && null(16)?
+        }
         _ => false,
     };
     Ok(fits && base && matches!(row.get_ref(10)?, ValueRef::Integer(0..)))

@@ -2,7 +2,7 @@
 
 use super::queue::{Payload, Queued};
 use crate::planted::{Planted, planted};
-use crate::protocol::{Json, OpKind};
+use crate::protocol::{Json, OpKind, ResourceName};
 use serde_json::{Map, Value};
 
 /// A patch that would grow beyond this many bytes by folding stays a row of its own.
@@ -21,14 +21,24 @@ pub(crate) fn fold(last: &Queued, next: &Payload, view: Option<&str>) -> Option<
     if last.sent && !planted(Planted::FoldsIntoSent) || last.batch.is_some() || !last.applies {
         return None;
     }
+    if next.ends_item() {
+        return Some(next.clone());
+    }
+    if last.payload.resource != next.resource {
+        return None;
+    }
+    if next.resource != ResourceName::Value {
+        // The last word is the whole of it, and a delete ends nothing that a set would not begin the same way.
+        return Some(next.clone());
+    }
     match (last.payload.kind, next.kind) {
         (_, OpKind::Delete) | (OpKind::Set, OpKind::Set) => Some(next.clone()),
-        (OpKind::Set, OpKind::Patch) => Some(Payload { kind: OpKind::Set, text: Some(view?.to_owned()) }),
+        (OpKind::Set, OpKind::Patch) => Some(Payload::of_value(OpKind::Set, Some(view?.to_owned()))),
         (OpKind::Patch, OpKind::Patch) => {
             let joined = join_patches(last.payload.text.as_deref()?, next.text.as_deref()?)?;
             let lost = planted(Planted::AcceptedPatchLosesItsFold);
             let joined = if lost { last.payload.text.clone()? } else { joined };
-            Some(Payload { kind: OpKind::Patch, text: Some(joined) })
+            Some(Payload::of_value(OpKind::Patch, Some(joined)))
         }
         (OpKind::Patch, OpKind::Set) | (OpKind::Delete, _) => None,
     }
@@ -82,10 +92,10 @@ mod tests {
     use super::*;
     use crate::outbox::Answer;
     use crate::protocol::patch::apply;
-    use crate::protocol::{BatchId, Limits, Ref};
+    use crate::protocol::{BatchId, Content, Limits, Ref};
 
     fn payload(kind: OpKind, text: &str) -> Payload {
-        Payload { kind, text: (kind != OpKind::Delete).then(|| text.to_owned()) }
+        Payload::of_value(kind, (kind != OpKind::Delete).then(|| text.to_owned()))
     }
 
     fn queued(kind: OpKind, text: &str) -> Queued {
@@ -123,6 +133,37 @@ mod tests {
         assert_eq!(fold_of(Delete, Set), None);
         for last in [Set, Patch, Delete] {
             assert_eq!(fold_of(last, Delete), Some(Delete));
+        }
+    }
+
+    #[test]
+    fn ops_on_one_resource_fold_and_those_on_two_do_not() {
+        let by = |name: &str| ResourceName::Index(name.to_owned());
+        let set = |name: &str, order: &str| Payload::set(by(name), &Content::Order(order.to_owned()));
+        let of =
+            |last: Payload, next: &Payload| fold(&Queued { payload: last, ..queued(OpKind::Set, "1") }, next, None);
+        let delete = Payload::delete(by("a"));
+        for (last, next) in [
+            (set("a", "1"), set("a", "2")),
+            (set("a", "1"), delete.clone()),
+            (delete.clone(), set("a", "2")),
+            (delete.clone(), delete.clone()),
+            (set("a", "1"), Payload::of_value(OpKind::Delete, None)),
+            (delete.clone(), Payload::of_value(OpKind::Delete, None)),
+        ] {
+            assert_eq!(of(last, &next), Some(next));
+        }
+        let tag = Payload::set(ResourceName::Tag("a".into()), &Content::Tag);
+        let value = payload(OpKind::Set, "1");
+        for (last, next) in [
+            (set("a", "1"), set("b", "2")),
+            (set("a", "1"), tag),
+            (set("a", "1"), value.clone()),
+            (value, set("a", "1")),
+            (Payload::of_value(OpKind::Delete, None), set("a", "1")),
+            (Payload::of_value(OpKind::Delete, None), delete),
+        ] {
+            assert_eq!(of(last, &next), None);
         }
     }
 

@@ -3,7 +3,8 @@
 use super::queue::Queued;
 use super::{kind_from_sql, kind_to_sql};
 use crate::error::Result;
-use crate::protocol::{Code, Json, OpKind, Ref, Rev, Seq};
+use crate::protocol::{Code, Json, OpKind, Ref, ResourceName, Rev, Seq};
+use crate::replica::resources;
 use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -113,10 +114,12 @@ pub(crate) fn reject(
     rejection: &Rejection,
     now: u64,
 ) -> Result<()> {
+    let (resource, name) = resources::to_sql(&op.payload.resource);
     connection
         .prepare_cached(
-            "INSERT OR REPLACE INTO ledger(id, random, outcome, at, seq, kind, base, collection, key, failure, payload)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            "INSERT OR REPLACE INTO ledger(id, random, outcome, at, seq, kind, base, collection, key, failure, payload,
+                resource, name)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
         )?
         .execute((
             op.id(),
@@ -130,6 +133,8 @@ pub(crate) fn reject(
             item.1,
             rejection.to_sql(),
             op.payload.text.as_deref(),
+            resource,
+            name,
         ))?;
     Ok(())
 }
@@ -207,9 +212,12 @@ pub struct RejectedOp {
     pub collection: String,
     /// The key of its item.
     pub key: String,
+    /// What of the item it was on.
+    pub resource: ResourceName,
     /// What it was to do.
     pub kind: OpKind,
-    /// The JSON text of a set's value or a patch's operations.
+    /// The JSON text of a set's value or a patch's operations, or of what an index entry (`{"order"}`) or a relation
+    /// (`{"predicate","object"}`) was to be.
     pub payload: Option<String>,
     /// The rev of the item that this replica had confirmed when it was made; `None`: no claim.
     pub base: Option<Rev>,
@@ -220,13 +228,15 @@ pub struct RejectedOp {
 /// The rejected ops, the oldest first.
 pub(crate) fn rejections(connection: &Connection) -> Result<Vec<RejectedOp>> {
     let mut find = connection.prepare_cached(
-        "SELECT id, random, collection, key, kind, payload, base, failure FROM ledger WHERE outcome = 2 ORDER BY id",
+        "SELECT id, random, collection, key, kind, payload, base, failure, ifnull(resource, 0), name
+         FROM ledger WHERE outcome = 2 ORDER BY id",
     )?;
     let rows = find.query_map([], |row| {
         Ok(RejectedOp {
             op_ref: Ref::from_parts(row.get(0)?, row.get::<_, i64>(1)? as u64),
             collection: row.get(2)?,
             key: row.get(3)?,
+            resource: resources::read_name(row, 8, 9)?,
             kind: kind_from_sql(row.get(4)?)?,
             payload: row.get(5)?,
             base: row.get::<_, Option<i64>>(6)?.map(|base| base as Rev),

@@ -4,7 +4,8 @@ use super::ledger::Rejection;
 use super::{kind_from_sql, kind_to_sql};
 use crate::error::{Error, Result};
 use crate::planted::{Planted, planted};
-use crate::protocol::{BatchId, OpKind, Ref, Rev, Seq};
+use crate::protocol::{BatchId, Content, OpKind, Ref, ResourceName, Rev, Seq};
+use crate::replica::resources;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 /// What the server has said of a queued op so far.
@@ -22,11 +23,51 @@ pub(crate) enum Answer {
     Staged = 4,
 }
 
-/// What an op does, with its payload; the payload of a set is the value, of a patch the RFC 6902 array.
+/// What an op does, and to what, with its payload.
+///
+/// The payload of a set of the value is that value, of a patch the RFC 6902 array, of a set of another resource what
+/// [`Content::to_payload`] makes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Payload {
+    pub resource: ResourceName,
     pub kind: OpKind,
     pub text: Option<String>,
+}
+
+impl Payload {
+    /// Of an op on the item's value, or on the item as a whole.
+    pub fn of_value(kind: OpKind, text: Option<String>) -> Payload {
+        Payload { resource: ResourceName::Value, kind, text }
+    }
+
+    /// Of a set of another resource.
+    pub fn set(resource: ResourceName, content: &Content) -> Payload {
+        Payload { resource, kind: OpKind::Set, text: content.to_payload() }
+    }
+
+    /// Of a delete of another resource.
+    pub fn delete(resource: ResourceName) -> Payload {
+        Payload { resource, kind: OpKind::Delete, text: None }
+    }
+
+    /// How much it is in a push or a batch, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.text.as_ref().map_or(0, String::len) + self.resource.name().map_or(0, str::len)
+    }
+
+    /// Whether it ends the item.
+    pub fn ends_item(&self) -> bool {
+        self.kind == OpKind::Delete && self.resource == ResourceName::Value
+    }
+
+    /// What an op on another resource than the value leaves there; the outer `None`: it is no such payload.
+    pub fn content(&self) -> Option<Option<Content>> {
+        match (self.kind, &self.text) {
+            (OpKind::Set, text) => Content::from_payload(&self.resource, text.as_deref()).map(Some),
+            (OpKind::Delete, None) if self.resource != ResourceName::Value => Some(None),
+            _ => None,
+        }
+    }
 }
 
 /// A row of the outbox.
@@ -56,9 +97,9 @@ impl Queued {
     }
 }
 
-const COLUMNS: &str = "o.id, o.random, o.item, o.kind, o.payload, o.base, o.batch, o.batch_of, o.sent, o.answer, o.applies, o.seq, o.failure";
+const COLUMNS: &str = "o.id, o.random, o.item, o.kind, o.payload, o.base, o.batch, o.batch_of, o.sent, o.answer, o.applies, o.seq, o.failure, o.resource, o.name";
 /// How many columns [`COLUMNS`] names.
-const WIDTH: usize = 13;
+const WIDTH: usize = 15;
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Queued> {
     let batch: Option<[u8; 16]> = row.get(6)?;
@@ -67,7 +108,11 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Queued> {
     Ok(Queued {
         op_ref: Ref::from_parts(row.get(0)?, row.get::<_, i64>(1)? as u64),
         item: row.get(2)?,
-        payload: Payload { kind: kind_from_sql(row.get(3)?)?, text: row.get(4)? },
+        payload: Payload {
+            resource: resources::read_name(row, 13, 14)?,
+            kind: kind_from_sql(row.get(3)?)?,
+            text: row.get(4)?,
+        },
         base: row.get::<_, Option<i64>>(5)?.map(|base| base as Rev),
         batch: batch.map(BatchId::from_bytes).zip(batch_of),
         sent: row.get(8)?,
@@ -98,10 +143,11 @@ pub(crate) fn insert(
     base: Option<Rev>,
     batch: Option<(BatchId, u32)>,
 ) -> Result<()> {
+    let (resource, name) = resources::to_sql(&payload.resource);
     connection
         .prepare_cached(
-            "INSERT INTO outbox(id, random, item, kind, base, batch, batch_of, payload)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO outbox(id, random, item, kind, base, batch, batch_of, payload, resource, name)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?
         .execute((
             op_ref.order(),
@@ -112,6 +158,8 @@ pub(crate) fn insert(
             batch.map(|(id, _)| *id.as_bytes()),
             batch.map(|(_, of)| of),
             payload.text.as_deref(),
+            resource,
+            name,
         ))?;
     Ok(())
 }
@@ -192,13 +240,15 @@ pub(crate) fn count(connection: &Connection) -> Result<u64> {
 
 /// Gives an op that was never sent another payload.
 pub(crate) fn update_payload(connection: &Connection, id: i64, payload: &Payload) -> Result<()> {
+    let (resource, name) = resources::to_sql(&payload.resource);
     let changed = connection
         .prepare_cached(if planted(Planted::FoldsIntoSent) {
-            "UPDATE outbox SET kind = ?2, payload = ?3, applies = 1 WHERE id = ?1"
+            "UPDATE outbox SET kind = ?2, payload = ?3, resource = ?4, name = ?5, applies = 1 WHERE id = ?1"
         } else {
-            "UPDATE outbox SET kind = ?2, payload = ?3, applies = 1 WHERE id = ?1 AND sent = 0"
+            "UPDATE outbox SET kind = ?2, payload = ?3, resource = ?4, name = ?5, applies = 1
+             WHERE id = ?1 AND sent = 0"
         })?
-        .execute((id, kind_to_sql(payload.kind), payload.text.as_deref()))?;
+        .execute((id, kind_to_sql(payload.kind), payload.text.as_deref(), resource, name))?;
     if changed == 1 { Ok(()) } else { Err(Error::Corrupt(format!("outbox row {id} is not there to fold into"))) }
 }
 

@@ -23,4 +23,5 @@ pub use message::{
     Problem, PublishedRetention, PushOutcome, PushRequest, PushResponse,
 };
 pub use name::{BatchId, ClientId, Cursor, NameError, Ref, Rev, Seq};
-pub use resource::{Change, Object, Relation, Resource};
+pub(crate) use resource::Content;
+pub use resource::{Change, Object, Relation, Resource, ResourceName};

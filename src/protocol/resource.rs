@@ -1,8 +1,10 @@
 //! The resources of an item other than its value (section 1), and what ops do to them (section 2).
 
 use super::json::Json;
+use super::limits::{LimitError, Limits, check_name};
 use super::message::{Malformed, OpKind};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// The item that a relation leads to; it need not exist.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -35,6 +37,129 @@ pub enum Resource<'a> {
     Relation(&'a str),
     /// Its tag.
     Tag(&'a str),
+}
+
+impl Resource<'_> {
+    /// The same, owned.
+    pub fn to_name(&self) -> ResourceName {
+        match *self {
+            Resource::Value => ResourceName::Value,
+            Resource::Index(name) => ResourceName::Index(name.to_owned()),
+            Resource::Relation(id) => ResourceName::Relation(id.to_owned()),
+            Resource::Tag(tag) => ResourceName::Tag(tag.to_owned()),
+        }
+    }
+}
+
+/// What of an item an op is on, owned.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ResourceName {
+    /// Its value, or the item as a whole.
+    #[default]
+    Value,
+    /// Its entry in the index of that name.
+    Index(String),
+    /// Its relation of that id.
+    Relation(String),
+    /// Its tag.
+    Tag(String),
+}
+
+impl ResourceName {
+    /// The same, borrowed.
+    pub fn as_resource(&self) -> Resource<'_> {
+        match self {
+            ResourceName::Value => Resource::Value,
+            ResourceName::Index(name) => Resource::Index(name),
+            ResourceName::Relation(id) => Resource::Relation(id),
+            ResourceName::Tag(tag) => Resource::Tag(tag),
+        }
+    }
+
+    /// Its name among those of its kind; the value has none.
+    pub(crate) fn name(&self) -> Option<&str> {
+        match self {
+            ResourceName::Value => None,
+            ResourceName::Index(name) | ResourceName::Relation(name) | ResourceName::Tag(name) => Some(name),
+        }
+    }
+
+    /// Checks its name: 1 to `limits.name` bytes.
+    pub(crate) fn check(&self, limits: &Limits) -> Result<(), LimitError> {
+        match self {
+            ResourceName::Value => Ok(()),
+            ResourceName::Index(name) => check_name("index name", name, limits),
+            ResourceName::Relation(id) => check_name("relation id", id, limits),
+            ResourceName::Tag(tag) => check_name("tag", tag, limits),
+        }
+    }
+}
+
+/// What an index entry, a relation or a tag is set to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// An index entry's ordering key.
+    Order(String),
+    /// What a relation is, and where it leads.
+    Link { predicate: String, object: Object },
+    /// A tag is there or not.
+    Tag,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OrderPayload<'a> {
+    order: Cow<'a, str>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LinkPayload<'a> {
+    predicate: Cow<'a, str>,
+    object: Cow<'a, Object>,
+}
+
+impl Content {
+    /// The payload of a set, as JSON text: the body that section 6 has for it. A tag has none.
+    pub(crate) fn to_payload(&self) -> Option<String> {
+        // Strings alone: they always serialise.
+        match self {
+            Content::Order(order) => serde_json::to_string(&OrderPayload { order: order.into() }).ok(),
+            Content::Link { predicate, object } => {
+                serde_json::to_string(&LinkPayload { predicate: predicate.into(), object: Cow::Borrowed(object) }).ok()
+            }
+            Content::Tag => None,
+        }
+    }
+
+    /// What such a payload sets; `None`: it is not one of this resource.
+    pub(crate) fn from_payload(resource: &ResourceName, payload: Option<&str>) -> Option<Content> {
+        match (resource, payload) {
+            (ResourceName::Index(_), Some(text)) => {
+                let OrderPayload { order } = serde_json::from_str(text).ok()?;
+                Some(Content::Order(order.into_owned()))
+            }
+            (ResourceName::Relation(_), Some(text)) => {
+                let LinkPayload { predicate, object } = serde_json::from_str(text).ok()?;
+                Some(Content::Link { predicate: predicate.into_owned(), object: object.into_owned() })
+            }
+            (ResourceName::Tag(_), None) => Some(Content::Tag),
+            _ => None,
+        }
+    }
+
+    /// Checks each of its names: 1 to `limits.name` bytes.
+    pub(crate) fn check(&self, limits: &Limits) -> Result<(), LimitError> {
+        match self {
+            Content::Order(order) => check_name("ordering key", order, limits),
+            Content::Link { predicate, object } => {
+                check_name("predicate", predicate, limits)?;
+                check_name("object's collection name", &object.collection, limits)?;
+                check_name("object's key", &object.key, limits)
+            }
+            Content::Tag => Ok(()),
+        }
+    }
 }
 
 /// What an op does, with its payload.
@@ -204,6 +329,48 @@ mod tests {
             assert_eq!(again.change().unwrap(), change, "{json}");
         }
         assert!(matches!(op(r#""op":"set","value":1"#).change(), Ok(Change::Set(_))));
+    }
+
+    #[test]
+    fn a_payload_is_read_back_as_what_it_sets_and_of_its_own_resource_only() {
+        let object = Object { collection: "folders".into(), key: "f\"1".into() };
+        let contents = [
+            (ResourceName::Index("by".into()), Content::Order("a\u{1}\"ä".into())),
+            (ResourceName::Relation("r".into()), Content::Link { predicate: "in".into(), object }),
+            (ResourceName::Tag("t".into()), Content::Tag),
+        ];
+        for (n, (_, content)) in contents.iter().enumerate() {
+            let payload = content.to_payload();
+            for (m, (resource, _)) in contents.iter().enumerate() {
+                let read = Content::from_payload(resource, payload.as_deref());
+                assert_eq!(read.as_ref(), (n == m).then_some(content), "{resource:?} {payload:?}");
+            }
+        }
+        let by = ResourceName::Index("by".into());
+        for text in ["", "{}", r#"{"order":1}"#, r#"{"order":"a","more":1}"#] {
+            assert_eq!(Content::from_payload(&by, Some(text)), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn each_name_of_a_resource_is_checked() {
+        let limits = Limits::default();
+        let long = || "n".repeat(129);
+        let names: [fn(String) -> ResourceName; 3] = [ResourceName::Index, ResourceName::Relation, ResourceName::Tag];
+        for name in names {
+            assert!(name("n".repeat(128)).check(&limits).is_ok());
+            assert!(name(long()).check(&limits).is_err() && name(String::new()).check(&limits).is_err());
+        }
+        let link = |predicate: &str, collection: &str, key: &str| Content::Link {
+            predicate: predicate.into(),
+            object: Object { collection: collection.into(), key: key.into() },
+        };
+        assert!(link("p", "c", "k").check(&limits).is_ok() && Content::Order("o".into()).check(&limits).is_ok());
+        for name in [String::new(), long()] {
+            let links = [link(&name, "c", "k"), link("p", &name, "k"), link("p", "c", &name)];
+            assert!(links.iter().all(|link| link.check(&limits).is_err()));
+            assert!(Content::Order(name).check(&limits).is_err());
+        }
     }
 
     #[test]

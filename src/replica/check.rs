@@ -4,11 +4,12 @@
 //! refuse, or never look at, is found too.
 
 use super::collections::Life;
+use super::resources::{read_content, read_name};
 use super::schema;
 use super::state::{Bootstrap, Phase};
 use crate::check::{Finding, FindingCode, Findings};
 use crate::error::{Error, Result};
-use crate::protocol::{Json, Limits, Seq};
+use crate::protocol::{Content, Json, Limits, Seq};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode};
 use std::collections::{HashMap, HashSet};
@@ -257,6 +258,54 @@ pub(crate) fn bases(connection: &Connection, findings: &mut Findings) -> Result<
         }
     }
     Ok(())
+}
+
+/// The table `resources`, but for what pending operations make of it; how many the host can read.
+pub(crate) fn resources(connection: &Connection, findings: &mut Findings) -> Result<u64> {
+    let mut find = connection.prepare(
+        "SELECT r.kind, r.name, r.base, r.base_collection, r.base_key, r.view, r.view_collection, r.view_key,
+                r.item, r.collection = i.collection AND r.key = i.key, i.rev > 0, i.pending = 0, c.life, c.name, i.key
+         FROM resources r LEFT JOIN items i ON i.id = r.item LEFT JOIN collections c ON c.id = i.collection",
+    )?;
+    let mut rows = find.query([])?;
+    let mut seen = 0;
+    while let Some(row) = rows.next()? {
+        let is = |column| Ok::<_, rusqlite::Error>(row.get_ref(column)? == ValueRef::Integer(1));
+        let life = integer(row.get_ref(12)?);
+        if life == Some(Life::Retired as i64) {
+            continue;
+        }
+        let (collection, key) = (text(row.get_ref(13)?), text(row.get_ref(14)?));
+        let item = integer(row.get_ref(8)?).unwrap_or(0);
+        let mut add = |code, words: &str| {
+            findings.add(Finding::new(code, "resources", words).row(item).item(collection, key));
+        };
+        if !is(9)? {
+            add(FindingCode::ResourceItem, "its item is not there, or is another");
+            continue;
+        }
+        let name = read_name(row, 0, 1).ok().filter(|name| name.name().is_some());
+        let kind = integer(row.get_ref(0)?).unwrap_or(0);
+        let (base, view) = (read_content(row, kind, 2).ok(), read_content(row, kind, 5).ok());
+        let (Some(name), Some(base), Some(view)) = (name, base, view) else {
+            add(FindingCode::ResourceContent, "its name or its content is none");
+            continue;
+        };
+        let within = |content: &Content| content.check(&Limits::CONFIRMED).is_ok();
+        let contents = [&base, &view];
+        let mut there = contents.into_iter().flatten().peekable();
+        if there.peek().is_none() || !there.all(within) || name.check(&Limits::CONFIRMED).is_err() {
+            add(FindingCode::ResourceContent, "it is neither confirmed nor read, or a name is empty or too long");
+        }
+        if base.is_some() && !is(10)? {
+            add(FindingCode::ResourceBase, "it is confirmed of an item that is not");
+        }
+        if base != view && is(11)? {
+            add(FindingCode::ResourceView, "nothing is pending, and what is read is not what is confirmed");
+        }
+        seen += u64::from(view.is_some() && life == Some(Life::Live as i64));
+    }
+    Ok(seen)
 }
 
 /// A live item with pending operations: what the host reads, and what the server confirmed.

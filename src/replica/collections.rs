@@ -59,7 +59,7 @@ pub(crate) fn incoming_to_live(connection: &Connection) -> Result<()> {
     Ok(())
 }
 
-/// Deletes up to `items` retired items; false when none are left.
+/// Deletes up to `items` retired items, or as many of their resources; false when none are left.
 pub(crate) fn delete_retired(connection: &Connection, items: u32) -> Result<bool> {
     let retired: Option<i64> = connection
         .prepare_cached("SELECT id FROM collections WHERE life = ?1 LIMIT 1")?
@@ -74,6 +74,17 @@ pub(crate) fn delete_retired(connection: &Connection, items: u32) -> Result<bool
         let gone = connection.prepare_cached("DELETE FROM collections WHERE id = ?1")?.execute([id])?;
         return if gone == 1 { Ok(true) } else { Err(Error::Corrupt(format!("collection {id} cannot be deleted"))) };
     };
+    // An item may have any number of them, and a transaction takes only so many.
+    let resources = connection
+        .prepare_cached(
+            "DELETE FROM resources WHERE (item, kind, name) IN (SELECT r.item, r.kind, r.name
+             FROM (SELECT id FROM items WHERE collection = ?1 ORDER BY key LIMIT ?2) i
+             CROSS JOIN resources r ON r.item = i.id LIMIT ?2)",
+        )?
+        .execute((id, items))?;
+    if resources >= items as usize {
+        return Ok(true);
+    }
     connection
         .prepare_cached(
             "DELETE FROM items WHERE id IN (SELECT id FROM items WHERE collection = ?1 ORDER BY key LIMIT ?2)",

@@ -1,5 +1,6 @@
 //! The table `items`: what the host reads, and the rev that the server confirmed.
 
+use super::resources;
 use crate::error::Result;
 use crate::protocol::{Json, Rev};
 use rusqlite::types::ValueRef;
@@ -46,6 +47,12 @@ pub(crate) fn value(connection: &Connection, id: i64) -> Result<Option<String>> 
     Ok(find.query_row([id], |row| row.get(0)).optional()?.flatten())
 }
 
+/// Whether the host sees the item of a row.
+pub(crate) fn is_seen(connection: &Connection, id: i64) -> Result<bool> {
+    let mut find = connection.prepare_cached("SELECT value IS NOT NULL FROM items WHERE id = ?1")?;
+    Ok(find.query_row([id], |row| row.get(0)).optional()?.unwrap_or(false))
+}
+
 /// A new row; its id.
 pub(crate) fn insert(
     connection: &Connection,
@@ -88,15 +95,22 @@ pub(crate) fn delete(connection: &Connection, id: i64) -> Result<()> {
     Ok(())
 }
 
-/// An item of a checkpoint, over whatever an earlier try of the same page left.
-pub(crate) fn load(connection: &Connection, collection: i64, key: &str, rev: Rev, value: &str) -> Result<()> {
-    connection
+/// An item of a checkpoint, without what an earlier try of the same page left of it; the id of its row.
+pub(crate) fn load(connection: &Connection, collection: i64, key: &str, rev: Rev, value: &str) -> Result<i64> {
+    let new = connection
         .prepare_cached(
             "INSERT INTO items(collection, key, rev, pending, value) VALUES (?1, ?2, ?3, 0, ?4)
-             ON CONFLICT(collection, key) DO UPDATE SET rev = excluded.rev, value = excluded.value",
+             ON CONFLICT(collection, key) DO NOTHING",
         )?
         .execute((collection, key, rev as i64, value))?;
-    Ok(())
+    if new == 1 {
+        return Ok(connection.last_insert_rowid());
+    }
+    let mut update = connection
+        .prepare_cached("UPDATE items SET rev = ?3, value = ?4 WHERE collection = ?1 AND key = ?2 RETURNING id")?;
+    let id = update.query_row((collection, key, rev as i64, value), |row| row.get(0))?;
+    resources::clear(connection, id, resources::Side::Both)?;
+    Ok(id)
 }
 
 /// The live items with pending operations: id, collection and key.
@@ -185,8 +199,13 @@ impl KeyRange {
         self
     }
 
+    /// Whether it is descending.
+    pub(super) fn is_reverse(&self) -> bool {
+        self.reverse
+    }
+
     /// The lower bound with whether it is part of the range, and the upper bound, which is not.
-    fn bounds(&self) -> ((String, bool), Option<String>) {
+    pub(super) fn bounds(&self) -> ((String, bool), Option<String>) {
         let mut lower = (String::new(), true);
         let mut upper: Option<String> = None;
         let mut raise = |key: &str, inclusive: bool| {

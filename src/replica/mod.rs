@@ -8,13 +8,19 @@ pub(crate) mod check;
 pub(crate) mod collections;
 mod connection;
 pub(crate) mod items;
+pub(crate) mod resources;
+pub(crate) mod scan;
 mod schema;
 pub(crate) mod state;
 pub(crate) mod turn;
+pub(crate) mod walk;
 
 pub(crate) use connection::{Replica, Tuning};
 pub(crate) use items::Item;
 pub use items::{ItemRef, Items, KeyRange};
+pub use resources::RelationTo;
+pub use scan::RowRef;
+pub use walk::{Path, Related, RelatedItem, WalkOptions};
 
 use crate::error::Result;
 use rusqlite::Connection;

@@ -19,6 +19,10 @@ const MIGRATIONS: &[&str] = &[VERSION_1];
 // `pending` counts the item's outbox rows. An item with pending operations has its base apart, in `base`; no row
 // there means that the base has no such item.
 //
+// `resources.kind`: 1 an index entry, 2 a relation, 3 a tag; `outbox.resource` and `ledger.resource` the same, and 0 the
+// value. `base` and `view` are the ordering key, the predicate, or nothing but '' for a tag; NULL: absent there. Of
+// a relation the object stands beside them. `collection` and `key` are the item's: its entries are scanned without it.
+//
 // `outbox.id` and `ledger.id` are `Ref::order`, `random` the rest of the ref: no index on refs is needed.
 const VERSION_1: &str = "
 CREATE TABLE collections(
@@ -44,11 +48,30 @@ CREATE TABLE base(
   value TEXT NOT NULL
 );
 
+CREATE TABLE resources(
+  item INTEGER NOT NULL,
+  kind INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  collection INTEGER NOT NULL,
+  key TEXT NOT NULL,
+  base TEXT,
+  base_collection TEXT,
+  base_key TEXT,
+  view TEXT,
+  view_collection TEXT,
+  view_key TEXT,
+  PRIMARY KEY (item, kind, name)
+) WITHOUT ROWID;
+CREATE INDEX resources_order ON resources(collection, name, view, key) WHERE kind = 1 AND view IS NOT NULL;
+CREATE INDEX resources_object ON resources(view_collection, view_key, view) WHERE kind = 2 AND view IS NOT NULL;
+
 CREATE TABLE outbox(
   id INTEGER PRIMARY KEY,
   random INTEGER NOT NULL,
   item INTEGER NOT NULL,
   kind INTEGER NOT NULL,
+  resource INTEGER NOT NULL DEFAULT 0,
+  name TEXT,
   base INTEGER,
   batch BLOB,
   batch_of INTEGER,
@@ -70,6 +93,8 @@ CREATE TABLE ledger(
   into_id INTEGER,
   into_random INTEGER,
   kind INTEGER,
+  resource INTEGER,
+  name TEXT,
   base INTEGER,
   collection TEXT,
   key TEXT,
@@ -90,7 +115,7 @@ CREATE TABLE state(
 );
 ";
 
-const TABLES: &[&str] = &["collections", "items", "base", "outbox", "ledger", "state"];
+const TABLES: &[&str] = &["collections", "items", "base", "resources", "outbox", "ledger", "state"];
 
 /// The version that this library writes, and the newest that it reads.
 pub(super) const SUPPORTED: i64 = MIGRATIONS.len() as i64;

@@ -29,7 +29,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Batch<'a> {
     store: &'a Store,
-    limits: Arc<Limits>,
+    pub(super) limits: Arc<Limits>,
     writes: Vec<Write>,
     bytes: usize,
 }
@@ -83,8 +83,8 @@ impl Batch<'_> {
         self.add(write)
     }
 
-    fn add(&mut self, write: Write) -> Result<&mut Self> {
-        let bytes = write.payload.text.as_ref().map_or(0, String::len) + write.collection.len() + write.key.len();
+    pub(super) fn add(&mut self, write: Write) -> Result<&mut Self> {
+        let bytes = write.payload.bytes() + write.collection.len() + write.key.len();
         self.limits.check_batch(self.writes.len() + 1, self.bytes + bytes)?;
         self.bytes += bytes;
         self.writes.push(write);
@@ -95,8 +95,8 @@ impl Batch<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`](crate::Error::NotFound) and [`Error::PatchFailed`](crate::Error::PatchFailed) for a patch that
-    /// does not apply, and those of [`Store::set`]. Nothing of the batch was written then.
+    /// [`Error::NotFound`](crate::Error::NotFound) for a patch, a set of an index entry or relation, or a tag on an item that
+    /// is not, [`Error::PatchFailed`](crate::Error::PatchFailed) for a patch that does not apply, and those of [`Store::set`]. Nothing of the batch was written then.
     pub fn commit(self) -> Result<BatchReceipt> {
         if self.writes.is_empty() {
             return Ok(BatchReceipt { batch: None, ops: Vec::new() });

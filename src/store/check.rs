@@ -2,11 +2,13 @@
 
 use super::Store;
 use crate::check::{CheckReport, Finding, FindingCode, Findings};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::outbox::check::{self as outbox, Replayed};
-use crate::protocol::{Json, Limits, OpKind, patch};
+use crate::protocol::{Content, Json, Limits, OpKind, ResourceName, patch};
 use crate::replica::check::{self as replica, Counts, Standing, Viewed};
+use crate::replica::resources;
 use rusqlite::Connection;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 impl Store {
@@ -45,7 +47,7 @@ impl Store {
             let checked = self.check_at_once(connection, &mut findings);
             findings.part("", checked)
         })?;
-        let Found { standing, items, pending, outcomes, rejections, size } = found.unwrap_or_default();
+        let Found { standing, items, resources, pending, outcomes, rejections, size } = found.unwrap_or_default();
         Ok(CheckReport {
             ok: findings.total == 0,
             findings_total: findings.total,
@@ -53,6 +55,7 @@ impl Store {
             position: standing.position.unwrap_or(0),
             bootstrapping: standing.bootstrapping.unwrap_or(false),
             items: items.live,
+            resources,
             incoming: items.incoming,
             retired: items.retired,
             pending,
@@ -81,6 +84,8 @@ impl Store {
         }
         let bases = replica::bases(connection, findings);
         findings.part("base", bases)?;
+        let resources = replica::resources(connection, findings);
+        found.resources = findings.part("resources", resources)?.unwrap_or_default();
         let pending = outbox::outbox(connection, findings);
         found.pending = findings.part("outbox", pending)?.unwrap_or_default();
         let views = check_views(connection, findings);
@@ -102,6 +107,7 @@ impl Store {
 struct Found {
     standing: Standing,
     items: Counts,
+    resources: u64,
     pending: u64,
     outcomes: u64,
     rejections: u64,
@@ -114,15 +120,40 @@ fn check_views(connection: &Connection, findings: &mut Findings) -> Result<()> {
         let Some(viewed) = replica::viewed(connection, item)? else { return Ok(()) };
         let mut add = |finding: Finding| findings.add(finding.item(Some(&viewed.collection), Some(&viewed.key)));
         let mut view = viewed.base.clone();
+        let rows = match resources::of_item(connection, item) {
+            // Found with the table.
+            Err(Error::Corrupt(_)) => return Ok(()),
+            rows => rows?,
+        };
+        let confirmed = rows.iter().filter(|_| viewed.base.is_some());
+        let mut parts: BTreeMap<&ResourceName, Content> =
+            confirmed.filter_map(|row| Some((&row.resource, row.base.clone()?))).collect();
         for op in &ops {
-            let next = after(view.as_deref(), op);
-            if next.is_some() != op.applies {
+            let resource = &op.payload.resource;
+            let applies = match (resource, op.payload.content()) {
+                (ResourceName::Value, _) => after(view.as_deref(), op).map(|next| view = next).is_some(),
+                (_, Some(Some(content))) if view.is_some() => {
+                    parts.insert(resource, content);
+                    true
+                }
+                (_, Some(None)) => {
+                    parts.remove(resource);
+                    true
+                }
+                _ => false,
+            };
+            if view.is_none() {
+                parts.clear();
+            }
+            if applies != op.applies {
                 let words = format!("it is marked as {}applying", if op.applies { "" } else { "not " });
                 add(Finding::new(FindingCode::Applies, "outbox", words).op(op.op_ref).row(op.op_ref.order()));
             }
-            if let Some(next) = next {
-                view = next;
-            }
+        }
+        let shown = rows.iter().filter_map(|row| Some((&row.resource, row.view.as_ref()?)));
+        if !shown.eq(parts.iter().map(|(resource, content)| (*resource, content))) {
+            let words = "what is read is not what is confirmed with the pending operations on top";
+            add(Finding::new(FindingCode::ResourceView, "resources", words).row(item));
         }
         if !is_same(&viewed, view.as_deref()) {
             let words = "what is read is not the base with the pending operations on top";

@@ -5,7 +5,9 @@ mod check;
 mod compact;
 mod options;
 mod pending;
+mod query;
 mod read;
+mod resources;
 mod sync;
 mod write;
 
@@ -13,6 +15,7 @@ pub use batch::{Batch, BatchReceipt};
 pub use compact::CompactReport;
 pub use options::{Durability, Options};
 pub use pending::{PendingOp, PendingState};
+pub use query::{Query, Rows};
 pub use sync::SyncError;
 
 use crate::error::{Error, Result};

@@ -3,7 +3,7 @@
 use super::Store;
 use crate::error::Result;
 use crate::outbox::{Answer, Outcome, Queued, queue};
-use crate::protocol::{BatchId, OpKind, Ref, Rev};
+use crate::protocol::{BatchId, OpKind, Ref, ResourceName, Rev};
 
 /// An operation that the server has not confirmed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,9 +15,12 @@ pub struct PendingOp {
     pub collection: String,
     /// The key of its item.
     pub key: String,
+    /// What of the item it is on.
+    pub resource: ResourceName,
     /// What it does.
     pub kind: OpKind,
-    /// The JSON text of a set's value or a patch's operations.
+    /// The JSON text of a set's value or a patch's operations, or of what an index entry (`{"order"}`) or a relation
+    /// (`{"predicate","object"}`) is set to.
     pub payload: Option<String>,
     /// The rev of the item that this replica had confirmed when it was made; `None`: no claim.
     pub base: Option<Rev>,
@@ -90,6 +93,7 @@ impl Store {
                     base: row.base,
                     batch: row.batch.map(|(id, _)| id),
                     applies: row.applies,
+                    resource: row.payload.resource,
                     payload: row.payload.text,
                 });
                 true

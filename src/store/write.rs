@@ -5,13 +5,15 @@ use crate::error::{Error, Result};
 use crate::outbox::{Payload, fold, ledger, next_ref, queue};
 use crate::planted::{Planted, planted};
 use crate::protocol::patch::{self, PatchError};
-use crate::protocol::{BatchId, Json, Limits, OpKind, Ref, check_collection, check_key};
+use crate::protocol::{BatchId, Content, Json, Limits, OpKind, Ref, ResourceName, check_collection, check_key};
 use crate::replica::collections::{self, Life};
+use crate::replica::resources::{self, Side};
 use crate::replica::{Item, base, items};
 use json_patch::{Patch, PatchOperation, ReplaceOperation};
 use rusqlite::Connection;
 use serde::Serialize;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::sync::atomic::Ordering;
 
 /// How often an update runs its closure anew because another writer was quicker.
@@ -35,23 +37,42 @@ impl Write {
     pub fn set<T: Serialize + ?Sized>(limits: &Limits, collection: &str, key: &str, value: &T) -> Result<Write> {
         let value = Json::from_serialize(value)?;
         limits.check_value(&value)?;
-        Write::new(limits, collection, key, OpKind::Set, Some(value.into_string()))
+        Write::new(limits, collection, key, Payload::of_value(OpKind::Set, Some(value.into_string())))
     }
 
     pub fn patch(limits: &Limits, collection: &str, key: &str, patch: &Patch) -> Result<Write> {
         let patch = Json::from_serialize(patch)?;
         limits.check_patch(&patch)?;
-        Write::new(limits, collection, key, OpKind::Patch, Some(patch.into_string()))
+        Write::new(limits, collection, key, Payload::of_value(OpKind::Patch, Some(patch.into_string())))
     }
 
     pub fn delete(limits: &Limits, collection: &str, key: &str) -> Result<Write> {
-        Write::new(limits, collection, key, OpKind::Delete, None)
+        Write::new(limits, collection, key, Payload::of_value(OpKind::Delete, None))
     }
 
-    fn new(limits: &Limits, collection: &str, key: &str, kind: OpKind, text: Option<String>) -> Result<Write> {
+    /// Of an index entry, a relation or a tag; `None` removes it.
+    pub fn resource(
+        limits: &Limits,
+        collection: &str,
+        key: &str,
+        resource: ResourceName,
+        content: Option<&Content>,
+    ) -> Result<Write> {
+        resource.check(limits)?;
+        let payload = match content {
+            Some(content) => {
+                content.check(limits)?;
+                Payload::set(resource, content)
+            }
+            None => Payload::delete(resource),
+        };
+        Write::new(limits, collection, key, payload)
+    }
+
+    fn new(limits: &Limits, collection: &str, key: &str, payload: Payload) -> Result<Write> {
         check_collection(collection, limits)?;
         check_key(key, limits)?;
-        Ok(Write { collection: collection.to_owned(), key: key.to_owned(), payload: Payload { kind, text } })
+        Ok(Write { collection: collection.to_owned(), key: key.to_owned(), payload })
     }
 }
 
@@ -169,7 +190,7 @@ impl Store {
         self.write(&limits, &Write::delete(&limits, collection, key)?)
     }
 
-    fn write(&self, limits: &Limits, write: &Write) -> Result<Ref> {
+    pub(super) fn write(&self, limits: &Limits, write: &Write) -> Result<Ref> {
         let op = self.replica.write(|connection| self.put(connection, limits, write, None))?;
         self.prune_now_and_then(1);
         Ok(op)
@@ -186,38 +207,24 @@ impl Store {
         let Write { collection, key, payload } = write;
         let collection_id = collections::find_or_create(connection, collection, Life::Live)?;
         let item = items::find(connection, collection_id, key)?;
-        let patched;
-        let view = match payload.kind {
-            OpKind::Set => payload.text.as_deref(),
-            OpKind::Delete => None,
-            OpKind::Patch => {
-                let before = item.map_or(Ok(None), |item| items::value(connection, item.id))?;
-                let before = before.ok_or_else(|| not_found(collection, key))?;
-                patched = apply(limits, before, payload.text.as_deref()).map_err(|error| Error::PatchFailed {
-                    collection: collection.clone(),
-                    key: key.clone(),
-                    error,
-                })?;
-                Some(patched.as_str())
-            }
-        };
+        let effect = effect(connection, limits, write, item)?;
         let op = next_ref(connection, &*self.settings.environment)?;
         if let Some(item) = item.filter(|item| item.pending > 0 && self.coalescing && batch.is_none())
             && let Some(last) = queue::last_of_item(connection, item.id)?
-            && let Some(folded) = fold(&last, payload, view)
+            && let Some(folded) = fold(&last, payload, effect.value())
         {
             queue::update_payload(connection, last.id(), &folded)?;
             ledger::fold(connection, op, last.op_ref, self.settings.environment.unix_ms())?;
-            items::update(connection, item, view)?;
+            effect.show(connection, item, payload)?;
             return Ok(op);
         }
         let (item, rev) = match item {
-            None => (items::insert(connection, collection_id, key, 0, 1, view)?, 0),
+            None => (items::insert(connection, collection_id, key, 0, 1, effect.value())?, 0),
             Some(item) => {
                 if item.pending == 0 && !planted(Planted::BaseNotKept) {
                     base::keep(connection, item.id)?;
                 }
-                items::update(connection, Item { pending: item.pending + 1, ..item }, view)?;
+                effect.show(connection, Item { pending: item.pending + 1, ..item }, payload)?;
                 (item.id, item.rev)
             }
         };
@@ -233,6 +240,66 @@ impl Store {
             let retention = self.settings.retention;
             // The write before is stored whatever becomes of this.
             let _ = self.replica.write(|connection| ledger::prune(connection, &retention, now, PRUNE_ROWS));
+        }
+    }
+}
+
+/// What a write makes of what the host sees.
+enum Effect<'a> {
+    /// The item's value; `None`: the item is gone.
+    Value(Option<Cow<'a, str>>),
+    /// An index entry, a relation or a tag; `None`: it is gone.
+    Resource(Option<Content>),
+}
+
+/// Fails where the write makes no sense on what the host sees.
+fn effect<'a>(connection: &Connection, limits: &Limits, write: &'a Write, item: Option<Item>) -> Result<Effect<'a>> {
+    let Write { collection, key, payload } = write;
+    if payload.resource != ResourceName::Value {
+        // Removing from what this replica does not have is an operation too: the server may have it.
+        if payload.kind == OpKind::Set && !item.map_or(Ok(false), |item| items::is_seen(connection, item.id))? {
+            return Err(not_found(collection, key));
+        }
+        return Ok(Effect::Resource(payload.content().flatten()));
+    }
+    Ok(Effect::Value(match payload.kind {
+        OpKind::Set => payload.text.as_deref().map(Cow::Borrowed),
+        OpKind::Delete => None,
+        OpKind::Patch => {
+            let before = item.map_or(Ok(None), |item| items::value(connection, item.id))?;
+            let before = before.ok_or_else(|| not_found(collection, key))?;
+            let patched = apply(limits, before, payload.text.as_deref()).map_err(|error| Error::PatchFailed {
+                collection: collection.clone(),
+                key: key.clone(),
+                error,
+            })?;
+            Some(Cow::Owned(patched))
+        }
+    }))
+}
+
+impl Effect<'_> {
+    /// The value, where that is what it is on.
+    fn value(&self) -> Option<&str> {
+        match self {
+            Effect::Value(value) => value.as_deref(),
+            Effect::Resource(_) => None,
+        }
+    }
+
+    /// Writes it to the view of an item that has a row, with that row.
+    fn show(&self, connection: &Connection, item: Item, payload: &Payload) -> Result<()> {
+        match self {
+            Effect::Value(value) => {
+                if value.is_none() {
+                    resources::clear(connection, item.id, Side::View)?;
+                }
+                items::update(connection, item, value.as_deref())
+            }
+            Effect::Resource(content) => {
+                resources::put(connection, item.id, &payload.resource, Side::View, content.as_ref())?;
+                items::update_confirmed(connection, item)
+            }
         }
     }
 }

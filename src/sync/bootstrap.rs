@@ -3,7 +3,8 @@
 //! Every step is in the file before the next begins, so an interruption at any point resumes there. The
 //! host reads and writes its live items all the while.
 
-use super::rebase::{check_received, check_received_name, rebase};
+use super::rebase::rebase;
+use super::received::{check_received, check_received_name, received_resources};
 use super::report::{BootstrapReason, Progress};
 use super::slice::Slice;
 use super::token::{self, Circle};
@@ -14,13 +15,14 @@ use crate::planted::{Planted, planted};
 use crate::protocol::{CheckpointItem, CheckpointPage, ClientId, Cursor, Seq};
 use crate::replica::collections::{self, Life};
 use crate::replica::items;
+use crate::replica::resources::{self, Side};
 use crate::replica::state::{Bootstrap, Phase, Reason, State};
 use crate::wire::{CheckpointRequest, PullRequest, WireError};
 use rusqlite::Connection;
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// Items of a page in one transaction, and items that one transaction deletes: a few milliseconds.
+/// Rows of a page in one transaction, and items that one transaction deletes: a few milliseconds.
 const SLICE: usize = 1_000;
 
 /// How often one call begins a checkpoint anew that the server gave up before it was read to its end.
@@ -210,11 +212,12 @@ impl Engine<'_> {
     /// Stores a page; the bytes that it has.
     fn load_page(&mut self, page: &CheckpointPage, was: Bootstrap) -> Result<u64> {
         let mut bytes = 0;
-        let mut slices = page.items.chunks(SLICE).peekable();
+        let mut rest = page.items.as_slice();
         // Without an item there is still the state to store.
-        let mut slice = slices.next().unwrap_or_default();
         loop {
-            let last = slices.peek().is_none();
+            let (slice, later) = rest.split_at(slice_len(rest));
+            rest = later;
+            let last = rest.is_empty();
             let (undone, forgotten) = self.replica.write(|connection| {
                 bytes += load_items(connection, slice)?;
                 let mut state = State::load(connection)?;
@@ -248,7 +251,6 @@ impl Engine<'_> {
             if last {
                 break;
             }
-            slice = slices.next().unwrap_or_default();
         }
         (self.progress)(Progress { loaded: was.loaded + page.items.len() as u64, total: page.total });
         Ok(bytes)
@@ -329,6 +331,17 @@ fn undo_above(connection: &Connection, restored: Seq) -> Result<u64> {
     if planted(Planted::Rule26NothingUndone) { Ok(0) } else { ledger::undo_above(connection, restored) }
 }
 
+/// How many of these items go into one transaction: each is a row, and so is each of its resources.
+fn slice_len(items: &[CheckpointItem]) -> usize {
+    let mut rows = 0;
+    let fits = |item: &&CheckpointItem| {
+        let first = rows == 0;
+        rows += 1 + item.indexes.len() + item.relations.len() + item.tags.len();
+        first || rows <= SLICE
+    };
+    items.iter().take_while(fits).count()
+}
+
 fn load_items(connection: &Connection, slice: &[CheckpointItem]) -> Result<u64> {
     let mut ids: HashMap<&str, i64> = HashMap::new();
     let mut bytes = 0;
@@ -342,7 +355,13 @@ fn load_items(connection: &Connection, slice: &[CheckpointItem]) -> Result<u64> 
             }
         };
         let value = item.value.as_str();
-        items::load(connection, id, &item.key, item.rev, value)?;
+        let row = items::load(connection, id, &item.key, item.rev, value)?;
+        let resources =
+            received_resources(&item.indexes, &item.relations, &item.tags).map_err(|error| broken(item, error))?;
+        for (resource, content) in &resources {
+            resources::put(connection, row, resource, Side::Both, Some(content))?;
+            bytes += resource.name().map_or(0, str::len) as u64;
+        }
         bytes += (value.len() + item.key.len()) as u64;
     }
     Ok(bytes)
@@ -365,16 +384,36 @@ fn check_page(page: &CheckpointPage, request: &CheckpointRequest) -> Result<()> 
         }
         check_received_name(&item.collection, &item.key)
             .map_err(|error| Error::protocol(format!("an item of the checkpoint: {error}")))?;
-        check_received(&item.value)
-            .map_err(|error| Error::protocol(format!("item {:?} of the checkpoint: {error}", item.key)))?;
+        check_received(&item.value).map_err(|error| broken(item, error))?;
+        received_resources(&item.indexes, &item.relations, &item.tags).map_err(|error| broken(item, error))?;
     }
     Ok(())
+}
+
+fn broken(item: &CheckpointItem, error: impl std::fmt::Display) -> Error {
+    Error::protocol(format!("item {:?} of the checkpoint: {error}", item.key))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::protocol::Json;
+
+    #[test]
+    fn a_slice_of_a_page_has_so_many_rows_and_at_least_an_item() {
+        let with = |tags: usize| CheckpointItem {
+            tags: (0..tags).map(|n| n.to_string()).collect(),
+            ..CheckpointItem::new("c", "k", Json::null(), 1)
+        };
+        let length = |tags: &[usize]| slice_len(&tags.iter().map(|tags| with(*tags)).collect::<Vec<_>>());
+        assert_eq!(length(&[]), 0);
+        assert_eq!(length(&[0; SLICE]), SLICE);
+        assert_eq!(length(&[0; SLICE + 1]), SLICE);
+        assert_eq!(length(&[SLICE - 2, 0, 0]), 2);
+        assert_eq!(length(&[SLICE - 1, 0]), 1);
+        assert_eq!(length(&[5 * SLICE, 0]), 1);
+        assert_eq!(length(&[0, 5 * SLICE]), 1);
+    }
 
     #[test]
     fn the_numbers_of_a_page_are_checked_up_to_their_edge() {

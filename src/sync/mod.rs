@@ -4,6 +4,7 @@ mod bootstrap;
 mod pull;
 mod push;
 mod rebase;
+mod received;
 mod report;
 mod retry;
 mod slice;

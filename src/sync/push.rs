@@ -5,7 +5,10 @@ use super::{Engine, Halt};
 use crate::error::{Error, Result};
 use crate::outbox::{Answer, Queued, Rejection, queue};
 use crate::planted::{Planted, planted};
-use crate::protocol::{BatchId, Code, Json, Limits, Op, OpKind, OpResult, PushOutcome, PushRequest, PushResponse, Ref};
+use crate::protocol::{
+    BatchId, Code, Content, Json, Limits, Op, OpKind, OpResult, PushOutcome, PushRequest, PushResponse, Ref,
+    ResourceName,
+};
 use crate::replica::collections::Life;
 use crate::replica::state::{Reason, State};
 use crate::wire::WireError;
@@ -25,27 +28,41 @@ struct Outgoing {
 
 impl Outgoing {
     fn bytes(&self) -> usize {
-        self.row.payload.text.as_ref().map_or(0, String::len) + self.collection.len() + self.key.len()
+        self.row.payload.bytes() + self.collection.len() + self.key.len()
     }
 
     fn op(&self) -> Result<Op> {
-        let text = self.row.payload.text.clone();
-        let payload = text.map(Json::from_stored).transpose().map_err(|error| {
-            Error::Corrupt(format!("the payload of operation {} in the outbox: {error}", self.row.op_ref))
-        })?;
-        let (value, patch) = match self.row.payload.kind {
-            OpKind::Set => (payload, None),
-            OpKind::Patch => (None, payload),
-            OpKind::Delete => (None, None),
-        };
-        Ok(Op {
-            value,
-            patch,
+        let Queued { op_ref, payload, .. } = &self.row;
+        let mut op = Op {
             base: self.row.base,
             batch: self.row.batch.map(|(id, _)| id),
             of: self.row.batch.map(|(_, of)| of),
-            ..Op::new(self.row.op_ref, self.row.payload.kind, self.collection.clone(), self.key.clone())
-        })
+            ..Op::new(*op_ref, payload.kind, self.collection.clone(), self.key.clone())
+        };
+        let unreadable =
+            |why: String| Error::Corrupt(format!("the payload of operation {op_ref} in the outbox: {why}"));
+        if payload.resource == ResourceName::Value {
+            let json = payload.text.clone().map(Json::from_stored).transpose();
+            let json = json.map_err(|error| unreadable(error.to_string()))?;
+            match payload.kind {
+                OpKind::Set => op.value = json,
+                OpKind::Patch => op.patch = json,
+                OpKind::Delete => {}
+            }
+            return Ok(op);
+        }
+        match &payload.resource {
+            ResourceName::Value => {}
+            ResourceName::Index(name) => op.index = Some(name.clone()),
+            ResourceName::Relation(id) => op.relation = Some(id.clone()),
+            ResourceName::Tag(tag) => op.tag = Some(tag.clone()),
+        }
+        match payload.content().ok_or_else(|| unreadable("it is not of its resource".into()))? {
+            None | Some(Content::Tag) => {}
+            Some(Content::Order(order)) => op.order = Some(order),
+            Some(Content::Link { predicate, object }) => (op.predicate, op.object) = (Some(predicate), Some(object)),
+        }
+        Ok(op)
     }
 }
 
@@ -393,7 +410,7 @@ mod tests {
             let row = Queued {
                 op_ref: Ref::from_parts(n as i64 + 1, 1),
                 item: n as i64,
-                payload: Payload { kind: OpKind::Delete, text: None },
+                payload: Payload::of_value(OpKind::Delete, None),
                 base: None,
                 batch: batch.map(|id| (BatchId::from_random(id), of)),
                 sent: true,

@@ -3,9 +3,11 @@
 use crate::error::Result;
 use crate::outbox::{Payload, Queued, queue};
 use crate::protocol::patch::{self, PatchError};
-use crate::protocol::{Json, JsonError, LimitError, Limits, OpKind, check_collection, check_key};
+use crate::protocol::{Content, Json, Limits, OpKind, ResourceName};
+use crate::replica::resources::{self, Side};
 use crate::replica::{Item, base, items};
 use rusqlite::Connection;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A server's limits, within what a replica can read back, and such that something can be written at all.
 pub(super) fn readable(limits: Limits) -> Limits {
@@ -20,18 +22,7 @@ pub(super) fn readable(limits: Limits) -> Limits {
     }
 }
 
-/// Checks a value that a server sent: its size, its nesting, and what the grammar alone lets through.
-pub(super) fn check_received(value: &Json) -> Result<(), JsonError> {
-    value.check_within(&Limits::CONFIRMED)
-}
-
-/// Checks an item's name that a server sent.
-pub(super) fn check_received_name(collection: &str, key: &str) -> Result<(), LimitError> {
-    check_collection(collection, &Limits::CONFIRMED)?;
-    check_key(key, &Limits::CONFIRMED)
-}
-
-/// The value after an op; `None`: there is no item then. Fails when the op does not apply.
+/// The value after an op on it; `None`: there is no item then. Fails when the op does not apply.
 pub(crate) fn apply_payload(value: Option<&str>, payload: &Payload) -> Result<Option<String>, PatchError> {
     let failed = |reason: String| PatchError { operation: 0, path: String::new(), reason };
     match payload.kind {
@@ -46,55 +37,85 @@ pub(crate) fn apply_payload(value: Option<&str>, payload: &Payload) -> Result<Op
     }
 }
 
-/// Writes an item's row and its base anew from what is confirmed of it and its pending ops.
-///
-/// An op that does not apply stays queued and is marked: the server decides.
-pub(crate) fn rebase(connection: &Connection, row: Item, confirmed: Option<&str>, ops: &[Queued]) -> Result<()> {
-    let Some(value) = fold_view(connection, confirmed, ops)? else {
-        if ops.is_empty() {
-            base::delete(connection, row.id)?;
-            return items::delete(connection, row.id);
+/// An item as its pending ops leave it.
+struct View {
+    /// `None`: there is no item, and then none of the others either.
+    value: Option<String>,
+    resources: BTreeMap<ResourceName, Content>,
+}
+
+impl View {
+    /// Takes an op; whether it applies.
+    fn apply(&mut self, payload: &Payload) -> bool {
+        if payload.resource == ResourceName::Value {
+            let Ok(next) = apply_payload(self.value.as_deref(), payload) else { return false };
+            if next.is_none() {
+                self.resources.clear();
+            }
+            self.value = next;
+            return true;
         }
-        keep_base(connection, row.id, confirmed)?;
-        return items::update(connection, Item { pending: ops.len() as u32, ..row }, None);
-    };
+        match payload.content() {
+            Some(Some(content)) if self.value.is_some() => {
+                self.resources.insert(payload.resource.clone(), content);
+                true
+            }
+            Some(None) => {
+                self.resources.remove(&payload.resource);
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Writes an item's row, its base and what its resources look like anew from what is confirmed of it and its pending ops.
+///
+/// The resources' base is in their rows already. An op that does not apply stays queued and is marked: the server
+/// decides.
+pub(crate) fn rebase(connection: &Connection, row: Item, confirmed: Option<&str>, ops: &[Queued]) -> Result<()> {
+    let rows = resources::of_item(connection, row.id)?;
+    let confirmed_resources = rows.iter().filter_map(|row| Some((row.resource.clone(), row.base.clone()?)));
+    let mut view = View { value: confirmed.map(str::to_owned), resources: confirmed_resources.collect() };
+    for op in ops {
+        let applies = view.apply(&op.payload);
+        if applies != op.applies {
+            queue::mark_applies(connection, op.id(), applies)?;
+        }
+    }
+    show(connection, row.id, &rows, &view.resources)?;
+    if view.value.is_none() && ops.is_empty() {
+        base::delete(connection, row.id)?;
+        return items::delete(connection, row.id);
+    }
     keep_base(connection, row.id, confirmed.filter(|_| !ops.is_empty()))?;
-    items::update(connection, Item { pending: ops.len() as u32, ..row }, Some(&value))
+    items::update(connection, Item { pending: ops.len() as u32, ..row }, view.value.as_deref())
+}
+
+/// Writes the resources whose view is another now.
+fn show(
+    connection: &Connection,
+    item: i64,
+    rows: &[resources::Stored],
+    view: &BTreeMap<ResourceName, Content>,
+) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    for row in rows {
+        let content = view.get(&row.resource);
+        seen.insert(&row.resource);
+        if content != row.view.as_ref() {
+            resources::put(connection, item, &row.resource, Side::View, content)?;
+        }
+    }
+    for (resource, content) in view.iter().filter(|(resource, _)| !seen.contains(resource)) {
+        resources::put(connection, item, resource, Side::View, Some(content))?;
+    }
+    Ok(())
 }
 
 fn keep_base(connection: &Connection, item: i64, value: Option<&str>) -> Result<()> {
     match value {
         Some(value) => base::insert(connection, item, value),
         None => base::delete(connection, item),
-    }
-}
-
-fn fold_view(connection: &Connection, confirmed: Option<&str>, ops: &[Queued]) -> Result<Option<String>> {
-    let mut view = confirmed.map(str::to_owned);
-    for op in ops {
-        let applied = apply_payload(view.as_deref(), &op.payload);
-        if applied.is_ok() != op.applies {
-            queue::mark_applies(connection, op.id(), applied.is_ok())?;
-        }
-        if let Ok(next) = applied {
-            view = next;
-        }
-    }
-    Ok(view)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_server_sends_is_bounded_at_its_edge() {
-        let text = |bytes: usize| Json::from_stored(format!("\"{}\"", "x".repeat(bytes - 2))).unwrap();
-        check_received(&text(Limits::CONFIRMED.value)).unwrap();
-        let error = check_received(&text(Limits::CONFIRMED.value + 1)).unwrap_err();
-        assert!(error.to_string().contains("limit"), "{error}");
-        let nested = |levels| Json::from_stored("[".repeat(levels) + &"]".repeat(levels)).unwrap();
-        check_received(&nested(Limits::CONFIRMED.nesting)).unwrap();
-        assert!(check_received(&nested(Limits::CONFIRMED.nesting + 1)).is_err());
     }
 }

@@ -2,12 +2,14 @@
 //!
 //! Entries change items in memory; [`Slice::finish`] writes each item once, however many entries it had.
 
-use super::rebase::{apply_payload, check_received, check_received_name, rebase};
+use super::rebase::{apply_payload, rebase};
+use super::received::{broken, diverged, named, payload, resources_of, rev_after};
 use crate::error::{Error, Result};
 use crate::outbox::{Answer, Payload, Queued, Rejection, ledger, queue};
 use crate::planted::{Planted, planted};
-use crate::protocol::{Change, Entry, EntryOutcome, Json, OpKind, Rev, Seq};
+use crate::protocol::{Content, Entry, EntryOutcome, Json, OpKind, ResourceName, Rev, Seq};
 use crate::replica::collections::{self, Life};
+use crate::replica::resources::{self, Side};
 use crate::replica::{Item, base, items};
 use rusqlite::Connection;
 use std::collections::{BTreeMap, HashMap};
@@ -20,12 +22,39 @@ enum Base {
     Known(Option<String>),
 }
 
+/// What entries did to the resources of an item.
+#[derive(Default)]
+struct Moved {
+    /// All that there were are gone.
+    cleared: bool,
+    /// After that; `None`: this one is gone.
+    changed: BTreeMap<ResourceName, Option<Content>>,
+}
+
+impl Moved {
+    fn clear(&mut self) {
+        *self = Moved { cleared: true, changed: BTreeMap::new() };
+    }
+
+    fn write(&self, connection: &Connection, item: i64, side: Side) -> Result<()> {
+        if self.cleared {
+            resources::clear(connection, item, side)?;
+        }
+        for (resource, content) in &self.changed {
+            resources::put(connection, item, resource, side, content.as_ref())?;
+        }
+        Ok(())
+    }
+}
+
 struct Touched {
     /// The row as it was; `None`: there was none.
     row: Option<Item>,
     /// The rev of the base as of the last entry; 0: no item.
     rev: Rev,
     base: Base,
+    /// What became of its resources.
+    moved: Moved,
     /// The row's value is the base already: the item's only op was committed as sent.
     view_is_base: bool,
     /// How many of its ops this slice has settled.
@@ -133,8 +162,11 @@ impl<'a> Slice<'a> {
         if entry.as_sent || entry.kind != Some(op.payload.kind) || entry.item() != Ok((&collection, &key)) {
             return Ok(false);
         }
-        let committed = payload(entry)?.text;
-        Ok(match (&committed, &op.payload.text) {
+        let committed = payload(entry)?;
+        if committed.resource != op.payload.resource {
+            return Ok(false);
+        }
+        Ok(match (&committed.text, &op.payload.text) {
             (Some(committed), Some(sent)) => committed == sent || same_value(committed, sent),
             (committed, sent) => committed == sent,
         })
@@ -157,12 +189,19 @@ impl<'a> Slice<'a> {
         } else {
             payload(entry)?
         };
-        if !entry.full && change.kind != OpKind::Delete && entry.from != Some(before) {
+        if !entry.full && !change.ends_item() && entry.from != Some(before) {
             let from = entry.from.unwrap_or(0);
             return Err(diverged(entry, &format!("it follows rev {from} of the item; the replica has {before}")));
         }
         let sole_op = own.is_some() && self.items[&at].row.is_some_and(|row| row.pending == 1);
-        self.touched(&at)?.view_is_base = entry.as_sent && change.kind == OpKind::Set && sole_op;
+        let touched = self.touched(&at)?;
+        touched.view_is_base = entry.as_sent
+            && sole_op
+            && match change.resource {
+                ResourceName::Value => change.kind == OpKind::Set,
+                // It left the value as the base has it, if there is one.
+                _ => before > 0 && matches!(touched.base, Base::Stored),
+            };
         self.move_base(&at, entry, change)
     }
 
@@ -179,7 +218,7 @@ impl<'a> Slice<'a> {
         if entry.seq <= before && !planted(Planted::Rule22ReplaysAgain) {
             return Ok(());
         }
-        let checked = !entry.full && change.kind != OpKind::Delete;
+        let checked = !entry.full && !change.ends_item();
         if checked && entry.from != Some(before) && !planted(Planted::Rule22ReplaysAgain) {
             if before == 0 {
                 return Ok(());
@@ -192,15 +231,37 @@ impl<'a> Slice<'a> {
 
     /// Takes a committed change into the base of a touched item.
     fn move_base(&mut self, at: &(i64, String), entry: &Entry, change: Payload) -> Result<()> {
+        if change.resource != ResourceName::Value {
+            return self.move_resource(at, entry, change);
+        }
         let after = match change.kind {
             OpKind::Set => change.text,
             OpKind::Delete => None,
             OpKind::Patch => apply_payload(self.confirmed(at)?.as_deref(), &change)
                 .map_err(|error| diverged(entry, &format!("its patch does not apply: {error}")))?,
         };
+        let whole = if entry.full && after.is_some() { Some(resources_of(entry)?) } else { None };
         let touched = self.touched(at)?;
         touched.rev = if after.is_some() { rev_after(entry) } else { 0 };
+        if after.is_none() || whole.is_some() {
+            touched.moved.clear();
+        }
+        touched.moved.changed.extend(whole.into_iter().flatten());
         touched.base = Base::Known(after);
+        Ok(())
+    }
+
+    fn move_resource(&mut self, at: &(i64, String), entry: &Entry, change: Payload) -> Result<()> {
+        let content = change.content().ok_or_else(|| broken(entry, "its payload is not of its resource"))?;
+        let touched = self.touched(at)?;
+        match (touched.rev, &content) {
+            (0, Some(_)) => return Err(diverged(entry, "it is on a part of an item that there is not")),
+            // Removing what is missing is accepted, and changes nothing.
+            (0, None) => return Ok(()),
+            _ => {}
+        }
+        touched.rev = rev_after(entry);
+        touched.moved.changed.insert(change.resource, content);
         Ok(())
     }
 
@@ -256,12 +317,19 @@ impl<'a> Slice<'a> {
             match touched.row {
                 None => {
                     if let Some(Some(value)) = known {
-                        items::insert(connection, collection, &key, touched.rev, 0, Some(&value))?;
+                        let id = items::insert(connection, collection, &key, touched.rev, 0, Some(&value))?;
+                        touched.moved.write(connection, id, Side::Both)?;
                     }
                 }
                 Some(row) => {
                     let none_left = row.pending == touched.settled;
                     let ops = if none_left { Vec::new() } else { queue::of_item(connection, row.id)? };
+                    if none_left && (row.pending == 0 || touched.view_is_base) {
+                        // What the host sees of the others is their base.
+                        touched.moved.write(connection, row.id, Side::Both)?;
+                    } else {
+                        touched.moved.write(connection, row.id, Side::Base)?;
+                    }
                     if touched.view_is_base && ops.is_empty() {
                         if row.rev > 0 {
                             base::delete(connection, row.id)?;
@@ -276,6 +344,14 @@ impl<'a> Slice<'a> {
                         let view = items::value(connection, row.id)?;
                         let pending = ops.len() as u32;
                         items::update(connection, Item { rev: touched.rev, pending, ..row }, view.as_deref())?;
+                    } else if row.pending == 0 {
+                        match known {
+                            Some(Some(value)) => {
+                                items::update(connection, Item { rev: touched.rev, ..row }, Some(&value))?;
+                            }
+                            Some(None) => items::delete(connection, row.id)?,
+                            None => items::update_confirmed(connection, Item { rev: touched.rev, ..row })?,
+                        }
                     } else {
                         let base = match known {
                             Some(value) => value,
@@ -326,7 +402,10 @@ impl<'a> Slice<'a> {
         if let Some(row) = row {
             self.rows.insert(row.id, at.clone());
         }
-        self.items.insert(at, Touched { row, rev, base: Base::Stored, view_is_base: false, settled: 0 });
+        self.items.insert(
+            at,
+            Touched { row, rev, base: Base::Stored, moved: Moved::default(), view_is_base: false, settled: 0 },
+        );
     }
 
     fn touched(&mut self, at: &(i64, String)) -> Result<&mut Touched> {
@@ -361,57 +440,4 @@ pub(super) fn stored_base(connection: &Connection, row: Item) -> Result<Option<S
 fn same_value(one: &str, other: &str) -> bool {
     let value = |text: &str| Json::from_stored(text.to_owned());
     matches!((value(one), value(other)), (Ok(one), Ok(other)) if one.same_value(&other))
-}
-
-fn rev_after(entry: &Entry) -> Rev {
-    entry.rev.filter(|rev| *rev > 0).unwrap_or(entry.seq)
-}
-
-/// What an entry does, checked as far as a later reader of the value depends on it.
-fn payload(entry: &Entry) -> Result<Payload> {
-    let change = entry.change().map_err(|error| broken(entry, error))?;
-    Ok(match change {
-        Change::Set(value) => Payload { kind: OpKind::Set, text: Some(checked(entry, value)?) },
-        Change::Patch(patch) => Payload { kind: OpKind::Patch, text: Some(patch.as_str().to_owned()) },
-        Change::Delete => Payload { kind: OpKind::Delete, text: None },
-        _ => return Err(broken(entry, "index entries, relations and tags are not supported by this version")),
-    })
-}
-
-fn named(entry: &Entry) -> Result<(&str, &str)> {
-    let (collection, key) = entry.item().map_err(|error| broken(entry, error))?;
-    check_received_name(collection, key).map_err(|error| broken(entry, error))?;
-    Ok((collection, key))
-}
-
-fn checked(entry: &Entry, value: &Json) -> Result<String> {
-    check_received(value).map_err(|error| broken(entry, error))?;
-    Ok(value.as_str().to_owned())
-}
-
-fn broken(entry: &Entry, error: impl std::fmt::Display) -> Error {
-    Error::protocol(format!("entry {} of the inbox: {error}", entry.seq))
-}
-
-fn diverged(entry: &Entry, why: &str) -> Error {
-    let name = |name: &Option<String>| name.clone().unwrap_or_default();
-    Error::Diverged(format!(
-        "entry {} ({}) of item {:?} in collection {:?}: {why}",
-        entry.seq,
-        entry.op_ref,
-        name(&entry.key),
-        name(&entry.collection)
-    ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::protocol::Ref;
-
-    #[test]
-    fn a_rev_is_the_entrys_or_its_seq() {
-        let entry = |rev| Entry { rev, ..Entry::new(7, Ref::from_parts(1, 1), EntryOutcome::Accepted) };
-        assert_eq!([Some(5), Some(0), None].map(|rev| rev_after(&entry(rev))), [5, 7, 7]);
-    }
 }

@@ -29,6 +29,7 @@
 //! | 4: `hidden` | `hostile::a_hidden_outcome_settles_the_op_and_shows_nothing` |
 //! | 4: `from`, divergence, one way to recover | `hostile::what_does_not_fit_is_divergence_and_a_checkpoint_under_a_new_client_id_mends_it`, `hostile::divergence_that_no_checkpoint_mends_ends_in_an_error_after_few_tries`, `rewound::a_restored_replica_file_is_found_out_and_loses_nothing`, `copies::*` |
 //! | 4: nothing twice, nothing for another cursor | `hostile::an_entry_at_or_below_the_position_moves_no_base_but_its_outcome_counts`, `hostile::a_page_for_a_cursor_that_another_store_moved_on_from_is_not_applied` |
+//! | 1, 2, 4, 5: index entries, relations and tags | `resources::*` |
 //! | 5: checkpoints that no server makes | `replay::a_checkpoint_that_no_server_makes_is_refused_and_leaves_what_there_is`, `replay::a_page_that_names_itself_next_and_a_page_of_another_checkpoint_are_refused` |
 //! | 5.1: resumes, begins again | `bootstrap::a_hundred_thousand_documents_arrive_through_interruptions_at_random_pages`, `bootstrap::a_bootstrap_may_be_interrupted_at_every_call_and_resumes`, `bootstrap::a_checkpoint_that_expired_is_begun_again` |
 //! | 5.2: the replay leaves what pages hold, takes every outcome | `replay::a_replay_leaves_what_the_pages_already_hold_and_takes_every_outcome` |
@@ -57,9 +58,12 @@ mod ledger;
 mod limits;
 mod listing;
 mod pushing;
+mod queries;
 mod rebasing;
 mod refusals;
 mod repeats;
 mod replay;
+mod resources;
 mod rewound;
 mod room;
+mod walks;

@@ -4,6 +4,7 @@ pub mod direct;
 pub mod environment;
 pub mod faulty;
 pub mod fleet;
+pub mod plain;
 pub mod scripted;
 pub mod server;
 

@@ -1,0 +1,223 @@
+//! Queries: items by key or by an index, a page at a time.
+
+use super::Store;
+use crate::error::Result;
+use crate::protocol::Json;
+use crate::replica::KeyRange;
+use crate::replica::scan::{RowRef, Scan};
+use std::ops::ControlFlow;
+
+/// A query of a collection, made by [`Store::query`]; it reads when it is [run](Query::run).
+///
+/// All conditions hold together. Keys and ordering keys sort bytewise, which for UTF-8 is the order of their code points.
+#[must_use = "a query reads nothing until it is run"]
+#[derive(Clone, Debug)]
+pub struct Query<'a> {
+    store: &'a Store,
+    scan: Scan,
+    limit: Option<usize>,
+}
+
+impl Store {
+    /// Begins a query of a collection: all of its items by key, unless it is told otherwise.
+    ///
+    /// ```
+    /// # fn main() -> syncstore::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let store = syncstore::Store::open(dir.path().join("s.db"), syncstore::Options::default())?;
+    /// for (key, due) in [("milk", "2026-11-23"), ("bread", "2026-11-21"), ("tax", "2027-01-31")] {
+    ///     store.set("tasks", key, &key)?;
+    ///     store.set_index("tasks", key, "by_due", due)?;
+    /// }
+    /// let soon = store.query("tasks").index("by_due").to("2026-12").limit(1);
+    /// let first = soon.clone().run()?;
+    /// assert_eq!(first.get(0).unwrap().key, "bread");
+    /// let rest = soon.resume(first.next().unwrap()).run()?;
+    /// assert_eq!(rest.get(0).unwrap().order, Some("2026-11-23"));
+    /// assert!(rest.next().is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn query(&self, collection: &str) -> Query<'_> {
+        let scan = Scan { collection: collection.to_owned(), values: true, ..Scan::default() };
+        Query { store: self, scan, limit: None }
+    }
+}
+
+impl Query<'_> {
+    fn range(mut self, change: impl FnOnce(KeyRange) -> KeyRange) -> Self {
+        self.scan.range = change(std::mem::take(&mut self.scan.range));
+        self
+    }
+
+    /// Goes by the ordering keys of an index, ties by key; only items that are in it. The conditions then speak of
+    /// ordering keys.
+    pub fn index(mut self, name: impl Into<String>) -> Self {
+        self.scan.index = Some(name.into());
+        self
+    }
+
+    /// Only those that begin so.
+    pub fn prefix(self, prefix: impl Into<String>) -> Self {
+        self.range(|range| range.prefix(prefix))
+    }
+
+    /// Only this one and those behind it (inclusive), whatever the direction.
+    pub fn from(self, first: impl Into<String>) -> Self {
+        self.range(|range| range.from(first))
+    }
+
+    /// Only those before this one (exclusive), whatever the direction.
+    pub fn to(self, end: impl Into<String>) -> Self {
+        self.range(|range| range.to(end))
+    }
+
+    /// Descending.
+    pub fn reverse(self) -> Self {
+        self.range(KeyRange::reverse)
+    }
+
+    /// At most so many rows; [`Rows::next`] tells where others begin.
+    pub fn limit(mut self, rows: usize) -> Self {
+        self.limit = Some(rows);
+        self
+    }
+
+    /// Goes on behind the last row of an earlier page, with what its [`Rows::next`] told.
+    ///
+    /// The token is a place and nothing that is kept: it holds across changes, restarts and syncs. What is not changed
+    /// between two pages comes exactly once; what is added, moved or removed comes where it is when its page is read.
+    pub fn resume(mut self, token: impl Into<String>) -> Self {
+        self.scan.after = Some(token.into());
+        self
+    }
+
+    /// Leaves the values out, which is quicker: of an index nothing else is read.
+    pub fn keys_only(mut self) -> Self {
+        self.scan.values = false;
+        self
+    }
+
+    /// Reads the rows, all as of one moment.
+    ///
+    /// Values are handed out as the texts that they are stored as; none is parsed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ResumeToken`](crate::Error::ResumeToken) for a token that is none of such a query; when the file cannot be
+    /// read.
+    pub fn run(self) -> Result<Rows> {
+        let mut rows = Rows { by_index: self.scan.index.is_some(), values: self.scan.values, ..Rows::default() };
+        let limit = self.limit.unwrap_or(usize::MAX);
+        self.store.replica.read(|connection| {
+            self.scan.run(connection, |row| {
+                if rows.len() >= limit {
+                    rows.more = true;
+                    return Ok(ControlFlow::Break(()));
+                }
+                rows.push(row);
+                Ok(ControlFlow::Continue(()))
+            })
+        })?;
+        rows.next = match rows.last().filter(|_| rows.more) {
+            Some(last) => Some(last.place().to_token()),
+            // A limit of nothing leads nowhere else than where it began.
+            None => self.scan.after.filter(|_| rows.more),
+        };
+        Ok(rows)
+    }
+
+    /// Hands each row to `take` as it is read, without a copy, until that breaks off or the limit is reached.
+    ///
+    /// All rows are as of one moment, however long it takes; until then the write-ahead log cannot be moved into the file past
+    /// that moment. `take` runs on the calling thread and may use the store.
+    ///
+    /// # Errors
+    ///
+    /// Like [`Query::run`].
+    pub fn for_each(self, mut take: impl FnMut(RowRef<'_>) -> ControlFlow<()>) -> Result<()> {
+        let mut left = self.limit.unwrap_or(usize::MAX);
+        if left == 0 {
+            return Ok(());
+        }
+        self.store.replica.read(|connection| {
+            self.scan.run(connection, |row| {
+                left -= 1;
+                Ok(if take(row).is_break() || left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+            })
+        })
+    }
+}
+
+/// What a query read: rows in order, in one piece of memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rows {
+    text: String,
+    /// Where the ordering key, the key and the value of each row end in `text`.
+    ends: Vec<(usize, usize, usize)>,
+    by_index: bool,
+    values: bool,
+    more: bool,
+    next: Option<String>,
+}
+
+impl Rows {
+    fn push(&mut self, row: RowRef<'_>) {
+        let mut end = |part: Option<&str>| {
+            self.text.push_str(part.unwrap_or_default());
+            self.text.len()
+        };
+        let ends = (end(row.order), end(Some(row.key)), end(row.value));
+        self.ends.push(ends);
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Whether the limit cut the rows.
+    pub fn more(&self) -> bool {
+        self.more
+    }
+
+    /// Where the rows go on that the limit cut off, for [`Query::resume`]; `None`: these were the last.
+    ///
+    /// An opaque text. It contains names of the item that it stands behind.
+    pub fn next(&self) -> Option<&str> {
+        self.next.as_deref()
+    }
+
+    /// The row at a place.
+    pub fn get(&self, index: usize) -> Option<RowRef<'_>> {
+        let (order, key, value) = *self.ends.get(index)?;
+        let start = if index == 0 { 0 } else { self.ends[index - 1].2 };
+        Some(RowRef {
+            order: self.by_index.then_some(&self.text[start..order]),
+            key: &self.text[order..key],
+            value: self.values.then_some(&self.text[key..value]),
+        })
+    }
+
+    /// The last row.
+    pub fn last(&self) -> Option<RowRef<'_>> {
+        self.get(self.len().checked_sub(1)?)
+    }
+
+    /// The rows in order.
+    pub fn iter(&self) -> impl Iterator<Item = RowRef<'_>> {
+        (0..self.len()).filter_map(|index| self.get(index))
+    }
+}
+
+impl RowRef<'_> {
+    /// The value as a `T`; `None` when the query is for keys only, an error when its shape is another.
+    pub fn to<T: serde::de::DeserializeOwned>(&self) -> Result<Option<T>> {
+        self.value.map(|value| Ok(Json::read(value)?)).transpose()
+    }
+}
