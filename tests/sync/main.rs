@@ -66,4 +66,5 @@ mod replay;
 mod resources;
 mod rewound;
 mod room;
+mod visibility;
 mod walks;
