@@ -21,7 +21,7 @@ pub use json_patch;
 pub use outbox::ledger::Retention;
 pub use outbox::{Outcome, RejectedOp, Rejection};
 pub use protocol::{BatchId, ClientId, Code, Object, OpKind, Ref, Relation, ResourceName, Seq};
-pub use replica::{ItemRef, Items, KeyRange, Path, Related, RelatedItem, RelationTo, RowRef, WalkOptions};
+pub use replica::{ItemRef, Items, KeyRange, Related, RelatedItem, RelationPath, RelationTo, RowRef, WalkOptions};
 pub use store::{
     Batch, BatchReceipt, CompactReport, Durability, Options, PendingOp, PendingState, Query, Rows, Store, SyncError,
 };

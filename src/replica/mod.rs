@@ -20,7 +20,7 @@ pub(crate) use items::Item;
 pub use items::{ItemRef, Items, KeyRange};
 pub use resources::RelationTo;
 pub use scan::RowRef;
-pub use walk::{Path, Related, RelatedItem, WalkOptions};
+pub use walk::{Related, RelatedItem, RelationPath, WalkOptions};
 
 use crate::error::Result;
 use rusqlite::Connection;

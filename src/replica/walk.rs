@@ -9,13 +9,13 @@ use std::collections::{HashSet, VecDeque};
 /// The steps of a walk over relations, in order; each leads from items to others.
 ///
 /// ```
-/// use syncstore::Path;
+/// use syncstore::RelationPath;
 ///
 /// // From a note to its folder, and on to the other notes in that.
-/// let siblings = Path::forwards("in").then_backwards("in");
+/// let siblings = RelationPath::forwards("in").then_backwards("in");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Path {
+pub struct RelationPath {
     first: Step,
     rest: Vec<Step>,
 }
@@ -36,25 +36,25 @@ impl Step {
     }
 }
 
-impl Path {
+impl RelationPath {
     /// A step from subjects to their objects.
-    pub fn forwards(predicate: impl Into<String>) -> Path {
-        Path { first: Step::forwards(predicate), rest: Vec::new() }
+    pub fn forwards(predicate: impl Into<String>) -> RelationPath {
+        RelationPath { first: Step::forwards(predicate), rest: Vec::new() }
     }
 
     /// A step from objects to their subjects.
-    pub fn backwards(predicate: impl Into<String>) -> Path {
-        Path { first: Step::backwards(predicate), rest: Vec::new() }
+    pub fn backwards(predicate: impl Into<String>) -> RelationPath {
+        RelationPath { first: Step::backwards(predicate), rest: Vec::new() }
     }
 
     /// Another step from subjects to their objects.
-    pub fn then_forwards(mut self, predicate: impl Into<String>) -> Path {
+    pub fn then_forwards(mut self, predicate: impl Into<String>) -> RelationPath {
         self.rest.push(Step::forwards(predicate));
         self
     }
 
     /// Another step from objects to their subjects.
-    pub fn then_backwards(mut self, predicate: impl Into<String>) -> Path {
+    pub fn then_backwards(mut self, predicate: impl Into<String>) -> RelationPath {
         self.rest.push(Step::backwards(predicate));
         self
     }
@@ -84,7 +84,7 @@ impl Default for WalkOptions {
 }
 
 impl WalkOptions {
-    /// So many steps at most. Beyond the end of the path it begins again: `Path::forwards("in")` with a depth of 9 finds
+    /// So many steps at most. Beyond the end of the path it begins again: `RelationPath::forwards("in")` with a depth of 9 finds
     /// what something is in, what that is in, and so on.
     pub fn depth(mut self, steps: usize) -> WalkOptions {
         self.depth = Some(steps);
@@ -132,7 +132,7 @@ pub struct RelatedItem {
 pub(crate) fn related(
     connection: &Connection,
     start: (&str, &str),
-    path: &Path,
+    path: &RelationPath,
     options: &WalkOptions,
 ) -> Result<Related> {
     let depth = options.depth.unwrap_or(path.len());
@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_path_begins_again_behind_its_last_step() {
-        let path = Path::forwards("a").then_backwards("b").then_forwards("c");
+        let path = RelationPath::forwards("a").then_backwards("b").then_forwards("c");
         let predicates: Vec<_> = (0..7).map(|walked| path.step(walked % path.len()).predicate.as_str()).collect();
         assert_eq!(predicates, ["a", "b", "c", "a", "b", "c", "a"]);
         assert!(path.step(1).backwards && !path.step(2).backwards);

@@ -5,7 +5,7 @@ use super::batch::Batch;
 use super::write::Write;
 use crate::error::Result;
 use crate::protocol::{Content, Limits, Object, Ref, Relation, ResourceName};
-use crate::replica::{Path, Related, RelationTo, WalkOptions, resources, walk};
+use crate::replica::{Related, RelationPath, RelationTo, WalkOptions, resources, walk};
 use std::collections::BTreeMap;
 
 fn index(limits: &Limits, item: (&str, &str), name: &str, order: Option<&str>) -> Result<Write> {
@@ -148,13 +148,13 @@ impl Store {
     /// # fn main() -> syncstore::Result<()> {
     /// # let dir = tempfile::tempdir().unwrap();
     /// # let store = syncstore::Store::open(dir.path().join("s.db"), syncstore::Options::default())?;
-    /// use syncstore::{Path, WalkOptions};
+    /// use syncstore::{RelationPath, WalkOptions};
     ///
     /// for note in ["n1", "n2"] {
     ///     store.set("notes", note, &note)?;
     ///     store.set_relation("notes", note, "r1", "in", ("folders", "home"))?;
     /// }
-    /// let siblings = Path::forwards("in").then_backwards("in");
+    /// let siblings = RelationPath::forwards("in").then_backwards("in");
     /// let found = store.related(("notes", "n1"), &siblings, &WalkOptions::default().values())?;
     /// let notes: Vec<_> = found.items.iter().filter(|item| item.depth == 2).collect();
     /// assert_eq!(notes[0].key, "n2");
@@ -165,7 +165,7 @@ impl Store {
     /// # Errors
     ///
     /// When the file cannot be read.
-    pub fn related(&self, start: (&str, &str), path: &Path, options: &WalkOptions) -> Result<Related> {
+    pub fn related(&self, start: (&str, &str), path: &RelationPath, options: &WalkOptions) -> Result<Related> {
         self.replica.read_at_once(|connection| walk::related(connection, start, path, options))
     }
 

@@ -8,7 +8,7 @@ use crate::support::{Fleet, Random, ScriptedWire, patch, view};
 use rusqlite::Connection;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
-use syncstore::protocol::{Code, Entry, Object, OpKind, PushOutcome, PushResponse, Relation};
+use syncstore::protocol::{Code, Entry, Object, OpKind, OpResult, PushOutcome, PushResponse, Relation};
 use syncstore::wire::{Expiry, WireError};
 use syncstore::{BootstrapReason, Error, FindingCode, Outcome, Ref, ResourceName, Store};
 
@@ -214,6 +214,29 @@ fn what_others_do_comes_beneath_what_is_pending() {
     let rejected = store.rejections().unwrap();
     assert_eq!(rejected[0].resource, ResourceName::Index("by".into()));
     assert_eq!(rejected[0].payload.as_deref(), Some(r#"{"order":"ours"}"#));
+    sound(&store);
+}
+
+#[test]
+fn another_files_op_on_another_part_under_the_same_ref_is_not_taken_for_this_ones() {
+    let fleet = Fleet::new();
+    let wire = ScriptedWire::new();
+    let store = loaded(&fleet, &wire, &["k"]);
+    let op = store.add_tag("c", "k", "ours").unwrap();
+    wire.on_push(|_| Err(WireError::Unreachable("lost".into())));
+    store.push(&wire).unwrap_err();
+    let theirs =
+        Entry { tag: Some("theirs".into()), index: None, order: None, ..index_entry(2, op, "k", "", Some(""), 1) };
+    wire.on_pull_page(vec![theirs]);
+    store.pull(&wire).unwrap();
+    assert_eq!((store.pending_count().unwrap(), all(&store, "k").as_str()), (1, " |  | ours theirs"));
+    sound(&store);
+    wire.on_push(|request| {
+        let reused = result(request.ops[0].op_ref, PushOutcome::Rejected, None);
+        Ok(PushResponse { seq: 2, results: vec![OpResult { code: Some(Code::REF_REUSED), ..reused }] })
+    });
+    store.push(&wire).unwrap();
+    assert_eq!((store.pending_count().unwrap(), all(&store, "k").as_str()), (0, " |  | theirs"));
     sound(&store);
 }
 

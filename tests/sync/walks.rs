@@ -2,7 +2,7 @@
 
 use crate::support::Fleet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use syncstore::{Path, Related, Store, WalkOptions};
+use syncstore::{Related, RelationPath, Store, WalkOptions};
 
 fn relate(store: &Store, links: &[(&str, &str, &str)]) {
     for (n, (from, predicate, to)) in links.iter().enumerate() {
@@ -15,7 +15,7 @@ fn told(related: &Related) -> String {
     related.items.iter().map(|item| format!("{}{}", item.key, item.depth)).collect::<Vec<_>>().join(" ")
 }
 
-fn walk(store: &Store, start: &str, path: &Path, options: &WalkOptions) -> String {
+fn walk(store: &Store, start: &str, path: &RelationPath, options: &WalkOptions) -> String {
     told(&store.related(("c", start), path, options).unwrap())
 }
 
@@ -35,15 +35,18 @@ fn each_step_goes_by_its_predicate_and_in_its_direction() {
         ],
     );
     let once = WalkOptions::default();
-    assert_eq!(walk(&store, "n1", &Path::forwards("in"), &once), "home1 away1");
-    assert_eq!(walk(&store, "home", &Path::backwards("in"), &once), "n11 n21");
-    assert_eq!(walk(&store, "home", &Path::forwards("in"), &once), "");
-    let siblings = Path::forwards("in").then_backwards("in");
+    assert_eq!(walk(&store, "n1", &RelationPath::forwards("in"), &once), "home1 away1");
+    assert_eq!(walk(&store, "home", &RelationPath::backwards("in"), &once), "n11 n21");
+    assert_eq!(walk(&store, "home", &RelationPath::forwards("in"), &once), "");
+    let siblings = RelationPath::forwards("in").then_backwards("in");
     // Back at where it began, it has been there.
     assert_eq!(walk(&store, "n1", &siblings, &once), "home1 away1 n22 n32");
     assert_eq!(walk(&store, "n1", &siblings.then_forwards("by"), &once), "home1 away1 n12 n22 n32 ada3 bob3");
-    assert_eq!(walk(&store, "n1", &Path::forwards("in").then_backwards("in"), &once.clone().depth(1)), "home1 away1");
-    assert_eq!(walk(&store, "n1", &Path::forwards("in"), &once.depth(0)), "");
+    assert_eq!(
+        walk(&store, "n1", &RelationPath::forwards("in").then_backwards("in"), &once.clone().depth(1)),
+        "home1 away1"
+    );
+    assert_eq!(walk(&store, "n1", &RelationPath::forwards("in"), &once.depth(0)), "");
 }
 
 #[test]
@@ -54,13 +57,13 @@ fn a_ring_ends_and_a_path_is_repeated_as_far_as_the_depth_goes() {
         &store,
         &[("a", "next", "b"), ("b", "next", "c"), ("c", "next", "a"), ("b", "next", "b"), ("c", "next", "d")],
     );
-    let next = Path::forwards("next");
+    let next = RelationPath::forwards("next");
     let far = WalkOptions::default().depth(usize::MAX);
     assert_eq!(walk(&store, "a", &next, &far), "b1 c2 d3");
     assert_eq!(walk(&store, "a", &next, &WalkOptions::default().depth(2)), "b1 c2");
-    assert_eq!(walk(&store, "d", &Path::backwards("next"), &far), "c1 b2 a3");
+    assert_eq!(walk(&store, "d", &RelationPath::backwards("next"), &far), "c1 b2 a3");
     // With two steps an item is reached at either place of the path, once at each.
-    assert_eq!(walk(&store, "a", &Path::forwards("next").then_forwards("next"), &far), "b1 c2 b2 a3 d3 c3 d4");
+    assert_eq!(walk(&store, "a", &RelationPath::forwards("next").then_forwards("next"), &far), "b1 c2 b2 a3 d3 c3 d4");
 }
 
 #[test]
@@ -69,11 +72,11 @@ fn a_limit_leaves_the_nearest_and_says_that_there_are_more() {
     let store = fleet.open("a");
     relate(&store, &[("a", "next", "b"), ("a", "next", "c"), ("b", "next", "d")]);
     let far = WalkOptions::default().depth(9);
-    let all = store.related(("c", "a"), &Path::forwards("next"), &far).unwrap();
+    let all = store.related(("c", "a"), &RelationPath::forwards("next"), &far).unwrap();
     assert_eq!((told(&all).as_str(), all.more), ("b1 c1 d2", false));
-    let cut = store.related(("c", "a"), &Path::forwards("next"), &far.clone().limit(2)).unwrap();
+    let cut = store.related(("c", "a"), &RelationPath::forwards("next"), &far.clone().limit(2)).unwrap();
     assert_eq!((told(&cut).as_str(), cut.more), ("b1 c1", true));
-    let all = store.related(("c", "a"), &Path::forwards("next"), &far.limit(3)).unwrap();
+    let all = store.related(("c", "a"), &RelationPath::forwards("next"), &far.limit(3)).unwrap();
     assert_eq!((all.items.len(), all.more), (3, false));
 }
 
@@ -84,7 +87,7 @@ fn values_come_where_they_are_asked_for_and_there() {
     relate(&store, &[("a", "to", "b"), ("a", "to", "none")]);
     store.set("c", "b", &7).unwrap();
     let values = |options: WalkOptions| {
-        let related = store.related(("c", "a"), &Path::forwards("to"), &options).unwrap();
+        let related = store.related(("c", "a"), &RelationPath::forwards("to"), &options).unwrap();
         related.items.into_iter().map(|item| item.value).collect::<Vec<_>>()
     };
     assert_eq!(values(WalkOptions::default().values()), [Some("7".to_owned()), None]);
@@ -119,8 +122,11 @@ fn a_walk_reads_one_moment_while_others_write() {
             done.store(true, Ordering::SeqCst);
         });
         while !done.load(Ordering::SeqCst) {
-            let walked =
-                store.related(("c", "start"), &Path::forwards("to").then_forwards("to"), &WalkOptions::default());
+            let walked = store.related(
+                ("c", "start"),
+                &RelationPath::forwards("to").then_forwards("to"),
+                &WalkOptions::default(),
+            );
             let items = walked.unwrap().items;
             assert_eq!((items.len(), &items[0].key, items[1].collection.as_str()), (2, &items[1].key, "end"));
         }
