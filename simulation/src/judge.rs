@@ -125,6 +125,8 @@ impl Judge {
                 }
                 PushOutcome::Skipped => {
                     assert!(known.is_none(), "{} was decided before and is skipped now", op.op_ref);
+                    // Nothing is recorded: another copy of the file may be the one that has it decided.
+                    self.authors.remove(&op.op_ref);
                 }
                 PushOutcome::Staged => {
                     assert!(op.batch.is_some(), "{} is in no batch and staged", op.op_ref);
