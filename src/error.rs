@@ -2,6 +2,7 @@
 
 use crate::protocol::patch::PatchError;
 use crate::protocol::{JsonError, LimitError};
+use crate::sql::SqlError;
 use crate::wire::WireError;
 use std::path::PathBuf;
 
@@ -108,6 +109,9 @@ pub enum Error {
         /// The id of the database at the other end of the wire.
         found: String,
     },
+    /// A statement of [`Store::sql`](crate::Store::sql) cannot be run, or hit a limit.
+    #[error(transparent)]
+    Sql(#[from] SqlError),
     /// The server could not be reached, or refused; [`WireError`] says whether trying again is of use.
     /// Operations stay queued.
     #[error(transparent)]

@@ -3,6 +3,11 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+/// Its examples compile and run.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/SQL.md")]
+mod sql_document {}
+
 mod check;
 pub mod environment;
 mod error;
@@ -11,6 +16,7 @@ mod outbox;
 pub mod planted;
 pub mod protocol;
 mod replica;
+mod sql;
 mod store;
 mod sync;
 pub mod wire;
@@ -22,5 +28,8 @@ pub use outbox::ledger::Retention;
 pub use outbox::{Outcome, RejectedOp, Rejection};
 pub use protocol::{BatchId, ClientId, Code, OpKind, Ref, Seq};
 pub use replica::{ItemRef, Items, KeyRange};
-pub use store::{Batch, BatchReceipt, CompactReport, Durability, Options, PendingOp, PendingState, Store, SyncError};
+pub use sql::{SqlError, SqlLimits, SqlRows, SqlValue};
+pub use store::{
+    Batch, BatchReceipt, CompactReport, Durability, Options, PendingOp, PendingState, Sql, Store, SyncError,
+};
 pub use sync::{BootstrapReason, Progress, RetryPolicy, SyncReport};

@@ -42,6 +42,8 @@ const WAL_KEPT: i64 = 16 << 20;
 pub(crate) struct Replica {
     path: PathBuf,
     tuning: Tuning,
+    /// Before the writer, which moves the write-ahead log into the file if it is closed last; these cannot.
+    pub(super) idle_views: super::views::Idle,
     writer: Mutex<Connection>,
     readers: Mutex<Vec<Connection>>,
     /// What the server takes, as far as is known.
@@ -68,6 +70,7 @@ impl Replica {
         Ok(Replica {
             path: path.to_owned(),
             tuning,
+            idle_views: Mutex::new(Vec::new()),
             writer: Mutex::new(writer),
             readers: Mutex::new(Vec::new()),
             limits: RwLock::new(Arc::new(limits)),
@@ -78,6 +81,11 @@ impl Replica {
     /// Where the file is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// How the file is kept.
+    pub(super) fn tuning(&self) -> &Tuning {
+        &self.tuning
     }
 
     /// How long to wait for another process.
@@ -236,7 +244,7 @@ fn open(path: &Path, flags: OpenFlags, tuning: &Tuning) -> Result<Connection> {
     })
 }
 
-fn tune(connection: &Connection, tuning: &Tuning) -> Result<()> {
+pub(super) fn tune(connection: &Connection, tuning: &Tuning) -> Result<()> {
     // SQLite as it is bundled would plan a statement anew for each value bound to it, which takes longer than
     // running it. There are no statistics in the file that a plan could depend on.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;

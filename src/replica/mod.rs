@@ -11,6 +11,7 @@ pub(crate) mod items;
 mod schema;
 pub(crate) mod state;
 pub(crate) mod turn;
+pub(crate) mod views;
 
 pub(crate) use connection::{Replica, Tuning};
 pub(crate) use items::Item;

@@ -6,6 +6,7 @@ mod compact;
 mod options;
 mod pending;
 mod read;
+mod sql;
 mod sync;
 mod write;
 
@@ -13,6 +14,7 @@ pub use batch::{Batch, BatchReceipt};
 pub use compact::CompactReport;
 pub use options::{Durability, Options};
 pub use pending::{PendingOp, PendingState};
+pub use sql::Sql;
 pub use sync::SyncError;
 
 use crate::error::{Error, Result};
