@@ -10,7 +10,7 @@ use criterion::{BatchSize, Criterion, Throughput};
 use serde_json::value::RawValue;
 use std::hint::black_box;
 use support::{Raw, criterion, document, documents, key, line, median, open, scrambled, share};
-use syncstore::{KeyRange, Store};
+use syncstore::{KeyRange, Store, Watch};
 
 const DOCUMENTS: usize = 100_000;
 const LISTED: usize = 1_000;
@@ -62,6 +62,36 @@ fn set(criterion: &mut Criterion) -> f64 {
     )
 }
 
+/// A set while another collection is watched; its floor is the same set without any watcher.
+fn watched_set(criterion: &mut Criterion) -> f64 {
+    let dir = tempfile::tempdir().unwrap();
+    let floor = open(&dir.path().join("floor.db"));
+    let store = open(&dir.path().join("store.db"));
+    let watcher = store.watch(Watch::collection("others")).unwrap();
+    let (mut floor_next, mut next) = (0, 0);
+    let mut group = criterion.benchmark_group("watched_set");
+    group.throughput(Throughput::Elements(1));
+    for (name, store, next) in [("floor", &floor, &mut floor_next), ("syncstore", &store, &mut next)] {
+        group.bench_function(name, |bench| {
+            let set = |(_, key, value): (usize, String, Box<RawValue>)| store.set("docs", &key, &value).unwrap();
+            bench.iter_batched(|| fresh(next, 1).remove(0), set, BatchSize::SmallInput);
+        });
+    }
+    group.finish();
+    let rounds = 60;
+    let floor_documents: Vec<_> = (0..rounds).map(|_| fresh(&mut floor_next, 1_000)).collect();
+    let documents: Vec<_> = (0..rounds).map(|_| fresh(&mut next, 1_000)).collect();
+    let (mut floor_round, mut round) = (floor_documents.iter(), documents.iter());
+    let set = |store: &Store, documents: &[(usize, String, Box<RawValue>)]| {
+        for (_, key, value) in documents {
+            store.set("docs", key, value).unwrap();
+        }
+    };
+    let share = share(rounds, || set(&floor, floor_round.next().unwrap()), || set(&store, round.next().unwrap()));
+    assert!(watcher.take().unwrap().is_empty());
+    share
+}
+
 fn read(criterion: &mut Criterion) -> (f64, f64) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("docs.db");
@@ -107,10 +137,16 @@ fn read(criterion: &mut Criterion) -> (f64, f64) {
 fn main() {
     let mut criterion = criterion();
     let set = set(&mut criterion);
+    let watched = watched_set(&mut criterion);
     let (point, scan) = read(&mut criterion);
     criterion.final_summary();
     println!();
-    let lines = [("set", 1.0, set, 0.75), ("get_raw", 1.0, point, 0.80), ("list", LISTED as f64, scan, 0.70)];
+    let lines = [
+        ("set", 1.0, set, 0.75),
+        ("watched_set", 1.0, watched, 0.95),
+        ("get_raw", 1.0, point, 0.80),
+        ("list", LISTED as f64, scan, 0.70),
+    ];
     for (group, items, share, at_least) in lines {
         if let (Some(ours), Some(floor)) = (median(group, "syncstore"), median(group, "floor")) {
             line(group, items, ours, floor, share, at_least);

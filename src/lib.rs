@@ -19,6 +19,7 @@ mod replica;
 mod sql;
 mod store;
 mod sync;
+mod watch;
 pub mod wire;
 
 pub use check::{CheckReport, Finding, FindingCode};
@@ -30,6 +31,7 @@ pub use protocol::{BatchId, ClientId, Code, OpKind, Ref, Seq};
 pub use replica::{ItemRef, Items, KeyRange};
 pub use sql::{SqlError, SqlLimits, SqlRows, SqlValue};
 pub use store::{
-    Batch, BatchReceipt, CompactReport, Durability, Options, PendingOp, PendingState, Sql, Store, SyncError,
+    Batch, BatchReceipt, CompactReport, Durability, Options, PendingOp, PendingState, Sql, Store, SyncError, Watcher,
 };
 pub use sync::{BootstrapReason, Progress, RetryPolicy, SyncReport};
+pub use watch::{ChangeKind, Changes, ItemChange, Origin, Overflow, Watch};

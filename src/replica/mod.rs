@@ -7,15 +7,21 @@ pub(crate) mod base;
 pub(crate) mod check;
 pub(crate) mod collections;
 mod connection;
+mod feed;
 pub(crate) mod items;
+mod presence;
 mod schema;
 pub(crate) mod state;
+mod trail;
 pub(crate) mod turn;
 pub(crate) mod views;
+mod watches;
+mod writing;
 
 pub(crate) use connection::{Replica, Tuning};
 pub(crate) use items::Item;
 pub use items::{ItemRef, Items, KeyRange};
+pub(crate) use writing::Writing;
 
 use crate::error::Result;
 use rusqlite::Connection;

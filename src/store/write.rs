@@ -7,9 +7,9 @@ use crate::planted::{Planted, planted};
 use crate::protocol::patch::{self, PatchError};
 use crate::protocol::{BatchId, Json, Limits, OpKind, Ref, check_collection, check_key};
 use crate::replica::collections::{self, Life};
-use crate::replica::{Item, base, items};
+use crate::replica::{Item, Writing, base, items};
+use crate::watch::Origin;
 use json_patch::{Patch, PatchOperation, ReplaceOperation};
-use rusqlite::Connection;
 use serde::Serialize;
 use serde_json::Value;
 use std::sync::atomic::Ordering;
@@ -178,7 +178,7 @@ impl Store {
     /// Writes the view and the op, folded into the item's last one where that is allowed.
     pub(super) fn put(
         &self,
-        connection: &Connection,
+        connection: &Writing<'_>,
         limits: &Limits,
         write: &Write,
         batch: Option<(BatchId, u32)>,
@@ -186,13 +186,18 @@ impl Store {
         let Write { collection, key, payload } = write;
         let collection_id = collections::find_or_create(connection, collection, Life::Live)?;
         let item = items::find(connection, collection_id, key)?;
+        let watched = connection.watches(collection, key)?;
+        let before = if watched || payload.kind == OpKind::Patch {
+            item.map_or(Ok(None), |item| items::value(connection, item.id))?
+        } else {
+            None
+        };
         let patched;
         let view = match payload.kind {
             OpKind::Set => payload.text.as_deref(),
             OpKind::Delete => None,
             OpKind::Patch => {
-                let before = item.map_or(Ok(None), |item| items::value(connection, item.id))?;
-                let before = before.ok_or_else(|| not_found(collection, key))?;
+                let before = before.clone().ok_or_else(|| not_found(collection, key))?;
                 patched = apply(limits, before, payload.text.as_deref()).map_err(|error| Error::PatchFailed {
                     collection: collection.clone(),
                     key: key.clone(),
@@ -202,6 +207,9 @@ impl Store {
             }
         };
         let op = next_ref(connection, &*self.settings.environment)?;
+        if watched && before.as_deref() != view {
+            connection.changed(collection, key, view.is_some(), Origin::Local, Some(op));
+        }
         if let Some(item) = item.filter(|item| item.pending > 0 && self.coalescing && batch.is_none())
             && let Some(last) = queue::last_of_item(connection, item.id)?
             && let Some(folded) = fold(&last, payload, view)

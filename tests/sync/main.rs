@@ -63,3 +63,4 @@ mod repeats;
 mod replay;
 mod rewound;
 mod room;
+mod watching;
