@@ -2,6 +2,7 @@
 
 use crate::protocol::patch::PatchError;
 use crate::protocol::{JsonError, LimitError};
+use crate::search::SearchError;
 use crate::sql::SqlError;
 use crate::wire::WireError;
 use std::path::PathBuf;
@@ -112,6 +113,9 @@ pub enum Error {
     /// A statement of [`Store::sql`](crate::Store::sql) cannot be run, or hit a limit.
     #[error(transparent)]
     Sql(#[from] SqlError),
+    /// A full-text search cannot be declared or run.
+    #[error(transparent)]
+    Search(#[from] SearchError),
     /// The server could not be reached, or refused; [`WireError`] says whether trying again is of use.
     /// Operations stay queued.
     #[error(transparent)]

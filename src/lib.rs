@@ -16,6 +16,7 @@ mod outbox;
 pub mod planted;
 pub mod protocol;
 mod replica;
+mod search;
 mod sql;
 mod store;
 mod sync;
@@ -29,6 +30,7 @@ pub use outbox::ledger::Retention;
 pub use outbox::{Outcome, RejectedOp, Rejection};
 pub use protocol::{BatchId, ClientId, Code, OpKind, Ref, Seq};
 pub use replica::{ItemRef, Items, KeyRange};
+pub use search::{SearchError, SearchHit, SearchHits, SearchQuery};
 pub use sql::{SqlError, SqlLimits, SqlRows, SqlValue};
 pub use store::{
     Batch, BatchReceipt, CompactReport, Durability, Options, PendingOp, PendingState, Sql, Store, SyncError, Watcher,

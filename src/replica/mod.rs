@@ -11,6 +11,7 @@ mod feed;
 pub(crate) mod items;
 mod presence;
 mod schema;
+pub(crate) mod search;
 pub(crate) mod state;
 mod trail;
 pub(crate) mod turn;

@@ -6,6 +6,7 @@ mod compact;
 mod options;
 mod pending;
 mod read;
+mod search;
 mod sql;
 mod sync;
 mod watch;

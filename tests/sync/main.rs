@@ -63,4 +63,5 @@ mod repeats;
 mod replay;
 mod rewound;
 mod room;
+mod searching;
 mod watching;
