@@ -243,18 +243,18 @@ pub(crate) fn run(connection: &Connection, name: &str, query: &SearchQuery) -> R
     let marked = marked.collect::<Vec<_>>();
     let mut find = connection.prepare_cached(&format!(
         "SELECT i.key, s.rank, {} FROM search_{id} s
-         CROSS JOIN items i ON i.id = s.rowid CROSS JOIN collections c ON c.id = i.collection
-         WHERE search_{id} MATCH ?1 AND c.life = 0 ORDER BY s.rank LIMIT ?4",
+         CROSS JOIN items i ON i.id = s.rowid WHERE search_{id} MATCH ?1
+         AND i.collection = (SELECT id FROM collections WHERE name = ?5 AND life = 0) ORDER BY s.rank LIMIT ?4",
         marked.join(", ")
     ))?;
     let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
     let hit = |row: &rusqlite::Row<'_>| {
-        let texts = (0..marked.len()).map(|field| row.get::<_, Option<String>>(field + 2));
+        let texts = (0..marked.len()).map(|field| Ok(row.get_ref(field + 2)?.as_str_or_null()?));
         let texts = texts.filter_map(Result::transpose).collect::<rusqlite::Result<Vec<_>>>()?;
         Ok(SearchHit { key: row.get(0)?, rank: row.get(1)?, snippet: snippet(&texts, query) })
     };
     let hits = find
-        .query_map((&query.expression, BEFORE, BEHIND, limit), hit)
+        .query_map((&query.expression, BEFORE.to_string(), BEHIND.to_string(), limit, &search.collection), hit)
         .and_then(|rows| rows.collect::<rusqlite::Result<Vec<_>>>());
     match hits {
         Ok(hits) => Ok(SearchHits { hits, complete }),
@@ -266,8 +266,8 @@ pub(crate) fn run(connection: &Connection, name: &str, query: &SearchQuery) -> R
 }
 
 // What FTS5 puts around each word that it found; in a text itself they would only be taken for such.
-const BEFORE: &str = "\u{1}";
-const BEHIND: &str = "\u{2}";
+const BEFORE: char = '\u{1}';
+const BEHIND: char = '\u{2}';
 
 /// How many words a snippet has, and how many of them before the first that was found.
 const SNIPPET: usize = 16;
@@ -277,8 +277,8 @@ const LEAD: usize = 4;
 const LONGEST: usize = 400;
 
 /// A piece of the text in which most was found, from a little before the first find on.
-fn snippet(texts: &[String], query: &SearchQuery) -> String {
-    let finds = |text: &&String| text.matches(BEFORE).count();
+fn snippet(texts: &[&str], query: &SearchQuery) -> String {
+    let finds = |text: &&&str| text.bytes().filter(|byte| *byte == BEFORE as u8).count();
     // The first of those with the most.
     let Some(text) = texts.iter().rev().max_by_key(finds) else { return String::new() };
     let find = text.split_whitespace().position(|word| word.contains(BEFORE)).unwrap_or(0);
@@ -300,7 +300,7 @@ fn snippet(texts: &[String], query: &SearchQuery) -> String {
     }
     if piece.matches(BEFORE).count() > piece.matches(BEHIND).count() {
         // The end of a phrase that was found is behind the cut.
-        piece.push_str(BEHIND);
+        piece.push(BEHIND);
     }
     piece.replace(BEFORE, &query.marks.0).replace(BEHIND, &query.marks.1)
 }
@@ -326,7 +326,7 @@ mod tests {
     #[test]
     fn a_snippet_is_cut_around_the_first_find_of_the_best_text() {
         let query = SearchQuery::words("x").marks("<", ">");
-        let of = |texts: &[&str]| snippet(&texts.iter().map(|text| text.to_string()).collect::<Vec<_>>(), &query);
+        let of = |texts: &[&str]| snippet(texts, &query);
         assert_eq!(of(&[]), "");
         assert_eq!(of(&["a \u{1}b\u{2} c"]), "a <b> c");
         assert_eq!(of(&["a \u{1}b\u{2}", "c \u{1}d\u{2}"]), "a <b>", "the first of two that are alike");
