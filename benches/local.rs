@@ -7,13 +7,15 @@
 mod support;
 
 use criterion::{BatchSize, Criterion, Throughput};
+use rusqlite::Connection;
 use serde_json::value::RawValue;
 use std::hint::black_box;
 use support::{Raw, criterion, document, documents, key, line, median, open, scrambled, share};
-use syncstore::{KeyRange, Store};
+use syncstore::{KeyRange, SearchQuery, Store, Watch};
 
 const DOCUMENTS: usize = 100_000;
 const LISTED: usize = 1_000;
+const SEARCHED: usize = 20_000;
 
 /// Documents that no earlier call has had.
 fn fresh(next: &mut usize, count: usize) -> Vec<(usize, String, Box<RawValue>)> {
@@ -62,6 +64,36 @@ fn set(criterion: &mut Criterion) -> f64 {
     )
 }
 
+/// A set while another collection is watched; its floor is the same set without any watcher.
+fn watched_set(criterion: &mut Criterion) -> f64 {
+    let dir = tempfile::tempdir().unwrap();
+    let floor = open(&dir.path().join("floor.db"));
+    let store = open(&dir.path().join("store.db"));
+    let watcher = store.watch(Watch::collection("others")).unwrap();
+    let (mut floor_next, mut next) = (0, 0);
+    let mut group = criterion.benchmark_group("watched_set");
+    group.throughput(Throughput::Elements(1));
+    for (name, store, next) in [("floor", &floor, &mut floor_next), ("syncstore", &store, &mut next)] {
+        group.bench_function(name, |bench| {
+            let set = |(_, key, value): (usize, String, Box<RawValue>)| store.set("docs", &key, &value).unwrap();
+            bench.iter_batched(|| fresh(next, 1).remove(0), set, BatchSize::SmallInput);
+        });
+    }
+    group.finish();
+    let rounds = 60;
+    let floor_documents: Vec<_> = (0..rounds).map(|_| fresh(&mut floor_next, 1_000)).collect();
+    let documents: Vec<_> = (0..rounds).map(|_| fresh(&mut next, 1_000)).collect();
+    let (mut floor_round, mut round) = (floor_documents.iter(), documents.iter());
+    let set = |store: &Store, documents: &[(usize, String, Box<RawValue>)]| {
+        for (_, key, value) in documents {
+            store.set("docs", key, value).unwrap();
+        }
+    };
+    let share = share(rounds, || set(&floor, floor_round.next().unwrap()), || set(&store, round.next().unwrap()));
+    assert!(watcher.take().unwrap().is_empty());
+    share
+}
+
 fn read(criterion: &mut Criterion) -> (f64, f64) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("docs.db");
@@ -104,13 +136,66 @@ fn read(criterion: &mut Criterion) -> (f64, f64) {
     (point, scan)
 }
 
+/// A word that one document in 200 has, by turns; 50 hits with rank and snippet, beside FTS5 by hand.
+fn search(criterion: &mut Criterion) -> f64 {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir.path().join("store.db"));
+    let raw = Connection::open(dir.path().join("raw.db")).unwrap();
+    raw.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA cache_size = -16384;
+         CREATE VIRTUAL TABLE docs USING fts5(key UNINDEXED, title, text, tokenize = 'unicode61 remove_diacritics 2');
+         BEGIN",
+    )
+    .unwrap();
+    store.declare_search("docs", "docs", &["/title", "/text"]).unwrap();
+    for chunk in (0..SEARCHED).collect::<Vec<_>>().chunks(1_000) {
+        let mut batch = store.batch();
+        for n in chunk {
+            let (title, text) = (format!("Document w{}", n % 200), "lorem ipsum dolor sit amet ".repeat(8));
+            raw.execute("INSERT INTO docs(key, title, text) VALUES (?1, ?2, ?3)", (key(*n), &title, &text)).unwrap();
+            batch.set("docs", &key(*n), &serde_json::json!({"title": title, "text": text})).unwrap();
+        }
+        batch.commit().unwrap();
+    }
+    raw.execute_batch("COMMIT").unwrap();
+    store.build_search("docs", &mut |_| {}).unwrap();
+    let by_hand = |n: usize| -> usize {
+        let mut find = raw
+            .prepare_cached(
+                "SELECT key, rank, snippet(docs, -1, '[', ']', '…', 16) FROM docs WHERE docs MATCH ?1
+                 ORDER BY rank LIMIT 50",
+            )
+            .unwrap();
+        let hit = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let rows = find.query_map([format!("\"w{}\"", n % 200)], hit).unwrap();
+        rows.collect::<rusqlite::Result<Vec<(String, f64, String)>>>().unwrap().len()
+    };
+    let ours = |n: usize| store.search("docs", &SearchQuery::words(&format!("w{}", n % 200))).unwrap().hits.len();
+    assert_eq!((by_hand(7), ours(7)), (50, 50));
+    let mut group = criterion.benchmark_group("search");
+    let mut next = 0..;
+    group.bench_function("floor", |bench| bench.iter(|| by_hand(next.next().unwrap())));
+    let mut next = 0..;
+    group.bench_function("syncstore", |bench| bench.iter(|| ours(next.next().unwrap())));
+    group.finish();
+    share(30, || (0..100).for_each(|n| assert_eq!(by_hand(n), 50)), || (0..100).for_each(|n| assert_eq!(ours(n), 50)))
+}
+
 fn main() {
     let mut criterion = criterion();
     let set = set(&mut criterion);
+    let watched = watched_set(&mut criterion);
     let (point, scan) = read(&mut criterion);
+    let searched = search(&mut criterion);
     criterion.final_summary();
     println!();
-    let lines = [("set", 1.0, set, 0.75), ("get_raw", 1.0, point, 0.80), ("list", LISTED as f64, scan, 0.70)];
+    let lines = [
+        ("set", 1.0, set, 0.75),
+        ("watched_set", 1.0, watched, 0.95),
+        ("get_raw", 1.0, point, 0.80),
+        ("list", LISTED as f64, scan, 0.70),
+        ("search", 1.0, searched, 0.80),
+    ];
     for (group, items, share, at_least) in lines {
         if let (Some(ours), Some(floor)) = (median(group, "syncstore"), median(group, "floor")) {
             line(group, items, ours, floor, share, at_least);

@@ -2,6 +2,8 @@
 
 use crate::protocol::patch::PatchError;
 use crate::protocol::{JsonError, LimitError};
+use crate::search::SearchError;
+use crate::sql::SqlError;
 use crate::wire::WireError;
 use std::path::PathBuf;
 
@@ -111,6 +113,12 @@ pub enum Error {
         /// The id of the database at the other end of the wire.
         found: String,
     },
+    /// A statement of [`Store::sql`](crate::Store::sql) cannot be run, or hit a limit.
+    #[error(transparent)]
+    Sql(#[from] SqlError),
+    /// A full-text search cannot be declared or run.
+    #[error(transparent)]
+    Search(#[from] SearchError),
     /// The server could not be reached, or refused; [`WireError`] says whether trying again is of use.
     /// Operations stay queued.
     #[error(transparent)]

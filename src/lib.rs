@@ -3,6 +3,11 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+/// Its examples compile and run.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/SQL.md")]
+mod sql_document {}
+
 mod check;
 pub mod environment;
 mod error;
@@ -11,8 +16,11 @@ mod outbox;
 pub mod planted;
 pub mod protocol;
 mod replica;
+mod search;
+mod sql;
 mod store;
 mod sync;
+mod watch;
 pub mod wire;
 
 pub use check::{CheckReport, Finding, FindingCode};
@@ -22,7 +30,11 @@ pub use outbox::ledger::Retention;
 pub use outbox::{Outcome, RejectedOp, Rejection};
 pub use protocol::{BatchId, ClientId, Code, Object, OpKind, Ref, Relation, ResourceName, Seq};
 pub use replica::{ItemRef, Items, KeyRange, Related, RelatedItem, RelationPath, RelationTo, RowRef, WalkOptions};
+pub use search::{SearchError, SearchHit, SearchHits, SearchQuery};
+pub use sql::{SqlError, SqlLimits, SqlRows, SqlValue};
 pub use store::{
-    Batch, BatchReceipt, CompactReport, Durability, Options, PendingOp, PendingState, Query, Rows, Store, SyncError,
+    Batch, BatchReceipt, CompactReport, Durability, Options, PendingOp, PendingState, Query, Rows, Sql, Store,
+    SyncError, Watcher,
 };
 pub use sync::{BootstrapReason, Progress, RetryPolicy, SyncReport};
+pub use watch::{ChangeKind, Changes, ItemChange, Origin, Overflow, Watch};

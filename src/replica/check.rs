@@ -5,8 +5,8 @@
 
 use super::collections::Life;
 use super::resources::{read_content, read_name};
-use super::schema;
 use super::state::{Bootstrap, Phase};
+use super::{schema, search};
 use crate::check::{Finding, FindingCode, Findings};
 use crate::error::{Error, Result};
 use crate::protocol::{Content, Json, Limits, Seq};
@@ -44,8 +44,9 @@ pub(crate) fn schema(connection: &Connection, path: &Path, findings: &mut Findin
         // Another process migrated the file since this one opened it.
         return Err(Error::NewerSchema { path: path.to_owned(), found, supported: schema::SUPPORTED });
     }
-    let expected = schema::expected()?;
     let present = schema::present(connection)?;
+    let has_searches = present.keys().any(|object| object.kind == "table" && object.name == "searches");
+    let expected = schema::expected(&if has_searches { search::declared(connection)? } else { Vec::new() })?;
     let mut readable = true;
     for (object, sql) in &expected {
         if present.get(object) != Some(sql) {

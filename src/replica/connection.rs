@@ -1,10 +1,13 @@
 //! The connections to the file: one that writes, a few that read.
 
+use super::feed::{Feed, Waker};
 use super::schema;
 use super::state;
+use super::writing::Writing;
 use crate::error::{Error, Result};
 use crate::planted::{Planted, planted};
 use crate::protocol::Limits;
+use crate::watch::{Changes, Watch};
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -42,8 +45,11 @@ const WAL_KEPT: i64 = 16 << 20;
 pub(crate) struct Replica {
     path: PathBuf,
     tuning: Tuning,
+    /// Before the writer, which moves the write-ahead log into the file if it is closed last; these cannot.
+    pub(super) idle_views: super::views::Idle,
     writer: Mutex<Connection>,
     readers: Mutex<Vec<Connection>>,
+    feed: Feed,
     /// What the server takes, as far as is known.
     limits: RwLock<Arc<Limits>>,
     /// Whether the server was asked since the file was opened.
@@ -68,8 +74,10 @@ impl Replica {
         Ok(Replica {
             path: path.to_owned(),
             tuning,
+            idle_views: Mutex::new(Vec::new()),
             writer: Mutex::new(writer),
             readers: Mutex::new(Vec::new()),
+            feed: Feed::new(path),
             limits: RwLock::new(Arc::new(limits)),
             limits_asked: AtomicBool::new(false),
         })
@@ -78,6 +86,11 @@ impl Replica {
     /// Where the file is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// How the file is kept.
+    pub(super) fn tuning(&self) -> &Tuning {
+        &self.tuning
     }
 
     /// How long to wait for another process.
@@ -104,25 +117,62 @@ impl Replica {
     /// Runs `work` in one transaction that sees the newest commit and excludes every other writer.
     ///
     /// An error rolls everything back. `work` must not wait for anything.
-    pub fn write<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+    pub fn write<T>(&self, work: impl FnOnce(&Writing<'_>) -> Result<T>) -> Result<T> {
         let writer = self.writer.lock();
-        let result = transaction(&writer, work);
+        let (result, wakers) = transaction(&writer, &self.feed, work);
         // A loop of slices would otherwise win the lock back before a waiting host's write.
         MutexGuard::unlock_fair(writer);
+        wake(wakers);
         result
     }
 
     /// Like [`Replica::write`], and on the disk itself before it returns, whatever the durability setting.
-    pub fn write_synced<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+    pub fn write_synced<T>(&self, work: impl FnOnce(&Writing<'_>) -> Result<T>) -> Result<T> {
         let writer = self.writer.lock();
-        if self.tuning.full || planted(Planted::SentNotSynced) {
-            return transaction(&writer, work);
-        }
         // A WAL is synced from its start to the commit, so all earlier commits become durable too.
-        set_synchronous(&writer, true)?;
-        let result = transaction(&writer, work);
-        set_synchronous(&writer, false)?;
-        result
+        let raised = !(self.tuning.full || planted(Planted::SentNotSynced));
+        if raised {
+            set_synchronous(&writer, true)?;
+        }
+        let (result, wakers) = transaction(&writer, &self.feed, work);
+        let lowered = if raised { set_synchronous(&writer, false) } else { Ok(()) };
+        drop(writer);
+        wake(wakers);
+        lowered.and(result)
+    }
+
+    /// Begins to watch; the watcher's name.
+    pub fn begin_watch(&self, watch: Watch, waker: Option<Waker>) -> Result<u64> {
+        let mut begun = None;
+        // A write transaction, so that each commit is either before, and read by the host, or after, and told.
+        let committed = self.write(|writing| {
+            begun = Some(writing.begin_watch(watch, waker)?);
+            Ok(())
+        });
+        match (committed, begun) {
+            (Ok(()), Some(watcher)) => Ok(watcher),
+            (failed, begun) => {
+                begun.into_iter().for_each(|watcher| self.end_watch(watcher));
+                failed.and(Err(Error::Storage("a watcher was not begun".into())))
+            }
+        }
+    }
+
+    /// What a watcher has not been told yet, of this store's commits and of others'.
+    pub fn take_changes(&self, watcher: u64) -> Result<Changes> {
+        let mut wakers = Vec::new();
+        let changes = self.read(|reader| {
+            let mut feed = self.feed.lock();
+            feed.read_trail(reader, &mut wakers)?;
+            Ok(feed.take(watcher))
+        });
+        wake(wakers);
+        changes
+    }
+
+    /// Ends a watcher.
+    pub fn end_watch(&self, watcher: u64) {
+        self.feed.lock().end(watcher);
     }
 
     /// Runs `work` with a connection that reads; each statement sees one consistent moment.
@@ -236,7 +286,7 @@ fn open(path: &Path, flags: OpenFlags, tuning: &Tuning) -> Result<Connection> {
     })
 }
 
-fn tune(connection: &Connection, tuning: &Tuning) -> Result<()> {
+pub(super) fn tune(connection: &Connection, tuning: &Tuning) -> Result<()> {
     // SQLite as it is bundled would plan a statement anew for each value bound to it, which takes longer than
     // running it. There are no statistics in the file that a plan could depend on.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
@@ -255,7 +305,21 @@ fn set_synchronous(connection: &Connection, full: bool) -> Result<()> {
     Ok(connection.pragma_update(None, "synchronous", if full { "FULL" } else { "NORMAL" })?)
 }
 
-fn transaction<T>(connection: &Connection, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+fn wake(wakers: Vec<Waker>) {
+    wakers.iter().for_each(|waker| waker());
+}
+
+fn transaction<T>(
+    connection: &Connection,
+    feed: &Feed,
+    work: impl FnOnce(&Writing<'_>) -> Result<T>,
+) -> (Result<T>, Vec<Waker>) {
+    let writing = Writing::new(connection, feed);
+    let result = within_transaction(&writing, work);
+    (result, writing.into_wakers())
+}
+
+fn within_transaction<T>(writing: &Writing<'_>, work: impl FnOnce(&Writing<'_>) -> Result<T>) -> Result<T> {
     /// Rolls back unless disarmed, also when `work` unwinds.
     struct Rollback<'a>(Option<&'a Connection>);
     impl Drop for Rollback<'_> {
@@ -269,16 +333,16 @@ fn transaction<T>(connection: &Connection, work: impl FnOnce(&Connection) -> Res
         }
     }
     // Cached, unlike rusqlite's own transactions: this is on the path of every write.
-    connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-    let mut guard = Rollback(Some(connection));
-    let result = match work(connection) {
+    writing.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+    let mut guard = Rollback(Some(writing));
+    let result = match work(writing) {
         Err(error) if planted(Planted::ErrorAfterHalfAWrite) => {
-            connection.prepare_cached("COMMIT")?.execute([])?;
+            writing.prepare_cached("COMMIT")?.execute([])?;
             return Err(error);
         }
         result => result?,
     };
-    connection.prepare_cached("COMMIT")?.execute([]).map_err(Error::from)?;
+    writing.commit()?;
     guard.0 = None;
     Ok(result)
 }

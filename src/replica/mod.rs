@@ -7,13 +7,20 @@ pub(crate) mod base;
 pub(crate) mod check;
 pub(crate) mod collections;
 mod connection;
+mod feed;
 pub(crate) mod items;
+mod presence;
 pub(crate) mod resources;
 pub(crate) mod scan;
 mod schema;
+pub(crate) mod search;
 pub(crate) mod state;
+mod trail;
 pub(crate) mod turn;
+pub(crate) mod views;
 pub(crate) mod walk;
+mod watches;
+mod writing;
 
 pub(crate) use connection::{Replica, Tuning};
 pub(crate) use items::Item;
@@ -21,6 +28,7 @@ pub use items::{ItemRef, Items, KeyRange};
 pub use resources::RelationTo;
 pub use scan::RowRef;
 pub use walk::{Related, RelatedItem, RelationPath, WalkOptions};
+pub(crate) use writing::Writing;
 
 use crate::error::Result;
 use rusqlite::Connection;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 pub(crate) const APPLICATION_ID: i64 = 0x5379_5354;
 
 /// What makes version n + 1 of a file of version n, in order; a released step never changes.
-const MIGRATIONS: &[&str] = &[VERSION_1];
+const MIGRATIONS: &[&str] = &[VERSION_1, CHANGES, SEARCHES];
 
 // `life` of a collection: 0 live, 1 incoming (a checkpoint being loaded), 2 retired (being deleted).
 // Swapping a checkpoint in changes these few rows and leaves the items where they are.
@@ -115,7 +115,45 @@ CREATE TABLE state(
 );
 ";
 
-const TABLES: &[&str] = &["collections", "items", "base", "resources", "outbox", "ledger", "state"];
+// What watchers of other stores are to learn. `store`: the id of the row with which the store that wrote it began to watch.
+// `kind`: 0 set, 1 deleted, 2 everything reloaded, 3 a store began to watch, 4 too much to list.
+//
+// `watches`: what any of them wants. `kind`: 0 everything, 1 a collection, 2 a key, 3 a prefix.
+const CHANGES: &str = "
+CREATE TABLE changes(
+  id INTEGER PRIMARY KEY,
+  store INTEGER NOT NULL,
+  kind INTEGER NOT NULL,
+  remote INTEGER NOT NULL,
+  collection TEXT,
+  key TEXT,
+  op INTEGER,
+  random INTEGER
+);
+
+CREATE TABLE watches(
+  kind INTEGER NOT NULL,
+  collection TEXT NOT NULL,
+  key TEXT NOT NULL,
+  PRIMARY KEY (kind, collection, key)
+) WITHOUT ROWID;
+";
+
+// The declared searches; each has a virtual table `search_ID` and triggers on `items` (`replica/search.rs`). `at_…`: where the build
+// goes on; NULL: it is complete.
+const SEARCHES: &str = "
+CREATE TABLE searches(
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE,
+  collection TEXT NOT NULL,
+  fields TEXT NOT NULL,
+  at_collection INTEGER,
+  at_key TEXT
+);
+";
+
+const TABLES: &[&str] =
+    &["collections", "items", "base", "resources", "outbox", "ledger", "state", "changes", "watches", "searches"];
 
 /// The version that this library writes, and the newest that it reads.
 pub(super) const SUPPORTED: i64 = MIGRATIONS.len() as i64;
@@ -130,10 +168,13 @@ pub(super) struct Object {
     pub name: String,
 }
 
-/// The schema of a file as the migrations make it.
-pub(super) fn expected() -> Result<Objects> {
+/// The schema of a file as the migrations make it, and then `declared`.
+pub(super) fn expected(declared: &[String]) -> Result<Objects> {
     let empty = Connection::open_in_memory()?;
     for step in MIGRATIONS {
+        empty.execute_batch(step)?;
+    }
+    for step in declared {
         empty.execute_batch(step)?;
     }
     present(&empty)
@@ -246,14 +287,19 @@ mod tests {
         prepare_with(&mut Connection::open(path).unwrap(), path, migrations, || [7; 16])
     }
 
+    /// The migrations and one more.
+    fn with(step: &'static str) -> Vec<&'static str> {
+        [MIGRATIONS, &[step]].concat()
+    }
+
     #[test]
     fn an_older_file_is_migrated_and_keeps_its_rows() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("r.db");
-        open(&path, &[VERSION_1]).unwrap();
+        open(&path, MIGRATIONS).unwrap();
         let connection = Connection::open(&path).unwrap();
         connection.execute("INSERT INTO collections(name, life) VALUES ('kept', 0)", []).unwrap();
-        open(&path, &[VERSION_1, "ALTER TABLE collections ADD COLUMN later INTEGER"]).unwrap();
+        open(&path, &with("ALTER TABLE collections ADD COLUMN later INTEGER")).unwrap();
         let row: (String, Option<i64>) =
             connection.query_row("SELECT name, later FROM collections", [], |r| Ok((r.get(0)?, r.get(1)?))).unwrap();
         assert_eq!(row, ("kept".to_owned(), None));
@@ -262,12 +308,27 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_the_first_version_is_migrated() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("r.db");
+        let first = Connection::open(&path).unwrap();
+        first.execute_batch(VERSION_1).unwrap();
+        first.execute("INSERT INTO state(id, client, position) VALUES (1, ?1, 3)", [[5; 16].as_slice()]).unwrap();
+        first.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        first.pragma_update(None, "user_version", 1).unwrap();
+        open(&path, MIGRATIONS).unwrap();
+        assert_eq!(present(&first).unwrap().len(), expected(&[]).unwrap().len());
+        let position: i64 = first.query_row("SELECT position FROM state", [], |r| r.get(0)).unwrap();
+        assert_eq!(position, 3);
+    }
+
+    #[test]
     fn a_failed_migration_leaves_the_old_version() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("r.db");
-        open(&path, &[VERSION_1]).unwrap();
-        assert!(open(&path, &[VERSION_1, "CREATE TABLE extra(x); CREATE TABLE items(x)"]).is_err());
-        open(&path, &[VERSION_1]).unwrap();
+        open(&path, MIGRATIONS).unwrap();
+        assert!(open(&path, &with("CREATE TABLE extra(x); CREATE TABLE items(x)")).is_err());
+        open(&path, MIGRATIONS).unwrap();
         let connection = Connection::open(&path).unwrap();
         let extra: i64 =
             connection.query_row("SELECT count(*) FROM sqlite_schema WHERE name='extra'", [], |r| r.get(0)).unwrap();
@@ -278,8 +339,11 @@ mod tests {
     fn newer_foreign_and_incomplete_files_are_refused_untouched() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("newer.db");
-        open(&path, &[VERSION_1, "SELECT 1"]).unwrap();
-        assert!(matches!(open(&path, &[VERSION_1]), Err(Error::NewerSchema { found: 2, supported: 1, .. })));
+        open(&path, &with("SELECT 1")).unwrap();
+        let refused = open(&path, MIGRATIONS);
+        assert!(
+            matches!(refused, Err(Error::NewerSchema { found, supported: SUPPORTED, .. }) if found == SUPPORTED + 1)
+        );
 
         let path = dir.path().join("foreign.db");
         Connection::open(&path).unwrap().execute_batch("CREATE TABLE theirs(x)").unwrap();

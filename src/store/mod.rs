@@ -8,7 +8,10 @@ mod pending;
 mod query;
 mod read;
 mod resources;
+mod search;
+mod sql;
 mod sync;
+mod watch;
 mod write;
 
 pub use batch::{Batch, BatchReceipt};
@@ -16,7 +19,9 @@ pub use compact::CompactReport;
 pub use options::{Durability, Options};
 pub use pending::{PendingOp, PendingState};
 pub use query::{Query, Rows};
+pub use sql::Sql;
 pub use sync::SyncError;
+pub use watch::Watcher;
 
 use crate::error::{Error, Result};
 use crate::protocol::ClientId;
@@ -54,7 +59,8 @@ use std::sync::atomic::AtomicU32;
 /// # }
 /// ```
 pub struct Store {
-    replica: Replica,
+    /// Watchers know it, and do not keep it.
+    replica: Arc<Replica>,
     settings: Settings,
     coalescing: bool,
     /// One sync of a store at a time: a replica has one push in flight.
@@ -81,7 +87,7 @@ impl Store {
         let client = || *ClientId::from_random(environment.random_u128()).as_bytes();
         let replica = Replica::open(path.as_ref(), tuning, client)?;
         Ok(Store {
-            replica,
+            replica: Arc::new(replica),
             settings: Settings {
                 push_ops: options.push_ops.max(1),
                 pull_entries: options.pull_entries.max(1),

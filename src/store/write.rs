@@ -8,7 +8,8 @@ use crate::protocol::patch::{self, PatchError};
 use crate::protocol::{BatchId, Content, Json, Limits, OpKind, Ref, ResourceName, check_collection, check_key};
 use crate::replica::collections::{self, Life};
 use crate::replica::resources::{self, Side};
-use crate::replica::{Item, base, items};
+use crate::replica::{Item, Writing, base, items};
+use crate::watch::Origin;
 use json_patch::{Patch, PatchOperation, ReplaceOperation};
 use rusqlite::Connection;
 use serde::Serialize;
@@ -199,7 +200,7 @@ impl Store {
     /// Writes the view and the op, folded into the item's last one where that is allowed.
     pub(super) fn put(
         &self,
-        connection: &Connection,
+        connection: &Writing<'_>,
         limits: &Limits,
         write: &Write,
         batch: Option<(BatchId, u32)>,
@@ -207,8 +208,19 @@ impl Store {
         let Write { collection, key, payload } = write;
         let collection_id = collections::find_or_create(connection, collection, Life::Live)?;
         let item = items::find(connection, collection_id, key)?;
-        let effect = effect(connection, limits, write, item)?;
+        // Watchers are told of values alone.
+        let of_value = payload.resource == ResourceName::Value;
+        let watched = of_value && connection.watches(collection, key)?;
+        let before = if watched || (of_value && payload.kind == OpKind::Patch) {
+            item.map_or(Ok(None), |item| items::value(connection, item.id))?
+        } else {
+            None
+        };
+        let effect = effect(connection, limits, write, item, before.as_deref())?;
         let op = next_ref(connection, &*self.settings.environment)?;
+        if watched && before.as_deref() != effect.value() {
+            connection.changed(collection, key, effect.value().is_some(), Origin::Local, Some(op));
+        }
         if let Some(item) = item.filter(|item| item.pending > 0 && self.coalescing && batch.is_none())
             && let Some(last) = queue::last_of_item(connection, item.id)?
             && let Some(folded) = fold(&last, payload, effect.value())
@@ -252,8 +264,14 @@ enum Effect<'a> {
     Resource(Option<Content>),
 }
 
-/// Fails where the write makes no sense on what the host sees.
-fn effect<'a>(connection: &Connection, limits: &Limits, write: &'a Write, item: Option<Item>) -> Result<Effect<'a>> {
+/// Fails where the write makes no sense on what the host sees; `before` is the value that a patch is of.
+fn effect<'a>(
+    connection: &Connection,
+    limits: &Limits,
+    write: &'a Write,
+    item: Option<Item>,
+    before: Option<&str>,
+) -> Result<Effect<'a>> {
     let Write { collection, key, payload } = write;
     if payload.resource != ResourceName::Value {
         // Removing from what this replica does not have is an operation too: the server may have it.
@@ -266,13 +284,9 @@ fn effect<'a>(connection: &Connection, limits: &Limits, write: &'a Write, item: 
         OpKind::Set => payload.text.as_deref().map(Cow::Borrowed),
         OpKind::Delete => None,
         OpKind::Patch => {
-            let before = item.map_or(Ok(None), |item| items::value(connection, item.id))?;
             let before = before.ok_or_else(|| not_found(collection, key))?;
-            let patched = apply(limits, before, payload.text.as_deref()).map_err(|error| Error::PatchFailed {
-                collection: collection.clone(),
-                key: key.clone(),
-                error,
-            })?;
+            let patched = apply(limits, before.to_owned(), payload.text.as_deref())
+                .map_err(|error| Error::PatchFailed { collection: collection.clone(), key: key.clone(), error })?;
             Some(Cow::Owned(patched))
         }
     }))

@@ -287,6 +287,7 @@ impl Engine<'_> {
             }
             collections::retire(connection, Life::Live)?;
             collections::incoming_to_live(connection)?;
+            connection.reloaded()?;
             let mut slice = Slice::new(connection, Life::Live, bootstrap.position, now, &self.counted)?;
             slice.settle_answered(bootstrap.position)?;
             let settled = slice.finish()?;

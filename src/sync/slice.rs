@@ -7,10 +7,11 @@ use super::received::{broken, diverged, named, payload, resources_of, rev_after}
 use crate::error::{Error, Result};
 use crate::outbox::{Answer, Payload, Queued, Rejection, ledger, queue};
 use crate::planted::{Planted, planted};
-use crate::protocol::{Content, Entry, EntryOutcome, Json, OpKind, ResourceName, Rev, Seq};
+use crate::protocol::{Content, Entry, EntryOutcome, Json, OpKind, Ref, ResourceName, Rev, Seq};
 use crate::replica::collections::{self, Life};
 use crate::replica::resources::{self, Side};
-use crate::replica::{Item, base, items};
+use crate::replica::{Item, Writing, base, items};
+use crate::watch::Origin;
 use rusqlite::Connection;
 use std::collections::{BTreeMap, HashMap};
 
@@ -59,6 +60,8 @@ struct Touched {
     view_is_base: bool,
     /// How many of its ops this slice has settled.
     settled: u32,
+    /// The last operation that changed its value, or ceased to.
+    op: Option<Ref>,
 }
 
 /// How many ops a slice settled, by outcome.
@@ -70,7 +73,7 @@ pub(super) struct Settled {
 
 /// The changes of one transaction.
 pub(super) struct Slice<'a> {
-    connection: &'a Connection,
+    connection: &'a Writing<'a>,
     life: Life,
     /// Entries at or below it are in the base already.
     position: Seq,
@@ -91,7 +94,7 @@ pub(super) struct Slice<'a> {
 impl<'a> Slice<'a> {
     /// Begins the changes of the transaction that `connection` is in.
     pub fn new(
-        connection: &'a Connection,
+        connection: &'a Writing<'a>,
         life: Life,
         position: Seq,
         now: u64,
@@ -242,6 +245,7 @@ impl<'a> Slice<'a> {
         };
         let whole = if entry.full && after.is_some() { Some(resources_of(entry)?) } else { None };
         let touched = self.touched(at)?;
+        touched.op = Some(entry.op_ref);
         touched.rev = if after.is_some() { rev_after(entry) } else { 0 };
         if after.is_none() || whole.is_some() {
             touched.moved.clear();
@@ -270,7 +274,7 @@ impl<'a> Slice<'a> {
         if planted(Planted::EchoAppliedTwice) && op.answer == Answer::Accepted {
             return Ok(());
         }
-        self.settle(op.item)?;
+        self.settle(op)?;
         ledger::accept(self.connection, op.op_ref, seq, self.now)?;
         queue::delete(self.connection, op.id())?;
         self.settled.accepted += u64::from(!self.was_counted(op, Answer::Accepted));
@@ -280,7 +284,7 @@ impl<'a> Slice<'a> {
     /// Settles an op that the server, or this replica for it, refused.
     pub fn settle_rejected(&mut self, op: &Queued, rejection: &Rejection) -> Result<()> {
         if !planted(Planted::RejectedStaysInView) {
-            self.settle(op.item)?;
+            self.settle(op)?;
         }
         let (_, collection, key) = item_name(self.connection, op.item)?;
         ledger::reject(self.connection, op, (&collection, &key), rejection, self.now)?;
@@ -309,7 +313,13 @@ impl<'a> Slice<'a> {
     /// Writes every item that was touched: its base, and its view with the pending ops on top.
     pub fn finish(self) -> Result<Settled> {
         let connection = self.connection;
+        let watched = self.life == Life::Live && connection.is_watched()?;
+        let names: HashMap<i64, String> = match watched {
+            true => self.collections.into_iter().map(|(name, id)| (id, name)).collect(),
+            false => HashMap::new(),
+        };
         for ((collection, key), touched) in self.items {
+            let seen = Seen::before(connection, names.get(&collection), &key, &touched)?;
             let known = match touched.base {
                 Base::Known(value) => Some(value),
                 Base::Stored => None,
@@ -361,6 +371,9 @@ impl<'a> Slice<'a> {
                     }
                 }
             }
+            if let Some(seen) = seen {
+                seen.after(connection, collection, &key)?;
+            }
         }
         Ok(self.settled)
     }
@@ -383,17 +396,23 @@ impl<'a> Slice<'a> {
     }
 
     /// Takes note that an op of this item is about to leave the outbox.
-    fn settle(&mut self, item: i64) -> Result<()> {
+    fn settle(&mut self, op: &Queued) -> Result<()> {
+        let item = op.item;
         let at = match self.rows.get(&item) {
             Some(at) => at.clone(),
             None => {
-                let (collection, _, key) = item_name(self.connection, item)?;
+                let (collection, name, key) = item_name(self.connection, item)?;
+                self.collections.insert(name, collection);
                 let row = items::find_by_id(self.connection, item)?;
                 self.insert((collection, key.clone()), row);
                 (collection, key)
             }
         };
-        self.touched(&at)?.settled += 1;
+        let touched = self.touched(&at)?;
+        touched.settled += 1;
+        if op.payload.resource == ResourceName::Value {
+            touched.op = Some(op.op_ref);
+        }
         Ok(())
     }
 
@@ -402,10 +421,9 @@ impl<'a> Slice<'a> {
         if let Some(row) = row {
             self.rows.insert(row.id, at.clone());
         }
-        self.items.insert(
-            at,
-            Touched { row, rev, base: Base::Stored, moved: Moved::default(), view_is_base: false, settled: 0 },
-        );
+        let moved = Moved::default();
+        let touched = Touched { row, rev, base: Base::Stored, moved, view_is_base: false, settled: 0, op: None };
+        self.items.insert(at, touched);
     }
 
     fn touched(&mut self, at: &(i64, String)) -> Result<&mut Touched> {
@@ -419,6 +437,42 @@ impl<'a> Slice<'a> {
             Some(Touched { row: Some(row), .. }) => stored_base(self.connection, *row),
             _ => Ok(None),
         }
+    }
+}
+
+/// What a watched item read as before a slice.
+struct Seen<'a> {
+    name: &'a str,
+    view: Option<String>,
+    op: Option<Ref>,
+}
+
+impl<'a> Seen<'a> {
+    /// `None`: nobody watches it.
+    fn before(
+        connection: &Writing<'_>,
+        name: Option<&'a String>,
+        key: &str,
+        touched: &Touched,
+    ) -> Result<Option<Seen<'a>>> {
+        let Some(name) = name else { return Ok(None) };
+        if !connection.watches(name, key)? {
+            return Ok(None);
+        }
+        let view = touched.row.map_or(Ok(None), |row| items::value(connection, row.id))?;
+        Ok(Some(Seen { name, view, op: touched.op }))
+    }
+
+    /// Tells if it reads otherwise now.
+    fn after(self, connection: &Writing<'_>, collection: i64, key: &str) -> Result<()> {
+        let now = match items::find(connection, collection, key)? {
+            Some(row) => items::value(connection, row.id)?,
+            None => None,
+        };
+        if now != self.view {
+            connection.changed(self.name, key, now.is_some(), Origin::Remote, self.op);
+        }
+        Ok(())
     }
 }
 

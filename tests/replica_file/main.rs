@@ -9,6 +9,7 @@ mod opening;
 #[allow(dead_code, reason = "other test crates use the rest")]
 mod process;
 mod processes;
+mod watching;
 
 /// What the other tests run in a process of its own.
 #[test]
@@ -23,6 +24,7 @@ fn part_in_another_process() {
         "compact" => disk_full::compact_part(),
         "fill" => disk_full::fill_part(),
         "read-only" => opening::read_only_part(),
+        "watch" => watching::watch_part(),
         other => panic!("no part is named {other:?}"),
     }
 }

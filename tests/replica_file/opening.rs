@@ -38,11 +38,13 @@ fn a_newer_file_is_refused_and_untouched() {
     let dir = directory();
     let path = dir.path().join("r.db");
     open(&path).unwrap().set("notes", "n1", &1).unwrap();
+    let present: i64 =
+        Connection::open(&path).unwrap().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let error = refused(&path);
     assert!(matches!(error, Error::NewerSchema { found: 99, .. }), "{error:?}");
     assert!(error.to_string().contains("r.db") && error.to_string().contains("99"), "{error}");
-    Connection::open(&path).unwrap().pragma_update(None, "user_version", 1).unwrap();
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", present).unwrap();
     assert_eq!(open(&path).unwrap().get::<u32>("notes", "n1").unwrap(), Some(1));
 }
 

@@ -66,5 +66,7 @@ mod replay;
 mod resources;
 mod rewound;
 mod room;
+mod searching;
 mod visibility;
 mod walks;
+mod watching;

@@ -1,0 +1,314 @@
+//! A connection that runs what a host writes in SQL: it sees views, and nothing else.
+//!
+//! The replica is attached, read-only, to an empty database in memory, under a name that no statement can know; the views
+//! are temporary ones of that connection. So whatever reads the replica's tables under that name is a view. (To go
+//! by the view that SQLite says is reading would not do: it says the same of a WITH clause that has a view's name.)
+//! The other tables' names are taken by views of their own that nobody may read, so that no name without a schema leads to them.
+
+use super::connection::{Replica, Tuning};
+use crate::error::Result;
+use parking_lot::Mutex;
+use rusqlite::config::DbConfig;
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+use rusqlite::limits::Limit;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OpenFlags};
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The longest value on the way through a statement, in bytes: the longest that a replica holds, with the row around it.
+pub(crate) const LONGEST_VALUE: usize = (64 << 20) + (1 << 20);
+
+/// The longest statement, in bytes.
+const LONGEST_STATEMENT: i32 = 256 << 10;
+
+/// Kept open for the next statement.
+const IDLE: usize = 2;
+
+/// The text of a UUIDv7 from the two columns that a ref is kept in.
+macro_rules! ref_text {
+    ($order:literal, $random:literal) => {
+        concat!(
+            "printf('%08x-%04x-%04x-%04x-%012x', ",
+            $order,
+            " >> 28, (",
+            $order,
+            " >> 12) & 65535, 28672 | (",
+            $order,
+            " & 4095), 32768 | ((",
+            $random,
+            " >> 48) & 16383), ",
+            $random,
+            " & 281474976710655)"
+        )
+    };
+}
+
+/// The views by name; `{}` stands for the schema of the replica. `docs/SQL.md` promises their columns.
+const VIEWS: &[(&str, &str)] = &[
+    (
+        "items",
+        // CROSS: from a collection to its items, which is how they are indexed.
+        "SELECT c.name AS collection, i.key AS key, i.value AS value, i.rev AS rev, i.pending AS pending
+         FROM {}.collections c CROSS JOIN {}.items i ON i.collection = c.id WHERE c.life = 0 AND i.value IS NOT NULL",
+    ),
+    (
+        "outbox",
+        concat!(
+            "SELECT ",
+            ref_text!("o.id", "o.random"),
+            " AS ref, c.name AS collection, i.key AS key,
+             CASE o.kind WHEN 0 THEN 'set' WHEN 1 THEN 'patch' WHEN 2 THEN 'delete' END AS op, o.payload AS payload,
+             o.base AS base,
+             CASE WHEN o.batch IS NOT NULL THEN lower(printf('%s-%s-%s-%s-%s', substr(hex(o.batch), 1, 8),
+               substr(hex(o.batch), 9, 4), substr(hex(o.batch), 13, 4), substr(hex(o.batch), 17, 4),
+               substr(hex(o.batch), 21))) END AS batch,
+             CASE o.answer WHEN 0 THEN iif(o.sent, 'in_flight', 'queued') WHEN 1 THEN 'accepted' WHEN 2 THEN 'rejected'
+               WHEN 3 THEN 'awaiting_approval' WHEN 4 THEN 'staged' END AS state,
+             o.applies AS applies, o.seq AS seq, o.failure ->> '$.code' AS code, o.failure ->> '$.message' AS message
+             FROM {}.outbox o JOIN {}.items i ON i.id = o.item JOIN {}.collections c ON c.id = i.collection"
+        ),
+    ),
+    (
+        "ledger",
+        concat!(
+            "SELECT ",
+            ref_text!("id", "random"),
+            " AS ref,
+             CASE outcome WHEN 1 THEN 'accepted' WHEN 2 THEN 'rejected' WHEN 3 THEN 'folded' WHEN 4 THEN 'undone' END
+               AS outcome,
+             seq AS seq, at AS at,
+             CASE WHEN into_id IS NOT NULL THEN ",
+            ref_text!("into_id", "into_random"),
+            " END AS folded_into,
+             collection AS collection, key AS key,
+             CASE kind WHEN 0 THEN 'set' WHEN 1 THEN 'patch' WHEN 2 THEN 'delete' END AS op,
+             payload AS payload, base AS base,
+             failure ->> '$.code' AS code, failure ->> '$.message' AS message, failure -> '$.detail' AS detail
+             FROM {}.ledger"
+        ),
+    ),
+];
+
+/// What the views read.
+const TABLES: &[&str] = &["collections", "items", "outbox", "ledger"];
+
+/// Table-valued functions.
+const TABLE_FUNCTIONS: &[&str] = &["json_each", "json_tree"];
+
+/// What a statement may call: functions of their arguments alone, and the clock.
+const FUNCTIONS: &str = "\
+    -> ->> abs avg char coalesce concat concat_ws count cume_dist current_date current_time current_timestamp \
+    date datetime dense_rank first_value format glob group_concat hex if ifnull iif instr json json_array \
+    json_array_length json_error_position json_extract json_group_array json_group_object json_insert \
+    json_object json_patch json_pretty json_quote json_remove json_replace json_set json_type json_valid jsonb \
+    jsonb_array jsonb_extract jsonb_group_array jsonb_group_object jsonb_insert jsonb_object jsonb_patch \
+    jsonb_remove jsonb_replace jsonb_set julianday lag last_value lead length like likelihood likely lower ltrim \
+    max min nth_value ntile nullif octet_length percent_rank printf quote rank replace round row_number rtrim \
+    sign strftime string_agg substr substring sum time timediff total trim typeof unhex unicode unistr unixepoch \
+    unlikely upper zeroblob \
+";
+
+/// A connection for a host's statements.
+#[derive(Debug)]
+pub(crate) struct Views {
+    connection: Connection,
+    guard: Arc<Guard>,
+    schema: String,
+    /// The version of the replica's schema that the views were made over.
+    version: i64,
+}
+
+/// What the authorizer knows and says.
+#[derive(Debug, Default)]
+struct Guard {
+    /// Whether the host's statement is being prepared or run, and not one of this module.
+    on: AtomicBool,
+    refused: Mutex<Option<String>>,
+}
+
+/// Those kept open; the newest last.
+pub(super) type Idle = Mutex<Vec<Views>>;
+
+impl Replica {
+    /// Runs `work` with a connection that sees the views at one consistent moment; `schema` gives a name that nobody can guess.
+    pub fn views<T>(&self, schema: impl FnOnce() -> u128, work: impl FnOnce(&mut Views) -> Result<T>) -> Result<T> {
+        let idle = self.idle_views.lock().pop();
+        let mut views = match idle {
+            // The tables may be others than those it knows.
+            Some(views) if views.version()? == views.version => views,
+            _ => Views::open(self.path(), self.tuning(), &format!("replica_{:032x}", schema()))?,
+        };
+        let result = work(&mut views);
+        views.guard.on.store(false, Ordering::Relaxed);
+        if views.connection.is_autocommit() {
+            let mut idle = self.idle_views.lock();
+            if idle.len() < IDLE {
+                idle.push(views);
+            }
+        }
+        result
+    }
+}
+
+impl Views {
+    fn open(path: &Path, tuning: &Tuning, schema: &str) -> Result<Views> {
+        // What is attached is opened with the same flags, and through the same VFS.
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = match &tuning.vfs {
+            Some(vfs) => Connection::open_with_flags_and_vfs(":memory:", flags, vfs.as_str())?,
+            None => Connection::open_with_flags(":memory:", flags)?,
+        };
+        connection.busy_timeout(tuning.busy_timeout)?;
+        connection.execute(&format!("ATTACH ?1 AS {schema}"), [path_text(path)])?;
+        super::connection::tune(&connection, tuning)?;
+        let kib = i64::try_from(tuning.cache_bytes / 1024).unwrap_or(i64::MAX);
+        connection.pragma_update(Some(schema), "cache_size", -kib.max(64))?;
+        connection.pragma_update(Some(schema), "mmap_size", 0)?;
+        // A large sort goes to a temporary file rather than into memory.
+        connection.pragma_update(None, "temp_store", "FILE")?;
+        let guard = Arc::new(Guard::default());
+        let mut views = Views { connection, guard: Arc::clone(&guard), schema: schema.to_owned(), version: 0 };
+        let hidden = views.create()?;
+        views.version = views.version()?;
+        let connection = &mut views.connection;
+        connection.pragma_update(None, "query_only", true)?;
+        for (option, on) in [
+            (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
+            (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
+            // "text" in double quotes is a name, and never a string for want of such a name.
+            (DbConfig::SQLITE_DBCONFIG_DQS_DML, false),
+        ] {
+            connection.set_db_config(option, on)?;
+        }
+        for (limit, most) in [
+            (Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE as i32),
+            (Limit::SQLITE_LIMIT_SQL_LENGTH, LONGEST_STATEMENT),
+            (Limit::SQLITE_LIMIT_ATTACHED, 0),
+            (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
+        ] {
+            connection.set_limit(limit, most)?;
+        }
+        let schema = schema.to_owned();
+        connection.authorizer(Some(move |asked: AuthContext<'_>| {
+            if !guard.on.load(Ordering::Relaxed) {
+                return Authorization::Allow;
+            }
+            match refusal(&asked, &schema, &hidden) {
+                None => Authorization::Allow,
+                Some(why) => {
+                    guard.refused.lock().get_or_insert(why);
+                    Authorization::Deny
+                }
+            }
+        }))?;
+        Ok(views)
+    }
+
+    /// Makes the views; the names that no statement may use.
+    fn create(&self) -> Result<HashSet<String>> {
+        let names = |query: &str| -> Result<Vec<String>> {
+            let mut find = self.connection.prepare(query)?;
+            let rows = find.query_map([], |row| row.get::<_, String>(0))?;
+            Ok(rows.collect::<rusqlite::Result<_>>()?)
+        };
+        let tables = names(&format!("SELECT name FROM {}.sqlite_schema WHERE type IN ('table', 'view')", self.schema))?;
+        let modules = names("SELECT name FROM pragma_module_list")?;
+        for (name, query) in VIEWS {
+            self.connection
+                .execute_batch(&format!("CREATE TEMP VIEW {name} AS {}", query.replace("{}", &self.schema)))?;
+        }
+        let is_view = |name: &String| VIEWS.iter().any(|(view, _)| view == name);
+        for name in tables.iter().filter(|name| !is_view(name) && !name.starts_with("sqlite_")) {
+            let quoted = name.replace('"', "\"\"");
+            self.connection.execute_batch(&format!("CREATE TEMP VIEW \"{quoted}\" AS SELECT NULL AS hidden"))?;
+        }
+        let hidden = tables.into_iter().chain(modules).map(|name| name.to_lowercase());
+        Ok(hidden.filter(|name| !is_view(name) && !TABLE_FUNCTIONS.contains(&name.as_str())).collect())
+    }
+
+    fn version(&self) -> Result<i64> {
+        let mut find = self.connection.prepare_cached(&format!("PRAGMA {}.schema_version", self.schema))?;
+        Ok(find.query_row([], |row| row.get(0))?)
+    }
+
+    /// The connection, which from now on does what a host may do, and is interrupted when `expired` says so.
+    pub fn guarded(&mut self, expired: impl FnMut() -> bool + Send + 'static) -> Result<&Connection> {
+        self.connection.progress_handler(PROGRESS_STEPS, Some(expired))?;
+        self.guard.refused.lock().take();
+        self.guard.on.store(true, Ordering::Relaxed);
+        Ok(&self.connection)
+    }
+
+    /// What was refused of the statement, if anything was.
+    pub fn refused(&self) -> Option<String> {
+        self.guard.refused.lock().take()
+    }
+
+    /// SQLite's words without the name of the schema.
+    pub fn words(&self, words: &str) -> String {
+        words.replace(&format!("{}.", self.schema), "").replace(&self.schema, "replica")
+    }
+}
+
+/// Steps of SQLite's virtual machine between two looks at the clock: some ten microseconds.
+const PROGRESS_STEPS: i32 = 1_000;
+
+/// Why something may not be done; `None`: it may.
+fn refusal(asked: &AuthContext<'_>, schema: &str, hidden: &HashSet<String>) -> Option<String> {
+    let has = |names: &[&str], name: &str| names.contains(&name.to_lowercase().as_str());
+    match asked.action {
+        AuthAction::Select | AuthAction::Recursive => None,
+        AuthAction::Function { function_name } if is_function(function_name) => None,
+        AuthAction::Function { function_name } => Some(format!("the function {function_name}() is not available")),
+        AuthAction::Read { table_name, column_name } => {
+            let is_view = VIEWS.iter().any(|(view, _)| view.eq_ignore_ascii_case(table_name));
+            let readable = match asked.database_name {
+                Some("temp") => is_view,
+                Some(database) if database == schema => has(TABLES, table_name),
+                Some("main") => has(TABLE_FUNCTIONS, table_name),
+                // Something of which no column is read and no schema was named: also what a statement itself defines.
+                None => {
+                    let name = table_name.to_lowercase();
+                    column_name.is_empty() && !name.starts_with("sqlite_") && !hidden.contains(&name)
+                }
+                Some(_) => false,
+            };
+            (!readable).then(|| format!("there is no view {table_name} to read"))
+        }
+        _ => Some("a statement may only read the views, by SELECT".to_owned()),
+    }
+}
+
+fn is_function(name: &str) -> bool {
+    FUNCTIONS.split_whitespace().any(|function| function.eq_ignore_ascii_case(name))
+}
+
+#[cfg(unix)]
+fn path_text(path: &Path) -> ToSqlOutput<'_> {
+    use std::os::unix::ffi::OsStrExt;
+    // Any bytes, as when SQLite opens it as its main database.
+    ToSqlOutput::Borrowed(ValueRef::Text(path.as_os_str().as_bytes()))
+}
+
+#[cfg(not(unix))]
+fn path_text(path: &Path) -> ToSqlOutput<'_> {
+    ToSqlOutput::from(path.to_string_lossy().into_owned())
+}
+
+/// What an error of a host's statement is to the host; `None`: it is one of the file.
+pub(crate) fn of_statement(error: &rusqlite::Error) -> Option<(rusqlite::ErrorCode, String)> {
+    use rusqlite::ErrorCode::{
+        ApiMisuse, AuthorizationForStatementDenied, OperationInterrupted, ReadOnly, TooBig, TypeMismatch, Unknown,
+    };
+    let (code, words) = match error {
+        rusqlite::Error::SqlInputError { error, msg, .. } => (error.code, msg.clone()),
+        rusqlite::Error::SqliteFailure(error, msg) => (error.code, msg.clone().unwrap_or_else(|| error.to_string())),
+        _ => return None,
+    };
+    let of_statement =
+        [AuthorizationForStatementDenied, OperationInterrupted, TooBig, Unknown, TypeMismatch, ReadOnly, ApiMisuse];
+    of_statement.contains(&code).then_some((code, words))
+}

@@ -1,0 +1,232 @@
+//! Full-text search over declared fields.
+
+use rusqlite::Connection;
+use serde_json::json;
+use syncstore::{Error, Options, SearchError, SearchQuery, Store};
+use tempfile::TempDir;
+
+fn store() -> (TempDir, Store) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path().join("s.db"), Options::default()).unwrap();
+    (dir, store)
+}
+
+fn declare(store: &Store, fields: &[&str]) {
+    if store.declare_search("s", "notes", fields).unwrap() {
+        store.build_search("s", &mut |_| {}).unwrap();
+    }
+}
+
+/// The keys that fit, in order of their names.
+fn keys(store: &Store, query: &SearchQuery) -> Vec<String> {
+    let mut keys: Vec<String> = store.search("s", query).unwrap().hits.into_iter().map(|hit| hit.key).collect();
+    keys.sort();
+    keys
+}
+
+fn words(store: &Store, words: &str) -> Vec<String> {
+    keys(store, &SearchQuery::words(words))
+}
+
+fn error(result: Result<impl std::fmt::Debug, Error>) -> SearchError {
+    match result {
+        Err(Error::Search(error)) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn every_kind_of_write_keeps_the_search_in_step() {
+    let (_dir, store) = store();
+    store.set("notes", "old", &json!({"title": "already there"})).unwrap();
+    declare(&store, &["/title", "/tags"]);
+    assert_eq!(words(&store, "already"), ["old"]);
+    store.set("notes", "n", &json!({"title": "Milk", "tags": ["food", 7, "white things"]})).unwrap();
+    assert_eq!(words(&store, "white"), ["n"]);
+    store.set("other", "n", &json!({"title": "Milk"})).unwrap();
+    store.update("notes", "n", |note| note["title"] = "Cream".into()).unwrap();
+    assert_eq!((words(&store, "milk"), words(&store, "cream food")), (vec![], vec!["n".to_owned()]));
+    store.delete("notes", "n").unwrap();
+    assert!(words(&store, "cream").is_empty());
+    let mut batch = store.batch();
+    batch.set("notes", "a", &json!({"title": "one word"})).unwrap();
+    batch.set("notes", "b", &json!({"title": "another word"})).unwrap();
+    batch.commit().unwrap();
+    assert_eq!(words(&store, "word"), ["a", "b"]);
+    assert!(store.check().unwrap().is_ok(), "{}", store.check().unwrap());
+}
+
+#[test]
+fn only_texts_at_the_fields_are_searched() {
+    let (_dir, store) = store();
+    declare(&store, &["/a/b", "/l/0", "/o~1x", ""]);
+    let values = [
+        ("nested", json!({"a": {"b": "needle"}})),
+        ("element", json!({"l": ["needle", "no"]})),
+        ("member", json!({"l": {"0": "needle"}})),
+        ("escaped", json!({"o/x": "needle"})),
+        ("whole", json!("needle")),
+        ("whole array", json!(["needle"])),
+        ("elsewhere", json!({"b": "needle"})),
+        ("second", json!({"l": ["no", "needle"]})),
+        ("name", json!({"a": {"needle": 1}})),
+        ("object", json!({"a": {"b": {"c": "needle"}}})),
+        ("number", json!({"a": {"b": 5}})),
+        ("null", json!(null)),
+    ];
+    for (key, value) in values {
+        store.set("notes", key, &value).unwrap();
+    }
+    assert_eq!(words(&store, "needle"), ["element", "escaped", "member", "nested", "whole", "whole array"]);
+    assert!(words(&store, "5").is_empty());
+}
+
+#[test]
+fn any_json_that_a_store_takes_can_be_written_to_a_searched_collection() {
+    let (_dir, store) = store();
+    declare(&store, &["/t"]);
+    for (n, text) in [
+        r#"{"t": "nul \u0000 inside"}"#,
+        r#"{"t": "half \ud83d"}"#,
+        r#"{"\u0074": "escaped name"}"#,
+        r#"{"t": 1e400}"#,
+        r#"{"t": ""}"#,
+        r#"{"t": "twice", "t": "needle"}"#,
+        r#"[ ]"#,
+        r#""""#,
+    ]
+    .iter()
+    .enumerate()
+    {
+        let key = n.to_string();
+        let Ok(_) = store.set_raw("notes", &key, text) else { continue };
+        assert_eq!(store.get_raw("notes", &key).unwrap().as_deref(), Some(*text));
+        store.delete("notes", &key).unwrap();
+    }
+    let deep = format!("{}1{}", "[".repeat(120), "]".repeat(120));
+    store.set_raw("notes", "deep", &deep).unwrap();
+    store.set("notes", "long", &json!({"t": "word ".repeat(100_000)})).unwrap();
+    assert_eq!(words(&store, "word"), ["long"]);
+}
+
+#[test]
+fn hits_are_ranked_and_have_snippets() {
+    let (_dir, store) = store();
+    declare(&store, &["/title", "/body"]);
+    let long = "nothing of interest and then some more of the same ".repeat(20);
+    store.set("notes", "far", &json!({"title": "x", "body": format!("{long} milk {long}")})).unwrap();
+    store.set("notes", "near", &json!({"title": "Milk", "body": "milk, milk"})).unwrap();
+    for n in 0..20 {
+        store.set("notes", &format!("other{n}"), &json!({"title": "bread"})).unwrap();
+    }
+    let found = store.search("s", &SearchQuery::words("MILK").marks("<b>", "</b>")).unwrap();
+    assert_eq!(found.hits.iter().map(|hit| hit.key.as_str()).collect::<Vec<_>>(), ["near", "far"]);
+    assert!(found.hits[0].rank < found.hits[1].rank && found.hits[1].rank < 0.0);
+    assert!(found.hits[1].snippet.contains("<b>milk</b>") && found.hits[1].snippet.len() < 200);
+    assert_eq!(store.search("s", &SearchQuery::words("bread").limit(7)).unwrap().hits.len(), 7);
+}
+
+#[test]
+fn what_a_user_types_has_no_special_signs_and_an_expression_has() {
+    let (_dir, store) = store();
+    declare(&store, &["/t", "/u"]);
+    store.set("notes", "a", &json!({"t": "say \"hello\" AND goodbye", "u": "café"})).unwrap();
+    store.set("notes", "b", &json!({"t": "hello there", "u": "crème"})).unwrap();
+    assert_eq!(words(&store, "\"hello\" and"), ["a"]);
+    for typed in ["\"", "hello OR", "NEAR(", "t:", "*", "-", "(", "^", "a\0b", "' OR 1=1 --", "☃"] {
+        let _ = words(&store, typed);
+    }
+    assert!(words(&store, "").is_empty() && words(&store, "  ").is_empty());
+    assert_eq!(words(&store, "CAFE"), ["a"]);
+    assert_eq!(keys(&store, &SearchQuery::words_so_far("hello th")), ["b"]);
+    assert_eq!(keys(&store, &SearchQuery::expression("hello NOT there")), ["a"]);
+    assert_eq!(keys(&store, &SearchQuery::expression("f1: cr*")), ["b"]);
+    for broken in ["\"", "NEAR(", "nofield: x", "AND"] {
+        let error = error(store.search("s", &SearchQuery::expression(broken)));
+        assert!(matches!(error, SearchError::Expression(_)), "{broken}: {error:?}");
+    }
+}
+
+#[test]
+fn wrong_declarations_are_refused_and_change_nothing() {
+    let (_dir, store) = store();
+    declare(&store, &["/t"]);
+    store.set("notes", "a", &json!({"t": "word"})).unwrap();
+    assert_eq!(error(store.declare_search("s", "notes", &[])), SearchError::Fields(0));
+    assert_eq!(error(store.declare_search("s", "notes", &["/x"; 17])), SearchError::Fields(17));
+    for wrong in ["t", "/a\"b", "/a\\b", "/~x", "/1/2/3/4"] {
+        assert_eq!(error(store.declare_search("s", "notes", &["/t", wrong])), SearchError::Pointer(wrong.into()));
+    }
+    assert!(matches!(store.declare_search("s", "", &["/t"]), Err(Error::Limit(_))));
+    assert_eq!(words(&store, "word"), ["a"]);
+    assert_eq!(error(store.search("none", &SearchQuery::words("x"))), SearchError::Unknown("none".into()));
+    assert_eq!(error(store.build_search("none", &mut |_| {})), SearchError::Unknown("none".into()));
+    // Quotation marks in names are only that.
+    assert!(store.declare_search("it's \"s\"", "col'lection", &["/it's", "/a)--"]).unwrap());
+    store.set("col'lection", "k", &json!({"it's": "fine"})).unwrap();
+    assert_eq!(store.search("it's \"s\"", &SearchQuery::words("fine")).unwrap().hits.len(), 1);
+}
+
+#[test]
+fn a_full_collection_is_built_in_slices_and_goes_on_after_an_interruption() {
+    let (dir, store) = store();
+    for n in 0..1_100 {
+        store.set("notes", &format!("k{n:04}"), &json!({"t": format!("word number{n}")})).unwrap();
+    }
+    assert!(store.declare_search("s", "notes", &["/t"]).unwrap());
+    assert!(!store.search("s", &SearchQuery::words("word")).unwrap().complete);
+    // Written while it is built, on both sides of where it has come to.
+    let mut told = Vec::new();
+    let stopped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        store.build_search("s", &mut |progress| {
+            told.push((progress.loaded, progress.total));
+            store.set("notes", "k0001", &json!({"t": "changed behind"})).unwrap();
+            store.set("notes", "k1099", &json!({"t": "changed before"})).unwrap();
+            store.delete("notes", "k1098").unwrap();
+            assert!(told.len() < 2, "interrupted");
+        })
+    }));
+    assert!(stopped.is_err());
+    assert_eq!(told, [(250, 1_100), (500, 1_100)]);
+    drop(store);
+    let store = Store::open(dir.path().join("s.db"), Options::default()).unwrap();
+    assert!(store.declare_search("s", "notes", &["/t"]).unwrap(), "there is still something to build");
+    let mut rest = 0;
+    store.build_search("s", &mut |progress| rest = progress.loaded).unwrap();
+    assert!((500..=600).contains(&rest), "{rest}");
+    let found = store.search("s", &SearchQuery::words("word").limit(2_000)).unwrap();
+    assert_eq!((found.hits.len(), found.complete), (1_097, true));
+    assert_eq!(words(&store, "changed"), ["k0001", "k1099"]);
+    assert!(!store.declare_search("s", "notes", &["/t"]).unwrap());
+    assert!(store.check().unwrap().is_ok());
+}
+
+#[test]
+fn other_fields_begin_anew_and_a_dropped_search_leaves_nothing() {
+    let (dir, store) = store();
+    store.set("notes", "a", &json!({"t": "one", "u": "two"})).unwrap();
+    declare(&store, &["/t"]);
+    declare(&store, &["/u"]);
+    assert_eq!((words(&store, "one").len(), words(&store, "two").len()), (0, 1));
+    assert!(store.drop_search("s").unwrap() && !store.drop_search("s").unwrap());
+    store.set("notes", "b", &json!({"u": "two"})).unwrap();
+    let raw = Connection::open(dir.path().join("s.db")).unwrap();
+    let left: i64 = raw
+        .query_row("SELECT count(*) FROM sqlite_schema WHERE name LIKE 'search\\_%' ESCAPE '\\'", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(left, 0);
+    assert!(store.check().unwrap().is_ok());
+}
+
+#[test]
+fn another_stores_writes_are_found_and_sql_does_not_reach_the_index() {
+    let (dir, store) = store();
+    assert_eq!(store.sql("SELECT count(*) FROM items").run().unwrap().get(0).unwrap()[0].as_i64(), Some(0));
+    declare(&store, &["/t"]);
+    let other = Store::open(dir.path().join("s.db"), Options::default()).unwrap();
+    other.set("notes", "a", &json!({"t": "word"})).unwrap();
+    assert_eq!(words(&store, "word"), ["a"]);
+    for statement in ["SELECT * FROM search_1", "SELECT count(*) FROM search_1_data", "SELECT * FROM searches"] {
+        assert!(matches!(store.sql(statement).run(), Err(Error::Sql(syncstore::SqlError::Refused(_)))), "{statement}");
+    }
+}

@@ -1,0 +1,68 @@
+use crate::{error, notes};
+use std::time::{Duration, Instant};
+use syncstore::{SqlError, SqlLimits};
+
+const ENDLESS: &str = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n)";
+
+#[test]
+fn a_statement_that_never_ends_is_interrupted() {
+    let (_dir, store) = notes();
+    let limit = Duration::from_millis(50);
+    for statement in [format!("{ENDLESS} SELECT count(*) FROM n"), format!("{ENDLESS} SELECT sum(n) FROM n")] {
+        let begun = Instant::now();
+        let error = error(store.sql(statement.as_str()).time(limit).run());
+        assert_eq!(error, SqlError::OutOfTime { limit }, "{statement}");
+        assert!(begun.elapsed() < Duration::from_secs(20), "{statement}");
+    }
+    store.sql("SELECT key FROM items").run().unwrap();
+}
+
+#[test]
+fn a_statement_that_takes_for_ever_to_plan_ends_too() {
+    let (_dir, store) = notes();
+    for steps in [8, 12, 20, 40] {
+        // Twice as much to plan with each step.
+        let each: Vec<String> =
+            (1..=steps).map(|n| format!("t{n} AS (SELECT a.x FROM t{0} a, t{0} b)", n - 1)).collect();
+        let statement = format!("WITH t0 AS (SELECT 1 AS x), {} SELECT count(*) FROM t{steps}", each.join(", "));
+        let begun = Instant::now();
+        let _ = store.sql(statement).time(Duration::from_millis(50)).run();
+        assert!(begun.elapsed() < Duration::from_secs(20), "{steps}");
+    }
+}
+
+#[test]
+fn a_result_without_end_hits_the_row_limit() {
+    let (_dir, store) = notes();
+    assert_eq!(error(store.sql(format!("{ENDLESS} SELECT n FROM n")).run()), SqlError::TooManyRows { limit: 10_000 });
+    assert_eq!(error(store.sql("SELECT key FROM items").rows(1).run()), SqlError::TooManyRows { limit: 1 });
+    assert_eq!(store.sql("SELECT key FROM items").rows(2).run().unwrap().len(), 2);
+    assert_eq!(error(store.sql("SELECT 1").rows(0).run()), SqlError::TooManyRows { limit: 0 });
+}
+
+#[test]
+fn large_results_and_values_hit_their_limits() {
+    let (_dir, store) = notes();
+    let limits = SqlLimits { bytes: 1_000, ..SqlLimits::default() };
+    assert_eq!(error(store.sql("SELECT zeroblob(985)").limits(limits).run()), SqlError::TooLarge { limit: 1_000 });
+    assert_eq!(store.sql("SELECT zeroblob(984)").limits(limits).run().unwrap().len(), 1);
+    for statement in [
+        "SELECT length(printf('%.*c', 70000000, 'x'))",
+        "SELECT length(zeroblob(1000000000))",
+        "SELECT length(replace(hex(zeroblob(5000000)), '0', 'twenty bytes instead'))",
+    ] {
+        let error = error(store.sql(statement).run());
+        assert!(matches!(error, SqlError::TooLarge { limit } if limit > 64 << 20), "{statement}: {error:?}");
+    }
+}
+
+#[test]
+fn a_very_long_statement_and_a_very_deep_one_are_errors() {
+    let (_dir, store) = notes();
+    let long = format!("SELECT '{}'", "x".repeat(300 << 10));
+    assert!(matches!(error(store.sql(long).run()), SqlError::TooLarge { .. }));
+    let deep = format!("SELECT {}1{}", "(".repeat(5_000), ")".repeat(5_000));
+    assert!(matches!(error(store.sql(deep).run()), SqlError::Statement(_)));
+    let wide = (0..70).map(|n| format!("items i{n}")).collect::<Vec<_>>().join(", ");
+    assert!(matches!(error(store.sql(format!("SELECT 1 FROM {wide}")).run()), SqlError::Statement(_)));
+}

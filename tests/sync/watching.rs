@@ -1,0 +1,148 @@
+//! What a watcher is told of a sync.
+
+use crate::support::scripted::{accept_all, as_sent_entry, delete_entry, foreign, item, rejected_entry, set_entry};
+use crate::support::{Fleet, ScriptedWire, Server, get};
+use serde_json::json;
+use syncstore::protocol::{Code, OpKind};
+use syncstore::{ChangeKind, Changes, ItemChange, Origin, Overflow, Store, Watch, Watcher};
+
+fn told(watcher: &Watcher) -> Vec<ItemChange> {
+    match watcher.take().unwrap() {
+        Changes::Items(items) => items,
+        overflowed => panic!("{overflowed:?}"),
+    }
+}
+
+/// A replica of an empty database.
+fn synced(fleet: &Fleet) -> Store {
+    let store = fleet.open("a");
+    store.sync(&ScriptedWire::new()).unwrap();
+    store
+}
+
+#[test]
+fn what_others_did_is_told_with_their_refs_and_only_what_is_watched() {
+    let fleet = Fleet::new();
+    let store = synced(&fleet);
+    let watcher = store.watch(Watch::prefix("c", "k")).unwrap();
+    let wire = ScriptedWire::new();
+    wire.on_pull_page(vec![
+        set_entry(1, foreign(1), "c", "k1", json!(1), 0),
+        set_entry(2, foreign(2), "c", "other", json!(1), 0),
+        set_entry(3, foreign(3), "c", "k2", json!(1), 0),
+        set_entry(4, foreign(4), "c", "k1", json!(2), 1),
+    ]);
+    store.sync(&wire).unwrap();
+    let changes = told(&watcher);
+    assert_eq!(changes.iter().map(|change| change.key.as_str()).collect::<Vec<_>>(), ["k1", "k2"]);
+    assert_eq!(changes.iter().map(|change| change.op_ref).collect::<Vec<_>>(), [Some(foreign(4)), Some(foreign(3))]);
+    assert!(changes.iter().all(|change| (change.origin, change.kind) == (Origin::Remote, ChangeKind::Set)));
+    let wire = ScriptedWire::new();
+    wire.on_pull_page(vec![
+        delete_entry(5, foreign(5), "c", "k1", 4),
+        set_entry(6, foreign(6), "c", "k2", json!(1), 3),
+    ]);
+    store.sync(&wire).unwrap();
+    let changes = told(&watcher);
+    assert_eq!((changes[0].kind, changes.len()), (ChangeKind::Deleted, 1), "the same value again is no change");
+}
+
+#[test]
+fn the_own_ops_that_come_back_as_they_were_sent_change_nothing() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let store = fleet.open("a");
+    store.sync(&server.wire()).unwrap();
+    let watcher = store.watch(Watch::all()).unwrap();
+    let made = store.set("c", "k", &1).unwrap();
+    assert_eq!(told(&watcher)[0].op_ref, Some(made));
+    store.sync(&server.wire()).unwrap();
+    assert!(store.pending().unwrap().is_empty());
+    assert!(watcher.take().unwrap().is_empty());
+}
+
+#[test]
+fn a_rejection_that_reverts_the_view_is_a_remote_change_under_the_rejected_ref() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let (ours, theirs) = (fleet.open("a"), fleet.open("b"));
+    theirs.set("careful", "k", &"theirs").unwrap();
+    theirs.sync(&server.wire()).unwrap();
+    ours.sync(&server.wire()).unwrap();
+    theirs.set("careful", "k", &"theirs again").unwrap();
+    theirs.sync(&server.wire()).unwrap();
+    let watcher = ours.watch(Watch::key("careful", "k")).unwrap();
+    let op = ours.set("careful", "k", &"ours").unwrap();
+    assert_eq!(told(&watcher)[0].origin, Origin::Local);
+    ours.push(&server.wire()).unwrap();
+    ours.pull(&server.wire()).unwrap();
+    assert_eq!(get(&ours, "careful", "k"), Some(json!("theirs again")));
+    let changes = told(&watcher);
+    assert_eq!((changes[0].origin, changes[0].kind, changes.len()), (Origin::Remote, ChangeKind::Set, 1));
+    assert_eq!(changes[0].op_ref, Some(op));
+    let why = ours.sql("SELECT code, key, op, payload FROM ledger WHERE outcome = 'rejected'").run().unwrap();
+    assert_eq!(why.get(0).unwrap(), ["stale".into(), "k".into(), "set".into(), "\"ours\"".into()]);
+}
+
+#[test]
+fn a_new_item_that_is_rejected_is_deleted_again() {
+    let fleet = Fleet::new();
+    let store = synced(&fleet);
+    let watcher = store.watch(Watch::all()).unwrap();
+    let op = store.set("c", "k", &1).unwrap();
+    let wire = ScriptedWire::new();
+    wire.on_push(|request| Ok(accept_all(request, 1)));
+    wire.on_pull_page(vec![rejected_entry(1, op, Code::POLICY, "no")]);
+    store.sync(&wire).unwrap();
+    let changes = told(&watcher);
+    assert_eq!(
+        (changes[0].kind, changes[0].origin, changes[0].op_ref),
+        (ChangeKind::Deleted, Origin::Remote, Some(op))
+    );
+    assert_eq!(changes.len(), 1);
+}
+
+#[test]
+fn a_pending_op_hides_what_others_did_and_nothing_is_told() {
+    let fleet = Fleet::new();
+    let store = synced(&fleet);
+    let op = store.set("c", "k", &"ours").unwrap();
+    let watcher = store.watch(Watch::all()).unwrap();
+    let wire = ScriptedWire::new();
+    wire.on_pull_page(vec![set_entry(1, foreign(1), "c", "k", json!("theirs"), 0)]);
+    store.pull(&wire).unwrap();
+    assert_eq!(get(&store, "c", "k"), Some(json!("ours")));
+    assert!(watcher.take().unwrap().is_empty(), "what is read is the same");
+    let wire = ScriptedWire::new();
+    wire.on_push(|request| Ok(accept_all(request, 2)));
+    wire.on_pull_page(vec![as_sent_entry(2, op, OpKind::Set, "c", "k", 1)]);
+    store.sync(&wire).unwrap();
+    assert!(store.pending().unwrap().is_empty() && watcher.take().unwrap().is_empty());
+}
+
+#[test]
+fn a_checkpoint_that_is_swapped_in_says_to_look_at_everything_again() {
+    let fleet = Fleet::new();
+    let (store, other) = (fleet.open("a"), fleet.open("a"));
+    let (ours, theirs) = (store.watch(Watch::key("c", "k")).unwrap(), other.watch(Watch::all()).unwrap());
+    store.set("c", "k", &1).unwrap();
+    let wire = ScriptedWire::new();
+    wire.on_checkpoint_items(5, vec![item("c", "x", json!(1), 5)]);
+    wire.on_push(|request| Ok(accept_all(request, 6)));
+    store.sync(&wire).unwrap();
+    for watcher in [&ours, &theirs] {
+        assert_eq!(watcher.take().unwrap(), Changes::Overflowed(Overflow::Reloaded));
+        assert!(watcher.take().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn what_another_stores_sync_brought_is_told_as_remote() {
+    let fleet = Fleet::new();
+    let store = synced(&fleet);
+    let watching = fleet.open("a");
+    let watcher = watching.watch(Watch::all()).unwrap();
+    let wire = ScriptedWire::new();
+    wire.on_pull_page(vec![set_entry(1, foreign(1), "c", "k", json!(1), 0)]);
+    store.sync(&wire).unwrap();
+    let changes = told(&watcher);
+    assert_eq!((changes[0].origin, changes[0].op_ref, changes.len()), (Origin::Remote, Some(foreign(1)), 1));
+}
