@@ -61,6 +61,34 @@ fn the_own_ops_that_come_back_as_they_were_sent_change_nothing() {
 }
 
 #[test]
+fn index_entries_relations_and_tags_are_not_told_and_do_not_stand_for_the_values_op() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let (ours, theirs) = (fleet.open("a"), fleet.open("b"));
+    ours.set("c", "k", &1).unwrap();
+    ours.sync(&server.wire()).unwrap();
+    theirs.sync(&server.wire()).unwrap();
+    let watcher = ours.watch(Watch::all()).unwrap();
+    ours.set_index("c", "k", "by", "b").unwrap();
+    ours.set_relation("c", "k", "r1", "in", ("f", "home")).unwrap();
+    ours.add_tag("c", "k", "team").unwrap();
+    ours.delete_index("c", "k", "by").unwrap();
+    assert!(watcher.take().unwrap().is_empty());
+    ours.sync(&server.wire()).unwrap();
+    assert!(ours.pending().unwrap().is_empty() && watcher.take().unwrap().is_empty());
+    theirs.set_index("c", "k", "other", "b").unwrap();
+    theirs.sync(&server.wire()).unwrap();
+    ours.sync(&server.wire()).unwrap();
+    assert_eq!(ours.indexes("c", "k").unwrap()["other"], "b");
+    assert!(watcher.take().unwrap().is_empty());
+    let op = theirs.set("c", "k", &2).unwrap();
+    theirs.sync(&server.wire()).unwrap();
+    ours.set_index("c", "k", "by", "c").unwrap();
+    ours.sync(&server.wire()).unwrap();
+    let changes = told(&watcher);
+    assert_eq!((changes[0].op_ref, changes[0].origin, changes.len()), (Some(op), Origin::Remote, 1));
+}
+
+#[test]
 fn a_rejection_that_reverts_the_view_is_a_remote_change_under_the_rejected_ref() {
     let (fleet, server) = (Fleet::new(), Server::start());
     let (ours, theirs) = (fleet.open("a"), fleet.open("b"));
