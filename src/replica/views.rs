@@ -46,6 +46,17 @@ macro_rules! ref_text {
     };
 }
 
+/// What of an item a row is on, from the column that says so.
+macro_rules! resource_text {
+    ($column:literal) => {
+        concat!(
+            "CASE ",
+            $column,
+            " WHEN 0 THEN 'value' WHEN 1 THEN 'index' WHEN 2 THEN 'relation' WHEN 3 THEN 'tag' END"
+        )
+    };
+}
+
 /// The views by name; `{}` stands for the schema of the replica. `docs/SQL.md` promises their columns.
 const VIEWS: &[(&str, &str)] = &[
     (
@@ -67,7 +78,10 @@ const VIEWS: &[(&str, &str)] = &[
                substr(hex(o.batch), 21))) END AS batch,
              CASE o.answer WHEN 0 THEN iif(o.sent, 'in_flight', 'queued') WHEN 1 THEN 'accepted' WHEN 2 THEN 'rejected'
                WHEN 3 THEN 'awaiting_approval' WHEN 4 THEN 'staged' END AS state,
-             o.applies AS applies, o.seq AS seq, o.failure ->> '$.code' AS code, o.failure ->> '$.message' AS message
+             o.applies AS applies, o.seq AS seq, o.failure ->> '$.code' AS code, o.failure ->> '$.message' AS message,
+             ",
+            resource_text!("o.resource"),
+            " AS resource, o.name AS name
              FROM {}.outbox o JOIN {}.items i ON i.id = o.item JOIN {}.collections c ON c.id = i.collection"
         ),
     ),
@@ -86,14 +100,38 @@ const VIEWS: &[(&str, &str)] = &[
              collection AS collection, key AS key,
              CASE kind WHEN 0 THEN 'set' WHEN 1 THEN 'patch' WHEN 2 THEN 'delete' END AS op,
              payload AS payload, base AS base,
-             failure ->> '$.code' AS code, failure ->> '$.message' AS message, failure -> '$.detail' AS detail
+             failure ->> '$.code' AS code, failure ->> '$.message' AS message, failure -> '$.detail' AS detail,
+             ",
+            resource_text!("resource"),
+            " AS resource, name AS name
              FROM {}.ledger"
         ),
+    ),
+    (
+        "index_entries",
+        // CROSS: from a collection to its indexes, each in its order.
+        "SELECT c.name AS collection, r.key AS key, r.name AS name, r.view AS order_key
+         FROM {}.collections c CROSS JOIN {}.resources r ON r.collection = c.id
+         WHERE c.life = 0 AND r.kind = 1 AND r.view IS NOT NULL",
+    ),
+    (
+        "relations",
+        // From either end: SQLite begins with the one that is given.
+        "SELECT c.name AS collection, i.key AS key, r.name AS id, r.view AS predicate,
+         r.view_collection AS object_collection, r.view_key AS object_key
+         FROM {}.resources r JOIN {}.items i ON i.id = r.item JOIN {}.collections c ON c.id = i.collection
+         WHERE c.life = 0 AND r.kind = 2 AND r.view IS NOT NULL",
+    ),
+    (
+        "tags",
+        "SELECT c.name AS collection, i.key AS key, r.name AS tag
+         FROM {}.resources r JOIN {}.items i ON i.id = r.item JOIN {}.collections c ON c.id = i.collection
+         WHERE c.life = 0 AND r.kind = 3 AND r.view IS NOT NULL",
     ),
 ];
 
 /// What the views read.
-const TABLES: &[&str] = &["collections", "items", "outbox", "ledger"];
+const TABLES: &[&str] = &["collections", "items", "resources", "outbox", "ledger"];
 
 /// Table-valued functions.
 const TABLE_FUNCTIONS: &[&str] = &["json_each", "json_tree"];
@@ -311,4 +349,41 @@ pub(crate) fn of_statement(error: &rusqlite::Error) -> Option<(rusqlite::ErrorCo
     let of_statement =
         [AuthorizationForStatementDenied, OperationInterrupted, TooBig, Unknown, TypeMismatch, ReadOnly, ApiMisuse];
     of_statement.contains(&code).then_some((code, words))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_looked_for_by_name_is_served_by_an_index() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("r.db");
+        let mut connection = Connection::open(&path).unwrap();
+        super::super::schema::prepare(&mut connection, &path, || [7; 16]).unwrap();
+        for (name, query) in VIEWS {
+            let query = query.replace("{}", "main");
+            connection.execute_batch(&format!("CREATE TEMP VIEW {name} AS {query}")).unwrap();
+        }
+        let plan = |query: &str| {
+            let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN SELECT {query}")).unwrap();
+            let bound = vec![rusqlite::types::Value::Null; explain.parameter_count()];
+            let rows = explain.query_map(rusqlite::params_from_iter(bound), |row| row.get::<_, String>(3)).unwrap();
+            rows.map(|row| row.unwrap()).collect::<Vec<_>>().join("; ")
+        };
+        for query in [
+            "value FROM items WHERE collection = ? AND key = ?",
+            "value FROM items WHERE collection = ? AND key > ? ORDER BY key",
+            "key FROM index_entries WHERE collection = ? AND name = ? AND order_key > ? ORDER BY order_key, key",
+            "* FROM relations WHERE collection = ? AND key = ?",
+            "* FROM relations WHERE object_collection = ? AND object_key = ? AND predicate = ?",
+            "* FROM tags WHERE collection = ? AND key = ?",
+            "i.value FROM index_entries e JOIN items i USING (collection, key) WHERE e.collection = ? AND e.name = ?",
+            "i.value FROM relations r JOIN items i ON (i.collection, i.key) = (r.object_collection, r.object_key)
+             WHERE r.collection = ? AND r.key = ?",
+        ] {
+            let plan = plan(query);
+            assert!(!plan.contains("SCAN") && !plan.contains("TEMP B-TREE"), "{query}: {plan}");
+        }
+    }
 }

@@ -72,6 +72,9 @@ const REFUSED: &[&str] = &[
     "SELECT * FROM collections",
     "SELECT count(*) FROM collections",
     "SELECT * FROM base",
+    "SELECT * FROM resources",
+    "SELECT count(*) FROM resources",
+    "WITH tags AS (SELECT base FROM resources) SELECT * FROM tags",
     "SELECT (SELECT value FROM base LIMIT 1)",
     "SELECT * FROM items WHERE EXISTS (SELECT 1 FROM base)",
     "SELECT key FROM items UNION ALL SELECT name FROM collections",
@@ -104,6 +107,7 @@ const REFUSED: &[&str] = &[
 const UNKNOWN: &[&str] = &[
     "SELECT * FROM main.items",
     "SELECT * FROM main.state",
+    "SELECT view FROM tags",
     "SELECT count(*) FROM main.items",
     "WITH items AS (SELECT value FROM main.items) SELECT * FROM items",
     "SELECT * FROM replica.items",

@@ -38,7 +38,22 @@ fn refs_batches_and_states_are_those_of_the_outbox() {
     let rows = store.sql("SELECT * FROM outbox ORDER BY ref").run().unwrap();
     assert_eq!(
         rows.columns(),
-        ["ref", "collection", "key", "op", "payload", "base", "batch", "state", "applies", "seq", "code", "message"]
+        [
+            "ref",
+            "collection",
+            "key",
+            "op",
+            "payload",
+            "base",
+            "batch",
+            "state",
+            "applies",
+            "seq",
+            "code",
+            "message",
+            "resource",
+            "name"
+        ]
     );
     let pending = store.pending().unwrap();
     assert_eq!(texts(&rows, "ref"), pending.iter().map(|op| op.op_ref.to_string()).collect::<Vec<_>>());
@@ -48,6 +63,52 @@ fn refs_batches_and_states_are_those_of_the_outbox() {
     assert_eq!(texts(&rows, "state"), ["queued"; 4]);
     let one = store.sql("SELECT key FROM outbox WHERE ref = ?").bind(receipt.ops[1].to_string()).run().unwrap();
     assert_eq!(texts(&one, "key"), ["b"]);
+}
+
+#[test]
+fn index_entries_relations_and_tags_are_those_that_the_store_reads() {
+    let (_dir, store) = notes();
+    let columns = |view: &str| store.sql(format!("SELECT * FROM {view}")).run().unwrap().columns().to_vec();
+    assert_eq!(columns("index_entries"), ["collection", "key", "name", "order_key"]);
+    assert_eq!(columns("relations"), ["collection", "key", "id", "predicate", "object_collection", "object_key"]);
+    assert_eq!(columns("tags"), ["collection", "key", "tag"]);
+    store.set_index("notes", "n1", "by_date", "2026-02").unwrap();
+    store.set_index("notes", "n2", "by_date", "2026-01").unwrap();
+    store.set_index("notes", "n2", "by_size", "9").unwrap();
+    store.set_relation("notes", "n1", "r1", "in", ("folders", "home")).unwrap();
+    store.set_relation("notes", "n2", "r1", "in", ("folders", "work")).unwrap();
+    store.add_tag("notes", "n1", "team").unwrap();
+    store.add_tag("notes", "n2", "team").unwrap();
+    store.remove_tag("notes", "n2", "team").unwrap();
+    let all = |statement: &str| store.sql(statement).run().unwrap().iter().map(<[_]>::to_vec).collect::<Vec<_>>();
+    assert_eq!(
+        all("SELECT key, order_key FROM index_entries WHERE collection = 'notes' AND name = 'by_date' ORDER BY 2"),
+        [["n2".into(), "2026-01".into()], ["n1".into(), "2026-02".into()]]
+    );
+    assert_eq!(
+        all("SELECT * FROM relations WHERE object_key = 'home'"),
+        [["notes".into(), "n1".into(), "r1".into(), "in".into(), "folders".into(), "home".into()]]
+    );
+    assert_eq!(all("SELECT * FROM tags"), [["notes".into(), "n1".into(), "team".into()]]);
+    assert_eq!(
+        all("SELECT i.value ->> '$.title' FROM items i JOIN tags t USING (collection, key) WHERE t.tag = 'team'"),
+        [["Milk".into()]]
+    );
+    store.delete("notes", "n1").unwrap();
+    assert_eq!(all("SELECT key FROM index_entries WHERE name = 'by_date'"), [["n2".into()]]);
+    assert_eq!(all("SELECT key FROM relations UNION ALL SELECT key FROM tags"), [["n2".into()]]);
+}
+
+#[test]
+fn the_outbox_says_what_of_an_item_an_op_is_on() {
+    let (_dir, store) = notes();
+    store.set_index("notes", "n1", "by", "b").unwrap();
+    store.set_relation("notes", "n1", "r1", "in", ("folders", "home")).unwrap();
+    store.remove_tag("notes", "n1", "team").unwrap();
+    let rows = store.sql("SELECT resource, name, op FROM outbox WHERE key = 'n1' ORDER BY ref").run().unwrap();
+    assert_eq!(texts(&rows, "resource"), ["value", "index", "relation", "tag"]);
+    assert_eq!(texts(&rows, "name"), ["NULL", "by", "r1", "team"]);
+    assert_eq!(texts(&rows, "op"), ["set", "set", "set", "delete"]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::support::plain::PlainServer;
 use crate::support::scripted::{
     accept_all, as_sent_entry, checkpoint_of, delete_entry, foreign, item, page_of, rejected_entry, result, set_entry,
 };
-use crate::support::{Fleet, Random, ScriptedWire, patch, view};
+use crate::support::{Fleet, Random, ScriptedWire, Server, patch, view};
 use rusqlite::Connection;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -467,6 +467,31 @@ fn relations_are_found_from_both_ends_and_by_predicate() {
     store.set_relation("c", "c", "r1", "in", ("f", "elsewhere")).unwrap();
     assert_eq!(to(None), "br2:by cr2:by");
     assert!(store.relations_to("f", "none", None).unwrap().is_empty());
+}
+
+#[test]
+fn a_statement_sees_what_the_host_reads_and_not_what_is_confirmed_beneath() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let store = fleet.open("a");
+    store.set("c", "k", &1).unwrap();
+    store.set_index("c", "k", "by", "a").unwrap();
+    store.set_relation("c", "k", "r1", "in", ("f", "home")).unwrap();
+    store.add_tag("c", "k", "team").unwrap();
+    store.sync(&server.wire()).unwrap();
+    let seen = || {
+        let union = "SELECT name || '=' || order_key FROM index_entries UNION ALL
+                     SELECT id || ':' || predicate || '>' || object_key FROM relations UNION ALL SELECT tag FROM tags";
+        let rows = store.sql(union).run().unwrap();
+        rows.iter().map(|row| row[0].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(seen(), ["by=a", "r1:in>home", "team"]);
+    store.set_index("c", "k", "by", "b").unwrap();
+    store.set_relation("c", "k", "r1", "of", ("f", "work")).unwrap();
+    assert_eq!(seen(), ["by=b", "r1:of>work", "team"]);
+    store.delete_index("c", "k", "by").unwrap();
+    store.delete_relation("c", "k", "r1").unwrap();
+    store.remove_tag("c", "k", "team").unwrap();
+    assert_eq!(seen(), Vec::<String>::new());
 }
 
 #[test]
