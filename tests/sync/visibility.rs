@@ -1,6 +1,6 @@
 //! All resources, several users with tags of their own, the real server: each replica ends with what its user may see.
 
-use crate::support::{FaultyWire, Fault, Fleet, Server};
+use crate::support::{Fault, FaultyWire, Fleet, Server};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,7 +28,8 @@ fn seen(server: &Arc<Server>, caller: &Caller, client: u128) -> BTreeMap<(String
     let mut page = None;
     loop {
         let request = CheckpointRequest { client: ClientId::from_random(client), page, limit: 100 };
-        let answer = server.service(|service| service.checkpoint(crate::support::server::DB, caller, &request)).unwrap();
+        let answer =
+            server.service(|service| service.checkpoint(crate::support::server::DB, caller, &request)).unwrap();
         items.extend(answer.items.into_iter().map(|item| ((item.collection.clone(), item.key.clone()), item)));
         page = answer.next;
         if page.is_none() {
@@ -77,7 +78,8 @@ fn compare(who: &str, store: &Store, seen: &BTreeMap<(String, String), Checkpoin
         for item in store.list(&collection, &KeyRange::all()).unwrap().iter() {
             keys.push((collection.clone(), item.key.to_owned()));
             let expected = seen.get(keys.last().unwrap());
-            let expected = expected.unwrap_or_else(|| panic!("{who} has {:?}, which its user may not see", keys.last()));
+            let expected =
+                expected.unwrap_or_else(|| panic!("{who} has {:?}, which its user may not see", keys.last()));
             assert_eq!(item.to::<serde_json::Value>().unwrap(), expected.value.to_value().unwrap(), "{who} {keys:?}");
             let (indexes, relations, tags) = (
                 store.indexes(&collection, item.key).unwrap(),
