@@ -126,8 +126,9 @@ impl Device {
             let name = &self.name;
             if waits && bootstrap.is_none() {
                 // One that the server merged, and whose answer was lost, waits for the answer of its repetition; so does
-                // one whose repetition into a new checkpoint waits behind another that the server has forgotten.
-                let repeats = op.item.0 == "merged" || self.plan.mischief.forget > 0;
+                // one whose repetition into a new checkpoint waits behind a rejected one.
+                let loaded = op.loaded || self.checkpoints.load(Ordering::Relaxed) > op.checkpoints;
+                let repeats = op.item.0 == "merged" || loaded;
                 let late = at.is_some_and(|at| at <= position) && !repeats;
                 assert!(!late, "{name}: {op_ref} is in the log at {at:?}, below {position}, and still waits");
             } else if let (false, Some(Fate::Accepted(seq))) = (waits, &op.fate) {

@@ -42,8 +42,13 @@ pub struct Failure {
 
 /// Plays one seed; what it broke, if anything.
 pub fn fails(seed: u64) -> Result<Story, Failure> {
-    let trace = Arc::new(Trace::new(std::env::var_os("SYNCSTORE_SIM_TRACE").is_some()));
-    catch_unwind(AssertUnwindSafe(|| world::run(&Plan::of(seed), &trace))).map_err(|panic| {
+    let all = std::env::var_os("SYNCSTORE_SIM_TRACE").is_some();
+    let trace = Arc::new(Trace::new(all));
+    let story = catch_unwind(AssertUnwindSafe(|| world::run(&Plan::of(seed), &trace)));
+    if all && story.is_ok() {
+        println!("{}", trace.last_lines());
+    }
+    story.map_err(|panic| {
         let words = panic.downcast_ref::<String>().cloned();
         let words = words.or_else(|| panic.downcast_ref::<&str>().map(|words| (*words).to_owned()));
         Failure { seed, words: words.unwrap_or_default(), trace: trace.last_lines() }
@@ -87,7 +92,8 @@ pub fn run_seeds(seeds: Seeds) -> BTreeMap<&'static str, u64> {
         }
     });
     if let Some(Failure { seed, words, trace }) = failure.into_inner().expect("no panic while a failure is told") {
-        let command = format!("SYNCSTORE_SIM_SEEDS={seed} cargo test --release --test simulation -- --nocapture");
+        let command =
+            format!("SYNCSTORE_SIM_SEEDS={seed} cargo test --release --test simulation no_promise -- --nocapture");
         eprintln!("{trace}\n\nseed {seed}: {words}\nreplay it: {command}\n(SYNCSTORE_SIM_TRACE=1 for the whole trace)");
         panic!("seed {seed}: {words}");
     }

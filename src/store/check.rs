@@ -37,9 +37,9 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// What is wrong with the replica is no error but a finding in the report, also when a part of the file cannot be
-    /// read. [`Error::Storage`](crate::Error::Storage) and [`Error::Busy`](crate::Error::Busy) when the file cannot be
-    /// reached; [`Error::NewerSchema`](crate::Error::NewerSchema) when another process has brought it to a newer
+    /// What is wrong with the replica is no error but a finding in the report, also when SQLite cannot make sense of a part of
+    /// the file. [`Error::Storage`](crate::Error::Storage) and [`Error::Busy`](crate::Error::Busy) when the disk does not
+    /// give it, in part or at all; [`Error::NewerSchema`](crate::Error::NewerSchema) when another process has brought it to a newer
     /// version meanwhile.
     pub fn check(&self) -> Result<CheckReport> {
         let mut findings = Findings::default();

@@ -24,7 +24,8 @@ impl Store {
     ///
     /// SQLite uses the space of what was deleted again and keeps it until then; after a large delete, or a checkpoint
     /// that took the place of a large replica, this makes the file as small as what it holds. It is never needed for
-    /// anything else. [`Store::check`] tells how much there is to give back (`free_bytes`).
+    /// anything else. [`Store::check`] tells how many bytes of whole free pages there are to give
+    /// back (`free_bytes`); what half-empty pages and the write-ahead log take comes on top.
     ///
     /// Copies the whole file, and blocks: call it on a thread that may wait. Writes of this store, a sync's among
     /// them, wait meanwhile; reads do not. Another store's writes wait up to its

@@ -47,10 +47,11 @@ pub struct Options {
     /// while a checkpoint is loaded, since the items that it replaces stay until it is complete. Free space in the file and
     /// the write-ahead log beside it do not count.
     ///
-    /// A call that would need such a page ends with [`Error::TooLarge`](crate::Error::TooLarge). Before that `sync` and
-    /// `push` push what is queued, and local writes go on. What is pushed stays pending until there is room again. A
-    /// checkpoint of a replica that is larger than this itself may find too little room: raise the limit then.
-    /// Default: 16 GiB.
+    /// A call that would need such a page first pushes what is queued (`sync` and `push`), and then ends with
+    /// [`Error::TooLarge`](crate::Error::TooLarge); local writes go on. What is pushed stays pending, and its
+    /// [`Outcome`](crate::Outcome) is what the server answered, until there is room again. The last page may go beyond the
+    /// limit by its own size. A replica that is larger than the limit may find too little room to be loaded anew: raise the
+    /// limit then. Default: 16 GiB; an application for phones should set less.
     pub largest_file: u64,
     /// Whether the next page of a checkpoint is fetched, on a thread of its own, while the one before is stored. Without
     /// it everything happens on the thread that calls. Default: yes.
@@ -59,8 +60,10 @@ pub struct Options {
     pub retry: RetryPolicy,
     /// Where time and randomness come from. Default: the system.
     pub environment: Arc<dyn Environment>,
-    /// The SQLite VFS to open the file through, by the name under which the process registered it. Which store syncs
-    /// is settled by a file lock of the operating system all the same, beside the path. Default: SQLite's own.
+    /// The SQLite VFS to open the file through, by the name under which the process registered it with the SQLite that
+    /// rusqlite brings along; it must offer shared memory, or there is no write-ahead log. Which store syncs
+    /// is settled by a file lock of the operating system all the same, beside the path,
+    /// whose directory must exist. Default: SQLite's own.
     pub vfs: Option<String>,
 }
 

@@ -54,6 +54,9 @@ impl SqliteFile {
         // Until there is a write-ahead log, a transaction ends when its journal is deleted. Were the delete not on the
         // disk yet when the power fails, the journal would come back and undo all that the log holds.
         connection.pragma_update(None, "synchronous", "EXTRA").map_err(not_ours)?;
+        // What a disk of Apple's systems needs to sync in earnest; nothing elsewhere.
+        connection.pragma_update(None, "fullfsync", true)?;
+        connection.pragma_update(None, "checkpoint_fullfsync", true)?;
         schema::ensure(&mut connection, epoch)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         if !planted(Planted::RecoveredLogLeftUnsynced) {
