@@ -133,14 +133,18 @@ fn a_network_that_swallows_bytes_ends_in_the_time_out() {
         (Way::Answers, answers - 1),
     ] {
         let what = format!("byte {byte} of {way:?}");
-        rig.write();
-        rig.reopen();
-        proxy.set(way, byte, Break::BlackHole);
-        let start = Instant::now();
-        let error = rig.store.sync(&through(&proxy, impatient())).expect_err(&what).into_error();
-        assert!(matches!(error, Error::Wire(WireError::TimedOut(_))), "{what}: {error:?}");
-        assert!(start.elapsed() < Duration::from_secs(10), "{what}: {:?}", start.elapsed());
-        assert!(!proxy.clear(), "{what}: nothing was swallowed");
+        // On a busy machine the time-out may come before that byte does; then once more.
+        let swallowed = (0..5).any(|_| {
+            rig.write();
+            rig.reopen();
+            proxy.set(way, byte, Break::BlackHole);
+            let start = Instant::now();
+            let error = rig.store.sync(&through(&proxy, impatient())).expect_err(&what).into_error();
+            assert!(matches!(error, Error::Wire(WireError::TimedOut(_))), "{what}: {error:?}");
+            assert!(start.elapsed() < Duration::from_secs(10), "{what}: {:?}", start.elapsed());
+            !proxy.clear()
+        });
+        assert!(swallowed, "{what}: nothing was swallowed");
         rig.assert_converges(plain(), &what);
     }
     rig.assert_log_has_each_ref_once(plain());
