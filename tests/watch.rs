@@ -4,6 +4,7 @@ use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 use syncstore::{ChangeKind, Changes, ItemChange, Options, Origin, Overflow, Ref, Store, Watch, Watcher};
 use tempfile::TempDir;
 
@@ -189,6 +190,61 @@ fn a_waker_may_read_what_woke_it() {
         .unwrap();
     store.set("c", "k", &7).unwrap();
     assert_eq!(seen.load(Ordering::SeqCst), 7, "it is called after the commit");
+}
+
+#[test]
+fn a_waker_may_own_what_ends_with_it() {
+    let (done, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let file = File::new();
+        let store = file.open();
+        let inner = store.watch(Watch::all()).unwrap();
+        let outer = store
+            .watch_with(Watch::all(), move || {
+                let _ = &inner;
+            })
+            .unwrap();
+        drop(outer);
+        store.set("c", "k", &1).unwrap();
+        done.send(()).unwrap();
+    });
+    ended.recv_timeout(Duration::from_secs(20)).expect("the end of a watcher waits for itself");
+}
+
+#[test]
+fn what_a_watcher_finds_when_it_is_asked_does_not_wake_it() {
+    let file = File::new();
+    let (ours, theirs) = (file.open(), file.open());
+    let woken = [(), ()].map(|()| Arc::new(AtomicU32::new(0)));
+    let watch = |counter: &Arc<AtomicU32>| {
+        let counter = Arc::clone(counter);
+        let wake = move || {
+            counter.fetch_add(1, Ordering::SeqCst);
+        };
+        ours.watch_with(Watch::all(), wake).unwrap()
+    };
+    let (asked, other) = (watch(&woken[0]), watch(&woken[1]));
+    theirs.set("c", "k", &1).unwrap();
+    assert_eq!(told(&asked), [set("c/k")]);
+    assert_eq!([&woken[0], &woken[1]].map(|counter| counter.load(Ordering::SeqCst)), [0, 1]);
+    assert_eq!(told(&other), [set("c/k")]);
+    ours.set("c", "k", &2).unwrap();
+    assert_eq!([&woken[0], &woken[1]].map(|counter| counter.load(Ordering::SeqCst)), [1, 2]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_store_that_was_opened_by_a_link_is_told_and_tells_too() {
+    let file = File::new();
+    let store = file.open();
+    let link = file.path.with_file_name("link.db");
+    std::os::unix::fs::symlink(&file.path, &link).unwrap();
+    let linked = Store::open(&link, Options::default()).unwrap();
+    let (there, here) = (linked.watch(Watch::all()).unwrap(), store.watch(Watch::all()).unwrap());
+    store.set("c", "one", &1).unwrap();
+    linked.set("c", "two", &1).unwrap();
+    assert_eq!(told(&there), [set("c/one"), set("c/two")]);
+    assert_eq!(told(&here), [set("c/one"), set("c/two")]);
 }
 
 #[test]

@@ -70,6 +70,8 @@ impl Replica {
         tune(&writer, &tuning)?;
         writer.pragma_update(None, "wal_autocheckpoint", AUTO_CHECKPOINT)?;
         writer.pragma_update(None, "journal_size_limit", WAL_KEPT)?;
+        // The files beside it have SQLite's idea of its name, which follows links.
+        let path = &if path.is_symlink() { std::fs::canonicalize(path)? } else { path.to_owned() };
         let limits = state::load_limits(&writer)?.unwrap_or_default();
         Ok(Replica {
             path: path.to_owned(),
@@ -144,6 +146,8 @@ impl Replica {
     /// Begins to watch; the watcher's name.
     pub fn begin_watch(&self, watch: Watch, waker: Option<Waker>) -> Result<u64> {
         let mut begun = None;
+        // Another hand on it: should it not come to a watcher, it is dropped here, where no lock is held.
+        let _waker = waker.clone();
         // A write transaction, so that each commit is either before, and read by the host, or after, and told.
         let committed = self.write(|writing| {
             begun = Some(writing.begin_watch(watch, waker)?);
@@ -164,7 +168,7 @@ impl Replica {
         let changes = self.read(|reader| {
             let mut feed = self.feed.lock();
             feed.read_trail(reader, &mut wakers)?;
-            Ok(feed.take(watcher))
+            Ok(feed.take(watcher, &mut wakers))
         });
         wake(wakers);
         changes
@@ -172,7 +176,8 @@ impl Replica {
 
     /// Ends a watcher.
     pub fn end_watch(&self, watcher: u64) {
-        self.feed.lock().end(watcher);
+        let waker = self.feed.lock().end(watcher);
+        drop(waker);
     }
 
     /// Runs `work` with a connection that reads; each statement sees one consistent moment.

@@ -130,16 +130,19 @@ impl Inner {
         if !self.watchers.is_empty() {
             // What is committed already is not for the new one.
             self.read_trail(connection, wakers)?;
+            watches::add(connection, &watch.scope)?;
         } else {
             if !self.presence.of_others() {
                 watches::clear(connection)?;
             }
-            self.presence.begin()?;
             // A commit that others notice, so that they look who watches.
-            self.store = trail::append(connection, 0, &Step::Begin)?;
-            self.told = self.store;
+            let store = trail::append(connection, 0, &Step::Begin)?;
+            watches::add(connection, &watch.scope)?;
+            self.presence.begin()?;
+            // Last: of what fails nothing may stay, least of all a number that another store gets then.
+            self.store = store;
+            self.told = store;
         }
-        watches::add(connection, &watch.scope)?;
         self.next += 1;
         let (items, places) = (Vec::new(), HashMap::new());
         self.watchers.insert(self.next, Buffer { watch, waker, items, places, overflow: None });
@@ -147,14 +150,16 @@ impl Inner {
         Ok(self.next)
     }
 
-    /// Ends a watcher.
-    pub(super) fn end(&mut self, watcher: u64) {
-        self.watchers.remove(&watcher);
+    /// Ends a watcher; its waker, which is the host's and may do anything when it is dropped, so not under a lock.
+    #[must_use]
+    pub(super) fn end(&mut self, watcher: u64) -> Option<Waker> {
+        let ended = self.watchers.remove(&watcher);
         self.update_scopes();
         if self.watchers.is_empty() {
             self.presence.end();
             self.store = 0;
         }
+        ended.and_then(|buffer| buffer.waker)
     }
 
     fn update_scopes(&mut self) {
@@ -228,9 +233,12 @@ impl Inner {
         Ok(())
     }
 
-    /// What a watcher has not been told yet.
-    pub(super) fn take(&mut self, watcher: u64) -> Changes {
+    /// What a watcher has not been told yet; it is not woken for what it is told now.
+    pub(super) fn take(&mut self, watcher: u64, wakers: &mut Vec<Waker>) -> Changes {
         let Some(buffer) = self.watchers.get_mut(&watcher) else { return Changes::Items(Vec::new()) };
+        if let Some(own) = &buffer.waker {
+            wakers.retain(|waker| !Arc::ptr_eq(waker, own));
+        }
         buffer.places.clear();
         let items = std::mem::take(&mut buffer.items);
         match buffer.overflow.take() {

@@ -14,6 +14,7 @@ pub(crate) mod resources;
 pub(crate) mod scan;
 mod schema;
 pub(crate) mod search;
+mod snippets;
 pub(crate) mod state;
 mod trail;
 pub(crate) mod turn;

@@ -4,6 +4,7 @@
 //! item's id. Items of incoming collections have theirs too: the swap of a checkpoint leaves the index as it is, and a
 //! search looks at live items alone.
 
+use super::snippets::{self, Pieces};
 use crate::error::{Error, Result};
 use crate::search::{SearchError, SearchHit, SearchHits, SearchQuery};
 use rusqlite::{Connection, OptionalExtension};
@@ -13,6 +14,14 @@ const MOST_FIELDS: usize = 16;
 
 /// The most places that a field may be at: each number in a pointer is a name or an index.
 const MOST_PLACES: usize = 8;
+
+/// The longest expression, in bytes: what one takes grows with what it asks for times what it finds.
+const LONGEST_EXPRESSION: usize = 2 << 10;
+
+/// The longest text, in bytes, in which FTS5 marks what it found, which takes it time by the square of that.
+const LONGEST_MARKED: usize = 8 << 10;
+
+const TOKENIZER: &str = "unicode61 remove_diacritics 2";
 
 /// A declared search.
 #[derive(Clone, Debug)]
@@ -90,7 +99,7 @@ fn objects(search: &Search) -> Result<String> {
     let (new, is_new) = (texts(search, "new.value")?, of_collection(search, "new.collection"));
     let is_old = of_collection(search, "old.collection");
     Ok(format!(
-        "CREATE VIRTUAL TABLE search_{id} USING fts5({columns}, tokenize = 'unicode61 remove_diacritics 2');
+        "CREATE VIRTUAL TABLE search_{id} USING fts5({columns}, tokenize = '{TOKENIZER}');
          CREATE TRIGGER search_{id}_insert AFTER INSERT ON items WHEN new.value IS NOT NULL AND {is_new} BEGIN
            INSERT INTO search_{id}(rowid, {columns}) VALUES (new.id, {new});
          END;
@@ -237,72 +246,61 @@ pub(crate) fn run(connection: &Connection, name: &str, query: &SearchQuery) -> R
     if query.expression.trim().is_empty() {
         return Ok(SearchHits { hits: Vec::new(), complete });
     }
+    if query.expression.len() > LONGEST_EXPRESSION {
+        return Err(SearchError::TooLong { limit: LONGEST_EXPRESSION }.into());
+    }
+    if query.expression.starts_with('*') {
+        // FTS5 would take it for a question about its own state.
+        return Err(SearchError::Expression("it begins with *".to_owned()).into());
+    }
     let id = search.id;
-    // Not FTS5's own snippet(): of a text that says the same word a hundred thousand times it takes minutes.
-    let marked = (0..fields(&search)?.len()).map(|field| format!("highlight(search_{id}, {field}, ?2, ?3)"));
+    let columns = columns(&search)?;
+    let marked = (0..fields(&search)?.len()).map(|field| {
+        format!(
+            "CASE WHEN octet_length(s.f{field}) <= {LONGEST_MARKED} THEN highlight(search_{id}, {field}, ?2, ?3) END"
+        )
+    });
     let marked = marked.collect::<Vec<_>>();
     let mut find = connection.prepare_cached(&format!(
-        "SELECT i.key, s.rank, {} FROM search_{id} s
+        "SELECT i.key, s.rank, s.rowid, {} FROM search_{id} s
          CROSS JOIN items i ON i.id = s.rowid WHERE search_{id} MATCH ?1
          AND i.collection = (SELECT id FROM collections WHERE name = ?5 AND life = 0) ORDER BY s.rank LIMIT ?4",
         marked.join(", ")
     ))?;
     let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
     let hit = |row: &rusqlite::Row<'_>| {
-        let texts = (0..marked.len()).map(|field| Ok(row.get_ref(field + 2)?.as_str_or_null()?));
+        let texts = (0..marked.len()).map(|field| Ok(row.get_ref(field + 3)?.as_str_or_null()?));
         let texts = texts.filter_map(Result::transpose).collect::<rusqlite::Result<Vec<_>>>()?;
-        Ok(SearchHit { key: row.get(0)?, rank: row.get(1)?, snippet: snippet(&texts, query) })
+        let hit = SearchHit { key: row.get(0)?, rank: row.get(1)?, snippet: snippets::of(&texts, query) };
+        // Else what was found is in a text that was too long to be marked.
+        let item: Option<i64> =
+            if texts.iter().any(|text| text.contains(snippets::BEFORE)) { None } else { Some(row.get(2)?) };
+        Ok((hit, item))
     };
+    let (before, behind) = (snippets::BEFORE.to_string(), snippets::BEHIND.to_string());
     let hits = find
-        .query_map((&query.expression, BEFORE.to_string(), BEHIND.to_string(), limit, &search.collection), hit)
+        .query_map((&query.expression, before, behind, limit, &search.collection), hit)
         .and_then(|rows| rows.collect::<rusqlite::Result<Vec<_>>>());
-    match hits {
-        Ok(hits) => Ok(SearchHits { hits, complete }),
-        Err(error) => Err(match super::views::of_statement(&error) {
-            Some((rusqlite::ErrorCode::Unknown, words)) => SearchError::Expression(words).into(),
-            _ => error.into(),
-        }),
-    }
-}
-
-// What FTS5 puts around each word that it found; in a text itself they would only be taken for such.
-const BEFORE: char = '\u{1}';
-const BEHIND: char = '\u{2}';
-
-/// How many words a snippet has, and how many of them before the first that was found.
-const SNIPPET: usize = 16;
-const LEAD: usize = 4;
-
-/// The longest snippet, in bytes, without the marks and where it was cut.
-const LONGEST: usize = 400;
-
-/// A piece of the text in which most was found, from a little before the first find on.
-fn snippet(texts: &[&str], query: &SearchQuery) -> String {
-    let finds = |text: &&&str| text.bytes().filter(|byte| *byte == BEFORE as u8).count();
-    // The first of those with the most.
-    let Some(text) = texts.iter().rev().max_by_key(finds) else { return String::new() };
-    let find = text.split_whitespace().position(|word| word.contains(BEFORE)).unwrap_or(0);
-    let first = find.saturating_sub(LEAD);
-    let mut words = text.split_whitespace().skip(first);
-    let piece = words.by_ref().take(SNIPPET).collect::<Vec<_>>().join(" ");
-    // Not every script has spaces.
-    let found = piece.find(BEFORE).unwrap_or(0);
-    let floor = |at: usize| (0..=at.min(piece.len())).rev().find(|at| piece.is_char_boundary(*at)).unwrap_or(0);
-    let start = floor(found.saturating_sub(LONGEST / 4));
-    let end = floor(start + LONGEST);
-    let (cut_before, cut_behind) = (first > 0 || start > 0, words.next().is_some() || end < piece.len());
-    let mut piece = piece[start..end].to_owned();
-    if cut_before {
-        piece.insert(0, '…');
-    }
-    if cut_behind {
-        piece.push('…');
-    }
-    if piece.matches(BEFORE).count() > piece.matches(BEHIND).count() {
-        // The end of a phrase that was found is behind the cut.
-        piece.push(BEHIND);
-    }
-    piece.replace(BEFORE, &query.marks.0).replace(BEHIND, &query.marks.1)
+    let hits = hits.map_err(|error| match super::views::of_statement(&error) {
+        Some((rusqlite::ErrorCode::Unknown, words)) => Error::Search(SearchError::Expression(words)),
+        _ => error.into(),
+    })?;
+    let mut pieces = None;
+    let mut whole = connection.prepare_cached(&format!("SELECT {columns} FROM search_{id} WHERE rowid = ?1"))?;
+    let of_long = |(hit, item): (SearchHit, Option<i64>)| {
+        let Some(item) = item else { return Ok(hit) };
+        let texts = whole.query_row([item], |row| {
+            (0..marked.len()).map(|field| row.get(field)).collect::<rusqlite::Result<Vec<Option<String>>>>()
+        })?;
+        let pieces = match &mut pieces {
+            Some(pieces) => pieces,
+            none => none.insert(Pieces::open(&columns, TOKENIZER)?),
+        };
+        let snippet = pieces.snippet(&texts, query)?;
+        Ok(SearchHit { snippet, ..hit })
+    };
+    let hits = hits.into_iter().map(of_long).collect::<Result<Vec<_>>>()?;
+    Ok(SearchHits { hits, complete })
 }
 
 #[cfg(test)]
@@ -321,20 +319,5 @@ mod tests {
         for wrong in ["title", "/a\"b", "/a\\b", "/a\nb", "/~2", "/a~", "/1/2/3/4"] {
             assert_eq!(of(wrong), None, "{wrong}");
         }
-    }
-
-    #[test]
-    fn a_snippet_is_cut_around_the_first_find_of_the_best_text() {
-        let query = SearchQuery::words("x").marks("<", ">");
-        let of = |texts: &[&str]| snippet(texts, &query);
-        assert_eq!(of(&[]), "");
-        assert_eq!(of(&["a \u{1}b\u{2} c"]), "a <b> c");
-        assert_eq!(of(&["a \u{1}b\u{2}", "c \u{1}d\u{2}"]), "a <b>", "the first of two that are alike");
-        assert_eq!(of(&["a \u{1}b\u{2}", "\u{1}c\u{2} \u{1}d\u{2}"]), "<c> <d>");
-        let unspaced = format!("{}\u{1}é\u{2}{}", "ü".repeat(500), "ä".repeat(500));
-        let piece = of(&[&unspaced]);
-        assert!(piece.contains("ü<é>ä") && piece.starts_with('…') && piece.ends_with('…') && piece.len() < 420);
-        let long: String = (0..40).map(|n| format!("w{n} ")).collect::<String>().replace("w20 ", "\u{1}w20 ");
-        assert_eq!(of(&[&long]), "…w16 w17 w18 w19 <w20 w21 w22 w23 w24 w25 w26 w27 w28 w29 w30 w31…>");
     }
 }

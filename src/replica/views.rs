@@ -180,7 +180,7 @@ impl Replica {
             _ => Views::open(self.path(), self.tuning(), &format!("replica_{:032x}", schema()))?,
         };
         let result = work(&mut views);
-        views.guard.on.store(false, Ordering::Relaxed);
+        views.unguard()?;
         if views.connection.is_autocommit() {
             let mut idle = self.idle_views.lock();
             if idle.len() < IDLE {
@@ -278,6 +278,12 @@ impl Views {
         self.guard.refused.lock().take();
         self.guard.on.store(true, Ordering::Relaxed);
         Ok(&self.connection)
+    }
+
+    /// Ends what [`Views::guarded`] began: its time is not that of what runs here next.
+    fn unguard(&mut self) -> Result<()> {
+        self.guard.on.store(false, Ordering::Relaxed);
+        Ok(self.connection.progress_handler(PROGRESS_STEPS, None::<fn() -> bool>)?)
     }
 
     /// What was refused of the statement, if anything was.
