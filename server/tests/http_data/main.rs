@@ -1,0 +1,13 @@
+//! Section 6 over HTTP: data for callers without a replica.
+
+#[path = "../http_support/mod.rs"]
+mod http_support;
+
+mod batches;
+mod caller;
+mod conditions;
+mod listings;
+mod repeats;
+mod replicas;
+mod resources;
+mod values;
