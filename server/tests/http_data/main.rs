@@ -6,6 +6,7 @@ mod http_support;
 mod batches;
 mod caller;
 mod conditions;
+mod deny;
 mod listings;
 mod repeats;
 mod replicas;
