@@ -3,6 +3,7 @@
 #[path = "../http_support/mod.rs"]
 mod http_support;
 
+mod bad_input;
 mod batches;
 mod caller;
 mod conditions;
