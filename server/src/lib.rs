@@ -30,4 +30,6 @@ pub mod storage;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub use http::fuzzing;
+#[doc(hidden)]
+pub use http::route_names;
 pub use server::{Server, ServerOptions, StartError};

@@ -52,6 +52,7 @@ mod coalescing;
 mod concurrency;
 mod convergence;
 mod copies;
+mod data;
 mod endless;
 mod hostile;
 mod ledger;

@@ -30,7 +30,7 @@ struct Place<'a> {
 }
 
 /// What an op on another resource than the value finds there.
-enum Found {
+pub(super) enum Found {
     Order(String),
     Link(Link),
     Tag,
@@ -89,8 +89,8 @@ impl<T: Transaction> Push<'_, T> {
         let behind = match (policy, op.base) {
             (Policy::Accept, _) => false,
             (Policy::Merge, None) => false,
-            (Policy::RejectStale, None) => head.is_some(),
-            (_, Some(base)) => is_behind(self.transaction, collection, op.key, head.as_ref(), base, self.client)?,
+            (Policy::RejectStale, None) => head.as_ref().is_some_and(|head| !self.author.has_just_left(head)),
+            (_, Some(base)) => is_behind(self.transaction, collection, op.key, head.as_ref(), base, self.author)?,
         };
         let merging = behind && policy == Policy::Merge;
         if behind && (!merging || head.is_none()) {
@@ -114,7 +114,7 @@ impl<T: Transaction> Push<'_, T> {
         LogRow {
             seq: place.seq,
             op_ref: place.op.op_ref,
-            client: self.client,
+            client: self.author.client,
             collection: place.collection,
             key: place.op.key,
             change: committed,
@@ -163,7 +163,7 @@ impl<T: Transaction> Push<'_, T> {
         Ok(())
     }
 
-    fn find(&self, item: ItemKey, resource: Resource<'_>, tags: &[String]) -> Stored<Option<Found>> {
+    pub(super) fn find(&self, item: ItemKey, resource: Resource<'_>, tags: &[String]) -> Stored<Option<Found>> {
         Ok(match resource {
             Resource::Index(name) => self.transaction.index_entry(item, name)?.map(Found::Order),
             Resource::Relation(id) => self.transaction.relation(item, id)?.map(Found::Link),
@@ -178,7 +178,7 @@ impl<T: Transaction> Push<'_, T> {
         let mut merged = None;
         if let (true, Some(head), Change::Set(sent) | Change::Patch(sent)) = (place.merging, &head, op.change) {
             let base = op.base.unwrap_or(0);
-            let touched = merge::Touched::since(self.transaction, head, base, self.client, limits)?;
+            let touched = merge::Touched::since(self.transaction, head, base, self.author, limits)?;
             let result = match op.change {
                 Change::Set(_) => merge::set(&self.transaction.item_value(head.key)?, sent, &touched, limits)?,
                 _ => merge::patch(sent, &touched)?,
@@ -197,14 +197,14 @@ impl<T: Transaction> Push<'_, T> {
         let granted = if head.is_none() { self.caller.granted() } else { Vec::new() };
         match (committed, head) {
             (Change::Set(value), Some(head)) => {
-                self.transaction.update_item(&changed_by(&head, self.client, seq), value)?;
+                self.transaction.update_item(&changed_by(&head, self.author, seq), value)?;
             }
             (Change::Set(value), None) => {
                 if let Err(rejection) = self.show(place, 0, &granted) {
                     return Ok(Err(rejection));
                 }
                 let resources = u32::try_from(granted.len()).unwrap_or(u32::MAX);
-                let head = ItemHead { key: ItemKey(0), rev: seq, client: self.client, other: 0, resources };
+                let head = ItemHead { key: ItemKey(0), rev: seq, client: self.author.client, other: 0, resources };
                 let item = self.transaction.insert_item(place.collection, op.key, &head, value)?;
                 for tag in &granted {
                     self.transaction.add_tag(item, tag)?;
@@ -213,12 +213,12 @@ impl<T: Transaction> Push<'_, T> {
             (Change::Patch(patch), Some(head)) => {
                 let value = self.transaction.item_value(head.key)?;
                 match patched(&value, patch, limits) {
-                    Ok(value) => self.transaction.update_item(&changed_by(&head, self.client, seq), &value)?,
+                    Ok(value) => self.transaction.update_item(&changed_by(&head, self.author, seq), &value)?,
                     Err(rejection) => return Ok(Err(rejection)),
                 }
             }
             (Change::Delete, Some(head)) => {
-                let tombstone = Tombstone { seq, client: self.client };
+                let tombstone = Tombstone { seq, client: self.author.client };
                 self.transaction.delete_item(&head, place.collection, op.key, &tombstone)?;
             }
             _ => return Ok(Err(missing())),
@@ -240,16 +240,16 @@ impl<T: Transaction> Push<'_, T> {
         head: ItemHead,
         found: Option<Found>,
     ) -> Stored<Result<(), Rejection>> {
-        let (op, client) = (place.op, self.client);
+        let op = place.op;
         let resource = op.change.resource();
         let base = op.base.unwrap_or(0);
-        if place.merging && merge::touched(self.transaction, &head, base, client, resource)? {
+        if place.merging && merge::touched(self.transaction, &head, base, self.author, resource)? {
             let kept = Found::as_change(found.as_ref(), resource).ok_or_else(unlike)?;
             let as_sent = kept == op.change;
             self.transaction.append(&LogRow { no_op: true, as_sent, ..self.row(place, kept, head.rev) })?;
             return Ok(Ok(()));
         }
-        let mut changed = changed_by(&head, client, place.seq);
+        let mut changed = changed_by(&head, self.author, place.seq);
         match (op.change.kind(), &found) {
             (OpKind::Delete, _) => changed.resources = changed.resources.saturating_sub(1),
             (_, Some(_)) => {}

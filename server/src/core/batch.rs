@@ -73,14 +73,14 @@ impl<T: Transaction> Push<'_, T> {
         let Some(batch) = op.batch else { return Ok(staged) };
         let theirs = self.transaction.batch(from, &batch)?.filter(|row| row.state == BatchState::Staged);
         let Some(theirs) = theirs else { return Ok(staged) };
-        let own = self.transaction.batch(self.client, &batch)?;
+        let own = self.transaction.batch(self.author.client, &batch)?;
         // Another batch under the same id: what is staged stays and expires.
         if own.is_some_and(|own| own.state == BatchState::Done) {
             return Ok(staged);
         }
-        self.transaction.hand_over(theirs.key, self.client, own.map(|own| own.key))?;
+        self.transaction.hand_over(theirs.key, self.author.client, own.map(|own| own.key))?;
         let row = match own {
-            None => BatchRow { client: self.client, ..theirs },
+            None => BatchRow { client: self.author.client, ..theirs },
             Some(own) => BatchRow {
                 ops: own.ops.saturating_add(theirs.ops),
                 bytes: own.bytes.saturating_add(theirs.bytes),
@@ -106,10 +106,10 @@ impl<T: Transaction> Push<'_, T> {
 
     /// Rejects what has come of a batch because of an op that is not among it, and whatever will come of it.
     pub fn fail_batch(&mut self, batch: BatchId, of: u32) -> Stored<()> {
-        let mut row = match self.transaction.batch(self.client, &batch)? {
+        let mut row = match self.transaction.batch(self.author.client, &batch)? {
             Some(row) if row.state != BatchState::Staged => return Ok(()),
             Some(row) => row,
-            None => begin(self.transaction, self.client, batch, of, self.now)?,
+            None => begin(self.transaction, self.author.client, batch, of, self.now)?,
         };
         let ops = self.transaction.take_staged(row.key)?;
         let answers = self.reject_all(&ops, batch, |_| None)?;
@@ -158,17 +158,7 @@ pub fn expire(transaction: &mut impl Transaction, rules: &Rules, before: u64, no
     let why = rejection(Code::BATCH_FAILED, "the batch was not completed in time");
     let nobody = Caller { user: String::new(), tags: Tags::Only(Vec::new()), grant: Vec::new() };
     for mut row in overdue.iter().copied() {
-        let mut push = Push {
-            transaction,
-            rules,
-            caller: &nobody,
-            client: row.client,
-            now,
-            failed: HashSet::new(),
-            held: HashMap::new(),
-            shown: 0,
-            results: Vec::new(),
-        };
+        let mut push = Push::of(transaction, rules, &nobody, row.client, now);
         let ops = push.transaction.take_staged(row.key)?;
         push.reject_all(&ops, row.batch, |_| Some(why.clone()))?;
         row.state = BatchState::Failed;

@@ -1,11 +1,14 @@
 //! One push, op by op, in the client's order.
 
 use super::examine::{Proposal, beyond, examine, rejection};
+use super::policy::Author;
 use super::{Caller, Refusal, Rules, batch, cursor};
 use crate::storage::{BatchState, ClientKey, RefRow, RefState, Rejection, StorageError, Stored, Transaction};
 use std::collections::{HashMap, HashSet};
 use syncstore::planted::{Planted, planted};
-use syncstore::protocol::{BatchId, ClientId, Code, Op, OpResult, PushOutcome, PushRequest, PushResponse, Ref, Seq};
+use syncstore::protocol::{
+    BatchId, ClientId, Code, Op, OpResult, PushOutcome, PushRequest, PushResponse, Ref, Rev, Seq,
+};
 
 /// Decides a push of `caller` at `now` (milliseconds since 1970) within a transaction, which the caller
 /// commits, or undoes when this fails.
@@ -32,20 +35,10 @@ pub fn push(
             return Err(Refusal::CursorExpired(rewound));
         }
     }
-    let mut push = Push {
-        transaction,
-        rules,
-        caller,
-        client,
-        now,
-        failed: HashSet::new(),
-        held: HashMap::new(),
-        shown: 0,
-        results: Vec::with_capacity(ops),
-    };
+    let mut push = Push { results: Vec::with_capacity(ops), ..Push::of(transaction, rules, caller, client, now) };
     push.hold()?;
     for op in &request.ops {
-        let result = push.decide(op)?;
+        let result = push.decide(op, op.base)?;
         push.results.push(result);
     }
     let results = push.results;
@@ -80,7 +73,7 @@ pub struct Push<'a, T> {
     pub transaction: &'a mut T,
     pub rules: &'a Rules,
     pub caller: &'a Caller,
-    pub client: ClientKey,
+    pub author: Author,
     pub now: u64,
     // Items of ops rejected in this push: what follows on them was made on top of what was not to be.
     pub failed: HashSet<Item<'a>>,
@@ -107,7 +100,29 @@ pub fn rejected(op_ref: Ref, seq: Option<Seq>, rejection: Rejection) -> OpResult
 }
 
 impl<'a, T: Transaction> Push<'a, T> {
-    fn decide(&mut self, op: &'a Op) -> Stored<OpResult> {
+    /// A push that has decided nothing yet.
+    pub fn of(
+        transaction: &'a mut T,
+        rules: &'a Rules,
+        caller: &'a Caller,
+        client: ClientKey,
+        now: u64,
+    ) -> Push<'a, T> {
+        Push {
+            transaction,
+            rules,
+            caller,
+            author: Author { client, since: 0 },
+            now,
+            failed: HashSet::new(),
+            held: HashMap::new(),
+            shown: 0,
+            results: Vec::new(),
+        }
+    }
+
+    /// Decides one op as if it had this `base`.
+    pub fn decide(&mut self, op: &'a Op, base: Option<Rev>) -> Stored<OpResult> {
         let (digest, fault) = examine(op, &self.rules.limits);
         if !op.op_ref.is_v7() {
             return self.refuse(op, rejection(Code::INVALID, "the ref is not a UUIDv7"));
@@ -135,7 +150,7 @@ impl<'a, T: Transaction> Push<'a, T> {
         // Recorded as what it most likely becomes, so that a new op costs one statement less.
         let state = if op.batch.is_some() { RefState::Staged } else { RefState::Accepted };
         let seq = if op.batch.is_some() { 0 } else { self.transaction.state().next };
-        let row = RefRow { client: self.client, digest, state, seq, at: self.now };
+        let row = RefRow { client: self.author.client, digest, state, seq, at: self.now };
         if !self.transaction.record_ref(&op.op_ref, &row)? && !planted(Planted::Rule7RefsNotLookedUp) {
             return match self.transaction.find_ref(&op.op_ref)? {
                 Some(known) => self.present(op, digest, &known),
@@ -151,7 +166,7 @@ impl<'a, T: Transaction> Push<'a, T> {
         let verdict = match fault {
             Some(fault) => Err(fault),
             None => match Proposal::of(op) {
-                Ok(proposal) => self.apply(&proposal, seq, None)?,
+                Ok(proposal) => self.apply(&Proposal { base, ..proposal }, seq, None)?,
                 Err(malformed) => Err(rejection(Code::INVALID, malformed)),
             },
         };
@@ -167,7 +182,7 @@ impl<'a, T: Transaction> Push<'a, T> {
 
     /// Holds the items of the client's staged ops.
     pub fn hold(&mut self) -> Stored<()> {
-        for (collection, key, batch) in self.transaction.staged_items(self.client)? {
+        for (collection, key, batch) in self.transaction.staged_items(self.author.client)? {
             self.held.insert((collection.into(), key.into()), batch);
         }
         Ok(())
@@ -190,12 +205,12 @@ impl<'a, T: Transaction> Push<'a, T> {
         rejection: &Rejection,
     ) -> Stored<()> {
         self.transaction.settle_ref(op_ref, RefState::Rejected, seq, self.now)?;
-        self.transaction.append_rejected(seq, op_ref, self.client, batch, self.now, rejection)
+        self.transaction.append_rejected(seq, op_ref, self.author.client, batch, self.now, rejection)
     }
 
     /// What became of a ref that was seen before.
     fn present(&mut self, op: &'a Op, digest: u128, known: &RefRow) -> Stored<OpResult> {
-        let own = known.client == self.client
+        let own = known.client == self.author.client
             || self.transaction.user_of(known.client)?.is_some_and(|user| user == self.caller.user);
         if !own || known.digest != digest && !planted(Planted::Rule7OpsNotCompared) {
             let by = if own { "for another operation" } else { "by another user" };
@@ -203,10 +218,10 @@ impl<'a, T: Transaction> Push<'a, T> {
         }
         match known.state {
             RefState::Accepted => Ok(result(op.op_ref, PushOutcome::Accepted, Some(known.seq))),
-            RefState::Staged if known.client != self.client => self.take_over(op, known.client),
+            RefState::Staged if known.client != self.author.client => self.take_over(op, known.client),
             RefState::Staged => Ok(result(op.op_ref, PushOutcome::Staged, None)),
             RefState::Rejected => {
-                if let Some(batch) = op.batch.filter(|_| known.client != self.client) {
+                if let Some(batch) = op.batch.filter(|_| known.client != self.author.client) {
                     // It failed under the replica's earlier id; what is left of it must not begin it anew.
                     self.fail_batch(batch, op.of.unwrap_or(1))?;
                 }
@@ -221,9 +236,9 @@ impl<'a, T: Transaction> Push<'a, T> {
     fn stage(&mut self, op: &'a Op, batch: BatchId, of: u32, fault: Option<Rejection>) -> Stored<OpResult> {
         let item: Item<'a> = (op.collection.as_str().into(), op.key.as_str().into());
         let limits = &self.rules.limits;
-        let mut row = match self.transaction.batch(self.client, &batch)? {
+        let mut row = match self.transaction.batch(self.author.client, &batch)? {
             Some(row) => row,
-            None => batch::begin(self.transaction, self.client, batch, of, self.now)?,
+            None => batch::begin(self.transaction, self.author.client, batch, of, self.now)?,
         };
         let (ops, bytes) = (row.ops.saturating_add(1), row.bytes.saturating_add(op.payload_len() as u64));
         let size = limits.check_batch(ops.max(of) as usize, usize::try_from(bytes).unwrap_or(usize::MAX));

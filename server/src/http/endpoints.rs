@@ -252,7 +252,7 @@ fn text(content_type: &'static str, text: String) -> Response {
     response
 }
 
-fn refused(error: ServiceError) -> Refusal {
+pub(super) fn refused(error: ServiceError) -> Refusal {
     if let ServiceError::Storage(error) = &error {
         tracing::error!(%error, "the storage failed");
     }
@@ -263,7 +263,7 @@ fn refused(error: ServiceError) -> Refusal {
     }
 }
 
-fn respond(db: &str, answered: Result<(Answer, Option<usize>), Refusal>) -> Response {
+pub(super) fn respond(db: &str, answered: Result<(Answer, Option<usize>), Refusal>) -> Response {
     let (mut response, ops) = match answered {
         Ok((answer, ops)) => (answer.into_response(), ops),
         Err(refusal) => (refusal.into_response(), None),

@@ -57,6 +57,16 @@ impl<'a> Query<'a> {
         }
     }
 
+    /// Any text.
+    pub(crate) fn given(&self, name: &str) -> Result<Option<String>, Refusal> {
+        Ok(self.text(name)?.map(str::to_owned))
+    }
+
+    /// `true` or `false`, which is the default.
+    pub(crate) fn flag(&self, name: &str) -> Result<bool, Refusal> {
+        Ok(self.parsed(name, "true or false")?.unwrap_or(false))
+    }
+
     fn text(&self, name: &str) -> Result<Option<&str>, Refusal> {
         let mut values = self.0.iter().filter(|(found, _)| found == name);
         let first = values.next();

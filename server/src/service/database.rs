@@ -5,7 +5,8 @@ use super::readers::Readers;
 use super::retention::Round;
 use super::writer::{Job, Queue, Reply, Shared, Writer};
 use super::{
-    Caller, CheckpointRequest, DatabaseStats, InboxRequest, ServiceError, ServiceOptions, Writing, checkpoint, inbox,
+    Caller, CheckpointRequest, CollectionsRequest, DatabaseStats, InboxRequest, ListRequest, ServiceError,
+    ServiceOptions, WriteRequest, Writing, checkpoint, data, inbox,
 };
 use crate::core::{Rules, cursor::Position};
 use crate::storage::sqlite::{SqliteFile, SqliteSnapshot, WriterCaches};
@@ -16,7 +17,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
-use syncstore::protocol::{CheckpointPage, DatabaseInfo, Format, InboxPage, PushRequest, PushResponse, Seq};
+use syncstore::protocol::{
+    BatchId, BatchRequest, BatchResponse, CheckpointPage, CollectionPage, DataItem, DatabaseInfo, Format, InboxPage,
+    ItemPage, Op, PushRequest, PushResponse, Ref, Seq, Written,
+};
 use tokio::sync::watch;
 
 pub struct Database {
@@ -149,6 +153,49 @@ impl Database {
         }
         let caller = caller.clone();
         self.submit(bytes, |reply| Job::Push { caller, request, bytes, reply })
+    }
+
+    fn new_ref(&self) -> Ref {
+        let environment = &self.options.environment;
+        let now = i64::try_from(environment.unix_ms()).unwrap_or(i64::MAX);
+        let random = environment.random();
+        // The low bits of the order only tell refs of one replica apart.
+        Ref::from_parts(now.wrapping_shl(12) | (environment.random() & 0xfff) as i64, random)
+    }
+
+    pub fn write(&self, caller: &Caller, request: WriteRequest) -> Result<Written, ServiceError> {
+        let WriteRequest { op, conditions } = request;
+        let op = Box::new(op.into_op(|| self.new_ref()));
+        let (caller, bytes) = (caller.clone(), op.payload_len());
+        let decided = self.submit(bytes, |reply| Job::Write { caller, op, conditions, bytes, reply })?;
+        decided.map(|rev| Written { rev }).map_err(ServiceError::Rejected)
+    }
+
+    pub fn batch(&self, caller: &Caller, request: BatchRequest) -> Result<BatchResponse, ServiceError> {
+        if request.ops.is_empty() {
+            return Err(ServiceError::Invalid("a batch has at least one operation".into()));
+        }
+        let ops: Vec<Op> = request.ops.into_iter().map(|op| op.into_op(|| self.new_ref())).collect();
+        let bytes = ops.iter().map(Op::payload_len).sum();
+        // Here too, before it waits with others for the writer.
+        self.options.limits.check_batch(ops.len(), bytes)?;
+        let environment = &self.options.environment;
+        let random = (u128::from(environment.random()) << 64) | u128::from(environment.random());
+        let (batch, caller) = (BatchId::from_random(random), caller.clone());
+        let revs = self.submit(bytes, |reply| Job::Batch { caller, ops, batch, bytes, reply })?;
+        Ok(BatchResponse { results: revs.into_iter().map(|rev| Written { rev }).collect() })
+    }
+
+    pub fn collections(&self, caller: &Caller, request: &CollectionsRequest) -> Result<CollectionPage, ServiceError> {
+        self.readers.read(|snapshot| data::collections(snapshot, caller, request))
+    }
+
+    pub fn list(&self, caller: &Caller, request: &ListRequest) -> Result<ItemPage, ServiceError> {
+        self.readers.read(|snapshot| data::list(snapshot, &self.options.limits, caller, request))
+    }
+
+    pub fn item(&self, caller: &Caller, collection: &str, key: &str) -> Result<DataItem, ServiceError> {
+        self.readers.read(|snapshot| data::item(snapshot, &self.options.limits, caller, collection, key))
     }
 
     pub fn inbox(&self, caller: &Caller, request: &InboxRequest) -> Result<InboxPage, ServiceError> {

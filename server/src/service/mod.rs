@@ -1,6 +1,7 @@
 //! The server without HTTP: databases by name, pushes in groups, the inbox, checkpoints.
 
 mod checkpoint;
+mod data;
 mod database;
 mod error;
 mod inbox;
@@ -13,14 +14,18 @@ mod sight;
 mod stats;
 mod writer;
 
-pub use crate::core::{Caller, Policy, Tags};
+pub use crate::core::{Caller, Conditions, Expected, Policy, Tags};
+pub use data::{CollectionsRequest, ListRequest, WriteRequest};
 pub use error::ServiceError;
 pub use options::{Databases, Retention, ServiceOptions, Writing};
 pub use stats::DatabaseStats;
 
 use registry::Registry;
 
-use syncstore::protocol::{CheckpointPage, ClientId, Cursor, DatabaseInfo, InboxPage, PushRequest, PushResponse, Seq};
+use syncstore::protocol::{
+    BatchRequest, BatchResponse, CheckpointPage, ClientId, CollectionPage, Cursor, DataItem, DatabaseInfo, InboxPage,
+    ItemPage, PushRequest, PushResponse, Seq, Written,
+};
 use tokio::sync::watch;
 
 /// What to read of a log.
@@ -93,6 +98,41 @@ impl Service {
     /// What the database takes.
     pub fn info(&self, db: &str, _caller: &Caller) -> Result<DatabaseInfo, ServiceError> {
         self.registry.database(db)?.info()
+    }
+
+    /// One page of the collections that the caller sees something of.
+    pub fn collections(
+        &self,
+        db: &str,
+        caller: &Caller,
+        request: &CollectionsRequest,
+    ) -> Result<CollectionPage, ServiceError> {
+        self.registry.database(db)?.collections(caller, request)
+    }
+
+    /// One page of a collection, in the order of its keys or of one of its indexes.
+    pub fn list(&self, db: &str, caller: &Caller, request: &ListRequest) -> Result<ItemPage, ServiceError> {
+        self.registry.database(db)?.list(caller, request)
+    }
+
+    /// One item with all that it has. [`ServiceError::NotFound`] for one that the caller does not see.
+    pub fn item(&self, db: &str, caller: &Caller, collection: &str, key: &str) -> Result<DataItem, ServiceError> {
+        self.registry.database(db)?.item(caller, collection, key)
+    }
+
+    /// Decides and commits one op of a caller without a replica; returns once it is durable.
+    ///
+    /// Fails with [`ServiceError::Rejected`] as a push rejects, and with [`ServiceError::Unmet`], with nothing recorded,
+    /// when the item is not as the conditions ask.
+    pub fn write(&self, db: &str, caller: &Caller, request: WriteRequest) -> Result<Written, ServiceError> {
+        self.registry.database(db)?.write(caller, request)
+    }
+
+    /// Applies all ops of a batch of a caller without a replica, or none; returns once it is durable.
+    ///
+    /// Fails with [`ServiceError::BatchFailed`], with nothing recorded, at the first op at fault.
+    pub fn batch(&self, db: &str, caller: &Caller, request: BatchRequest) -> Result<BatchResponse, ServiceError> {
+        self.registry.database(db)?.batch(caller, request)
     }
 
     /// The head of a database's log, to be told whenever it moves.

@@ -4,15 +4,15 @@ use super::presence::Presence;
 use super::retention::Round;
 use super::{Caller, DatabaseStats, ServiceError, ServiceOptions};
 use crate::core::cursor::Position;
-use crate::core::{Refusal, Rules, claim, push};
+use crate::core::{Conditions, Refusal, Rules, claim, push, write, write_batch};
 use crate::storage::sqlite::{SqliteTransaction, WriterCaches};
-use crate::storage::{CheckpointRow, Snapshot, State, StorageError, Stored, Transaction};
+use crate::storage::{CheckpointRow, Rejection, Snapshot, State, StorageError, Stored, Transaction};
 use parking_lot::Mutex;
 use rusqlite::Connection;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError};
 use std::time::Duration;
-use syncstore::protocol::{ClientId, PushOutcome, PushRequest, PushResponse, Seq};
+use syncstore::protocol::{BatchId, ClientId, Op, OpResult, PushOutcome, PushRequest, PushResponse, Rev, Seq};
 use tokio::sync::watch;
 
 /// Where the answer to a job goes.
@@ -21,6 +21,8 @@ pub type Reply<T> = SyncSender<Result<T, ServiceError>>;
 /// What the writer is asked to do. `total` counts the items of which the caller sees only some.
 pub enum Job {
     Push { caller: Caller, request: PushRequest, bytes: usize, reply: Reply<PushResponse> },
+    Write { caller: Caller, op: Box<Op>, conditions: Conditions, bytes: usize, reply: Reply<Result<Rev, Rejection>> },
+    Batch { caller: Caller, ops: Vec<Op>, batch: BatchId, bytes: usize, reply: Reply<Vec<Rev>> },
     Checkpoint { client: ClientId, caller: Caller, total: Option<u64>, reply: Reply<CheckpointRow> },
     Prune { reply: Reply<()> },
 }
@@ -56,8 +58,16 @@ pub struct Writer {
 const GROUP_JOBS: usize = 256;
 const GROUP_OPS: usize = 20_000;
 
+// What tells repeats from new outcomes: the seq that a job's first new entry would have had, and whether there is one.
+struct Since {
+    first: Seq,
+    decided: bool,
+}
+
 enum Answer {
     Push(PushResponse),
+    Write(Result<Rev, Rejection>),
+    Batch(Vec<Rev>),
     Checkpoint(CheckpointRow),
     None,
 }
@@ -145,8 +155,9 @@ impl Writer {
                     let part = transaction.begin_part()?;
                     let first = transaction.state().next;
                     let answer = job.decide(transaction, &rules, &options, now);
+                    let decided = transaction.state().next > first;
                     transaction.end_part(part, answer.is_ok())?;
-                    Ok((first, answer.map_err(ServiceError::from)))
+                    Ok((Since { first, decided }, answer.map_err(ServiceError::from)))
                 })
                 .collect::<Stored<Vec<_>>>()
         })?;
@@ -193,11 +204,18 @@ impl Writer {
 
 impl Job {
     fn ops(&self) -> usize {
-        if let Job::Push { request, .. } = self { request.ops.len() } else { 1 }
+        match self {
+            Job::Push { request, .. } => request.ops.len(),
+            Job::Batch { ops, .. } => ops.len(),
+            _ => 1,
+        }
     }
 
     fn bytes(&self) -> usize {
-        if let Job::Push { bytes, .. } = self { *bytes } else { 0 }
+        match self {
+            Job::Push { bytes, .. } | Job::Write { bytes, .. } | Job::Batch { bytes, .. } => *bytes,
+            _ => 0,
+        }
     }
 
     fn decide(
@@ -209,6 +227,12 @@ impl Job {
     ) -> Result<Answer, Refusal> {
         match self {
             Job::Push { caller, request, .. } => Ok(Answer::Push(push(transaction, rules, caller, request, now)?)),
+            Job::Write { caller, op, conditions, .. } => {
+                Ok(Answer::Write(write(transaction, rules, caller, op, conditions, now)?))
+            }
+            Job::Batch { caller, ops, batch, .. } => {
+                Ok(Answer::Batch(write_batch(transaction, rules, caller, ops, *batch, now)?))
+            }
             Job::Checkpoint { client, caller, total, .. } => {
                 claim(transaction, client, &caller.user, now)?;
                 let digest = caller.digest();
@@ -244,9 +268,13 @@ fn answer(group: Vec<Job>, answers: Vec<Result<Answer, ServiceError>>) {
     for (job, answer) in group.into_iter().zip(answers) {
         let _ = match (job, answer) {
             (Job::Push { reply, .. }, Ok(Answer::Push(response))) => reply.send(Ok(response)).is_ok(),
+            (Job::Write { reply, .. }, Ok(Answer::Write(decided))) => reply.send(Ok(decided)).is_ok(),
+            (Job::Batch { reply, .. }, Ok(Answer::Batch(revs))) => reply.send(Ok(revs)).is_ok(),
             (Job::Checkpoint { reply, .. }, Ok(Answer::Checkpoint(row))) => reply.send(Ok(row)).is_ok(),
             (Job::Prune { reply }, Ok(_)) => reply.send(Ok(())).is_ok(),
             (Job::Push { reply, .. }, Err(error)) => reply.send(Err(error)).is_ok(),
+            (Job::Write { reply, .. }, Err(error)) => reply.send(Err(error)).is_ok(),
+            (Job::Batch { reply, .. }, Err(error)) => reply.send(Err(error)).is_ok(),
             (Job::Checkpoint { reply, .. }, Err(error)) => reply.send(Err(error)).is_ok(),
             (Job::Prune { reply }, Err(error)) => reply.send(Err(error)).is_ok(),
             _ => false,
@@ -255,26 +283,29 @@ fn answer(group: Vec<Job>, answers: Vec<Result<Answer, ServiceError>>) {
 }
 
 impl Shared {
-    // After a commit: what was committed is announced and counted. Each answer comes with the seq that its job's first
-    // new entry would have had, by which repeats are told from new outcomes.
-    fn record(&self, state: &State, answers: &[(Seq, Result<Answer, ServiceError>)]) {
+    // After a commit: what was committed is announced and counted.
+    fn record(&self, state: &State, answers: &[(Since, Result<Answer, ServiceError>)]) {
         let mut stats = self.stats.lock();
         (stats.head, stats.items, stats.log_entries) = (state.head, state.items, state.entries);
         let mut pushes = 0;
-        for (first, answer) in answers {
-            let Ok(Answer::Push(response)) = answer else { continue };
-            pushes += 1;
-            for result in response.results.iter().filter(|result| result.seq.is_some_and(|seq| seq >= *first)) {
-                match (result.outcome, &result.code) {
-                    (PushOutcome::Rejected, Some(code)) => match stats.rejected.get_mut(code.as_str()) {
-                        Some(count) => *count += 1,
-                        None => {
-                            stats.rejected.insert(code.as_str().to_owned(), 1);
+        for (since, answer) in answers {
+            match answer {
+                Ok(Answer::Push(response)) => {
+                    let new = |result: &&OpResult| result.seq.is_some_and(|seq| seq >= since.first);
+                    for result in response.results.iter().filter(new) {
+                        match (result.outcome, &result.code) {
+                            (PushOutcome::Rejected, Some(code)) => stats.reject(code),
+                            _ => stats.accepted += 1,
                         }
-                    },
-                    _ => stats.accepted += 1,
+                    }
                 }
+                Ok(Answer::Write(Err(rejection))) if since.decided => stats.reject(&rejection.code),
+                Ok(Answer::Write(_)) => stats.accepted += u64::from(since.decided),
+                Ok(Answer::Batch(revs)) if since.decided => stats.accepted += revs.len() as u64,
+                Ok(Answer::Batch(_)) => {}
+                _ => continue,
             }
+            pushes += 1;
         }
         if pushes > 0 {
             stats.pushes += pushes;

@@ -5,7 +5,7 @@ use crate::storage::{ClientKey, LogRow, Payload, Rejection, ResourceName, Stored
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::HashMap;
 use syncstore::planted::{Planted, planted};
-use syncstore::protocol::{BatchId, Code, OpKind, Ref, Seq};
+use syncstore::protocol::{BatchId, Code, OpKind, Ref, Rev, Seq};
 
 const REJECTED: i64 = 1;
 const NO_OP: i64 = 2;
@@ -110,6 +110,17 @@ fn read(row: &Row<'_>) -> Stored<StoredEntry> {
 fn payload(connection: &Connection, entry: &StoredEntry) -> Stored<Option<Payload>> {
     let mut statement = connection.prepare_cached("SELECT payload FROM log WHERE seq = ?1")?;
     resource::read(&entry.resource, entry.kind, statement.query_row([int(entry.seq)], |row| row.get(0))?)
+}
+
+pub fn rev_after(connection: &Connection, seq: Seq) -> Stored<Option<Rev>> {
+    let mut statement = connection.prepare_cached("SELECT flags, from_rev FROM log WHERE seq = ?1")?;
+    let found = statement.query_row([int(seq)], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?))).optional()?;
+    Ok(match found {
+        Some((flags, _)) if flags & REJECTED != 0 => None,
+        Some((flags, from)) if flags & NO_OP != 0 => Some(uint(from)),
+        Some(_) => Some(seq),
+        None => None,
+    })
 }
 
 pub fn entry(connection: &Connection, seq: Seq) -> Stored<Option<StoredEntry>> {

@@ -5,6 +5,7 @@ mod checkpoints;
 mod clients;
 mod index_entries;
 mod items;
+mod listings;
 mod log;
 mod refs;
 mod relations;

@@ -2,16 +2,17 @@
 
 use super::state::MAX_SEQ;
 use super::{
-    StorageError, Stored, batches, checkpoints, clients, index_entries, items, log, refs, relations, state, tags,
+    StorageError, Stored, batches, checkpoints, clients, index_entries, items, listings, log, refs, relations, state,
+    tags,
 };
 use crate::storage::{
     BatchKey, BatchRow, CheckpointRow, ClientKey, ClientRow, CollectionKey, EpochId, Image, ItemHead, ItemKey,
-    ItemMark, ItemRow, Link, LogRow, Part, RefRow, RefState, Rejection, Snapshot, State, StoredEntry, Tombstone,
-    Transaction,
+    ItemMark, ItemPlace, ItemRow, Link, Listing, LogRow, Part, RefRow, RefState, Rejection, Snapshot, State,
+    StoredEntry, Tombstone, Transaction,
 };
 use rusqlite::{Connection, TransactionBehavior};
 use std::collections::HashMap;
-use syncstore::protocol::{BatchId, ClientId, Json, Object, Op, Ref, Seq};
+use syncstore::protocol::{BatchId, ClientId, Json, Object, Op, Ref, Rev, Seq};
 
 /// A read transaction: everything it gives is of one moment.
 pub struct SqliteSnapshot<'c> {
@@ -131,6 +132,32 @@ macro_rules! snapshot {
             fn count_items(&self, needed: &[String]) -> Stored<u64> {
                 tags::count_items(&self.transaction, needed)
             }
+            fn collection_named(&self, name: &str) -> Stored<Option<CollectionKey>> {
+                items::find_collection(&self.transaction, name)
+            }
+            fn item(&self, collection: CollectionKey, key: &str) -> Stored<Option<ItemHead>> {
+                items::find(&self.transaction, collection, key)
+            }
+            fn image(&self, item: ItemKey) -> Stored<Image> {
+                items::image(&self.transaction, item)
+            }
+            fn tags(&self, item: ItemKey) -> Stored<Vec<String>> {
+                tags::of_item(&self.transaction, item)
+            }
+            fn places(
+                &self,
+                listing: &Listing<'_>,
+                needed: Option<&[String]>,
+                most: usize,
+            ) -> Stored<(Vec<ItemPlace>, bool)> {
+                listings::places(&self.transaction, listing, needed, most)
+            }
+            fn item_content(&self, item: ItemKey) -> Stored<(Rev, Json)> {
+                listings::content(&self.transaction, item)
+            }
+            fn collections(&self, after: &str, needed: Option<&[String]>, most: usize) -> Stored<Vec<(String, u64)>> {
+                listings::collections(&self.transaction, after, needed, most)
+            }
         }
     };
 }
@@ -175,6 +202,10 @@ impl Transaction for SqliteTransaction<'_> {
         clients::touch(&self.transaction, client, position, now)
     }
 
+    fn client_without_replica(&mut self, user: &str, now: u64, seen_interval: u64) -> Stored<ClientKey> {
+        clients::without_replica(&self.transaction, user, now, seen_interval)
+    }
+
     fn record_ref(&mut self, op_ref: &Ref, row: &RefRow) -> Stored<bool> {
         refs::record(&self.transaction, op_ref, row)
     }
@@ -203,9 +234,6 @@ impl Transaction for SqliteTransaction<'_> {
         self.caches.remember(name, made);
         Ok(made)
     }
-    fn item(&self, collection: CollectionKey, key: &str) -> Stored<Option<ItemHead>> {
-        items::find(&self.transaction, collection, key)
-    }
     fn item_value(&self, item: ItemKey) -> Stored<Json> {
         items::value(&self.transaction, item)
     }
@@ -233,12 +261,6 @@ impl Transaction for SqliteTransaction<'_> {
         items::tombstone(&self.transaction, collection, key)
     }
 
-    fn image(&self, item: ItemKey) -> Stored<Image> {
-        items::image(&self.transaction, item)
-    }
-    fn tags(&self, item: ItemKey) -> Stored<Vec<String>> {
-        tags::of_item(&self.transaction, item)
-    }
     fn add_tag(&mut self, item: ItemKey, tag: &str) -> Stored<()> {
         tags::add(&self.transaction, item, tag)
     }
@@ -281,6 +303,9 @@ impl Transaction for SqliteTransaction<'_> {
         self.state.head = seq;
         self.state.entries += 1;
         log::append_rejected(&self.transaction, seq, op_ref, client, batch, now, rejection)
+    }
+    fn rev_after(&self, seq: Seq) -> Stored<Option<Rev>> {
+        log::rev_after(&self.transaction, seq)
     }
     fn entry(&self, seq: Seq) -> Stored<Option<StoredEntry>> {
         log::entry(&self.transaction, seq)
