@@ -5,6 +5,7 @@
 //! protocol.
 
 mod apply;
+pub mod approval;
 mod batch;
 mod caller;
 pub mod cursor;
@@ -21,6 +22,7 @@ pub use policy::Policy;
 pub use push::{SEEN_INTERVAL, claim, push};
 
 use crate::storage::StorageError;
+use approval::Approval;
 use std::collections::BTreeMap;
 use syncstore::protocol::Limits;
 use syncstore::wire::Expiry;
@@ -32,6 +34,8 @@ pub struct Rules {
     pub limits: Limits,
     /// The policy of each collection by its name; any other accepts in the order of arrival.
     pub policies: BTreeMap<String, Policy>,
+    /// Which ops wait for an approver.
+    pub approval: Approval,
 }
 
 impl Rules {

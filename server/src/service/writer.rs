@@ -1,18 +1,21 @@
 //! The one who writes: pushes in groups, one transaction each; pruning in between.
 
+use super::approval::{Asking, Bell};
 use super::presence::Presence;
 use super::retention::Round;
 use super::{Caller, DatabaseStats, ServiceError, ServiceOptions};
+use crate::core::approval::{self, Decided, Verdict};
 use crate::core::cursor::Position;
 use crate::core::{Refusal, Rules, claim, push};
 use crate::storage::sqlite::{SqliteTransaction, WriterCaches};
 use crate::storage::{CheckpointRow, Snapshot, State, StorageError, Stored, Transaction};
 use parking_lot::Mutex;
 use rusqlite::Connection;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError};
 use std::time::Duration;
-use syncstore::protocol::{ClientId, PushOutcome, PushRequest, PushResponse, Seq};
+use syncstore::protocol::{ClientId, PushOutcome, PushRequest, PushResponse, Ref, Seq};
 use tokio::sync::watch;
 
 /// Where the answer to a job goes.
@@ -23,15 +26,18 @@ pub enum Job {
     Push { caller: Caller, request: PushRequest, bytes: usize, reply: Reply<PushResponse> },
     Checkpoint { client: ClientId, caller: Caller, total: Option<u64>, reply: Reply<CheckpointRow> },
     Prune { reply: Reply<()> },
+    Decide { verdicts: HashMap<Ref, Verdict>, reply: Reply<Decided> },
 }
 
-/// What the writer shares with the readers.
+/// What the writer shares with the readers, and with who asks the approver.
 #[derive(Debug)]
 pub struct Shared {
     pub presence: Presence,
     pub head: watch::Sender<Seq>,
     pub stats: Mutex<DatabaseStats>,
     pub queue: Mutex<Queue>,
+    pub asking: Mutex<Asking>,
+    pub bell: Bell,
 }
 
 /// How much waits for the writer.
@@ -59,6 +65,7 @@ const GROUP_OPS: usize = 20_000;
 enum Answer {
     Push(PushResponse),
     Checkpoint(CheckpointRow),
+    Decided(Decided),
     None,
 }
 
@@ -193,7 +200,11 @@ impl Writer {
 
 impl Job {
     fn ops(&self) -> usize {
-        if let Job::Push { request, .. } = self { request.ops.len() } else { 1 }
+        match self {
+            Job::Push { request, .. } => request.ops.len(),
+            Job::Decide { verdicts, .. } => verdicts.len(),
+            _ => 1,
+        }
     }
 
     fn bytes(&self) -> usize {
@@ -229,6 +240,7 @@ impl Job {
                 Ok(Answer::Checkpoint(row))
             }
             Job::Prune { .. } => Ok(Answer::None),
+            Job::Decide { verdicts, .. } => Ok(Answer::Decided(approval::decide(transaction, rules, verdicts, now)?)),
         }
     }
 
@@ -246,6 +258,8 @@ fn answer(group: Vec<Job>, answers: Vec<Result<Answer, ServiceError>>) {
             (Job::Push { reply, .. }, Ok(Answer::Push(response))) => reply.send(Ok(response)).is_ok(),
             (Job::Checkpoint { reply, .. }, Ok(Answer::Checkpoint(row))) => reply.send(Ok(row)).is_ok(),
             (Job::Prune { reply }, Ok(_)) => reply.send(Ok(())).is_ok(),
+            (Job::Decide { reply, .. }, Ok(Answer::Decided(decided))) => reply.send(Ok(decided)).is_ok(),
+            (Job::Decide { reply, .. }, Err(error)) => reply.send(Err(error)).is_ok(),
             (Job::Push { reply, .. }, Err(error)) => reply.send(Err(error)).is_ok(),
             (Job::Checkpoint { reply, .. }, Err(error)) => reply.send(Err(error)).is_ok(),
             (Job::Prune { reply }, Err(error)) => reply.send(Err(error)).is_ok(),
@@ -260,20 +274,19 @@ impl Shared {
     fn record(&self, state: &State, answers: &[(Seq, Result<Answer, ServiceError>)]) {
         let mut stats = self.stats.lock();
         (stats.head, stats.items, stats.log_entries) = (state.head, state.items, state.entries);
+        let waits = (stats.queued_ops, stats.queued_bytes) != (state.queued, state.queued_bytes);
+        (stats.queued_ops, stats.queued_bytes) = (state.queued, state.queued_bytes);
         let mut pushes = 0;
         for (first, answer) in answers {
-            let Ok(Answer::Push(response)) = answer else { continue };
-            pushes += 1;
-            for result in response.results.iter().filter(|result| result.seq.is_some_and(|seq| seq >= *first)) {
-                match (result.outcome, &result.code) {
-                    (PushOutcome::Rejected, Some(code)) => match stats.rejected.get_mut(code.as_str()) {
-                        Some(count) => *count += 1,
-                        None => {
-                            stats.rejected.insert(code.as_str().to_owned(), 1);
-                        }
-                    },
-                    _ => stats.accepted += 1,
+            match answer {
+                Ok(Answer::Push(response)) => {
+                    pushes += 1;
+                    for result in response.results.iter().filter(|result| result.seq.is_some_and(|seq| seq >= *first)) {
+                        stats.count(result.code.as_ref().filter(|_| result.outcome == PushOutcome::Rejected));
+                    }
                 }
+                Ok(Answer::Decided(decided)) => decided.codes.iter().for_each(|code| stats.count(code.as_ref())),
+                _ => {}
             }
         }
         if pushes > 0 {
@@ -282,6 +295,9 @@ impl Shared {
             stats.largest_group = stats.largest_group.max(pushes);
         }
         drop(stats);
+        if waits {
+            self.bell.ring();
+        }
         self.head.send_if_modified(|head| std::mem::replace(head, state.head) != state.head);
     }
 }

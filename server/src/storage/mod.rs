@@ -1,6 +1,7 @@
 //! What the server keeps: the primitives that the deciding core and the readers need, and SQLite behind them.
 
 mod error;
+pub mod queued;
 mod row;
 pub mod sqlite;
 
@@ -11,6 +12,7 @@ pub use row::{
     RefState, Rejection, ResourceName, State, StoredEntry, Tombstone,
 };
 
+use queued::{QueueSnapshot, QueueTransaction};
 use std::collections::HashMap;
 use syncstore::protocol::{BatchId, ClientId, Json, Object, Op, Ref, Seq};
 
@@ -18,7 +20,7 @@ use syncstore::protocol::{BatchId, ClientId, Json, Object, Op, Ref, Seq};
 pub type Stored<T> = Result<T, StorageError>;
 
 /// A view of one database as it was at one moment.
-pub trait Snapshot {
+pub trait Snapshot: QueueSnapshot {
     /// The head of the log and everything else that there is one of.
     fn state(&self) -> &State;
     /// The ref of the log's entry at exactly `seq`.
@@ -61,7 +63,7 @@ pub trait Snapshot {
 }
 
 /// A transaction that may write; what it did is kept only once its owner commits it.
-pub trait Transaction: Snapshot {
+pub trait Transaction: Snapshot + QueueTransaction {
     /// Takes the next seq; the log's entry with it must follow.
     fn next_seq(&mut self) -> Stored<Seq>;
     /// Begins a part that may be undone by itself; parts nest.

@@ -5,7 +5,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 // "SySv": tells a file of this server from any other SQLite file.
 const APPLICATION_ID: i64 = 0x5379_5376;
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 // Rowid tables where rows are wide or keys come in any order; WITHOUT ROWID where the row is little more than its
 // key. `refs` is in the order of time by its UUIDv7 keys, so new ones go to its end.
@@ -73,6 +73,26 @@ CREATE TABLE checkpoints (
 ) WITHOUT ROWID;
 ";
 
+// What version 2 adds: ops that wait for an approver. The ops of a unit are decided together; `rights` is what their
+// sender might do.
+const QUEUE: &str = "
+ALTER TABLE state ADD COLUMN queued INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE state ADD COLUMN queued_bytes INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE units (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    client INTEGER NOT NULL, batch BLOB, user TEXT NOT NULL, rights TEXT NOT NULL,
+    ops INTEGER NOT NULL, bytes INTEGER NOT NULL, at INTEGER NOT NULL
+);
+CREATE INDEX units_by_client ON units (client);
+CREATE TABLE queued (
+    id INTEGER PRIMARY KEY,
+    unit INTEGER NOT NULL, ref BLOB NOT NULL UNIQUE, kind INTEGER NOT NULL,
+    collection TEXT NOT NULL, key TEXT NOT NULL, base INTEGER,
+    resource INTEGER NOT NULL, name TEXT, payload TEXT, asks INTEGER NOT NULL
+);
+CREATE INDEX queued_by_unit ON queued (unit);
+";
+
 /// Makes the tables in an empty file, and refuses one that is not this server's or is newer than it.
 pub fn ensure(connection: &mut Connection, epoch: EpochId) -> Stored<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(not_ours)?;
@@ -83,12 +103,18 @@ pub fn ensure(connection: &mut Connection, epoch: EpochId) -> Stored<()> {
         (0, 0) if tables == 0 => {
             transaction.execute_batch(TABLES)?;
             transaction.execute("INSERT INTO state VALUES (1, ?1, 0, 1, 0, 0, 0, NULL, 0)", [epoch.as_slice()])?;
+            transaction.execute_batch(QUEUE)?;
             transaction.execute("INSERT INTO epochs (epoch, head) VALUES (?1, 0)", [epoch.as_slice()])?;
             transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
             transaction.pragma_update(None, "user_version", VERSION)?;
             Ok(transaction.commit()?)
         }
         (APPLICATION_ID, VERSION) => Ok(()),
+        (APPLICATION_ID, 1) => {
+            transaction.execute_batch(QUEUE)?;
+            transaction.pragma_update(None, "user_version", VERSION)?;
+            Ok(transaction.commit()?)
+        }
         (APPLICATION_ID, found) if found > VERSION => Err(StorageError::Newer { found, known: VERSION }),
         _ => Err(StorageError::Foreign),
     }
