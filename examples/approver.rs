@@ -80,7 +80,8 @@ fn decide(asked: &AskedOp) -> OpAnswer {
 
 fn patched(value: &JsonText, patch: &JsonText) -> Result<Value> {
     let mut order = value.to_value()?;
-    syncstore::json_patch::patch(&mut order, &patch.to()?)?;
+    let patch: syncstore::json_patch::Patch = patch.to()?;
+    syncstore::json_patch::patch(&mut order, &patch)?;
     Ok(order)
 }
 
