@@ -20,6 +20,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod approver;
 pub mod config;
 pub mod core;
 mod http;

@@ -474,6 +474,9 @@ pub struct PublishedRetention {
     /// The ops of an incomplete batch, in seconds after its first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub staged_seconds: Option<u64>,
+    /// An op that waits for an approver, in seconds after it was pushed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queued_seconds: Option<u64>,
     /// A checkpoint, in seconds after its last use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpoint_idle_seconds: Option<u64>,

@@ -1,5 +1,6 @@
 //! One op on its item: whether it is accepted, and what it changes then.
 
+use super::approval::Word;
 use super::examine::{Proposal, rejection, shortened};
 use super::policy::{changed_by, is_behind};
 use super::push::Push;
@@ -76,10 +77,11 @@ impl<T: Transaction> Push<'_, T> {
             tags = self.transaction.tags(head.key)?;
             found = self.find(head.key, resource, &tags)?;
         }
-        if head.is_some() && !self.caller.tags.see(&tags) {
+        if head.is_some() && self.word != Word::Tagging && !self.caller.tags.see(&tags) {
             return Ok(Err(if makes { taken() } else { missing() }));
         }
         if let (Resource::Tag(tag), Some(_)) = (resource, &head)
+            && self.word == Word::Sender
             && !self.caller.tags.own(tag)
         {
             return Ok(Err(rejection(Code::FORBIDDEN, "the tag is not one of the caller's")));
@@ -123,7 +125,8 @@ impl<T: Transaction> Push<'_, T> {
             tags_after: place.tags,
             from,
             no_op: false,
-            as_sent: true,
+            as_sent: self.word == Word::Sender,
+            altered: self.word == Word::Altered,
             batch: place.batch,
             at: self.now,
         }
@@ -150,6 +153,15 @@ impl<T: Transaction> Push<'_, T> {
             (Some(_), true) => taken(),
             (_, false) => missing(),
         })
+    }
+
+    // The tags of what the present op makes, sorted.
+    fn granted(&self) -> Vec<String> {
+        let mut tags = self.caller.granted();
+        tags.extend(self.added.iter().cloned());
+        tags.sort_unstable();
+        tags.dedup();
+        tags
     }
 
     // A batch stands on one page, and whole items in it have more bytes than its ops.
@@ -194,17 +206,21 @@ impl<T: Transaction> Push<'_, T> {
             (sent, _) => sent,
         };
         let seq = place.seq;
-        let granted = if head.is_none() { self.caller.granted() } else { Vec::new() };
+        let granted = if head.is_none() { self.granted() } else { Vec::new() };
+        if granted.len() > MOST_TAGS {
+            return Ok(Err(full(MOST_TAGS, "tags")));
+        }
+        let author = self.changer();
         match (committed, head) {
             (Change::Set(value), Some(head)) => {
-                self.transaction.update_item(&changed_by(&head, self.author, seq), value)?;
+                self.transaction.update_item(&changed_by(&head, author, seq), value)?;
             }
             (Change::Set(value), None) => {
                 if let Err(rejection) = self.show(place, 0, &granted) {
                     return Ok(Err(rejection));
                 }
                 let resources = u32::try_from(granted.len()).unwrap_or(u32::MAX);
-                let head = ItemHead { key: ItemKey(0), rev: seq, client: self.author.client, other: 0, resources };
+                let head = ItemHead { key: ItemKey(0), rev: seq, client: author.client, other: 0, resources };
                 let item = self.transaction.insert_item(place.collection, op.key, &head, value)?;
                 for tag in &granted {
                     self.transaction.add_tag(item, tag)?;
@@ -213,17 +229,18 @@ impl<T: Transaction> Push<'_, T> {
             (Change::Patch(patch), Some(head)) => {
                 let value = self.transaction.item_value(head.key)?;
                 match patched(&value, patch, limits) {
-                    Ok(value) => self.transaction.update_item(&changed_by(&head, self.author, seq), &value)?,
+                    Ok(value) => self.transaction.update_item(&changed_by(&head, author, seq), &value)?,
                     Err(rejection) => return Ok(Err(rejection)),
                 }
             }
             (Change::Delete, Some(head)) => {
-                let tombstone = Tombstone { seq, client: self.author.client };
+                let tombstone = Tombstone { seq, client: author.client };
                 self.transaction.delete_item(&head, place.collection, op.key, &tombstone)?;
             }
             _ => return Ok(Err(missing())),
         }
-        let as_sent = (merged.is_none() || planted(Planted::Rule18AsSentWhenMerged)) && granted.is_empty();
+        let unchanged = merged.is_none() || planted(Planted::Rule18AsSentWhenMerged);
+        let as_sent = unchanged && granted.is_empty() && self.word == Word::Sender;
         let from = head.map_or(0, |head| head.rev);
         let tags_after = match committed {
             Change::Delete => &[],
@@ -245,11 +262,11 @@ impl<T: Transaction> Push<'_, T> {
         let base = op.base.unwrap_or(0);
         if place.merging && merge::touched(self.transaction, &head, base, self.author, resource)? {
             let kept = Found::as_change(found.as_ref(), resource).ok_or_else(unlike)?;
-            let as_sent = kept == op.change;
+            let as_sent = kept == op.change && self.word == Word::Sender;
             self.transaction.append(&LogRow { no_op: true, as_sent, ..self.row(place, kept, head.rev) })?;
             return Ok(Ok(()));
         }
-        let mut changed = changed_by(&head, self.author, place.seq);
+        let mut changed = changed_by(&head, self.changer(), place.seq);
         match (op.change.kind(), &found) {
             (OpKind::Delete, _) => changed.resources = changed.resources.saturating_sub(1),
             (_, Some(_)) => {}

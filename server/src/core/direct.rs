@@ -66,7 +66,13 @@ fn begin<'a, T: Transaction>(
     let client = transaction.client_without_replica(&caller.user, now, SEEN_INTERVAL)?;
     // One request of a user knows nothing of the others: what they did is another's to it.
     let author = Author { client, since: transaction.state().next };
-    Ok(Push { author, ..Push::of(transaction, rules, caller, client, now) })
+    Ok(Push { author, ..Push::new(transaction, rules, caller, client, now) })
+}
+
+// A caller without a replica has nowhere to learn later what an approver has said.
+fn unapproved(rules: &Rules, op: &Op) -> Option<Rejection> {
+    let waits = rules.approval.collections.contains(&op.collection);
+    waits.then(|| rejection(Code::POLICY, "operations of this collection wait for an approver: push them"))
 }
 
 /// Decides one op of a caller without a replica at `now` (milliseconds since 1970) and tells the rev that its item has
@@ -83,7 +89,11 @@ pub fn write(
 ) -> Result<Result<Rev, Rejection>, Refusal> {
     let mut push = begin(transaction, rules, caller, now)?;
     let mut base = op.base;
-    if !conditions.is_empty() && push.transaction.find_ref(&op.op_ref)?.is_none() {
+    let known = push.transaction.find_ref(&op.op_ref)?.is_some();
+    if !known && let Some(refused) = unapproved(rules, op) {
+        return Ok(Err(refused));
+    }
+    if !conditions.is_empty() && !known {
         let (rev, there) = push.seen(op)?;
         // What needs an item is told that there is none, with or without conditions.
         let needs_item = op.kind == OpKind::Patch || op.kind == OpKind::Set && op.resource() != Ok(Resource::Value);
@@ -120,6 +130,9 @@ pub fn batch(
         }
         if !refs.insert(op.op_ref) {
             return Err(at(index)(rejection(Code::REF_REUSED, "the ref is there twice")));
+        }
+        if let Some(refused) = unapproved(rules, op) {
+            return Err(at(index)(refused));
         }
         if push.transaction.find_ref(&op.op_ref)?.is_some() {
             known.push(index);

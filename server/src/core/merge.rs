@@ -2,7 +2,7 @@
 //!
 //! A property is a member of an object; arrays and scalars are taken as wholes. An index entry, a relation and a
 //! tag are properties of their own. "Changed" is what ops of *other*
-//! clients touched: a client's second op on an item must not lose against its own first.
+//! clients, and those that an approver altered, touched: a client's second op on an item must not lose against its own first.
 
 use super::examine::rejection;
 use super::policy::Author;
@@ -74,7 +74,7 @@ impl Touched {
         let mut value: Option<Json> = None;
         for entry in entries.iter().rev() {
             let Some(after) = replay(value.as_ref(), entry, limits) else { return Ok(Touched::everything()) };
-            if entry.seq > base && !author.made(entry.client, entry.seq) {
+            if entry.seq > base && (!author.made(entry.client, entry.seq) || entry.altered) {
                 match &value {
                     Some(before) => changed(&parsed(before)?, &parsed(&after)?, &mut Vec::new(), &mut touched.0),
                     None => return Ok(Touched::everything()),
@@ -101,7 +101,7 @@ pub fn touched(
         let granted = |tag: &str| entry.from == 0 && entry.tags_after.iter().any(|granted| granted == tag);
         let touches =
             entry.resource.as_resource() == resource || matches!(resource, Resource::Tag(tag) if granted(tag));
-        if !author.made(entry.client, entry.seq) && touches {
+        if (!author.made(entry.client, entry.seq) || entry.altered) && touches {
             return Ok(true);
         }
         if entry.from <= base || entry.from >= seq {

@@ -5,6 +5,7 @@
 //! callers without a replica; the rules are those of sections 2, 3 and 6 of the protocol.
 
 mod apply;
+pub mod approval;
 mod batch;
 mod caller;
 pub mod cursor;
@@ -23,6 +24,7 @@ pub use policy::Policy;
 pub use push::{SEEN_INTERVAL, claim, push};
 
 use crate::storage::{Rejection, StorageError};
+use approval::Approval;
 use std::collections::BTreeMap;
 use syncstore::protocol::{Limits, Rev};
 use syncstore::wire::Expiry;
@@ -34,6 +36,8 @@ pub struct Rules {
     pub limits: Limits,
     /// The policy of each collection by its name; any other accepts in the order of arrival.
     pub policies: BTreeMap<String, Policy>,
+    /// Which ops wait for an approver.
+    pub approval: Approval,
 }
 
 impl Rules {

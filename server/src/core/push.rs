@@ -1,5 +1,6 @@
 //! One push, op by op, in the client's order.
 
+use super::approval::Word;
 use super::examine::{Proposal, beyond, examine, rejection};
 use super::policy::Author;
 use super::{Caller, Refusal, Rules, batch, cursor};
@@ -35,8 +36,10 @@ pub fn push(
             return Err(Refusal::CursorExpired(rewound));
         }
     }
-    let mut push = Push { results: Vec::with_capacity(ops), ..Push::of(transaction, rules, caller, client, now) };
+    let mut push = Push::new(transaction, rules, caller, client, now);
+    push.results.reserve(ops);
     push.hold()?;
+    push.await_queue()?;
     for op in &request.ops {
         let result = push.decide(op, op.base)?;
         push.results.push(result);
@@ -79,6 +82,11 @@ pub struct Push<'a, T> {
     pub failed: HashSet<Item<'a>>,
     // Items of staged ops: what follows on them must not be decided before them.
     pub held: HashMap<Item<'a>, BatchId>,
+    // Items of ops that wait for an approver: what follows on them waits behind them.
+    pub waiting: HashSet<Item<'a>>,
+    // On whose word the present op is applied, and the tags that the approver puts on what it makes.
+    pub word: Word,
+    pub added: Vec<String>,
     // Bytes of items that the present batch has made visible.
     pub shown: usize,
     pub results: Vec<OpResult>,
@@ -100,27 +108,6 @@ pub fn rejected(op_ref: Ref, seq: Option<Seq>, rejection: Rejection) -> OpResult
 }
 
 impl<'a, T: Transaction> Push<'a, T> {
-    /// A push that has decided nothing yet.
-    pub fn of(
-        transaction: &'a mut T,
-        rules: &'a Rules,
-        caller: &'a Caller,
-        client: ClientKey,
-        now: u64,
-    ) -> Push<'a, T> {
-        Push {
-            transaction,
-            rules,
-            caller,
-            author: Author { client, since: 0 },
-            now,
-            failed: HashSet::new(),
-            held: HashMap::new(),
-            shown: 0,
-            results: Vec::new(),
-        }
-    }
-
     /// Decides one op as if it had this `base`.
     pub fn decide(&mut self, op: &'a Op, base: Option<Rev>) -> Stored<OpResult> {
         let (digest, fault) = examine(op, &self.rules.limits);
@@ -130,7 +117,8 @@ impl<'a, T: Transaction> Push<'a, T> {
         let item: Item<'a> = (op.collection.as_str().into(), op.key.as_str().into());
         let held = self.held.get(&item).is_some_and(|batch| Some(*batch) != op.batch);
         let failed = self.failed.contains(&item) && !planted(Planted::Rule12NothingSkipped);
-        let blocked = held || failed;
+        let queues = self.must_queue(op);
+        let blocked = held || failed || queues && self.queue_is_full();
         let perhaps_forgotten =
             op.op_ref.unix_ms() <= self.transaction.state().horizon && !planted(Planted::Rule8OldRefsTaken);
         if blocked || perhaps_forgotten {
@@ -148,8 +136,12 @@ impl<'a, T: Transaction> Push<'a, T> {
             None => None,
         };
         // Recorded as what it most likely becomes, so that a new op costs one statement less.
-        let state = if op.batch.is_some() { RefState::Staged } else { RefState::Accepted };
-        let seq = if op.batch.is_some() { 0 } else { self.transaction.state().next };
+        let state = match op.batch {
+            Some(_) => RefState::Staged,
+            None if queues => RefState::Queued,
+            None => RefState::Accepted,
+        };
+        let seq = if state == RefState::Accepted { self.transaction.state().next } else { 0 };
         let row = RefRow { client: self.author.client, digest, state, seq, at: self.now };
         if !self.transaction.record_ref(&op.op_ref, &row)? && !planted(Planted::Rule7RefsNotLookedUp) {
             return match self.transaction.find_ref(&op.op_ref)? {
@@ -161,6 +153,10 @@ impl<'a, T: Transaction> Push<'a, T> {
             && !planted(Planted::Rule10HalfABatch)
         {
             return self.stage(op, batch, of, fault);
+        }
+        if queues && fault.is_none() {
+            self.enqueue(vec![op.clone()], None)?;
+            return Ok(result(op.op_ref, PushOutcome::Queued, None));
         }
         let seq = self.transaction.next_seq()?;
         let verdict = match fault {
@@ -220,6 +216,8 @@ impl<'a, T: Transaction> Push<'a, T> {
             RefState::Accepted => Ok(result(op.op_ref, PushOutcome::Accepted, Some(known.seq))),
             RefState::Staged if known.client != self.author.client => self.take_over(op, known.client),
             RefState::Staged => Ok(result(op.op_ref, PushOutcome::Staged, None)),
+            RefState::Queued if known.client != self.author.client => self.take_over_queued(op),
+            RefState::Queued => Ok(result(op.op_ref, PushOutcome::Queued, None)),
             RefState::Rejected => {
                 if let Some(batch) = op.batch.filter(|_| known.client != self.author.client) {
                     // It failed under the replica's earlier id; what is left of it must not begin it anew.

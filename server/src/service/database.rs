@@ -1,5 +1,6 @@
 //! One open database.
 
+use super::approval::{Asking, Bell};
 use super::checkpoint::PageToken;
 use super::readers::Readers;
 use super::retention::Round;
@@ -8,10 +9,12 @@ use super::{
     Caller, CheckpointRequest, CollectionsRequest, DatabaseStats, InboxRequest, ListRequest, ServiceError,
     ServiceOptions, WriteRequest, Writing, checkpoint, data, inbox,
 };
+use crate::core::approval::{Decided, Verdict};
 use crate::core::{Rules, cursor::Position};
 use crate::storage::sqlite::{SqliteFile, SqliteSnapshot, WriterCaches};
 use crate::storage::{EpochId, Snapshot, StorageError};
 use parking_lot::Mutex;
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -64,6 +67,8 @@ impl Database {
             head: state.head,
             items: state.items,
             log_entries: state.entries,
+            queued_ops: state.queued,
+            queued_bytes: state.queued_bytes,
             ..DatabaseStats::default()
         };
         let shared = Arc::new(Shared {
@@ -71,6 +76,8 @@ impl Database {
             head: watch::Sender::new(state.head),
             stats: Mutex::new(stats),
             queue: Mutex::default(),
+            asking: Mutex::new(Asking::default()),
+            bell: Bell::default(),
         });
         let writer = Writer {
             connection,
@@ -198,6 +205,30 @@ impl Database {
         self.readers.read(|snapshot| data::item(snapshot, &self.options.limits, caller, collection, key))
     }
 
+    pub(super) fn options(&self) -> &ServiceOptions {
+        &self.options
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(super) fn name(&self) -> String {
+        self.shared.stats.lock().name.clone()
+    }
+
+    pub(super) fn read<R>(
+        &self,
+        read: impl FnOnce(&SqliteSnapshot<'_>) -> Result<R, ServiceError>,
+    ) -> Result<R, ServiceError> {
+        self.readers.read(read)
+    }
+
+    /// Carries out what an approver has decided.
+    pub(super) fn decide(&self, verdicts: HashMap<Ref, Verdict>) -> Result<Decided, ServiceError> {
+        self.submit(0, |reply| Job::Decide { verdicts, reply })
+    }
+
     pub fn inbox(&self, caller: &Caller, request: &InboxRequest) -> Result<InboxPage, ServiceError> {
         let digest = caller.digest();
         let now = self.options.environment.unix_ms();
@@ -277,6 +308,7 @@ impl Database {
     /// Finishes what waits and closes the file. Later calls fail; a second close does nothing.
     pub fn close(&self) {
         let handle = std::mem::replace(&mut *self.writer.lock(), Handle::Closed);
+        self.shared.bell.close();
         self.readers.close();
         match handle {
             Handle::Thread(sender, thread) => {

@@ -173,7 +173,7 @@ fn entry(stored: StoredEntry, shown: Shown) -> Stored<Option<Entry>> {
 // The last millisecond that RFC 3339 can write; a clock may say anything.
 const LAST: u64 = 253_402_300_799_999;
 
-fn rfc3339(unix_ms: u64) -> String {
+pub fn rfc3339(unix_ms: u64) -> String {
     let time = UNIX_EPOCH.checked_add(Duration::from_millis(unix_ms.min(LAST))).unwrap_or(UNIX_EPOCH);
     humantime::format_rfc3339_millis(time).to_string()
 }

@@ -1,5 +1,6 @@
 //! The server without HTTP: databases by name, pushes in groups, the inbox, checkpoints.
 
+mod approval;
 mod checkpoint;
 mod data;
 mod database;
@@ -15,6 +16,7 @@ mod stats;
 mod writer;
 
 pub use crate::core::{Caller, Conditions, Expected, Policy, Tags};
+pub use approval::ApprovalOptions;
 pub use data::{CollectionsRequest, ListRequest, WriteRequest};
 pub use error::ServiceError;
 pub use options::{Databases, Retention, ServiceOptions, Writing};
@@ -146,6 +148,15 @@ impl Service {
     /// Prunes, to the end, what the retention lets go now. The writer does the same by itself, a slice at a time.
     pub fn prune(&self, db: &str) -> Result<(), ServiceError> {
         self.registry.database(db)?.prune()
+    }
+
+    /// Asks the approver about what waits for it in a database, once, and commits its answers; how many ops that decided,
+    /// those that only waited behind others included.
+    ///
+    /// With [`Writing::Thread`] a thread of the database does this by itself. An approver that fails decides nothing; it
+    /// is not asked again before a pause is over, nor about an op that its answer has left out.
+    pub fn approve(&self, db: &str) -> Result<usize, ServiceError> {
+        self.registry.database(db)?.approve()
     }
 
     /// Numbers of every database that is open, by name.

@@ -17,6 +17,16 @@ pub struct DatabaseStats {
     pub log_entries: u64,
     /// Requests that wait for its writer.
     pub queued: u64,
+    /// Ops that wait for the approver, or behind one that does.
+    pub queued_ops: u64,
+    /// The bytes of those.
+    pub queued_bytes: u64,
+    /// Requests to the approver.
+    pub approver_requests: u64,
+    /// Those of them that had no answer that could be read.
+    pub approver_failures: u64,
+    /// Parts of answers that were ignored: malformed, or on ops that did not wait for them.
+    pub approver_ignored: u64,
     /// Pushes answered, and writes and batches without a replica.
     pub pushes: u64,
     /// Ops accepted, repeats not counted.
@@ -36,13 +46,14 @@ pub struct DatabaseStats {
 }
 
 impl DatabaseStats {
-    /// Counts a rejection.
-    pub(super) fn reject(&mut self, code: &Code) {
-        match self.rejected.get_mut(code.as_str()) {
-            Some(count) => *count += 1,
-            None => {
-                self.rejected.insert(code.as_str().to_owned(), 1);
-            }
+    /// Counts an op that was decided: accepted without a code.
+    pub(super) fn count(&mut self, rejected: Option<&Code>) {
+        match rejected {
+            None => self.accepted += 1,
+            Some(code) => match self.rejected.get_mut(code.as_str()) {
+                Some(count) => *count += 1,
+                None => drop(self.rejected.insert(code.as_str().to_owned(), 1)),
+            },
         }
     }
 }

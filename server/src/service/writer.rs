@@ -1,18 +1,21 @@
 //! The one who writes: pushes in groups, one transaction each; pruning in between.
 
+use super::approval::{Asking, Bell};
 use super::presence::Presence;
 use super::retention::Round;
 use super::{Caller, DatabaseStats, ServiceError, ServiceOptions};
+use crate::core::approval::{self, Decided, Verdict};
 use crate::core::cursor::Position;
 use crate::core::{Conditions, Refusal, Rules, claim, push, write, write_batch};
 use crate::storage::sqlite::{SqliteTransaction, WriterCaches};
 use crate::storage::{CheckpointRow, Rejection, Snapshot, State, StorageError, Stored, Transaction};
 use parking_lot::Mutex;
 use rusqlite::Connection;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError};
 use std::time::Duration;
-use syncstore::protocol::{BatchId, ClientId, Op, OpResult, PushOutcome, PushRequest, PushResponse, Rev, Seq};
+use syncstore::protocol::{BatchId, ClientId, Op, OpResult, PushOutcome, PushRequest, PushResponse, Ref, Rev, Seq};
 use tokio::sync::watch;
 
 /// Where the answer to a job goes.
@@ -25,15 +28,18 @@ pub enum Job {
     Batch { caller: Caller, ops: Vec<Op>, batch: BatchId, bytes: usize, reply: Reply<Vec<Rev>> },
     Checkpoint { client: ClientId, caller: Caller, total: Option<u64>, reply: Reply<CheckpointRow> },
     Prune { reply: Reply<()> },
+    Decide { verdicts: HashMap<Ref, Verdict>, reply: Reply<Decided> },
 }
 
-/// What the writer shares with the readers.
+/// What the writer shares with the readers, and with who asks the approver.
 #[derive(Debug)]
 pub struct Shared {
     pub presence: Presence,
     pub head: watch::Sender<Seq>,
     pub stats: Mutex<DatabaseStats>,
     pub queue: Mutex<Queue>,
+    pub asking: Mutex<Asking>,
+    pub bell: Bell,
 }
 
 /// How much waits for the writer.
@@ -69,6 +75,7 @@ enum Answer {
     Write(Result<Rev, Rejection>),
     Batch(Vec<Rev>),
     Checkpoint(CheckpointRow),
+    Decided(Decided),
     None,
 }
 
@@ -207,6 +214,7 @@ impl Job {
         match self {
             Job::Push { request, .. } => request.ops.len(),
             Job::Batch { ops, .. } => ops.len(),
+            Job::Decide { verdicts, .. } => verdicts.len(),
             _ => 1,
         }
     }
@@ -253,6 +261,7 @@ impl Job {
                 Ok(Answer::Checkpoint(row))
             }
             Job::Prune { .. } => Ok(Answer::None),
+            Job::Decide { verdicts, .. } => Ok(Answer::Decided(approval::decide(transaction, rules, verdicts, now)?)),
         }
     }
 
@@ -272,6 +281,8 @@ fn answer(group: Vec<Job>, answers: Vec<Result<Answer, ServiceError>>) {
             (Job::Batch { reply, .. }, Ok(Answer::Batch(revs))) => reply.send(Ok(revs)).is_ok(),
             (Job::Checkpoint { reply, .. }, Ok(Answer::Checkpoint(row))) => reply.send(Ok(row)).is_ok(),
             (Job::Prune { reply }, Ok(_)) => reply.send(Ok(())).is_ok(),
+            (Job::Decide { reply, .. }, Ok(Answer::Decided(decided))) => reply.send(Ok(decided)).is_ok(),
+            (Job::Decide { reply, .. }, Err(error)) => reply.send(Err(error)).is_ok(),
             (Job::Push { reply, .. }, Err(error)) => reply.send(Err(error)).is_ok(),
             (Job::Write { reply, .. }, Err(error)) => reply.send(Err(error)).is_ok(),
             (Job::Batch { reply, .. }, Err(error)) => reply.send(Err(error)).is_ok(),
@@ -287,22 +298,25 @@ impl Shared {
     fn record(&self, state: &State, answers: &[(Since, Result<Answer, ServiceError>)]) {
         let mut stats = self.stats.lock();
         (stats.head, stats.items, stats.log_entries) = (state.head, state.items, state.entries);
+        let waits = (stats.queued_ops, stats.queued_bytes) != (state.queued, state.queued_bytes);
+        (stats.queued_ops, stats.queued_bytes) = (state.queued, state.queued_bytes);
         let mut pushes = 0;
         for (since, answer) in answers {
             match answer {
                 Ok(Answer::Push(response)) => {
                     let new = |result: &&OpResult| result.seq.is_some_and(|seq| seq >= since.first);
                     for result in response.results.iter().filter(new) {
-                        match (result.outcome, &result.code) {
-                            (PushOutcome::Rejected, Some(code)) => stats.reject(code),
-                            _ => stats.accepted += 1,
-                        }
+                        stats.count(result.code.as_ref().filter(|_| result.outcome == PushOutcome::Rejected));
                     }
                 }
-                Ok(Answer::Write(Err(rejection))) if since.decided => stats.reject(&rejection.code),
+                Ok(Answer::Write(Err(rejection))) if since.decided => stats.count(Some(&rejection.code)),
                 Ok(Answer::Write(_)) => stats.accepted += u64::from(since.decided),
                 Ok(Answer::Batch(revs)) if since.decided => stats.accepted += revs.len() as u64,
                 Ok(Answer::Batch(_)) => {}
+                Ok(Answer::Decided(decided)) => {
+                    decided.codes.iter().for_each(|code| stats.count(code.as_ref()));
+                    continue;
+                }
                 _ => continue,
             }
             pushes += 1;
@@ -313,6 +327,9 @@ impl Shared {
             stats.largest_group = stats.largest_group.max(pushes);
         }
         drop(stats);
+        if waits {
+            self.bell.ring();
+        }
         self.head.send_if_modified(|head| std::mem::replace(head, state.head) != state.head);
     }
 }

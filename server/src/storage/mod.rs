@@ -2,6 +2,7 @@
 
 mod error;
 mod listing;
+pub mod queued;
 mod row;
 pub mod sqlite;
 
@@ -13,6 +14,7 @@ pub use row::{
     RefState, Rejection, ResourceName, State, StoredEntry, Tombstone,
 };
 
+use queued::{QueueSnapshot, QueueTransaction};
 use std::collections::HashMap;
 use syncstore::protocol::{BatchId, ClientId, Json, Object, Op, Ref, Rev, Seq};
 
@@ -20,7 +22,7 @@ use syncstore::protocol::{BatchId, ClientId, Json, Object, Op, Ref, Rev, Seq};
 pub type Stored<T> = Result<T, StorageError>;
 
 /// A view of one database as it was at one moment.
-pub trait Snapshot {
+pub trait Snapshot: QueueSnapshot {
     /// The head of the log and everything else that there is one of.
     fn state(&self) -> &State;
     /// The ref of the log's entry at exactly `seq`.
@@ -80,7 +82,7 @@ pub trait Snapshot {
 }
 
 /// A transaction that may write; what it did is kept only once its owner commits it.
-pub trait Transaction: Snapshot {
+pub trait Transaction: Snapshot + QueueTransaction {
     /// Takes the next seq; the log's entry with it must follow.
     fn next_seq(&mut self) -> Stored<Seq>;
     /// Begins a part that may be undone by itself; parts nest.

@@ -276,7 +276,7 @@ pub fn ada() -> Caller {
     user("ada")
 }
 
-/// "accepted 3", "rejected 4 stale", "rejected - expired", "staged", "skipped".
+/// "accepted 3", "rejected 4 stale", "rejected - expired", "staged", "queued", "skipped".
 pub fn words(results: &[OpResult]) -> Vec<String> {
     let word = |result: &OpResult| match (result.outcome, &result.code) {
         (PushOutcome::Accepted, _) => format!("accepted {}", result.seq.unwrap()),
@@ -285,6 +285,7 @@ pub fn words(results: &[OpResult]) -> Vec<String> {
         }
         (PushOutcome::Staged, _) => "staged".into(),
         (PushOutcome::Skipped, _) => "skipped".into(),
+        (PushOutcome::Queued, _) => "queued".into(),
         other => format!("{other:?}"),
     };
     results.iter().map(word).collect()

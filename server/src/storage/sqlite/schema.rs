@@ -103,6 +103,26 @@ CREATE INDEX index_entries_by_order ON index_entries (collection, name, ordering
 CREATE INDEX tags_by_tag ON tags (tag, collection, key);
 ";
 
+// From version 1, too: ops that wait for an approver. The ops of a unit are decided together; `rights` is what their
+// sender might do.
+const QUEUE: &str = "
+ALTER TABLE state ADD COLUMN queued INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE state ADD COLUMN queued_bytes INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE units (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    client INTEGER NOT NULL, batch BLOB, user TEXT NOT NULL, rights TEXT NOT NULL,
+    ops INTEGER NOT NULL, bytes INTEGER NOT NULL, at INTEGER NOT NULL
+);
+CREATE INDEX units_by_client ON units (client);
+CREATE TABLE queued (
+    id INTEGER PRIMARY KEY,
+    unit INTEGER NOT NULL, ref BLOB NOT NULL UNIQUE, kind INTEGER NOT NULL,
+    collection TEXT NOT NULL, key TEXT NOT NULL, base INTEGER,
+    resource INTEGER NOT NULL, name TEXT, payload TEXT, asks INTEGER NOT NULL
+);
+CREATE INDEX queued_by_unit ON queued (unit);
+";
+
 /// Makes the tables in an empty file, brings those of an older server up to date, and refuses a file that is not this
 /// server's or is newer than it.
 pub fn ensure(connection: &mut Connection, epoch: EpochId) -> Stored<()> {
@@ -114,6 +134,7 @@ pub fn ensure(connection: &mut Connection, epoch: EpochId) -> Stored<()> {
         (0, 0) if tables == 0 => {
             transaction.execute_batch(TABLES)?;
             transaction.execute("INSERT INTO state VALUES (1, ?1, 0, 1, 0, 0, 0, NULL, 0)", [epoch.as_slice()])?;
+            transaction.execute_batch(QUEUE)?;
             transaction.execute("INSERT INTO epochs (epoch, head) VALUES (?1, 0)", [epoch.as_slice()])?;
             transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
             transaction.pragma_update(None, "user_version", VERSION)?;
@@ -122,6 +143,7 @@ pub fn ensure(connection: &mut Connection, epoch: EpochId) -> Stored<()> {
         (APPLICATION_ID, VERSION) => Ok(()),
         (APPLICATION_ID, 1) => {
             transaction.execute_batch(NAMED_RESOURCES)?;
+            transaction.execute_batch(QUEUE)?;
             transaction.pragma_update(None, "user_version", VERSION)?;
             Ok(transaction.commit()?)
         }
@@ -154,7 +176,9 @@ mod tests {
         let mut old = Connection::open_in_memory().unwrap();
         ensure(&mut old, [7; 16]).unwrap();
         old.execute_batch(
-            "DROP TABLE tags; DROP TABLE index_entries; PRAGMA user_version = 1;
+            "DROP TABLE tags; DROP TABLE index_entries; DROP TABLE units; DROP TABLE queued;
+             ALTER TABLE state DROP COLUMN queued; ALTER TABLE state DROP COLUMN queued_bytes;
+             PRAGMA user_version = 1;
              CREATE TABLE tags (item INTEGER NOT NULL, tag TEXT NOT NULL, PRIMARY KEY (item, tag)) WITHOUT ROWID;
              CREATE TABLE index_entries (item INTEGER NOT NULL, name TEXT NOT NULL, ordering TEXT NOT NULL,
                  PRIMARY KEY (item, name)) WITHOUT ROWID;

@@ -16,7 +16,7 @@ use syncstore::protocol::{BatchId, ClientId, Json, Object, Op, Ref, Rev, Seq};
 
 /// A read transaction: everything it gives is of one moment.
 pub struct SqliteSnapshot<'c> {
-    transaction: rusqlite::Transaction<'c>,
+    pub(super) transaction: rusqlite::Transaction<'c>,
     state: State,
 }
 
@@ -50,9 +50,9 @@ impl WriterCaches {
 
 /// The write transaction of a group of pushes; dropped, it is undone.
 pub struct SqliteTransaction<'c> {
-    transaction: rusqlite::Transaction<'c>,
+    pub(super) transaction: rusqlite::Transaction<'c>,
     caches: &'c mut WriterCaches,
-    state: State,
+    pub(super) state: State,
     parts: Vec<State>,
     committed: bool,
 }
