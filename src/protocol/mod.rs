@@ -6,6 +6,7 @@
 
 pub mod code;
 mod codec;
+mod filter;
 mod json;
 mod limits;
 mod message;
@@ -16,6 +17,8 @@ mod transcode;
 
 pub use code::Code;
 pub use codec::{CodecError, Format};
+pub(crate) use filter::after_prefix;
+pub use filter::{Filter, FilterError, KeySpan, Scope};
 pub use json::{Json, JsonError};
 pub use limits::{LimitError, Limits, check_collection, check_key, check_name, is_database_name};
 pub use message::{

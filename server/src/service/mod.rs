@@ -9,6 +9,7 @@ mod presence;
 mod readers;
 mod registry;
 mod retention;
+mod scope;
 mod sight;
 mod stats;
 mod writer;
@@ -20,7 +21,9 @@ pub use stats::DatabaseStats;
 
 use registry::Registry;
 
-use syncstore::protocol::{CheckpointPage, ClientId, Cursor, DatabaseInfo, InboxPage, PushRequest, PushResponse, Seq};
+use syncstore::protocol::{
+    CheckpointPage, ClientId, Cursor, DatabaseInfo, InboxPage, PushRequest, PushResponse, Scope, Seq,
+};
 use tokio::sync::watch;
 
 /// What to read of a log.
@@ -34,6 +37,8 @@ pub struct InboxRequest {
     pub limit: u32,
     /// Leave no payload out, though the caller sent it itself.
     pub own_payloads: bool,
+    /// The items that it asks for; of others that it does not have it is told the outcomes of its own ops.
+    pub scope: Scope,
 }
 
 /// Which page of a checkpoint to read.
@@ -45,6 +50,8 @@ pub struct CheckpointRequest {
     pub page: Option<String>,
     /// The most items.
     pub limit: u32,
+    /// The items that it asks for.
+    pub scope: Scope,
 }
 
 /// All databases of one data directory. Every method blocks on SQLite: call it from a thread that may.

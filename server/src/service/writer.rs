@@ -18,10 +18,10 @@ use tokio::sync::watch;
 /// Where the answer to a job goes.
 pub type Reply<T> = SyncSender<Result<T, ServiceError>>;
 
-/// What the writer is asked to do. `total` counts the items of which the caller sees only some.
+/// What the writer is asked to do. `total` counts the items of a checkpoint that has not all there are.
 pub enum Job {
     Push { caller: Caller, request: PushRequest, bytes: usize, reply: Reply<PushResponse> },
-    Checkpoint { client: ClientId, caller: Caller, total: Option<u64>, reply: Reply<CheckpointRow> },
+    Checkpoint { client: ClientId, user: String, digest: u64, total: Option<u64>, reply: Reply<CheckpointRow> },
     Prune { reply: Reply<()> },
 }
 
@@ -209,9 +209,9 @@ impl Job {
     ) -> Result<Answer, Refusal> {
         match self {
             Job::Push { caller, request, .. } => Ok(Answer::Push(push(transaction, rules, caller, request, now)?)),
-            Job::Checkpoint { client, caller, total, .. } => {
-                claim(transaction, client, &caller.user, now)?;
-                let digest = caller.digest();
+            Job::Checkpoint { client, user, digest, total, .. } => {
+                claim(transaction, client, user, now)?;
+                let digest = *digest;
                 let position = Position::head(transaction, digest)?;
                 let id = (u128::from(options.environment.random()) << 64) | u128::from(options.environment.random());
                 let row = CheckpointRow {

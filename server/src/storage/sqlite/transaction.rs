@@ -6,8 +6,8 @@ use super::{
 };
 use crate::storage::{
     BatchKey, BatchRow, CheckpointRow, ClientKey, ClientRow, CollectionKey, EpochId, Image, ItemHead, ItemKey,
-    ItemMark, ItemRow, Link, LogRow, Part, RefRow, RefState, Rejection, Snapshot, State, StoredEntry, Tombstone,
-    Transaction,
+    ItemMark, ItemRow, ItemSpan, Link, LogRow, Part, RefRow, RefState, Rejection, Snapshot, State, StoredEntry,
+    Tombstone, Transaction,
 };
 use rusqlite::{Connection, TransactionBehavior};
 use std::collections::HashMap;
@@ -116,20 +116,27 @@ macro_rules! snapshot {
             ) -> Stored<()> {
                 log::entries(&self.transaction, after, wanted, visit)
             }
+            fn collection_key(&self, name: &str) -> Stored<Option<CollectionKey>> {
+                items::find_collection(&self.transaction, name)
+            }
             fn items(
                 &self,
+                spans: &[ItemSpan],
                 after: (CollectionKey, &str),
                 needed: Option<&[String]>,
                 most: usize,
                 visit: &mut dyn FnMut(ItemRow) -> bool,
             ) -> Stored<Option<ItemMark>> {
-                items::page(&self.transaction, after, needed, most, visit)
+                items::page(&self.transaction, spans, after, needed, most, visit)
             }
             fn marked(&self, mark: ItemMark) -> Stored<Option<(CollectionKey, String)>> {
                 items::marked(&self.transaction, mark)
             }
             fn count_items(&self, needed: &[String]) -> Stored<u64> {
                 tags::count_items(&self.transaction, needed)
+            }
+            fn count_spans(&self, spans: &[ItemSpan], needed: Option<&[String]>) -> Stored<u64> {
+                items::count(&self.transaction, spans, needed)
             }
         }
     };
