@@ -28,7 +28,7 @@ pub use error::{Error, Result};
 pub use json_patch;
 pub use outbox::ledger::Retention;
 pub use outbox::{Outcome, RejectedOp, Rejection};
-pub use protocol::{BatchId, ClientId, Code, Object, OpKind, Ref, Relation, ResourceName, Seq};
+pub use protocol::{BatchId, ClientId, Code, Filter, Object, OpKind, Ref, Relation, ResourceName, Seq};
 pub use replica::{ItemRef, Items, KeyRange, Related, RelatedItem, RelationPath, RelationTo, RowRef, WalkOptions};
 pub use search::{SearchError, SearchHit, SearchHits, SearchQuery};
 pub use sql::{SqlError, SqlLimits, SqlRows, SqlValue};

@@ -7,6 +7,7 @@
 pub mod code;
 mod codec;
 mod data;
+mod filter;
 mod json;
 mod limits;
 mod message;
@@ -21,6 +22,8 @@ pub use data::{
     BatchRequest, BatchResponse, CollectionCount, CollectionPage, DataItem, DataOp, IndexBody, ItemIndexes, ItemPage,
     ItemRelations, ItemTags, ListedItem, RelationBody, Written,
 };
+pub(crate) use filter::after_prefix;
+pub use filter::{Filter, FilterError, KeySpan, Scope};
 pub use json::{Json, JsonError};
 pub use limits::{LimitError, Limits, check_collection, check_key, check_name, is_database_name};
 pub use message::{

@@ -2,7 +2,7 @@
 
 use super::resources;
 use crate::error::Result;
-use crate::protocol::{Json, Rev};
+use crate::protocol::{Json, Rev, after_prefix};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension};
 
@@ -239,22 +239,6 @@ impl KeyRange {
     }
 }
 
-/// The least string behind all that begin with `prefix`; `None`: there is none.
-fn after_prefix(prefix: &str) -> Option<String> {
-    let mut chars: Vec<char> = prefix.chars().collect();
-    while let Some(last) = chars.pop() {
-        let next = match last {
-            char::MAX => continue,
-            // The surrogates are no characters.
-            '\u{d7ff}' => '\u{e000}',
-            other => char::from_u32(other as u32 + 1)?,
-        };
-        chars.push(next);
-        return Some(chars.into_iter().collect());
-    }
-    None
-}
-
 /// What a listing found: keys and values in order, in one piece of memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Items {
@@ -369,15 +353,6 @@ pub(crate) fn list(connection: &Connection, collection: &str, range: &KeyRange) 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_end_of_a_prefix_is_the_next_character() {
-        assert_eq!(after_prefix("ab").as_deref(), Some("ac"));
-        assert_eq!(after_prefix("a\u{10ffff}").as_deref(), Some("b"));
-        assert_eq!(after_prefix("\u{10ffff}"), None);
-        assert_eq!(after_prefix("\u{d7ff}").as_deref(), Some("\u{e000}"));
-        assert_eq!(after_prefix(""), None);
-    }
 
     #[test]
     fn conditions_hold_together() {

@@ -116,6 +116,7 @@ impl Engine<'_> {
                 client: state.client,
                 page: bootstrap.page.clone(),
                 limit: self.settings.checkpoint_items,
+                scope: Default::default(),
             };
             let page = match ahead.take() {
                 Some(page) => Ok(page),
@@ -188,6 +189,7 @@ impl Engine<'_> {
             limit: 1,
             wait: Duration::ZERO,
             own_payloads: false,
+            scope: Default::default(),
         };
         match self.call(|wire| wire.pull(&request)) {
             Ok(_) | Err(Halt::Bootstrap { reason: Reason::Expired, .. }) => Ok(()),
@@ -430,7 +432,10 @@ mod tests {
                 total: 1,
             };
             let client = ClientId::from_random(1);
-            check_page(&page, &CheckpointRequest { client, page: asked.map(str::to_owned), limit: 1 })
+            check_page(
+                &page,
+                &CheckpointRequest { client, page: asked.map(str::to_owned), limit: 1, scope: Default::default() },
+            )
         };
         check(LAST, LAST, Some("p2"), None).unwrap();
         check(0, 1, None, None).unwrap();

@@ -45,6 +45,7 @@ impl Engine<'_> {
                 limit: self.settings.pull_entries,
                 wait: Duration::ZERO,
                 own_payloads,
+                scope: Default::default(),
             };
             let page = self.call(|wire| wire.pull(&request))?;
             check_page(&page, &request)?;
@@ -300,6 +301,7 @@ mod tests {
             limit: 10,
             wait: Duration::ZERO,
             own_payloads: false,
+            scope: Default::default(),
         };
         let page = |seqs: &[u64], rev: Option<u64>, seq, more| {
             let mut entries = entries(&vec![None; seqs.len()]);

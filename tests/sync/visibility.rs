@@ -27,7 +27,8 @@ pub fn seen(server: &Arc<Server>, caller: &Caller, client: u128) -> BTreeMap<(St
     let mut items = BTreeMap::new();
     let mut page = None;
     loop {
-        let request = CheckpointRequest { client: ClientId::from_random(client), page, limit: 100 };
+        let request =
+            CheckpointRequest { client: ClientId::from_random(client), page, limit: 100, scope: Default::default() };
         let answer =
             server.service(|service| service.checkpoint(crate::support::server::DB, caller, &request)).unwrap();
         items.extend(answer.items.into_iter().map(|item| ((item.collection.clone(), item.key.clone()), item)));

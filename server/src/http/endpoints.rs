@@ -81,7 +81,7 @@ pub(crate) async fn checkpoint(State(app): State<Arc<App>>, Db(db): Db, request:
             let entered = call.enter()?;
             let query = entered.query();
             let (client, page, limit) = (query.client()?, query.page()?, query.limit(1000)?);
-            let request = CheckpointRequest { client, page, limit };
+            let request = CheckpointRequest { client, page, limit, scope: query.scope()? };
             let caller = &entered.identity.caller;
             let page = app.service.checkpoint(&entered.db, caller, &request).map_err(refused)?;
             Ok((Answer::encode(wanted, &page)?, Some(page.items.len())))
@@ -139,6 +139,7 @@ impl Reading {
             cursor: query.cursor()?,
             limit: query.limit(500)?,
             own_payloads: query.own_payloads()?,
+            scope: query.scope()?,
         };
         let wait = query.wait()?;
         let Entered { identity, db, .. } = entered;

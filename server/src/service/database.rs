@@ -230,7 +230,7 @@ impl Database {
     }
 
     pub fn inbox(&self, caller: &Caller, request: &InboxRequest) -> Result<InboxPage, ServiceError> {
-        let digest = caller.digest();
+        let digest = caller.digest(&request.scope.filter);
         let now = self.options.environment.unix_ms();
         let page = self.readers.read(|snapshot| {
             // Whose the client id is comes first: nothing is told to another user.
@@ -245,17 +245,14 @@ impl Database {
     }
 
     pub fn checkpoint(&self, caller: &Caller, request: &CheckpointRequest) -> Result<CheckpointPage, ServiceError> {
-        let (digest, now) = (caller.digest(), self.options.environment.unix_ms());
+        let (digest, now) = (caller.digest(&request.scope.filter), self.options.environment.unix_ms());
         let token = match &request.page {
             Some(page) => PageToken::decode(page).ok_or(ServiceError::CheckpointExpired)?,
             None => {
                 // Here, since it takes long and the one writer has others to serve.
-                let total = match caller.tags.needed() {
-                    Some(needed) => Some(self.readers.read(|snapshot| Ok(snapshot.count_items(needed)?))?),
-                    None => None,
-                };
-                let (client, caller) = (request.client, caller.clone());
-                let row = self.submit(0, |reply| Job::Checkpoint { client, caller, total, reply })?;
+                let total = self.readers.read(|snapshot| checkpoint::total(snapshot, request, &caller.tags))?;
+                let (client, user) = (request.client, caller.user.clone());
+                let row = self.submit(0, |reply| Job::Checkpoint { client, user, digest, total, reply })?;
                 PageToken::first(row.id)
             }
         };
@@ -266,7 +263,7 @@ impl Database {
             if request.page.is_some() {
                 self.shared.presence.use_checkpoint(row.id, now);
             }
-            let page = checkpoint::page(snapshot, &row, &token, &caller.tags, request.limit)?;
+            let page = checkpoint::page(snapshot, &row, &token, &caller.tags, request)?;
             self.shared.presence.give_page(&row, page.next.is_none());
             Ok(page)
         })?;

@@ -53,9 +53,14 @@ pub fn page(
     let mut failed = None;
     let shown = |stored: &StoredEntry| {
         let mine = own == Some(stored.client);
+        let (collection, key) = (stored.collection.as_str(), stored.key.as_str());
         match Sight::of(tags, stored) {
             _ if !mine && (stored.rejected || stored.no_op) => Shown::Nothing,
             _ if stored.rejected => Shown::Rejected,
+            // Asked for with another cursor.
+            _ if request.scope.is_had(collection, key) => Shown::Nothing,
+            _ if !mine && !request.scope.filter.has(collection, key) => Shown::Nothing,
+            _ if !request.scope.filter.has(collection, key) => Shown::Hidden,
             Sight::None if mine => Shown::Hidden,
             Sight::None => Shown::Nothing,
             Sight::Revoked => Shown::Revoked,

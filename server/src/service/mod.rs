@@ -11,6 +11,7 @@ mod presence;
 mod readers;
 mod registry;
 mod retention;
+mod scope;
 mod sight;
 mod stats;
 mod writer;
@@ -26,7 +27,7 @@ use registry::Registry;
 
 use syncstore::protocol::{
     BatchRequest, BatchResponse, CheckpointPage, ClientId, CollectionPage, Cursor, DataItem, DatabaseInfo, InboxPage,
-    ItemPage, PushRequest, PushResponse, Seq, Written,
+    ItemPage, PushRequest, PushResponse, Scope, Seq, Written,
 };
 use tokio::sync::watch;
 
@@ -41,6 +42,8 @@ pub struct InboxRequest {
     pub limit: u32,
     /// Leave no payload out, though the caller sent it itself.
     pub own_payloads: bool,
+    /// The items that it asks for; of others that it does not have it is told the outcomes of its own ops.
+    pub scope: Scope,
 }
 
 /// Which page of a checkpoint to read.
@@ -52,6 +55,8 @@ pub struct CheckpointRequest {
     pub page: Option<String>,
     /// The most items.
     pub limit: u32,
+    /// The items that it asks for.
+    pub scope: Scope,
 }
 
 /// All databases of one data directory. Every method blocks on SQLite: call it from a thread that may.

@@ -21,12 +21,12 @@ use tokio::sync::watch;
 /// Where the answer to a job goes.
 pub type Reply<T> = SyncSender<Result<T, ServiceError>>;
 
-/// What the writer is asked to do. `total` counts the items of which the caller sees only some.
+/// What the writer is asked to do. `total` counts the items of a checkpoint that has not all there are.
 pub enum Job {
     Push { caller: Caller, request: PushRequest, bytes: usize, reply: Reply<PushResponse> },
     Write { caller: Caller, op: Box<Op>, conditions: Conditions, bytes: usize, reply: Reply<Result<Rev, Rejection>> },
     Batch { caller: Caller, ops: Vec<Op>, batch: BatchId, bytes: usize, reply: Reply<Vec<Rev>> },
-    Checkpoint { client: ClientId, caller: Caller, total: Option<u64>, reply: Reply<CheckpointRow> },
+    Checkpoint { client: ClientId, user: String, digest: u64, total: Option<u64>, reply: Reply<CheckpointRow> },
     Prune { reply: Reply<()> },
     Decide { verdicts: HashMap<Ref, Verdict>, reply: Reply<Decided> },
 }
@@ -241,9 +241,9 @@ impl Job {
             Job::Batch { caller, ops, batch, .. } => {
                 Ok(Answer::Batch(write_batch(transaction, rules, caller, ops, *batch, now)?))
             }
-            Job::Checkpoint { client, caller, total, .. } => {
-                claim(transaction, client, &caller.user, now)?;
-                let digest = caller.digest();
+            Job::Checkpoint { client, user, digest, total, .. } => {
+                claim(transaction, client, user, now)?;
+                let digest = *digest;
                 let position = Position::head(transaction, digest)?;
                 let id = (u128::from(options.environment.random()) << 64) | u128::from(options.environment.random());
                 let row = CheckpointRow {

@@ -10,8 +10,8 @@ pub use error::StorageError;
 pub use listing::{ItemPlace, Listing};
 pub use row::{BatchKey, ClientKey, CollectionKey, EpochId, ItemKey, Part};
 pub use row::{
-    BatchRow, BatchState, CheckpointRow, ClientRow, Image, ItemHead, ItemMark, ItemRow, Link, LogRow, Payload, RefRow,
-    RefState, Rejection, ResourceName, State, StoredEntry, Tombstone,
+    BatchRow, BatchState, CheckpointRow, ClientRow, Image, ItemHead, ItemMark, ItemRow, ItemSpan, Link, LogRow,
+    Payload, RefRow, RefState, Rejection, ResourceName, State, StoredEntry, Tombstone,
 };
 
 use queued::{QueueSnapshot, QueueTransaction};
@@ -47,12 +47,15 @@ pub trait Snapshot: QueueSnapshot {
         wanted: &dyn Fn(&StoredEntry) -> bool,
         visit: &mut dyn FnMut(StoredEntry) -> bool,
     ) -> Stored<()>;
-    /// The items after that place in the order of (collection key, key), for as long as `visit` says to go on; of those
-    /// that have one of the tags in `needed`, if there is such a list.
+    /// The number of a collection that has or had items.
+    fn collection_key(&self, name: &str) -> Stored<Option<CollectionKey>>;
+    /// The items of these ranges, which must be in order, after that place in the order of (collection key, key), for as
+    /// long as `visit` says to go on; of those that have one of the tags in `needed`, if there is such a list.
     ///
     /// Ends after `most` items were looked at, if the last of them was left out, and returns that one.
     fn items(
         &self,
+        spans: &[ItemSpan],
         after: (CollectionKey, &str),
         needed: Option<&[String]>,
         most: usize,
@@ -62,6 +65,8 @@ pub trait Snapshot: QueueSnapshot {
     fn marked(&self, mark: ItemMark) -> Stored<Option<(CollectionKey, String)>>;
     /// How many items have one of these tags.
     fn count_items(&self, needed: &[String]) -> Stored<u64>;
+    /// How many items there are in these ranges, or how many of them have one of the tags in `needed`.
+    fn count_spans(&self, spans: &[ItemSpan], needed: Option<&[String]>) -> Stored<u64>;
 
     /// The number of a collection that has or had items.
     fn collection_named(&self, name: &str) -> Stored<Option<CollectionKey>>;

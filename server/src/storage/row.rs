@@ -127,6 +127,27 @@ pub struct ItemMark {
     pub rev: Rev,
 }
 
+/// A range of items, in the order of (collection key, key).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ItemSpan {
+    /// The first place in it.
+    pub from: (CollectionKey, String),
+    /// The first place behind it.
+    pub to: (CollectionKey, String),
+}
+
+impl ItemSpan {
+    /// Every item.
+    pub fn all() -> ItemSpan {
+        ItemSpan { from: (CollectionKey(0), String::new()), to: (CollectionKey(i64::MAX), String::new()) }
+    }
+
+    /// Whether a place lies behind it.
+    pub fn ends_before(&self, collection: CollectionKey, key: &str) -> bool {
+        (self.to.0, self.to.1.as_str()) <= (collection, key)
+    }
+}
+
 /// What of an item a kept change is on: a [`Resource`] with a name of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ResourceName {

@@ -5,6 +5,7 @@ mod approval_crashes;
 mod batches;
 mod checkpoints;
 mod cursors;
+mod filters;
 mod groups;
 mod inbox;
 mod neighbours;

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::storage::{
     BatchKey, BatchRow, CheckpointRow, ClientKey, ClientRow, CollectionKey, EpochId, Image, ItemHead, ItemKey,
-    ItemMark, ItemPlace, ItemRow, Link, Listing, LogRow, Part, RefRow, RefState, Rejection, Snapshot, State,
+    ItemMark, ItemPlace, ItemRow, ItemSpan, Link, Listing, LogRow, Part, RefRow, RefState, Rejection, Snapshot, State,
     StoredEntry, Tombstone, Transaction,
 };
 use rusqlite::{Connection, TransactionBehavior};
@@ -117,14 +117,18 @@ macro_rules! snapshot {
             ) -> Stored<()> {
                 log::entries(&self.transaction, after, wanted, visit)
             }
+            fn collection_key(&self, name: &str) -> Stored<Option<CollectionKey>> {
+                items::find_collection(&self.transaction, name)
+            }
             fn items(
                 &self,
+                spans: &[ItemSpan],
                 after: (CollectionKey, &str),
                 needed: Option<&[String]>,
                 most: usize,
                 visit: &mut dyn FnMut(ItemRow) -> bool,
             ) -> Stored<Option<ItemMark>> {
-                items::page(&self.transaction, after, needed, most, visit)
+                items::page(&self.transaction, spans, after, needed, most, visit)
             }
             fn marked(&self, mark: ItemMark) -> Stored<Option<(CollectionKey, String)>> {
                 items::marked(&self.transaction, mark)
@@ -157,6 +161,9 @@ macro_rules! snapshot {
             }
             fn collections(&self, after: &str, needed: Option<&[String]>, most: usize) -> Stored<Vec<(String, u64)>> {
                 listings::collections(&self.transaction, after, needed, most)
+            }
+            fn count_spans(&self, spans: &[ItemSpan], needed: Option<&[String]>) -> Stored<u64> {
+                items::count(&self.transaction, spans, needed)
             }
         }
     };
