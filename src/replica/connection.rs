@@ -1,5 +1,6 @@
 //! The connections to the file: one that writes, a few that read.
 
+use super::automatic;
 use super::feed::{Feed, Waker};
 use super::schema;
 use super::state;
@@ -66,6 +67,7 @@ impl Replica {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut writer = open(path, flags, &tuning)?;
         writer.busy_timeout(tuning.busy_timeout)?;
+        automatic::register(&writer)?;
         schema::prepare(&mut writer, path, new_client)?;
         tune(&writer, &tuning)?;
         writer.pragma_update(None, "wal_autocheckpoint", AUTO_CHECKPOINT)?;

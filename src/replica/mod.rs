@@ -3,10 +3,13 @@
 //! Functions that take a `&Connection` run inside whatever transaction it is in; only [`Replica`] opens
 //! transactions.
 
+pub(crate) mod automatic;
 pub(crate) mod base;
+mod bounds;
 pub(crate) mod check;
 pub(crate) mod collections;
 mod connection;
+mod declared;
 mod feed;
 pub(crate) mod items;
 mod presence;

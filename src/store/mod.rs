@@ -1,8 +1,10 @@
 //! What a host holds: a store, its writes, its reads, and its syncs.
 
 mod batch;
+mod build;
 mod check;
 mod compact;
+mod indexes;
 mod options;
 mod pending;
 mod query;

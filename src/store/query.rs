@@ -2,14 +2,16 @@
 
 use super::Store;
 use crate::error::Result;
+use crate::index::IndexValue;
 use crate::protocol::Json;
-use crate::replica::KeyRange;
 use crate::replica::scan::{RowRef, Scan};
+use rusqlite::Connection;
 use std::ops::ControlFlow;
 
 /// A query of a collection, made by [`Store::query`]; it reads when it is [run](Query::run).
 ///
-/// All conditions hold together. Keys and ordering keys sort bytewise, which for UTF-8 is the order of their code points.
+/// All conditions hold together. Keys and ordering keys sort bytewise, which for UTF-8 is the order of their code points; an
+/// [automatic index](Store::declare_index) in the order of [`IndexValue`].
 #[must_use = "a query reads nothing until it is run"]
 #[derive(Clone, Debug)]
 pub struct Query<'a> {
@@ -45,36 +47,43 @@ impl Store {
 }
 
 impl Query<'_> {
-    fn range(mut self, change: impl FnOnce(KeyRange) -> KeyRange) -> Self {
-        self.scan.range = change(std::mem::take(&mut self.scan.range));
-        self
-    }
-
     /// Goes by the ordering keys of an index, ties by key; only items that are in it. The conditions then speak of
     /// ordering keys.
+    ///
+    /// The index is the [automatic](Store::declare_index) one of that name, if the collection has one, and otherwise that of
+    /// the entries that were [set](Store::set_index). In an automatic index an item stands once for each of its values.
     pub fn index(mut self, name: impl Into<String>) -> Self {
         self.scan.index = Some(name.into());
         self
     }
 
-    /// Only those that begin so.
-    pub fn prefix(self, prefix: impl Into<String>) -> Self {
-        self.range(|range| range.prefix(prefix))
+    /// Only those that begin so; texts.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.scan.bounds.prefix = Some(prefix.into());
+        self
     }
 
     /// Only this one and those behind it (inclusive), whatever the direction.
-    pub fn from(self, first: impl Into<String>) -> Self {
-        self.range(|range| range.from(first))
+    ///
+    /// Of an automatic index it may be a number, a boolean, a date: what it stands for in a value. Without a [`Query::to`] it
+    /// leads to the last value of its own type, and not on into those of the next.
+    pub fn from(mut self, first: impl Into<IndexValue>) -> Self {
+        self.scan.bounds.from = Some(first.into());
+        self
     }
 
     /// Only those before this one (exclusive), whatever the direction.
-    pub fn to(self, end: impl Into<String>) -> Self {
-        self.range(|range| range.to(end))
+    ///
+    /// As with [`Query::from`]; without that, it leads from the first value of its own type.
+    pub fn to(mut self, end: impl Into<IndexValue>) -> Self {
+        self.scan.bounds.to = Some(end.into());
+        self
     }
 
     /// Descending.
-    pub fn reverse(self) -> Self {
-        self.range(KeyRange::reverse)
+    pub fn reverse(mut self) -> Self {
+        self.scan.bounds.reverse = true;
+        self
     }
 
     /// At most so many rows; [`Rows::next`] tells where others begin.
@@ -104,12 +113,12 @@ impl Query<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::ResumeToken`](crate::Error::ResumeToken) for a token that is none of such a query; when the file cannot be
-    /// read.
+    /// [`Error::ResumeToken`](crate::Error::ResumeToken) for a token that is none of such a query;
+    /// [`Error::Index`](crate::Error::Index) for a bound that is no text where there are only texts; when the file cannot be read.
     pub fn run(self) -> Result<Rows> {
         let mut rows = Rows { by_index: self.scan.index.is_some(), values: self.scan.values, ..Rows::default() };
         let limit = self.limit.unwrap_or(usize::MAX);
-        self.store.replica.read(|connection| {
+        let complete = self.read(|connection| {
             self.scan.run(connection, |row| {
                 if rows.len() >= limit {
                     rows.more = true;
@@ -119,6 +128,7 @@ impl Query<'_> {
                 Ok(ControlFlow::Continue(()))
             })
         })?;
+        rows.incomplete = !complete;
         rows.next = match rows.last().filter(|_| rows.more) {
             Some(last) => Some(last.place().to_token()),
             // A limit of nothing leads nowhere else than where it began.
@@ -140,12 +150,21 @@ impl Query<'_> {
         if left == 0 {
             return Ok(());
         }
-        self.store.replica.read(|connection| {
+        self.read(|connection| {
             self.scan.run(connection, |row| {
                 left -= 1;
                 Ok(if take(row).is_break() || left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
             })
-        })
+        })?;
+        Ok(())
+    }
+
+    /// What an index is must be found out at the same moment at which it is read.
+    fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        match &self.scan.index {
+            Some(_) => self.store.replica.read_at_once(work),
+            None => self.store.replica.read(work),
+        }
     }
 }
 
@@ -158,6 +177,7 @@ pub struct Rows {
     by_index: bool,
     values: bool,
     more: bool,
+    incomplete: bool,
     next: Option<String>,
 }
 
@@ -184,6 +204,12 @@ impl Rows {
     /// Whether the limit cut the rows.
     pub fn more(&self) -> bool {
         self.more
+    }
+
+    /// Whether the index that the query went by has all of its collection: not so for an automatic one until
+    /// [`Store::build_index`] has ended, and always for any other.
+    pub fn is_complete(&self) -> bool {
+        !self.incomplete
     }
 
     /// Where the rows go on that the limit cut off, for [`Query::resume`]; `None`: these were the last.

@@ -52,6 +52,7 @@ mod coalescing;
 mod concurrency;
 mod convergence;
 mod copies;
+mod declared;
 mod endless;
 mod hostile;
 mod ledger;
