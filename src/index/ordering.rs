@@ -84,6 +84,7 @@ pub(crate) fn decode(encoded: &str) -> Option<IndexValue> {
         ("b", "0") => Some(IndexValue::Bool(false)),
         ("b", "1") => Some(IndexValue::Bool(true)),
         ("n", "1") => Some(IndexValue::Integer(0)),
+        ("n", "3") => Some(IndexValue::Float(f64::NAN)),
         ("n", number) => {
             let (negative, digits) = (number.starts_with('0'), number.get(1..)?);
             let (exponent, significand) = digits.split_at_checked(3)?;

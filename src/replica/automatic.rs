@@ -208,6 +208,11 @@ pub(crate) fn build(connection: &Connection, collection: &str, name: &str, items
     index.declared.build(connection, items, |item| Ok(insert.execute([item]).map(drop)?))
 }
 
+/// Whether an index has all that it should.
+pub(crate) fn is_complete(connection: &Connection, collection: &str, name: &str) -> Result<bool> {
+    Ok(known(connection, collection, name)?.is_complete())
+}
+
 /// How many items an index is of.
 pub(crate) fn count(connection: &Connection, collection: &str, name: &str) -> Result<u64> {
     known(connection, collection, name)?.declared.count(connection)

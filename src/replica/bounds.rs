@@ -2,7 +2,7 @@
 
 use super::items::KeyRange;
 use crate::error::Result;
-use crate::index::{IndexError, IndexValue, IndexedField, Type, encode, encode_text};
+use crate::index::{IndexError, IndexValue, IndexedField, Type, decode, encode, encode_text};
 
 /// Conditions that hold together; those of items' keys, or of the ordering keys of an index.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -42,6 +42,25 @@ impl Bounds {
             Some(prefix) if !prefix.is_empty() => range.prefix(encode_text(prefix)),
             _ => range,
         })
+    }
+
+    /// The first key and the one behind the last; `None`: a bound is no key.
+    pub fn keys(&self) -> Option<(String, Option<String>)> {
+        let ((first, _), end) = self.range(None).ok()?.bounds();
+        Some((first, end))
+    }
+
+    /// A text that [`Bounds::from_text`] reads.
+    pub fn to_text(&self) -> String {
+        let encoded = |value: &Option<IndexValue>| value.as_ref().map(|value| encode(value, false));
+        serde_json::json!([encoded(&self.from), encoded(&self.to), self.prefix]).to_string()
+    }
+
+    /// Bounds, ascending, from their text.
+    pub fn from_text(text: &str) -> Option<Bounds> {
+        let (from, to, prefix): (Option<String>, Option<String>, Option<String>) = serde_json::from_str(text).ok()?;
+        let decoded = |value: Option<String>| value.map(|value| decode(&value).ok_or(())).transpose().ok();
+        Some(Bounds { prefix, from: decoded(from)?, to: decoded(to)?, reverse: false })
     }
 
     fn of_texts(&self, mut range: KeyRange) -> Result<KeyRange> {
@@ -88,6 +107,15 @@ mod tests {
         assert_eq!(bounds(None, None, Some("a")), ("a".to_owned(), some("b")));
         assert_eq!(bounds(Some("ab".into()), None, Some("a")), ("ab".to_owned(), some("b")));
         assert_eq!(bounds(None, None, Some("\u{1}")), ("\u{2}\u{1}".to_owned(), some("\u{2}\u{2}")));
+    }
+
+    #[test]
+    fn bounds_are_read_back_from_their_text() {
+        for value in [true.into(), (-7).into(), u64::MAX.into(), 1.5.into(), f64::INFINITY.into(), "\0\"".into()] {
+            let bounds = Bounds { from: Some(value), prefix: Some("p".into()), ..Bounds::default() };
+            assert_eq!(Bounds::from_text(&bounds.to_text()), Some(bounds));
+        }
+        assert_eq!(Bounds::from_text("[]"), None);
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod declared;
 mod feed;
 pub(crate) mod items;
 mod presence;
+mod ranges;
 pub(crate) mod resources;
 pub(crate) mod scan;
 mod schema;
@@ -25,13 +26,14 @@ pub(crate) mod walk;
 mod watches;
 mod writing;
 
+pub(crate) use bounds::Bounds;
 pub(crate) use connection::{Replica, Tuning};
 pub(crate) use items::Item;
 pub use items::{ItemRef, Items, KeyRange};
 pub use resources::RelationTo;
 pub use scan::RowRef;
 pub use walk::{Related, RelatedItem, RelationPath, WalkOptions};
-pub(crate) use writing::Writing;
+pub(crate) use writing::{Stands, Watched, Writing};
 
 use crate::error::Result;
 use rusqlite::Connection;

@@ -59,7 +59,10 @@ impl Store {
         check_collection(collection, &limits)?;
         ResourceName::Index(name.to_owned()).check(&limits)?;
         self.replica.write(|connection| {
-            let (must_be_built, _) = automatic::declare(connection, collection, name, &field)?;
+            let (must_be_built, is_new) = automatic::declare(connection, collection, name, &field)?;
+            if is_new {
+                connection.reindexed(collection, name)?;
+            }
             Ok(must_be_built)
         })
     }
@@ -70,7 +73,13 @@ impl Store {
     ///
     /// Those of a write.
     pub fn drop_index(&self, collection: &str, name: &str) -> Result<bool> {
-        self.replica.write(|connection| automatic::drop_index(connection, collection, name))
+        self.replica.write(|connection| {
+            let was_there = automatic::drop_index(connection, collection, name)?;
+            if was_there {
+                connection.reindexed(collection, name)?;
+            }
+            Ok(was_there)
+        })
     }
 
     /// Takes into an automatic index what its collection held when it was declared, a slice of 250 items at a time.
@@ -85,7 +94,14 @@ impl Store {
     pub fn build_index(&self, collection: &str, name: &str, progress: &mut dyn FnMut(Progress)) -> Result<()> {
         self.build_in_slices(
             |connection| automatic::count(connection, collection, name),
-            |connection, items| automatic::build(connection, collection, name, items),
+            |connection, items| {
+                let was_complete = automatic::is_complete(connection, collection, name)?;
+                let (count, done) = automatic::build(connection, collection, name, items)?;
+                if done && !was_complete {
+                    connection.reindexed(collection, name)?;
+                }
+                Ok((count, done))
+            },
             progress,
         )
     }

@@ -11,6 +11,7 @@ mod query;
 mod read;
 mod resources;
 mod search;
+mod seen;
 mod sql;
 mod sync;
 mod watch;

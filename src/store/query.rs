@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::index::IndexValue;
 use crate::protocol::Json;
 use crate::replica::scan::{RowRef, Scan};
+use crate::watch::{IndexRange, Scope, Watch};
 use rusqlite::Connection;
 use std::ops::ControlFlow;
 
@@ -105,6 +106,41 @@ impl Query<'_> {
     pub fn keys_only(mut self) -> Self {
         self.scan.values = false;
         self
+    }
+
+    /// What the query goes over, for [`Store::watch`]: the items between its bounds.
+    ///
+    /// A watcher of a range of an index is told of an item when an entry of it comes into the range or leaves it, and when the
+    /// item reads otherwise while it is there. Which of these, a query tells. A limit, a token and the direction do not count. The
+    /// index is the one that a query would read when something changes; that it was declared, dropped or built to its end is
+    /// told as [`Overflow::Reindexed`](crate::Overflow::Reindexed).
+    ///
+    /// ```
+    /// # fn main() -> syncstore::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let store = syncstore::Store::open(dir.path().join("s.db"), syncstore::Options::default())?;
+    /// use serde_json::json;
+    /// use syncstore::Changes;
+    ///
+    /// if store.declare_index("tasks", "by_due", "/due")? {
+    ///     store.build_index("tasks", "by_due", &mut |_| {})?;
+    /// }
+    /// let soon = store.query("tasks").index("by_due").to("2026-12");
+    /// let watcher = store.watch(soon.watch())?;
+    /// store.set("tasks", "tax", &json!({"due": "2027-01-31"}))?;
+    /// assert!(watcher.take()?.is_empty());
+    /// store.update("tasks", "tax", |task| task["due"] = "2026-11-30".into())?;
+    /// assert!(matches!(watcher.take()?, Changes::Items(items) if items[0].key == "tax"));
+    /// assert_eq!(soon.run()?.len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn watch(&self) -> Watch {
+        let Scan { collection, index, bounds, .. } = &self.scan;
+        Watch::new(match index {
+            Some(index) => Scope::Index(IndexRange::new(collection, index, bounds.clone())),
+            None => bounds.keys().map_or(Scope::Nothing, |(first, end)| Scope::Keys(collection.clone(), first, end)),
+        })
     }
 
     /// Reads the rows, all as of one moment.
