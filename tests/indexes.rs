@@ -166,7 +166,9 @@ fn entries_set_by_hand_stay_apart() {
     assert_eq!(by(), "a b");
     store.set_index("c", "a", "by", "2").unwrap();
     store.set("d", "k", &1).unwrap();
-    store.set_index("d", "k", "by", "x").unwrap();
+    store.set_index("d", "k", "by", "\u{1}b1").unwrap();
+    let rows = store.query("d").index("by").run().unwrap();
+    assert_eq!(rows.get(0).unwrap().order_value(), Some("\u{1}b1".into()), "a text that looks like another value");
     assert_eq!(store.indexes("c", "a").unwrap()["by"], "2");
     assert_eq!(run(store.query("d").index("by")), "k", "an index is of one collection");
     assert_eq!(store.pending().unwrap().len(), 6, "nothing of it travels");
@@ -252,6 +254,16 @@ fn what_cannot_be_declared_changes_nothing() {
 #[test]
 fn names_and_fields_with_quotes_are_taken_as_they_are() {
     let (_dir, store) = store();
+    let (nul, name) = ("c\0d", "by\0x");
+    store.set(nul, "k", &json!({"a\0b": "v"})).unwrap();
+    store.set("c", "k", &json!({"a\0b": "v"})).unwrap();
+    assert!(store.declare_index(nul, name, "/a\0b").unwrap());
+    store.build_index(nul, name, &mut |_| {}).unwrap();
+    store.set(nul, "l", &json!({"a\0b": "v"})).unwrap();
+    assert_eq!(run(store.query(nul).index(name)), "k l");
+    let found = store.sql("SELECT collection, name FROM automatic_entries WHERE key = 'l'").run().unwrap();
+    assert_eq!(found.iter().collect::<Vec<_>>(), [[nul.into(), name.into()]]);
+    assert!(store.check().unwrap().is_ok());
     let (collection, name) = ("c'\"--", "by'\"x");
     store.set(collection, "k", &json!({"a'b\"c": {"\\": "v"}})).unwrap();
     assert!(store.declare_index(collection, name, "/a'b\"c/\\").unwrap());

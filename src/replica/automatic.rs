@@ -37,6 +37,11 @@ impl Automatic {
         self.declared.is_complete()
     }
 
+    /// Where in a value its entries are.
+    pub fn path(&self) -> Result<Path> {
+        Path::new(&self.field).map_err(|error| Error::Corrupt(format!("indexes.field: {error}")))
+    }
+
     /// The table of its entries: `(collection, ordering, key, item)`.
     pub fn table(&self) -> String {
         format!("index_{}", self.declared.id)
@@ -228,7 +233,7 @@ pub(super) enum Wrong<'a> {
 
 /// Compares an index with what the items make of it now.
 pub(super) fn compare(connection: &Connection, index: &Automatic, mut tell: impl FnMut(&str, Wrong<'_>)) -> Result<()> {
-    let path = Path::new(&index.field).map_err(|error| Error::Corrupt(format!("indexes.field: {error}")))?;
+    let path = index.path()?;
     let (table, collection) = (index.table(), &index.declared.collection);
     let live = "(SELECT id FROM collections WHERE name = ?1 AND life IN (0, 1))";
     let mut has = connection.prepare(&format!(

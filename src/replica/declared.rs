@@ -96,5 +96,10 @@ impl Declared {
 
 /// A text within a statement.
 pub(super) fn literal(text: &str) -> String {
+    if text.contains('\0') {
+        // Which would end the statement.
+        let digits: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+        return format!("CAST(x'{digits}' AS TEXT)");
+    }
     format!("'{}'", text.replace('\'', "''"))
 }

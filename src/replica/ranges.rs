@@ -1,6 +1,6 @@
 //! Ranges of indexes that are watched: in which of them an item stands.
 
-use super::automatic;
+use super::automatic::{self, Automatic};
 use crate::error::{Error, Result};
 use crate::index::{IndexError, Path};
 use crate::watch::{IndexRange, Scope};
@@ -49,7 +49,7 @@ impl Range {
             collection: collection.clone(),
             text: Arc::clone(text),
             index: index.clone(),
-            path: field.map(Path::new).transpose()?,
+            path: automatic.as_ref().map(Automatic::path).transpose()?,
             between,
         })
     }

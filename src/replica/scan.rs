@@ -62,6 +62,8 @@ pub struct RowRef<'a> {
     pub key: &'a str,
     /// The value's JSON text, as stored; `None`: the query is for keys only.
     pub value: Option<&'a str>,
+    /// Whether the ordering key is an automatic index's.
+    pub(crate) automatic: bool,
 }
 
 impl<'a> RowRef<'a> {
@@ -75,7 +77,8 @@ impl RowRef<'_> {
     ///
     /// A number is the integer that it is the same as, if there is one.
     pub fn order_value(&self) -> Option<IndexValue> {
-        decode(self.order?)
+        let order = self.order?;
+        if self.automatic { decode(order) } else { Some(IndexValue::Text(order.to_owned())) }
     }
 }
 
@@ -130,7 +133,7 @@ impl Scan {
                 Ok(row.get_ref(column)?.as_str_or_null().map_err(rusqlite::Error::from)?)
             };
             let Some(key) = text(1)? else { continue };
-            let row = RowRef { order: text(0)?, key, value: text(2)? };
+            let row = RowRef { order: text(0)?, key, value: text(2)?, automatic: automatic.is_some() };
             if take(row)?.is_break() {
                 break;
             }

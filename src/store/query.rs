@@ -212,6 +212,7 @@ pub struct Rows {
     ends: Vec<(usize, usize, usize)>,
     by_index: bool,
     values: bool,
+    automatic: bool,
     more: bool,
     incomplete: bool,
     next: Option<String>,
@@ -219,6 +220,7 @@ pub struct Rows {
 
 impl Rows {
     fn push(&mut self, row: RowRef<'_>) {
+        self.automatic = row.automatic;
         let mut end = |part: Option<&str>| {
             self.text.push_str(part.unwrap_or_default());
             self.text.len()
@@ -263,6 +265,7 @@ impl Rows {
             order: self.by_index.then_some(&self.text[start..order]),
             key: &self.text[order..key],
             value: self.values.then_some(&self.text[key..value]),
+            automatic: self.automatic,
         })
     }
 
