@@ -163,6 +163,8 @@ pub enum FindingCode {
     /// What the host reads of an item's index entries, relations and tags is not what is confirmed of them with the
     /// pending operations on top.
     ResourceView,
+    /// An automatic index has not the entries that the items of its collection make.
+    IndexEntries,
     /// An operation's ref has parts that no ref has.
     OutboxRef,
     /// A pending operation is on no live item.

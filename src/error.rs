@@ -1,5 +1,6 @@
 //! What can go wrong, in the application developer's terms.
 
+use crate::index::IndexError;
 use crate::protocol::patch::PatchError;
 use crate::protocol::{JsonError, LimitError};
 use crate::search::SearchError;
@@ -116,6 +117,9 @@ pub enum Error {
     /// A statement of [`Store::sql`](crate::Store::sql) cannot be run, or hit a limit.
     #[error(transparent)]
     Sql(#[from] SqlError),
+    /// An automatic index cannot be declared, built or read.
+    #[error(transparent)]
+    Index(#[from] IndexError),
     /// A full-text search cannot be declared or run.
     #[error(transparent)]
     Search(#[from] SearchError),

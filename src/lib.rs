@@ -11,6 +11,7 @@ mod sql_document {}
 mod check;
 pub mod environment;
 mod error;
+mod index;
 mod outbox;
 #[doc(hidden)]
 pub mod planted;
@@ -25,6 +26,7 @@ pub mod wire;
 
 pub use check::{CheckReport, Finding, FindingCode};
 pub use error::{Error, Result};
+pub use index::{IndexError, IndexValue, IndexedField};
 pub use json_patch;
 pub use outbox::ledger::Retention;
 pub use outbox::{Outcome, RejectedOp, Rejection};

@@ -270,3 +270,14 @@ fn another_stores_writes_are_found_and_sql_does_not_reach_the_index() {
         assert!(matches!(store.sql(statement).run(), Err(Error::Sql(syncstore::SqlError::Refused(_)))), "{statement}");
     }
 }
+
+#[test]
+fn a_check_after_a_check_finds_nothing_wrong_with_what_was_written_between() {
+    let (_dir, store) = store();
+    declare(&store, &["/t"]);
+    for n in 0..3 {
+        store.set("notes", "n", &json!({"t": format!("word number{n}")})).unwrap();
+        let report = store.check().unwrap();
+        assert!(report.is_ok(), "{report}");
+    }
+}

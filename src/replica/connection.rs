@@ -1,5 +1,6 @@
 //! The connections to the file: one that writes, a few that read.
 
+use super::automatic;
 use super::feed::{Feed, Waker};
 use super::schema;
 use super::state;
@@ -66,6 +67,7 @@ impl Replica {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut writer = open(path, flags, &tuning)?;
         writer.busy_timeout(tuning.busy_timeout)?;
+        automatic::register(&writer)?;
         schema::prepare(&mut writer, path, new_client)?;
         tune(&writer, &tuning)?;
         writer.pragma_update(None, "wal_autocheckpoint", AUTO_CHECKPOINT)?;
@@ -206,6 +208,16 @@ impl Replica {
             moment.finish()?;
             Ok(result)
         })
+    }
+
+    /// Like [`Replica::read_at_once`], on a connection of its own: FTS5 keeps what it knows of an index from one
+    /// `integrity_check` of a connection to the next, and would find what others have written meanwhile to be damage.
+    pub fn read_anew<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let mut reader = self.open_reader()?;
+        let moment = reader.transaction()?;
+        let result = work(&moment)?;
+        moment.finish()?;
+        Ok(result)
     }
 
     /// Lets the WAL grow longer until [`Replica::end_bulk`], for a load that moves it itself.

@@ -199,11 +199,6 @@ impl KeyRange {
         self
     }
 
-    /// Whether it is descending.
-    pub(super) fn is_reverse(&self) -> bool {
-        self.reverse
-    }
-
     /// The lower bound with whether it is part of the range, and the upper bound, which is not.
     pub(super) fn bounds(&self) -> ((String, bool), Option<String>) {
         let mut lower = (String::new(), true);

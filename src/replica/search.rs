@@ -1,9 +1,8 @@
 //! Full-text search: an FTS5 table for each declared search, kept in step by triggers on `items`.
 //!
-//! Triggers, so that whatever writes an item, in any process, keeps the index in its own transaction. A row has the
-//! item's id. Items of incoming collections have theirs too: the swap of a checkpoint leaves the index as it is, and a
-//! search looks at live items alone.
+//! A row has the item's id. A search looks at live items alone.
 
+use super::declared::{Declared, literal};
 use super::snippets::{self, Pieces};
 use crate::error::{Error, Result};
 use crate::search::{SearchError, SearchHit, SearchHits, SearchQuery};
@@ -26,12 +25,9 @@ const TOKENIZER: &str = "unicode61 remove_diacritics 2";
 /// A declared search.
 #[derive(Clone, Debug)]
 pub(crate) struct Search {
-    pub id: i64,
-    collection: String,
+    declared: Declared,
     /// As JSON.
     fields: String,
-    /// Where the build goes on; `None`: it is complete.
-    at: Option<(i64, String)>,
 }
 
 /// The search of a name.
@@ -41,11 +37,9 @@ pub(crate) fn find(connection: &Connection, name: &str) -> Result<Search> {
 
 fn lookup(connection: &Connection, name: &str) -> Result<Option<Search>> {
     let mut find = connection
-        .prepare_cached("SELECT id, collection, fields, at_collection, at_key FROM searches WHERE name = ?1")?;
-    let found = find.query_row([name], |row| {
-        let at: Option<i64> = row.get(3)?;
-        Ok(Search { id: row.get(0)?, collection: row.get(1)?, fields: row.get(2)?, at: at.zip(row.get(4)?) })
-    });
+        .prepare_cached("SELECT id, collection, at_collection, at_key, fields FROM searches WHERE name = ?1")?;
+    let found =
+        find.query_row([name], |row| Ok(Search { declared: Declared::read(row, "searches")?, fields: row.get(4)? }));
     Ok(found.optional()?)
 }
 
@@ -58,8 +52,8 @@ pub(crate) fn declare(connection: &Connection, name: &str, collection: &str, fie
     fields.iter().try_for_each(|field| places(field).map(drop))?;
     let json = serde_json::to_string(fields).map_err(|error| Error::Storage(Box::new(error)))?;
     if let Some(search) = lookup(connection, name)? {
-        if search.collection == collection && search.fields == json {
-            return Ok(search.at.is_some());
+        if search.declared.collection == collection && search.fields == json {
+            return Ok(!search.declared.is_complete());
         }
         drop_search(connection, name)?;
     }
@@ -74,7 +68,7 @@ pub(crate) fn declare(connection: &Connection, name: &str, collection: &str, fie
 
 /// Removes a search; whether it was there.
 pub(crate) fn drop_search(connection: &Connection, name: &str) -> Result<bool> {
-    let Some(Search { id, .. }) = lookup(connection, name)? else { return Ok(false) };
+    let Some(Search { declared: Declared { id, .. }, .. }) = lookup(connection, name)? else { return Ok(false) };
     connection.execute_batch(&format!(
         "DROP TRIGGER search_{id}_insert; DROP TRIGGER search_{id}_update; DROP TRIGGER search_{id}_delete;
          DROP TABLE search_{id};"
@@ -94,10 +88,10 @@ pub(super) fn declared(connection: &Connection) -> Result<Vec<String>> {
 
 /// The table and the triggers of a search.
 fn objects(search: &Search) -> Result<String> {
-    let id = search.id;
+    let id = search.declared.id;
     let columns = columns(search)?;
-    let (new, is_new) = (texts(search, "new.value")?, of_collection(search, "new.collection"));
-    let is_old = of_collection(search, "old.collection");
+    let (new, is_new) = (texts(search, "new.value")?, search.declared.of_collection("new.collection"));
+    let is_old = search.declared.of_collection("old.collection");
     Ok(format!(
         "CREATE VIRTUAL TABLE search_{id} USING fts5({columns}, tokenize = '{TOKENIZER}');
          CREATE TRIGGER search_{id}_insert AFTER INSERT ON items WHEN new.value IS NOT NULL AND {is_new} BEGIN
@@ -112,10 +106,6 @@ fn objects(search: &Search) -> Result<String> {
            DELETE FROM search_{id} WHERE rowid = old.id;
          END;"
     ))
-}
-
-fn of_collection(search: &Search, id: &str) -> String {
-    format!("(SELECT name FROM collections WHERE id = {id}) = {}", literal(&search.collection))
 }
 
 fn fields(search: &Search) -> Result<Vec<String>> {
@@ -177,72 +167,28 @@ fn places(pointer: &str) -> Result<Vec<String>> {
     Ok(places)
 }
 
-fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
-}
-
 /// Takes up to `items` into the index that were there before the search was; how many, and whether that is all.
 pub(crate) fn build(connection: &Connection, name: &str, items: u32) -> Result<(u64, bool)> {
     let search = find(connection, name)?;
-    let Some((collection, key)) = &search.at else { return Ok((0, true)) };
-    // Collections made later, with higher ids, have been indexed from their first item on.
-    let next = connection
-        .query_row(
-            "SELECT min(id) FROM collections WHERE id >= ?1 AND name = ?2 AND life IN (0, 1)",
-            (collection, &search.collection),
-            |row| row.get::<_, Option<i64>>(0),
-        )?
-        .map(|next| (next, if next == *collection { key.as_str() } else { "" }));
-    let at: Option<(i64, String)>;
-    let mut count = 0;
-    match next {
-        None => at = None,
-        Some((collection, after)) => {
-            let mut page = connection
-                .prepare_cached("SELECT id, key FROM items WHERE collection = ?1 AND key > ?2 ORDER BY key LIMIT ?3")?;
-            let rows = page.query_map((collection, after, items), |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))?;
-            let rows: Vec<(i64, String)> = rows.collect::<rusqlite::Result<_>>()?;
-            let id = search.id;
-            let mut insert = connection.prepare_cached(&format!(
-                "INSERT OR REPLACE INTO search_{id}(rowid, {}) SELECT i.id, {} FROM items i
-                 WHERE i.id = ?1 AND i.value IS NOT NULL",
-                columns(&search)?,
-                texts(&search, "i.value")?
-            ))?;
-            for (item, _) in &rows {
-                insert.execute([item])?;
-            }
-            count = rows.len() as u64;
-            // The next id, should this be the last page.
-            at = match rows.into_iter().next_back() {
-                Some((_, key)) if count == u64::from(items) => Some((collection, key)),
-                _ => collection.checked_add(1).map(|next| (next, String::new())),
-            };
-        }
-    }
-    connection.execute(
-        "UPDATE searches SET at_collection = ?2, at_key = ?3 WHERE id = ?1",
-        (search.id, at.as_ref().map(|at| at.0), at.as_ref().map(|at| at.1.as_str())),
-    )?;
-    Ok((count, at.is_none()))
+    let id = search.declared.id;
+    let mut insert = connection.prepare_cached(&format!(
+        "INSERT OR REPLACE INTO search_{id}(rowid, {}) SELECT i.id, {} FROM items i
+         WHERE i.id = ?1 AND i.value IS NOT NULL",
+        columns(&search)?,
+        texts(&search, "i.value")?
+    ))?;
+    search.declared.build(connection, items, |item| Ok(insert.execute([item]).map(drop)?))
 }
 
 /// How many items a search is of.
 pub(crate) fn count(connection: &Connection, name: &str) -> Result<u64> {
-    let search = find(connection, name)?;
-    let count: i64 = connection.query_row(
-        "SELECT count(*) FROM items WHERE collection IN
-         (SELECT id FROM collections WHERE name = ?1 AND life IN (0, 1))",
-        [&search.collection],
-        |row| row.get(0),
-    )?;
-    Ok(count.max(0) as u64)
+    find(connection, name)?.declared.count(connection)
 }
 
 /// The live items that fit, the best first.
 pub(crate) fn run(connection: &Connection, name: &str, query: &SearchQuery) -> Result<SearchHits> {
     let search = find(connection, name)?;
-    let complete = search.at.is_none();
+    let complete = search.declared.is_complete();
     if query.expression.trim().is_empty() {
         return Ok(SearchHits { hits: Vec::new(), complete });
     }
@@ -253,7 +199,7 @@ pub(crate) fn run(connection: &Connection, name: &str, query: &SearchQuery) -> R
         // FTS5 would take it for a question about its own state.
         return Err(SearchError::Expression("it begins with *".to_owned()).into());
     }
-    let id = search.id;
+    let id = search.declared.id;
     let columns = columns(&search)?;
     let marked = (0..fields(&search)?.len()).map(|field| {
         format!(
@@ -279,7 +225,7 @@ pub(crate) fn run(connection: &Connection, name: &str, query: &SearchQuery) -> R
     };
     let (before, behind) = (snippets::BEFORE.to_string(), snippets::BEHIND.to_string());
     let hits = find
-        .query_map((&query.expression, before, behind, limit, &search.collection), hit)
+        .query_map((&query.expression, before, behind, limit, &search.declared.collection), hit)
         .and_then(|rows| rows.collect::<rusqlite::Result<Vec<_>>>());
     let hits = hits.map_err(|error| match super::views::of_statement(&error) {
         Some((rusqlite::ErrorCode::Unknown, words)) => Error::Search(SearchError::Expression(words)),

@@ -5,6 +5,7 @@
 //! by the view that SQLite says is reading would not do: it says the same of a WITH clause that has a view's name.)
 //! The other tables' names are taken by views of their own that nobody may read, so that no name without a schema leads to them.
 
+use super::automatic;
 use super::connection::{Replica, Tuning};
 use crate::error::Result;
 use parking_lot::Mutex;
@@ -130,7 +131,10 @@ const VIEWS: &[(&str, &str)] = &[
     ),
 ];
 
-/// What the views read.
+/// The view of the automatic indexes, each of which has a table of its own.
+const AUTOMATIC_ENTRIES: &str = "automatic_entries";
+
+/// What the other views read.
 const TABLES: &[&str] = &["collections", "items", "resources", "outbox", "ledger"];
 
 /// Table-valued functions.
@@ -209,7 +213,7 @@ impl Views {
         connection.pragma_update(None, "temp_store", "FILE")?;
         let guard = Arc::new(Guard::default());
         let mut views = Views { connection, guard: Arc::clone(&guard), schema: schema.to_owned(), version: 0 };
-        let hidden = views.create()?;
+        let (hidden, readable) = views.create()?;
         views.version = views.version()?;
         let connection = &mut views.connection;
         connection.pragma_update(None, "query_only", true)?;
@@ -234,7 +238,7 @@ impl Views {
             if !guard.on.load(Ordering::Relaxed) {
                 return Authorization::Allow;
             }
-            match refusal(&asked, &schema, &hidden) {
+            match refusal(&asked, &schema, &hidden, &readable) {
                 None => Authorization::Allow,
                 Some(why) => {
                     guard.refused.lock().get_or_insert(why);
@@ -245,8 +249,8 @@ impl Views {
         Ok(views)
     }
 
-    /// Makes the views; the names that no statement may use.
-    fn create(&self) -> Result<HashSet<String>> {
+    /// Makes the views; the names that no statement may use, and those of the tables that only views may.
+    fn create(&self) -> Result<(HashSet<String>, HashSet<String>)> {
         let names = |query: &str| -> Result<Vec<String>> {
             let mut find = self.connection.prepare(query)?;
             let rows = find.query_map([], |row| row.get::<_, String>(0))?;
@@ -254,17 +258,21 @@ impl Views {
         };
         let tables = names(&format!("SELECT name FROM {}.sqlite_schema WHERE type IN ('table', 'view')", self.schema))?;
         let modules = names("SELECT name FROM pragma_module_list")?;
-        for (name, query) in VIEWS {
+        let indexes = automatic::all(&self.connection, &self.schema)?;
+        let entries = automatic::view(&indexes);
+        for (name, query) in VIEWS.iter().copied().chain([(AUTOMATIC_ENTRIES, entries.as_str())]) {
             self.connection
                 .execute_batch(&format!("CREATE TEMP VIEW {name} AS {}", query.replace("{}", &self.schema)))?;
         }
-        let is_view = |name: &String| VIEWS.iter().any(|(view, _)| view == name);
+        let is_view = |name: &String| is_view(name);
         for name in tables.iter().filter(|name| !is_view(name) && !name.starts_with("sqlite_")) {
             let quoted = name.replace('"', "\"\"");
             self.connection.execute_batch(&format!("CREATE TEMP VIEW \"{quoted}\" AS SELECT NULL AS hidden"))?;
         }
         let hidden = tables.into_iter().chain(modules).map(|name| name.to_lowercase());
-        Ok(hidden.filter(|name| !is_view(name) && !TABLE_FUNCTIONS.contains(&name.as_str())).collect())
+        let hidden = hidden.filter(|name| !is_view(name) && !TABLE_FUNCTIONS.contains(&name.as_str())).collect();
+        let tables = TABLES.iter().map(|table| (*table).to_owned());
+        Ok((hidden, tables.chain(indexes.iter().map(automatic::Automatic::table)).collect()))
     }
 
     fn version(&self) -> Result<i64> {
@@ -301,17 +309,21 @@ impl Views {
 const PROGRESS_STEPS: i32 = 1_000;
 
 /// Why something may not be done; `None`: it may.
-fn refusal(asked: &AuthContext<'_>, schema: &str, hidden: &HashSet<String>) -> Option<String> {
+fn refusal(
+    asked: &AuthContext<'_>,
+    schema: &str,
+    hidden: &HashSet<String>,
+    readable: &HashSet<String>,
+) -> Option<String> {
     let has = |names: &[&str], name: &str| names.contains(&name.to_lowercase().as_str());
     match asked.action {
         AuthAction::Select | AuthAction::Recursive => None,
         AuthAction::Function { function_name } if is_function(function_name) => None,
         AuthAction::Function { function_name } => Some(format!("the function {function_name}() is not available")),
         AuthAction::Read { table_name, column_name } => {
-            let is_view = VIEWS.iter().any(|(view, _)| view.eq_ignore_ascii_case(table_name));
             let readable = match asked.database_name {
-                Some("temp") => is_view,
-                Some(database) if database == schema => has(TABLES, table_name),
+                Some("temp") => is_view(&table_name.to_lowercase()),
+                Some(database) if database == schema => readable.contains(&table_name.to_lowercase()),
                 Some("main") => has(TABLE_FUNCTIONS, table_name),
                 // Something of which no column is read and no schema was named: also what a statement itself defines.
                 None => {
@@ -324,6 +336,10 @@ fn refusal(asked: &AuthContext<'_>, schema: &str, hidden: &HashSet<String>) -> O
         }
         _ => Some("a statement may only read the views, by SELECT".to_owned()),
     }
+}
+
+fn is_view(name: &str) -> bool {
+    name == AUTOMATIC_ENTRIES || VIEWS.iter().any(|(view, _)| *view == name)
 }
 
 fn is_function(name: &str) -> bool {
@@ -367,7 +383,11 @@ mod tests {
         let path = directory.path().join("r.db");
         let mut connection = Connection::open(&path).unwrap();
         super::super::schema::prepare(&mut connection, &path, || [7; 16]).unwrap();
-        for (name, query) in VIEWS {
+        for name in ["by", "by_other"] {
+            automatic::declare(&connection, "c", name, &"/x".into()).unwrap();
+        }
+        let entries = automatic::view(&automatic::all(&connection, "main").unwrap());
+        for (name, query) in VIEWS.iter().copied().chain([(AUTOMATIC_ENTRIES, entries.as_str())]) {
             let query = query.replace("{}", "main");
             connection.execute_batch(&format!("CREATE TEMP VIEW {name} AS {query}")).unwrap();
         }
@@ -391,5 +411,8 @@ mod tests {
             let plan = plan(query);
             assert!(!plan.contains("SCAN") && !plan.contains("TEMP B-TREE"), "{query}: {plan}");
         }
+        // In each of the indexes that the name leaves.
+        let plan = plan("key FROM automatic_entries WHERE collection = ? AND name = ? AND order_key > ?");
+        assert_eq!(plan.matches("SEARCH e USING PRIMARY KEY (collection=? AND ordering>?)").count(), 2, "{plan}");
     }
 }

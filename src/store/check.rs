@@ -43,7 +43,7 @@ impl Store {
     /// version meanwhile.
     pub fn check(&self) -> Result<CheckReport> {
         let mut findings = Findings::default();
-        let found = self.replica.read_at_once(|connection| {
+        let found = self.replica.read_anew(|connection| {
             let checked = self.check_at_once(connection, &mut findings);
             findings.part("", checked)
         })?;
@@ -86,6 +86,8 @@ impl Store {
         findings.part("base", bases)?;
         let resources = replica::resources(connection, findings);
         found.resources = findings.part("resources", resources)?.unwrap_or_default();
+        let entries = replica::automatic_entries(connection, findings);
+        findings.part("indexes", entries)?;
         let pending = outbox::outbox(connection, findings);
         found.pending = findings.part("outbox", pending)?.unwrap_or_default();
         let views = check_views(connection, findings);

@@ -1,14 +1,17 @@
 //! What a host holds: a store, its writes, its reads, and its syncs.
 
 mod batch;
+mod build;
 mod check;
 mod compact;
+mod indexes;
 mod options;
 mod pending;
 mod query;
 mod read;
 mod resources;
 mod search;
+mod seen;
 mod sql;
 mod sync;
 mod watch;

@@ -7,6 +7,7 @@ mod rebase;
 mod received;
 mod report;
 mod retry;
+mod seen;
 mod slice;
 mod token;
 

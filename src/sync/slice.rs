@@ -4,6 +4,7 @@
 
 use super::rebase::{apply_payload, rebase};
 use super::received::{broken, diverged, named, payload, resources_of, rev_after};
+use super::seen::{Cause, Seen};
 use crate::error::{Error, Result};
 use crate::outbox::{Answer, Payload, Queued, Rejection, ledger, queue};
 use crate::planted::{Planted, planted};
@@ -11,7 +12,6 @@ use crate::protocol::{Content, Entry, EntryOutcome, Json, OpKind, Ref, ResourceN
 use crate::replica::collections::{self, Life};
 use crate::replica::resources::{self, Side};
 use crate::replica::{Item, Writing, base, items};
-use crate::watch::Origin;
 use rusqlite::Connection;
 use std::collections::{BTreeMap, HashMap};
 
@@ -22,6 +22,9 @@ enum Base {
     /// A value, or that there is no item.
     Known(Option<String>),
 }
+
+/// The reason of a delete of what the caller may not see any more (◆17).
+const REVOKED: &str = "revoked";
 
 /// What entries did to the resources of an item.
 #[derive(Default)]
@@ -62,6 +65,10 @@ struct Touched {
     settled: u32,
     /// The last operation that changed its value, or ceased to.
     op: Option<Ref>,
+    /// The same of its resources.
+    resource_op: Option<Ref>,
+    /// The user may not see it any more.
+    revoked: bool,
 }
 
 /// How many ops a slice settled, by outcome.
@@ -246,6 +253,7 @@ impl<'a> Slice<'a> {
         let whole = if entry.full && after.is_some() { Some(resources_of(entry)?) } else { None };
         let touched = self.touched(at)?;
         touched.op = Some(entry.op_ref);
+        touched.revoked = after.is_none() && entry.reason.as_deref() == Some(REVOKED);
         touched.rev = if after.is_some() { rev_after(entry) } else { 0 };
         if after.is_none() || whole.is_some() {
             touched.moved.clear();
@@ -265,6 +273,7 @@ impl<'a> Slice<'a> {
             _ => {}
         }
         touched.rev = rev_after(entry);
+        touched.resource_op = Some(entry.op_ref);
         touched.moved.changed.insert(change.resource, content);
         Ok(())
     }
@@ -319,7 +328,10 @@ impl<'a> Slice<'a> {
             false => HashMap::new(),
         };
         for ((collection, key), touched) in self.items {
-            let seen = Seen::before(connection, names.get(&collection), &key, &touched)?;
+            let row = touched.row.map(|row| row.id);
+            let seen =
+                names.get(&collection).map(|name| Seen::before(connection, name, &key, row)).transpose()?.flatten();
+            let cause = Cause { op: touched.op, resource_op: touched.resource_op, revoked: touched.revoked };
             let known = match touched.base {
                 Base::Known(value) => Some(value),
                 Base::Stored => None,
@@ -372,7 +384,7 @@ impl<'a> Slice<'a> {
                 }
             }
             if let Some(seen) = seen {
-                seen.after(connection, collection, &key)?;
+                seen.after(connection, (collection, &key), cause)?;
             }
         }
         Ok(self.settled)
@@ -410,8 +422,9 @@ impl<'a> Slice<'a> {
         };
         let touched = self.touched(&at)?;
         touched.settled += 1;
-        if op.payload.resource == ResourceName::Value {
-            touched.op = Some(op.op_ref);
+        match op.payload.resource {
+            ResourceName::Value => touched.op = Some(op.op_ref),
+            _ => touched.resource_op = Some(op.op_ref),
         }
         Ok(())
     }
@@ -422,8 +435,9 @@ impl<'a> Slice<'a> {
             self.rows.insert(row.id, at.clone());
         }
         let moved = Moved::default();
-        let touched = Touched { row, rev, base: Base::Stored, moved, view_is_base: false, settled: 0, op: None };
-        self.items.insert(at, touched);
+        let (op, resource_op) = (None, None);
+        let (base, view_is_base, settled, revoked) = (Base::Stored, false, 0, false);
+        self.items.insert(at, Touched { row, rev, base, moved, view_is_base, settled, op, resource_op, revoked });
     }
 
     fn touched(&mut self, at: &(i64, String)) -> Result<&mut Touched> {
@@ -437,42 +451,6 @@ impl<'a> Slice<'a> {
             Some(Touched { row: Some(row), .. }) => stored_base(self.connection, *row),
             _ => Ok(None),
         }
-    }
-}
-
-/// What a watched item read as before a slice.
-struct Seen<'a> {
-    name: &'a str,
-    view: Option<String>,
-    op: Option<Ref>,
-}
-
-impl<'a> Seen<'a> {
-    /// `None`: nobody watches it.
-    fn before(
-        connection: &Writing<'_>,
-        name: Option<&'a String>,
-        key: &str,
-        touched: &Touched,
-    ) -> Result<Option<Seen<'a>>> {
-        let Some(name) = name else { return Ok(None) };
-        if !connection.watches(name, key)? {
-            return Ok(None);
-        }
-        let view = touched.row.map_or(Ok(None), |row| items::value(connection, row.id))?;
-        Ok(Some(Seen { name, view, op: touched.op }))
-    }
-
-    /// Tells if it reads otherwise now.
-    fn after(self, connection: &Writing<'_>, collection: i64, key: &str) -> Result<()> {
-        let now = match items::find(connection, collection, key)? {
-            Some(row) => items::value(connection, row.id)?,
-            None => None,
-        };
-        if now != self.view {
-            connection.changed(self.name, key, now.is_some(), Origin::Remote, self.op);
-        }
-        Ok(())
     }
 }
 
