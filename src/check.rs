@@ -189,7 +189,7 @@ pub enum FindingCode {
     RefTwice,
     /// What is kept of a settled operation does not go with its outcome.
     LedgerOutcome,
-    /// An operation is folded into one that it cannot have been folded into.
+    /// An operation is folded into one that it cannot have been folded into, or was made again as one that it cannot be.
     FoldTarget,
 }
 

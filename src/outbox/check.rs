@@ -198,7 +198,8 @@ pub(crate) fn each_item(connection: &Connection, mut take: impl FnMut(i64, Vec<R
 pub(crate) fn ledger(connection: &Connection, findings: &mut Findings) -> Result<(u64, u64)> {
     let mut find = connection.prepare(
         "SELECT l.id, l.random, l.outcome, l.kind, l.payload, l.seq, l.failure, l.base, l.collection, l.key, l.at,
-                l.into_id, l.into_random, o.id, ifnull(q.random, t.random), l.resource, l.name
+                l.into_id, l.into_random, o.id, ifnull(q.random, t.random), l.resource, l.name, l.meant, l.batch, l.batch_of,
+                l.told
          FROM ledger l LEFT JOIN outbox o ON o.id = l.id
          LEFT JOIN outbox q ON q.id = l.into_id LEFT JOIN ledger t ON t.id = l.into_id ORDER BY l.id",
     )?;
@@ -222,10 +223,13 @@ pub(crate) fn ledger(connection: &Connection, findings: &mut Findings) -> Result
         if !is_outcome(row)? {
             add(FindingCode::LedgerOutcome, "what is kept of it does not go with its outcome");
         } else if let (Some(into), into_random) = (integer(row.get_ref(11)?), row.get_ref(12)?) {
-            // One that is gone from both tables was pruned. Ops fold into earlier ones only, so no chain is a ring.
+            // One that is gone from both tables was pruned. Ops fold into earlier ones only and are made again as later ones, so no
+            // chain is a ring: a fold follows a retry to an op that was pending then.
             let target = row.get_ref(14)?;
-            if into >= id || (target != ValueRef::Null && target != into_random) {
-                add(FindingCode::FoldTarget, "it is folded into a later operation, or into one of another ref");
+            let folded = row.get_ref(2)? == ValueRef::Integer(super::ledger::FOLDED);
+            let placed = if folded { into < id } else { into > id };
+            if !placed || (target != ValueRef::Null && target != into_random) {
+                add(FindingCode::FoldTarget, "it leads to an operation in the wrong place, or to one of another ref");
             }
         }
     }
@@ -234,19 +238,28 @@ pub(crate) fn ledger(connection: &Connection, findings: &mut Findings) -> Result
 
 /// Whether an outcome has what it must have, and nothing that it must not.
 fn is_outcome(row: &Row<'_>) -> Result<bool> {
-    use super::ledger::{ACCEPTED, FOLDED, REJECTED, UNDONE};
+    use super::ledger::{ACCEPTED, DISCARDED, FOLDED, REJECTED, RETRIED, UNDONE};
     let null = |column| Ok::<_, rusqlite::Error>(row.get_ref(column)? == ValueRef::Null);
+    let rejected = row.get_ref(2)? == ValueRef::Integer(REJECTED);
     let (seq, failure) = (row.get_ref(5)?, row.get_ref(6)?);
     let folded = matches!((row.get_ref(11)?, row.get_ref(12)?), (ValueRef::Integer(0..), ValueRef::Integer(0..)));
     let not_folded = null(11)? && null(12)?;
     let base = is_optional_number(row.get_ref(7)?);
+    let batch = match (row.get_ref(18)?, row.get_ref(19)?) {
+        (ValueRef::Null, ValueRef::Null) => true,
+        (ValueRef::Blob(id), ValueRef::Integer(1..)) => id.len() == 16 && rejected,
+        _ => false,
+    };
+    let meant = optional_text(row.get_ref(17)?).is_some_and(|meant| {
+        meant.is_none_or(|text| rejected && Json::from_stored(text.to_owned()).is_ok_and(|json| json.check().is_ok()))
+    });
+    let named = text(row.get_ref(8)?).is_some() && text(row.get_ref(9)?).is_some();
     let fits = match integer(row.get_ref(2)?) {
         // Of one that was rejected first the op's name is kept, and its payload is not.
         Some(ACCEPTED | UNDONE) => not_folded && matches!(seq, ValueRef::Integer(0..)) && null(6)? && null(4)?,
-        Some(REJECTED) => {
-            let named = text(row.get_ref(8)?).is_some() && text(row.get_ref(9)?).is_some();
-            not_folded && named && is_rejection(seq, failure) && payload(row, 3, 15)?.is_some()
-        }
+        Some(REJECTED) => not_folded && named && is_rejection(seq, failure) && payload(row, 3, 15)?.is_some(),
+        Some(RETRIED) => folded && named && is_rejection(seq, failure) && null(4)?,
+        Some(DISCARDED) => not_folded && named && is_rejection(seq, failure) && null(4)?,
         Some(FOLDED) => {
             folded
                 && null(3)?
@@ -261,7 +274,8 @@ fn is_outcome(row: &Row<'_>) -> Result<bool> {
         }
         _ => false,
     };
-    Ok(fits && base && matches!(row.get_ref(10)?, ValueRef::Integer(0..)))
+    let told = flag(row.get_ref(20)?).is_some();
+    Ok(fits && base && batch && meant && told && matches!(row.get_ref(10)?, ValueRef::Integer(0..)))
 }
 
 fn is_ref(id: i64, random: Option<i64>) -> bool {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 pub(crate) const APPLICATION_ID: i64 = 0x5379_5354;
 
 /// What makes version n + 1 of a file of version n, in order; a released step never changes.
-const MIGRATIONS: &[&str] = &[VERSION_1, CHANGES, SEARCHES];
+const MIGRATIONS: &[&str] = &[VERSION_1, CHANGES, SEARCHES, REJECTIONS];
 
 // `life` of a collection: 0 live, 1 incoming (a checkpoint being loaded), 2 retired (being deleted).
 // Swapping a checkpoint in changes these few rows and leaves the items where they are.
@@ -150,6 +150,18 @@ CREATE TABLE searches(
   at_collection INTEGER,
   at_key TEXT
 );
+";
+
+// `ledger.into_id`: of a retried op (outcome 5) the op that it was made again as. `meant`: what a rejected patch made of the value.
+// `told`: a consumer has taken it.
+const REJECTIONS: &str = "
+ALTER TABLE ledger ADD COLUMN meant TEXT;
+ALTER TABLE ledger ADD COLUMN batch BLOB;
+ALTER TABLE ledger ADD COLUMN batch_of INTEGER;
+ALTER TABLE ledger ADD COLUMN told INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX ledger_untold ON ledger(id) WHERE outcome = 2 AND told = 0;
+CREATE INDEX ledger_batch ON ledger(batch) WHERE outcome = 2 AND batch IS NOT NULL;
+CREATE INDEX ledger_retried ON ledger(into_id) WHERE outcome = 5;
 ";
 
 const TABLES: &[&str] =

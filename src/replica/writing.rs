@@ -1,6 +1,7 @@
 //! A write transaction, and what it changes of what the host reads.
 
 use super::feed::{Feed, Interest, Waker};
+use super::settled::Settled;
 use crate::error::Result;
 use crate::protocol::Ref;
 use crate::watch::{ChangeKind, ItemChange, Origin, Watch};
@@ -17,6 +18,7 @@ pub(crate) struct Writing<'a> {
     changes: RefCell<Vec<ItemChange>>,
     reload: RefCell<bool>,
     wakers: RefCell<Vec<Waker>>,
+    settled: RefCell<Settled>,
 }
 
 impl Deref for Writing<'_> {
@@ -36,6 +38,7 @@ impl<'a> Writing<'a> {
             changes: RefCell::new(Vec::new()),
             reload: RefCell::new(false),
             wakers: RefCell::new(Vec::new()),
+            settled: RefCell::default(),
         }
     }
 
@@ -66,6 +69,11 @@ impl<'a> Writing<'a> {
             origin,
             op_ref: op,
         });
+    }
+
+    /// Takes note that an op leaves the outbox.
+    pub fn settled(&self, op: Ref) {
+        self.settled.borrow_mut().ops.push(op);
     }
 
     /// Takes note that everything may read otherwise than before.
@@ -99,8 +107,8 @@ impl<'a> Writing<'a> {
         self.feed.lock().begin(self.connection, watch, waker, &mut self.wakers.borrow_mut())
     }
 
-    /// Whom to wake once no lock is held, whatever became of the transaction.
-    pub(super) fn into_wakers(self) -> Vec<Waker> {
-        self.wakers.into_inner()
+    /// Whom to wake once no lock is held, whatever became of the transaction; and what it settled, if it was committed.
+    pub(super) fn into_told(self) -> (Vec<Waker>, Settled) {
+        (self.wakers.into_inner(), self.settled.into_inner())
     }
 }

@@ -15,6 +15,9 @@ use crate::watch::Origin;
 use rusqlite::Connection;
 use std::collections::{BTreeMap, HashMap};
 
+/// What a rejected patch made of a value is kept up to so many bytes: a small patch may be of a large value.
+const LONGEST_MEANT: usize = 256 << 10;
+
 /// What was confirmed of an item, as far as this slice knows.
 enum Base {
     /// As the file has it.
@@ -60,6 +63,8 @@ struct Touched {
     view_is_base: bool,
     /// How many of its ops this slice has settled.
     settled: u32,
+    /// Those of them on its value that others are behind, by their places.
+    gone: Vec<(i64, Payload)>,
     /// The last operation that changed its value, or ceased to.
     op: Option<Ref>,
 }
@@ -277,20 +282,49 @@ impl<'a> Slice<'a> {
         self.settle(op)?;
         ledger::accept(self.connection, op.op_ref, seq, self.now)?;
         queue::delete(self.connection, op.id())?;
+        self.connection.settled(op.op_ref);
         self.settled.accepted += u64::from(!self.was_counted(op, Answer::Accepted));
         Ok(())
     }
 
     /// Settles an op that the server, or this replica for it, refused.
     pub fn settle_rejected(&mut self, op: &Queued, rejection: &Rejection) -> Result<()> {
+        let meant = self.meant(op)?;
         if !planted(Planted::RejectedStaysInView) {
             self.settle(op)?;
         }
         let (_, collection, key) = item_name(self.connection, op.item)?;
-        ledger::reject(self.connection, op, (&collection, &key), rejection, self.now)?;
+        ledger::reject(self.connection, op, (&collection, &key), rejection, meant.as_deref(), self.now)?;
         queue::delete(self.connection, op.id())?;
+        self.connection.settled(op.op_ref);
         self.settled.rejected += u64::from(!self.was_counted(op, Answer::Rejected));
         Ok(())
+    }
+
+    /// What the host read of an item before this slice with no other op on top of a patch that is rejected, if it applied.
+    fn meant(&self, op: &Queued) -> Result<Option<String>> {
+        if op.payload.kind != OpKind::Patch || !op.applies {
+            return Ok(None);
+        }
+        let touched = self.rows.get(&op.item).and_then(|at| self.items.get(at));
+        let row = match touched {
+            Some(touched) => touched.row,
+            None => items::find_by_id(self.connection, op.item)?,
+        };
+        let Some(row) = row else { return Ok(None) };
+        let mut ops: Vec<(i64, Payload)> = touched.map_or(Vec::new(), |touched| touched.gone.clone());
+        let queued = queue::of_item(self.connection, op.item)?.into_iter();
+        let on_value = queued.filter(|other| other.applies && other.payload.resource == ResourceName::Value);
+        ops.extend(on_value.map(|other| (other.id(), other.payload)));
+        ops.sort_by_key(|(id, _)| *id);
+        let mut value = base::confirmed(self.connection, row)?;
+        for (_, payload) in ops.iter().take_while(|(id, _)| *id <= op.id()) {
+            match apply_payload(value.as_deref(), payload) {
+                Ok(next) => value = next,
+                Err(_) => return Ok(None),
+            }
+        }
+        Ok(value.filter(|value| value.len() <= LONGEST_MEANT))
     }
 
     /// Whether an answer, forgotten or not, has counted an op as what it settles as.
@@ -365,7 +399,7 @@ impl<'a> Slice<'a> {
                     } else {
                         let base = match known {
                             Some(value) => value,
-                            None => stored_base(connection, row)?,
+                            None => base::confirmed(connection, row)?,
                         };
                         rebase(connection, Item { rev: touched.rev, ..row }, base.as_deref(), &ops)?;
                     }
@@ -412,6 +446,9 @@ impl<'a> Slice<'a> {
         touched.settled += 1;
         if op.payload.resource == ResourceName::Value {
             touched.op = Some(op.op_ref);
+            if op.applies && touched.row.is_some_and(|row| row.pending > touched.settled) {
+                touched.gone.push((op.id(), op.payload.clone()));
+            }
         }
         Ok(())
     }
@@ -422,7 +459,16 @@ impl<'a> Slice<'a> {
             self.rows.insert(row.id, at.clone());
         }
         let moved = Moved::default();
-        let touched = Touched { row, rev, base: Base::Stored, moved, view_is_base: false, settled: 0, op: None };
+        let touched = Touched {
+            row,
+            rev,
+            base: Base::Stored,
+            moved,
+            view_is_base: false,
+            settled: 0,
+            gone: Vec::new(),
+            op: None,
+        };
         self.items.insert(at, touched);
     }
 
@@ -434,7 +480,7 @@ impl<'a> Slice<'a> {
     fn confirmed(&self, at: &(i64, String)) -> Result<Option<String>> {
         match self.items.get(at) {
             Some(Touched { base: Base::Known(value), .. }) => Ok(value.clone()),
-            Some(Touched { row: Some(row), .. }) => stored_base(self.connection, *row),
+            Some(Touched { row: Some(row), .. }) => base::confirmed(self.connection, *row),
             _ => Ok(None),
         }
     }
@@ -480,15 +526,6 @@ impl<'a> Seen<'a> {
 fn item_name(connection: &Connection, item: i64) -> Result<(i64, String, String)> {
     let missing = || Error::Corrupt(format!("item {item} of a queued operation is missing"));
     items::name(connection, item)?.ok_or_else(missing)
-}
-
-/// The confirmed value of a row, wherever it is kept.
-pub(super) fn stored_base(connection: &Connection, row: Item) -> Result<Option<String>> {
-    match row {
-        Item { rev: 0, .. } => Ok(None),
-        Item { pending: 0, .. } => items::value(connection, row.id),
-        _ => base::value(connection, row.id),
-    }
 }
 
 fn same_value(one: &str, other: &str) -> bool {

@@ -290,6 +290,16 @@ fn each_damage_to_the_ledger_has_its_finding() {
     replica.finds(LedgerOutcome, "UPDATE ledger SET key = NULL WHERE outcome = 2");
     replica.finds(LedgerOutcome, "UPDATE ledger SET into_random = NULL WHERE outcome = 3");
     replica.finds(LedgerOutcome, "UPDATE ledger SET at = 'x' WHERE outcome = 3");
+    replica.finds(LedgerOutcome, "UPDATE ledger SET meant = '{' WHERE outcome = 2");
+    replica.finds(LedgerOutcome, "UPDATE ledger SET meant = '1' WHERE outcome = 3");
+    replica.finds(LedgerOutcome, "UPDATE ledger SET batch = x'00', batch_of = 1 WHERE outcome = 2");
+    replica.finds(LedgerOutcome, "UPDATE ledger SET told = 2 WHERE outcome = 2");
+    replica.finds(LedgerOutcome, "UPDATE ledger SET outcome = 5 WHERE outcome = 2");
+    replica.finds(LedgerOutcome, "UPDATE ledger SET outcome = 6 WHERE outcome = 2");
+    replica.finds(
+        FoldTarget,
+        "UPDATE ledger SET outcome = 5, payload = NULL, into_id = id - 1, into_random = 1 WHERE outcome = 2",
+    );
     replica.finds(FoldTarget, "UPDATE ledger SET into_id = id WHERE outcome = 3");
     replica.finds(FoldTarget, "UPDATE ledger SET into_random = into_random + 1 WHERE outcome = 3");
     replica.finds(
