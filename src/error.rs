@@ -1,5 +1,6 @@
 //! What can go wrong, in the application developer's terms.
 
+use crate::conflict::ConflictId;
 use crate::outbox::Outcome;
 use crate::protocol::patch::PatchError;
 use crate::protocol::{JsonError, LimitError, Ref};
@@ -112,6 +113,13 @@ pub enum Error {
     EditOfAnotherPart {
         /// The operation.
         op: Ref,
+    },
+    /// A conflict is not as it was listed: more of theirs has come, something was written here, or it has ended. List it again. Nothing was
+    /// written.
+    #[error("conflict {id} is not as it was listed")]
+    ConflictMoved {
+        /// The conflict.
+        id: ConflictId,
     },
     /// A text that is to resume a query is none that such a query gave out. Begin the query anew.
     #[error("the token is not of a query of this kind")]

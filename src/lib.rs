@@ -8,7 +8,14 @@
 #[doc = include_str!("../docs/SQL.md")]
 mod sql_document {}
 
+/// Its examples compile and run.
+#[cfg(doctest)]
+#[cfg(feature = "http")]
+#[doc = include_str!("../docs/GUIDE.md")]
+mod guide_document {}
+
 mod check;
+mod conflict;
 pub mod environment;
 mod error;
 mod outbox;
@@ -24,6 +31,10 @@ mod watch;
 pub mod wire;
 
 pub use check::{CheckReport, Finding, FindingCode};
+pub use conflict::{
+    Conflict, ConflictEnd, ConflictId, ConflictResolver, Ending, FieldMerge, LastWriter, Prefer, Resolution,
+    ResolverError,
+};
 pub use error::{Error, Result};
 pub use json_patch;
 pub use outbox::ledger::Retention;

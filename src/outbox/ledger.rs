@@ -30,6 +30,9 @@ pub enum Outcome {
     /// It was rejected, and then made again as another operation ([`Store::retry`](crate::Store::retry),
     /// [`Store::edit`](crate::Store::edit)): ask for that one.
     RetriedAs(Ref),
+    /// It was taken back before it was ever sent: a conflict was resolved otherwise ([`Store::resolve`](crate::Store::resolve)), by that
+    /// operation, if one was needed.
+    Withdrawn(Option<Ref>),
     /// The server had committed it, and then lost it: its log was restored from an older backup.
     Undone {
         /// Its place in the log that is gone.
@@ -101,6 +104,7 @@ pub(super) const UNDONE: i64 = 4;
 pub(super) const RETRIED: i64 = 5;
 /// Rejected, and let go by the host, with what was meant.
 pub(super) const DISCARDED: i64 = 6;
+pub(super) const WITHDRAWN: i64 = 7;
 
 /// An op that the server committed.
 ///
@@ -159,6 +163,27 @@ pub(crate) fn fold(connection: &Connection, op_ref: Ref, into: Ref, now: u64) ->
     Ok(())
 }
 
+/// An op that is taken back before it was sent.
+pub(crate) fn withdraw(connection: &Connection, op_ref: Ref, now: u64) -> Result<()> {
+    connection.prepare_cached("INSERT INTO ledger(id, random, outcome, at) VALUES (?1, ?2, ?3, ?4)")?.execute((
+        op_ref.order(),
+        op_ref.random() as i64,
+        WITHDRAWN,
+        now as i64,
+    ))?;
+    Ok(())
+}
+
+/// The op that was made in the place of one that was taken back.
+pub(crate) fn withdrawn_for(connection: &Connection, op_ref: Ref, instead: Ref) -> Result<()> {
+    connection.prepare_cached("UPDATE ledger SET into_id = ?2, into_random = ?3 WHERE id = ?1")?.execute((
+        op_ref.order(),
+        instead.order(),
+        instead.random() as i64,
+    ))?;
+    Ok(())
+}
+
 /// Whether an op was refused without a place in the log, or undone, and the log may know better: the request that
 /// brought it was taken, and its answer lost, before the one that was refused; or it came late, when the log had been
 /// restored.
@@ -210,6 +235,10 @@ pub(crate) fn outcome(connection: &Connection, op_ref: Ref) -> Result<Option<Out
             REJECTED | DISCARDED => Outcome::Rejected(Rejection::from_sql(&row.get::<_, String>(4)?)?),
             FOLDED => Outcome::FoldedInto(read_ref(row, 2)?),
             RETRIED => Outcome::RetriedAs(read_ref(row, 2)?),
+            WITHDRAWN => {
+                let instead: Option<i64> = row.get(2)?;
+                Outcome::Withdrawn(instead.map(|_| read_ref(row, 2)).transpose()?)
+            }
             other => return Err(rusqlite::Error::IntegralValueOutOfRange(0, other)),
         })
     });

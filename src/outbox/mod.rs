@@ -1,6 +1,7 @@
 //! The queue of operations that the server has not confirmed, and the ledger of what became of each.
 
 pub(crate) mod check;
+pub(crate) mod conflicts;
 pub(crate) mod dependents;
 mod fold;
 pub(crate) mod ledger;

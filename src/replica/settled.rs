@@ -1,5 +1,6 @@
 //! What a commit settled, told to whoever listens: those who wait for an outcome, and what tells the host.
 
+use crate::conflict::ConflictId;
 use crate::protocol::Ref;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -11,11 +12,13 @@ use std::sync::Arc;
 pub(crate) struct Settled {
     /// The ops that left the outbox, in the order in which they did.
     pub ops: Vec<Ref>,
+    /// The conflicts that began.
+    pub conflicts: Vec<ConflictId>,
 }
 
 impl Settled {
     pub fn is_empty(&self) -> bool {
-        self.ops.is_empty()
+        self.ops.is_empty() && self.conflicts.is_empty()
     }
 }
 

@@ -92,7 +92,7 @@ const VIEWS: &[(&str, &str)] = &[
             ref_text!("id", "random"),
             " AS ref,
              CASE outcome WHEN 1 THEN 'accepted' WHEN 2 THEN 'rejected' WHEN 3 THEN 'folded' WHEN 4 THEN 'undone'
-               WHEN 5 THEN 'retried' WHEN 6 THEN 'discarded' END AS outcome,
+               WHEN 5 THEN 'retried' WHEN 6 THEN 'discarded' WHEN 7 THEN 'withdrawn' END AS outcome,
              seq AS seq, at AS at,
              CASE outcome WHEN 3 THEN ",
             ref_text!("into_id", "into_random"),
@@ -106,7 +106,10 @@ const VIEWS: &[(&str, &str)] = &[
             " AS resource, name AS name,
              CASE outcome WHEN 5 THEN ",
             ref_text!("into_id", "into_random"),
-            " END AS retried_as
+            " END AS retried_as,
+             CASE WHEN outcome = 7 AND into_id IS NOT NULL THEN ",
+            ref_text!("into_id", "into_random"),
+            " END AS withdrawn_for
              FROM {}.ledger"
         ),
     ),

@@ -2,6 +2,7 @@
 
 use super::feed::{Feed, Interest, Waker};
 use super::settled::Settled;
+use crate::conflict::ConflictId;
 use crate::error::Result;
 use crate::protocol::Ref;
 use crate::watch::{ChangeKind, ItemChange, Origin, Watch};
@@ -74,6 +75,11 @@ impl<'a> Writing<'a> {
     /// Takes note that an op leaves the outbox.
     pub fn settled(&self, op: Ref) {
         self.settled.borrow_mut().ops.push(op);
+    }
+
+    /// Takes note that a conflict begins.
+    pub fn conflict(&self, id: ConflictId) {
+        self.settled.borrow_mut().conflicts.push(id);
     }
 
     /// Takes note that everything may read otherwise than before.

@@ -3,6 +3,7 @@
 mod batch;
 mod check;
 mod compact;
+mod conflicts;
 mod options;
 mod outcomes;
 mod pending;
@@ -26,6 +27,7 @@ pub use sql::Sql;
 pub use sync::SyncError;
 pub use watch::Watcher;
 
+use crate::conflict::ConflictResolver;
 use crate::error::{Error, Result};
 use crate::protocol::ClientId;
 use crate::replica::{Replica, Tuning};
@@ -66,6 +68,7 @@ pub struct Store {
     replica: Arc<Replica>,
     settings: Settings,
     coalescing: bool,
+    resolver: Option<Arc<dyn ConflictResolver>>,
     /// One sync of a store at a time: a replica has one push in flight.
     syncing: Mutex<()>,
     /// Writes since outcomes were last pruned: folding makes outcomes without any sync.
@@ -103,6 +106,7 @@ impl Store {
                 environment: options.environment,
             },
             coalescing: options.coalescing,
+            resolver: options.resolver,
             syncing: Mutex::new(()),
             unpruned: AtomicU32::new(0),
         })

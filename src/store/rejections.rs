@@ -3,9 +3,10 @@
 use super::Store;
 use super::outcomes::outcome;
 use super::write::Write;
+use crate::conflict::Conflict;
 use crate::error::{Error, Result};
 use crate::outbox::rejections::{self, Refused};
-use crate::outbox::{Payload, RejectedOp};
+use crate::outbox::{Payload, RejectedOp, conflicts};
 use crate::protocol::{BatchId, Content, Limits, Object, Ref, ResourceName};
 use json_patch::Patch;
 use rusqlite::Connection;
@@ -38,6 +39,8 @@ pub enum Edit {
 pub enum Notice {
     /// An operation was rejected.
     Rejected(RejectedOp),
+    /// Others changed what an operation was pending on; [`Conflict::end`] says whether it has been resolved meanwhile.
+    Conflict(Conflict),
 }
 
 impl Store {
@@ -72,17 +75,22 @@ impl Store {
         self.replica.read_at_once(rejections::all)
     }
 
-    /// Takes up to so many things that a host should learn of and that nobody has taken before, the oldest first.
+    /// Takes up to so many things that a host should learn of and that nobody has taken before: rejections, then conflicts, the oldest
+    /// of each first.
     ///
     /// Each is handed out once, to one caller, whatever ends the process: what was taken is marked in the file before this returns.
-    /// It stays in [`Store::rejections`] until it is dealt with, so nothing is lost if the process ends right after. One that was retried or discarded first is not handed out.
+    /// It stays in [`Store::rejections`] or [`Store::conflicts`] until it is dealt with, so nothing is lost if the process ends right after. A
+    /// rejection that was retried or discarded first is not handed out; a conflict that has ended is, and says so.
     ///
     /// # Errors
     ///
     /// When the file cannot be written; then nothing was taken.
     pub fn take_notices(&self, most: usize) -> Result<Vec<Notice>> {
-        let taken = self.replica.write(|connection| rejections::take(connection, most))?;
-        Ok(taken.into_iter().map(Notice::Rejected).collect())
+        self.replica.write(|connection| {
+            let rejected = rejections::take(connection, most)?;
+            let conflicts = conflicts::take(connection, most.saturating_sub(rejected.len()))?;
+            Ok(rejected.into_iter().map(Notice::Rejected).chain(conflicts.into_iter().map(Notice::Conflict)).collect())
+        })
     }
 
     /// Makes a rejected operation again, as it was, on top of what the store reads now; the new operation.

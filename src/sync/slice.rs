@@ -2,15 +2,16 @@
 //!
 //! Entries change items in memory; [`Slice::finish`] writes each item once, however many entries it had.
 
+use super::contest::{self, Contest, Decided, Theirs, same_value};
 use super::rebase::{apply_payload, rebase};
 use super::received::{broken, diverged, named, payload, resources_of, rev_after};
 use crate::error::{Error, Result};
-use crate::outbox::{Answer, Payload, Queued, Rejection, ledger, queue};
+use crate::outbox::{Answer, Payload, Queued, Rejection, conflicts, ledger, queue};
 use crate::planted::{Planted, planted};
-use crate::protocol::{Content, Entry, EntryOutcome, Json, OpKind, Ref, ResourceName, Rev, Seq};
+use crate::protocol::{Content, Entry, EntryOutcome, OpKind, Ref, ResourceName, Rev, Seq};
 use crate::replica::collections::{self, Life};
 use crate::replica::resources::{self, Side};
-use crate::replica::{Item, Writing, base, items};
+use crate::replica::{Item, Writing, base, items, parts};
 use crate::watch::Origin;
 use rusqlite::Connection;
 use std::collections::{BTreeMap, HashMap};
@@ -67,6 +68,12 @@ struct Touched {
     gone: Vec<(i64, Payload)>,
     /// The last operation that changed its value, or ceased to.
     op: Option<Ref>,
+    /// What others did to parts of it.
+    theirs: Vec<Theirs>,
+    /// What became of own ops on it.
+    decided: Decided,
+    /// It is gone from what this replica may see.
+    revoked: bool,
 }
 
 /// How many ops a slice settled, by outcome.
@@ -86,6 +93,8 @@ pub(super) struct Slice<'a> {
     /// Answers that were counted before they were forgotten.
     counted: &'a HashMap<i64, Answer>,
     outbox_empty: bool,
+    /// Whether a conflict is open that this slice must carry on.
+    pub any_conflict: bool,
     collections: HashMap<String, i64>,
     /// Sorted, so that the same entries make the same file.
     items: BTreeMap<(i64, String), Touched>,
@@ -112,6 +121,7 @@ impl<'a> Slice<'a> {
             now,
             counted,
             outbox_empty: queue::last_id(connection)? == 0,
+            any_conflict: life == Life::Live && conflicts::any_open(connection)?,
             collections: HashMap::new(),
             items: BTreeMap::new(),
             rows: HashMap::new(),
@@ -210,7 +220,43 @@ impl<'a> Slice<'a> {
                 // It left the value as the base has it, if there is one.
                 _ => before > 0 && matches!(touched.base, Base::Stored),
             };
-        self.move_base(&at, entry, change)
+        touched.revoked = contest::revokes(entry);
+        let met = own.is_none() && self.meets_pending(&at, entry, &change.resource)?;
+        if own.is_some() || (!met && !self.any_conflict) {
+            return self.move_base(&at, entry, change);
+        }
+        let part = change.resource.clone();
+        let confirmed = self.confirmed_part(&at, &part)?;
+        self.move_base(&at, entry, change)?;
+        let moved = self.confirmed_part(&at, &part)?;
+        if !contest::revokes(entry) && contest::is_foreign(self.connection, entry.op_ref)? {
+            Theirs::add(&mut self.touched(&at)?.theirs, &part, (confirmed, moved), met);
+        }
+        Ok(())
+    }
+
+    /// Whether an entry of another client is on a part of an item that an own op is pending on.
+    fn meets_pending(&self, at: &(i64, String), entry: &Entry, part: &ResourceName) -> Result<bool> {
+        if self.outbox_empty || contest::revokes(entry) {
+            return Ok(false);
+        }
+        let Some(Touched { row: Some(row), settled, .. }) = self.items.get(at) else { return Ok(false) };
+        Ok(row.pending > *settled
+            && queue::any_unrefused_on(self.connection, row.id, part)?
+            && contest::is_foreign(self.connection, entry.op_ref)?)
+    }
+
+    /// What is confirmed of a part of a touched item.
+    fn confirmed_part(&self, at: &(i64, String), part: &ResourceName) -> Result<Option<String>> {
+        if *part == ResourceName::Value {
+            return self.confirmed(at);
+        }
+        let Some(touched) = self.items.get(at) else { return Ok(None) };
+        match (touched.moved.changed.get(part), touched.row) {
+            (Some(content), _) => Ok(content.as_ref().map(parts::text_of)),
+            (None, Some(row)) if !touched.moved.cleared => parts::confirmed(self.connection, row, part),
+            _ => Ok(None),
+        }
     }
 
     /// Moves an item of a checkpoint on by one entry (section 5, step 2): what its page already held, or held
@@ -280,6 +326,7 @@ impl<'a> Slice<'a> {
             return Ok(());
         }
         self.settle(op)?;
+        self.decide(op, true);
         ledger::accept(self.connection, op.op_ref, seq, self.now)?;
         queue::delete(self.connection, op.id())?;
         self.connection.settled(op.op_ref);
@@ -292,6 +339,7 @@ impl<'a> Slice<'a> {
         let meant = self.meant(op)?;
         if !planted(Planted::RejectedStaysInView) {
             self.settle(op)?;
+            self.decide(op, false);
         }
         let (_, collection, key) = item_name(self.connection, op.item)?;
         ledger::reject(self.connection, op, (&collection, &key), rejection, meant.as_deref(), self.now)?;
@@ -299,6 +347,18 @@ impl<'a> Slice<'a> {
         self.connection.settled(op.op_ref);
         self.settled.rejected += u64::from(!self.was_counted(op, Answer::Rejected));
         Ok(())
+    }
+
+    /// Takes note of what became of an own op, where that matters to a conflict.
+    fn decide(&mut self, op: &Queued, accepted: bool) {
+        let part = &op.payload.resource;
+        let touched = self.rows.get(&op.item).and_then(|at| self.items.get_mut(at));
+        if let Some(touched) = touched.filter(|touched| self.any_conflict || !touched.theirs.is_empty()) {
+            if accepted {
+                Theirs::accepted(&mut touched.theirs, part);
+            }
+            touched.decided.push((part.clone(), accepted));
+        }
     }
 
     /// What the host read of an item before this slice with no other op on top of a patch that is rejected, if it applied.
@@ -348,12 +408,22 @@ impl<'a> Slice<'a> {
     pub fn finish(self) -> Result<Settled> {
         let connection = self.connection;
         let watched = self.life == Life::Live && connection.is_watched()?;
-        let names: HashMap<i64, String> = match watched {
+        let any_theirs = self.items.values().any(|touched| !touched.theirs.is_empty());
+        let names: HashMap<i64, String> = match watched || any_theirs || self.any_conflict {
             true => self.collections.into_iter().map(|(name, id)| (id, name)).collect(),
             false => HashMap::new(),
         };
-        for ((collection, key), touched) in self.items {
-            let seen = Seen::before(connection, names.get(&collection), &key, &touched)?;
+        let mut any_contest = false;
+        for ((collection, key), mut touched) in self.items {
+            let name = names.get(&collection);
+            let seen = Seen::before(connection, name.filter(|_| watched), &key, &touched)?;
+            let theirs = std::mem::take(&mut touched.theirs);
+            let contest = match name {
+                Some(name) if self.any_conflict || !theirs.is_empty() => {
+                    Contest::before(connection, (name, &key), touched.row, theirs, self.any_conflict)?
+                }
+                _ => None,
+            };
             let known = match touched.base {
                 Base::Known(value) => Some(value),
                 Base::Stored => None,
@@ -408,6 +478,13 @@ impl<'a> Slice<'a> {
             if let Some(seen) = seen {
                 seen.after(connection, collection, &key)?;
             }
+            if let Some(contest) = contest {
+                any_contest = true;
+                contest.after(connection, &touched.decided, touched.revoked, self.now)?;
+            }
+        }
+        if any_contest {
+            conflicts::bound(connection)?;
         }
         Ok(self.settled)
     }
@@ -468,6 +545,9 @@ impl<'a> Slice<'a> {
             settled: 0,
             gone: Vec::new(),
             op: None,
+            theirs: Vec::new(),
+            decided: Vec::new(),
+            revoked: false,
         };
         self.items.insert(at, touched);
     }
@@ -526,9 +606,4 @@ impl<'a> Seen<'a> {
 fn item_name(connection: &Connection, item: i64) -> Result<(i64, String, String)> {
     let missing = || Error::Corrupt(format!("item {item} of a queued operation is missing"));
     items::name(connection, item)?.ok_or_else(missing)
-}
-
-fn same_value(one: &str, other: &str) -> bool {
-    let value = |text: &str| Json::from_stored(text.to_owned());
-    matches!((value(one), value(other)), (Ok(one), Ok(other)) if one.same_value(&other))
 }

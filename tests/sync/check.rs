@@ -126,6 +126,11 @@ impl Damaged {
         store.set("careful", "s", &"s3cret").unwrap();
         store.sync(&wire).unwrap();
         assert_eq!(store.rejections().unwrap().len(), 1);
+        store.set("conflict", "k", &json!("s3cret ours")).unwrap();
+        other.set("conflict", "k", &json!("s3cret theirs")).unwrap();
+        other.sync(&wire).unwrap();
+        store.sync(&wire).unwrap();
+        assert_eq!(store.conflicts().unwrap().len(), 1);
         // One answered, one sent, and of the others none.
         store.set("c", "answered", &1).unwrap();
         store.push(&wire).unwrap();
@@ -305,6 +310,31 @@ fn each_damage_to_the_ledger_has_its_finding() {
     replica.finds(
         RefTwice,
         "INSERT INTO ledger(id, random, outcome, at, seq) SELECT id, random, 1, 1, 1 FROM outbox LIMIT 1",
+    );
+}
+
+#[test]
+fn each_damage_to_the_conflicts_has_its_finding() {
+    use FindingCode::*;
+    let mut replica = Damaged::new();
+    replica.finds(ConflictRow, "UPDATE conflicts SET resource = 1");
+    replica.finds(ConflictRow, "UPDATE conflicts SET told = 2");
+    replica.finds(ConflictRow, "UPDATE conflicts SET accepted = 'x'");
+    replica.finds(
+        ConflictRow,
+        "UPDATE conflicts SET ending = 9, ended = 1, base = NULL, local = NULL, remote = NULL, shown = NULL",
+    );
+    replica.finds(ConflictRow, "UPDATE conflicts SET ended = 1");
+    replica.finds(ConflictRow, "UPDATE conflicts SET op = 1");
+    replica.finds(ConflictRow, "UPDATE conflicts SET version = -1");
+    replica.finds(ConflictSide, "UPDATE conflicts SET base = '{'");
+    replica.finds(ConflictSide, "UPDATE conflicts SET remote = x'00'");
+    replica.finds(ConflictSide, "UPDATE conflicts SET resource = 1, name = 'by_a'");
+    replica.finds(ConflictSide, "UPDATE conflicts SET ending = 1, ended = 1");
+    replica.finds(
+        ConflictTwice,
+        "INSERT INTO conflicts(id, collection, key, resource, opened, updated, accepted)
+         SELECT id + 1, collection, key, resource, opened, updated, accepted FROM conflicts",
     );
 }
 
