@@ -8,7 +8,14 @@
 #[doc = include_str!("../docs/SQL.md")]
 mod sql_document {}
 
+/// Its examples compile and run.
+#[cfg(doctest)]
+#[cfg(feature = "http")]
+#[doc = include_str!("../docs/GUIDE.md")]
+mod guide_document {}
+
 mod check;
+mod conflict;
 pub mod environment;
 mod error;
 mod index;
@@ -25,6 +32,10 @@ mod watch;
 pub mod wire;
 
 pub use check::{CheckReport, Finding, FindingCode};
+pub use conflict::{
+    Conflict, ConflictEnd, ConflictId, ConflictResolver, Ending, FieldMerge, LastWriter, Prefer, Resolution,
+    ResolverError,
+};
 pub use error::{Error, Result};
 pub use index::{IndexError, IndexValue, IndexedField};
 pub use json_patch;
@@ -35,8 +46,8 @@ pub use replica::{ItemRef, Items, KeyRange, Related, RelatedItem, RelationPath, 
 pub use search::{SearchError, SearchHit, SearchHits, SearchQuery};
 pub use sql::{SqlError, SqlLimits, SqlRows, SqlValue};
 pub use store::{
-    Batch, BatchReceipt, CompactReport, Durability, Options, PendingOp, PendingState, Query, Rows, Sql, Store,
-    SyncError, Watcher,
+    Batch, BatchReceipt, CompactReport, Durability, Edit, Notice, Options, PendingOp, PendingState, Query, Rows, Sql,
+    Store, SyncError, Watcher,
 };
 pub use sync::{BootstrapReason, Progress, RetryPolicy, SyncReport};
 pub use watch::{ChangeKind, Changes, ItemChange, Origin, Overflow, Watch};

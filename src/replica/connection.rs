@@ -3,6 +3,7 @@
 use super::automatic;
 use super::feed::{Feed, Waker};
 use super::schema;
+use super::settled::{Listener, Listeners, Listening, Settled};
 use super::state;
 use super::writing::Writing;
 use crate::error::{Error, Result};
@@ -51,6 +52,7 @@ pub(crate) struct Replica {
     writer: Mutex<Connection>,
     readers: Mutex<Vec<Connection>>,
     feed: Feed,
+    listeners: Listeners,
     /// What the server takes, as far as is known.
     limits: RwLock<Arc<Limits>>,
     /// Whether the server was asked since the file was opened.
@@ -82,6 +84,7 @@ impl Replica {
             writer: Mutex::new(writer),
             readers: Mutex::new(Vec::new()),
             feed: Feed::new(path),
+            listeners: Listeners::default(),
             limits: RwLock::new(Arc::new(limits)),
             limits_asked: AtomicBool::new(false),
         })
@@ -123,10 +126,10 @@ impl Replica {
     /// An error rolls everything back. `work` must not wait for anything.
     pub fn write<T>(&self, work: impl FnOnce(&Writing<'_>) -> Result<T>) -> Result<T> {
         let writer = self.writer.lock();
-        let (result, wakers) = transaction(&writer, &self.feed, work);
+        let (result, told) = transaction(&writer, &self.feed, work);
         // A loop of slices would otherwise win the lock back before a waiting host's write.
         MutexGuard::unlock_fair(writer);
-        wake(wakers);
+        self.tell(told, result.is_ok());
         result
     }
 
@@ -138,11 +141,23 @@ impl Replica {
         if raised {
             set_synchronous(&writer, true)?;
         }
-        let (result, wakers) = transaction(&writer, &self.feed, work);
+        let (result, told) = transaction(&writer, &self.feed, work);
         let lowered = if raised { set_synchronous(&writer, false) } else { Ok(()) };
         drop(writer);
-        wake(wakers);
+        self.tell(told, result.is_ok());
         lowered.and(result)
+    }
+
+    fn tell(&self, (wakers, settled): (Vec<Waker>, Settled), committed: bool) {
+        wake(wakers);
+        if committed {
+            self.listeners.tell(&settled);
+        }
+    }
+
+    /// Listens to what this store's commits settle, until what is returned is dropped.
+    pub fn listen(&self, listener: Listener) -> Listening<'_> {
+        self.listeners.add(listener)
     }
 
     /// Begins to watch; the watcher's name.
@@ -334,10 +349,10 @@ fn transaction<T>(
     connection: &Connection,
     feed: &Feed,
     work: impl FnOnce(&Writing<'_>) -> Result<T>,
-) -> (Result<T>, Vec<Waker>) {
+) -> (Result<T>, (Vec<Waker>, Settled)) {
     let writing = Writing::new(connection, feed);
     let result = within_transaction(&writing, work);
-    (result, writing.into_wakers())
+    (result, writing.into_told())
 }
 
 fn within_transaction<T>(writing: &Writing<'_>, work: impl FnOnce(&Writing<'_>) -> Result<T>) -> Result<T> {

@@ -92,10 +92,10 @@ const VIEWS: &[(&str, &str)] = &[
             "SELECT ",
             ref_text!("id", "random"),
             " AS ref,
-             CASE outcome WHEN 1 THEN 'accepted' WHEN 2 THEN 'rejected' WHEN 3 THEN 'folded' WHEN 4 THEN 'undone' END
-               AS outcome,
+             CASE outcome WHEN 1 THEN 'accepted' WHEN 2 THEN 'rejected' WHEN 3 THEN 'folded' WHEN 4 THEN 'undone'
+               WHEN 5 THEN 'retried' WHEN 6 THEN 'discarded' WHEN 7 THEN 'withdrawn' END AS outcome,
              seq AS seq, at AS at,
-             CASE WHEN into_id IS NOT NULL THEN ",
+             CASE outcome WHEN 3 THEN ",
             ref_text!("into_id", "into_random"),
             " END AS folded_into,
              collection AS collection, key AS key,
@@ -104,7 +104,13 @@ const VIEWS: &[(&str, &str)] = &[
              failure ->> '$.code' AS code, failure ->> '$.message' AS message, failure -> '$.detail' AS detail,
              ",
             resource_text!("resource"),
-            " AS resource, name AS name
+            " AS resource, name AS name,
+             CASE outcome WHEN 5 THEN ",
+            ref_text!("into_id", "into_random"),
+            " END AS retried_as,
+             CASE WHEN outcome = 7 AND into_id IS NOT NULL THEN ",
+            ref_text!("into_id", "into_random"),
+            " END AS withdrawn_for
              FROM {}.ledger"
         ),
     ),

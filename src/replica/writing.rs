@@ -1,7 +1,10 @@
 //! A write transaction, and what it changes of what the host reads.
 
 use super::feed::{Changed, Feed, Interest, Waker};
+use super::settled::Settled;
+use crate::conflict::ConflictId;
 use crate::error::Result;
+use crate::protocol::Ref;
 use crate::watch::{ItemChange, Told, Watch};
 use rusqlite::Connection;
 use std::cell::{OnceCell, RefCell};
@@ -16,6 +19,7 @@ pub(crate) struct Writing<'a> {
     interest: OnceCell<Interest>,
     changed: RefCell<Changed>,
     wakers: RefCell<Vec<Waker>>,
+    settled: RefCell<Settled>,
 }
 
 /// How an item is watched.
@@ -53,6 +57,7 @@ impl<'a> Writing<'a> {
             interest: OnceCell::new(),
             changed: RefCell::default(),
             wakers: RefCell::new(Vec::new()),
+            settled: RefCell::default(),
         }
     }
 
@@ -90,6 +95,16 @@ impl<'a> Writing<'a> {
     /// Takes note that an item which is watched reads otherwise than before; `stands` are the ranges that it was in or is in.
     pub fn changed(&self, change: ItemChange, stands: Stands) {
         self.changed.borrow_mut().items.push(Told { change, ranges: Some(stands) });
+    }
+
+    /// Takes note that an op leaves the outbox.
+    pub fn settled(&self, op: Ref) {
+        self.settled.borrow_mut().ops.push(op);
+    }
+
+    /// Takes note that a conflict begins.
+    pub fn conflict(&self, id: ConflictId) {
+        self.settled.borrow_mut().conflicts.push(id);
     }
 
     /// Takes note that everything may read otherwise than before.
@@ -133,8 +148,8 @@ impl<'a> Writing<'a> {
         self.feed.lock().begin(self.connection, watch, waker, &mut self.wakers.borrow_mut())
     }
 
-    /// Whom to wake once no lock is held, whatever became of the transaction.
-    pub(super) fn into_wakers(self) -> Vec<Waker> {
-        self.wakers.into_inner()
+    /// Whom to wake once no lock is held, whatever became of the transaction; and what it settled, if it was committed.
+    pub(super) fn into_told(self) -> (Vec<Waker>, Settled) {
+        (self.wakers.into_inner(), self.settled.into_inner())
     }
 }

@@ -47,7 +47,8 @@ impl Store {
             let checked = self.check_at_once(connection, &mut findings);
             findings.part("", checked)
         })?;
-        let Found { standing, items, resources, pending, outcomes, rejections, size } = found.unwrap_or_default();
+        let Found { standing, items, resources, pending, outcomes, rejections, conflicts, size } =
+            found.unwrap_or_default();
         Ok(CheckReport {
             ok: findings.total == 0,
             findings_total: findings.total,
@@ -61,6 +62,7 @@ impl Store {
             pending,
             outcomes,
             rejections,
+            conflicts,
             file_bytes: size.0,
             free_bytes: size.1,
             wal_bytes: self.wal_bytes(),
@@ -94,6 +96,8 @@ impl Store {
         findings.part("items", views)?;
         let outcomes = outbox::ledger(connection, findings);
         (found.outcomes, found.rejections) = findings.part("ledger", outcomes)?.unwrap_or_default();
+        let conflicts = outbox::conflicts(connection, findings);
+        found.conflicts = findings.part("conflicts", conflicts)?.unwrap_or_default();
         Ok(found)
     }
 
@@ -113,6 +117,7 @@ struct Found {
     pending: u64,
     outcomes: u64,
     rejections: u64,
+    conflicts: u64,
     size: (u64, u64),
 }
 

@@ -4,11 +4,14 @@ mod batch;
 mod build;
 mod check;
 mod compact;
+mod conflicts;
 mod indexes;
 mod options;
+mod outcomes;
 mod pending;
 mod query;
 mod read;
+mod rejections;
 mod resources;
 mod search;
 mod seen;
@@ -22,10 +25,12 @@ pub use compact::CompactReport;
 pub use options::{Durability, Options};
 pub use pending::{PendingOp, PendingState};
 pub use query::{Query, Rows};
+pub use rejections::{Edit, Notice};
 pub use sql::Sql;
 pub use sync::SyncError;
 pub use watch::Watcher;
 
+use crate::conflict::ConflictResolver;
 use crate::error::{Error, Result};
 use crate::protocol::ClientId;
 use crate::replica::{Replica, Tuning};
@@ -66,6 +71,7 @@ pub struct Store {
     replica: Arc<Replica>,
     settings: Settings,
     coalescing: bool,
+    resolver: Option<Arc<dyn ConflictResolver>>,
     /// One sync of a store at a time: a replica has one push in flight.
     syncing: Mutex<()>,
     /// Writes since outcomes were last pruned: folding makes outcomes without any sync.
@@ -103,6 +109,7 @@ impl Store {
                 environment: options.environment,
             },
             coalescing: options.coalescing,
+            resolver: options.resolver,
             syncing: Mutex::new(()),
             unpruned: AtomicU32::new(0),
         })

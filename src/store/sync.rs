@@ -111,6 +111,7 @@ impl Store {
             Ok(_turn) => Engine::new(&self.replica, wire, &self.settings, progress).run(direction),
             Err(error) => (SyncReport::default(), Err(error)),
         };
+        self.offer_conflicts();
         match result {
             Ok(()) => Ok(report),
             Err(error) => Err(SyncError(Box::new((error, report)))),

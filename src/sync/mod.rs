@@ -1,6 +1,7 @@
 //! The sync engine: push, pull, rebase and bootstrap between a replica and a wire.
 
 mod bootstrap;
+mod contest;
 mod pull;
 mod push;
 mod rebase;
@@ -11,13 +12,15 @@ mod seen;
 mod slice;
 mod token;
 
+pub(crate) use rebase::rebase;
 pub use report::{BootstrapReason, Progress, SyncReport};
 pub use retry::RetryPolicy;
+pub(crate) use seen::{Cause, Seen};
 
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::outbox::ledger::Retention;
-use crate::outbox::{Answer, ledger, queue};
+use crate::outbox::{Answer, conflicts, ledger, queue};
 use crate::replica::Replica;
 use crate::replica::collections::Life;
 use crate::replica::state::{Reason, State, load_database, store_server};
@@ -259,7 +262,7 @@ impl<'a> Engine<'a> {
         let retention = self.settings.retention;
         while self.replica.write(|connection| ledger::prune(connection, &retention, now, PRUNE_SLICE))? >= PRUNE_SLICE {
         }
-        Ok(())
+        self.replica.write(|connection| conflicts::prune(connection, &retention, now))
     }
 
     /// Makes a request over the wire, tried again as the policy allows. No lock is held.

@@ -1,12 +1,12 @@
-//! What a watched item read as before a slice of the server's log.
+//! What a watched item read as before a slice of the server's log, or before ops on it were withdrawn.
 
 use crate::error::Result;
 use crate::protocol::{Content, Ref, ResourceName};
 use crate::replica::{Stands, Watched, Writing, items, resources};
 use crate::watch::{ChangeKind, ItemChange, Origin};
 
-/// An item before a slice.
-pub(super) struct Seen<'a> {
+/// An item before what may change it.
+pub(crate) struct Seen<'a> {
     name: &'a str,
     watched: Watched,
     value: Option<String>,
@@ -15,13 +15,14 @@ pub(super) struct Seen<'a> {
 }
 
 /// What changed an item, if anything did.
-pub(super) struct Cause {
+pub(crate) struct Cause {
     /// The last operation on its value.
     pub op: Option<Ref>,
     /// The last one on its index entries, relations and tags.
     pub resource_op: Option<Ref>,
     /// The user may not see it any more.
     pub revoked: bool,
+    pub origin: Origin,
 }
 
 /// The index entries, relations and tags that the host sees, in order.
@@ -59,7 +60,7 @@ impl<'a> Seen<'a> {
         }
         if self.watched.named || !self.stands.is_empty() {
             let (collection, key) = (self.name.to_owned(), key.to_owned());
-            let change = ItemChange { collection, key, kind, origin: Origin::Remote, op_ref };
+            let change = ItemChange { collection, key, kind, origin: cause.origin, op_ref };
             connection.changed(change, self.stands);
         }
         Ok(())
