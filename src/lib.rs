@@ -8,9 +8,12 @@
 #[doc = include_str!("../docs/SQL.md")]
 mod sql_document {}
 
+mod background;
+mod cancel;
 mod check;
 pub mod environment;
 mod error;
+mod event;
 mod outbox;
 #[doc(hidden)]
 pub mod planted;
@@ -23,8 +26,11 @@ mod sync;
 mod watch;
 pub mod wire;
 
+pub use background::{Stopped, SyncPolicy, SyncState, SyncStatus};
+pub use cancel::{Cancel, OnCancel};
 pub use check::{CheckReport, Finding, FindingCode};
 pub use error::{Error, Result};
+pub use event::{Event, EventOptions, LogLevel, LogLine, Missed, Pumped, Subscription};
 pub use json_patch;
 pub use outbox::ledger::Retention;
 pub use outbox::{Outcome, RejectedOp, Rejection};
@@ -33,7 +39,7 @@ pub use replica::{ItemRef, Items, KeyRange, Related, RelatedItem, RelationPath, 
 pub use search::{SearchError, SearchHit, SearchHits, SearchQuery};
 pub use sql::{SqlError, SqlLimits, SqlRows, SqlValue};
 pub use store::{
-    Batch, BatchReceipt, CompactReport, Durability, Options, PendingOp, PendingState, Query, Rows, Sql, Store,
+    Batch, BatchReceipt, CompactReport, Durability, Events, Options, PendingOp, PendingState, Query, Rows, Sql, Store,
     SyncError, Watcher,
 };
 pub use sync::{BootstrapReason, Progress, RetryPolicy, SyncReport};

@@ -157,6 +157,10 @@ impl Inner {
         }
     }
 
+    pub(super) fn has_watchers(&self) -> bool {
+        !self.watchers.is_empty()
+    }
+
     fn update_scopes(&mut self) {
         self.scopes = self.watchers.values().map(|buffer| buffer.watch.scope.clone()).collect();
     }

@@ -2,6 +2,7 @@
 
 use super::feed::{Feed, Interest, Waker};
 use crate::error::Result;
+use crate::outbox::Outcome;
 use crate::protocol::Ref;
 use crate::watch::{ChangeKind, ItemChange, Origin, Watch};
 use rusqlite::Connection;
@@ -17,6 +18,8 @@ pub(crate) struct Writing<'a> {
     changes: RefCell<Vec<ItemChange>>,
     reload: RefCell<bool>,
     wakers: RefCell<Vec<Waker>>,
+    /// Operations that settled, if anybody wants to know.
+    settled: Option<RefCell<Vec<(Ref, Outcome)>>>,
 }
 
 impl Deref for Writing<'_> {
@@ -28,7 +31,7 @@ impl Deref for Writing<'_> {
 }
 
 impl<'a> Writing<'a> {
-    pub(super) fn new(connection: &'a Connection, feed: &'a Feed) -> Writing<'a> {
+    pub(super) fn new(connection: &'a Connection, feed: &'a Feed, outcomes: bool) -> Writing<'a> {
         Writing {
             connection,
             feed,
@@ -36,6 +39,7 @@ impl<'a> Writing<'a> {
             changes: RefCell::new(Vec::new()),
             reload: RefCell::new(false),
             wakers: RefCell::new(Vec::new()),
+            settled: outcomes.then(RefCell::default),
         }
     }
 
@@ -66,6 +70,13 @@ impl<'a> Writing<'a> {
             origin,
             op_ref: op,
         });
+    }
+
+    /// Takes note that an operation is settled.
+    pub fn settled(&self, op_ref: Ref, outcome: impl FnOnce() -> Outcome) {
+        if let Some(settled) = &self.settled {
+            settled.borrow_mut().push((op_ref, outcome()));
+        }
     }
 
     /// Takes note that everything may read otherwise than before.
@@ -99,8 +110,8 @@ impl<'a> Writing<'a> {
         self.feed.lock().begin(self.connection, watch, waker, &mut self.wakers.borrow_mut())
     }
 
-    /// Whom to wake once no lock is held, whatever became of the transaction.
-    pub(super) fn into_wakers(self) -> Vec<Waker> {
-        self.wakers.into_inner()
+    /// Once no lock is held: whom to wake, whatever became of the transaction, and what settled, if it was committed.
+    pub(super) fn into_told(self) -> (Vec<Waker>, Vec<(Ref, Outcome)>) {
+        (self.wakers.into_inner(), self.settled.map(RefCell::into_inner).unwrap_or_default())
     }
 }

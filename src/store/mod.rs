@@ -1,8 +1,10 @@
 //! What a host holds: a store, its writes, its reads, and its syncs.
 
+mod background;
 mod batch;
 mod check;
 mod compact;
+mod events;
 mod options;
 mod pending;
 mod query;
@@ -16,6 +18,7 @@ mod write;
 
 pub use batch::{Batch, BatchReceipt};
 pub use compact::CompactReport;
+pub use events::Events;
 pub use options::{Durability, Options};
 pub use pending::{PendingOp, PendingState};
 pub use query::{Query, Rows};
@@ -23,11 +26,11 @@ pub use sql::Sql;
 pub use sync::SyncError;
 pub use watch::Watcher;
 
+use crate::background::Background;
 use crate::error::{Error, Result};
 use crate::protocol::ClientId;
 use crate::replica::{Replica, Tuning};
-use crate::sync::Settings;
-use parking_lot::Mutex;
+use crate::sync::{Seat, Settings};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -61,10 +64,10 @@ use std::sync::atomic::AtomicU32;
 pub struct Store {
     /// Watchers know it, and do not keep it.
     replica: Arc<Replica>,
-    settings: Settings,
+    settings: Arc<Settings>,
     coalescing: bool,
-    /// One sync of a store at a time: a replica has one push in flight.
-    syncing: Mutex<()>,
+    seat: Arc<Seat>,
+    background: Background,
     /// Writes since outcomes were last pruned: folding makes outcomes without any sync.
     unpruned: AtomicU32,
 }
@@ -86,21 +89,24 @@ impl Store {
         let environment = Arc::clone(&options.environment);
         let client = || *ClientId::from_random(environment.random_u128()).as_bytes();
         let replica = Replica::open(path.as_ref(), tuning, client)?;
+        let replica = Arc::new(replica);
+        let settings = Arc::new(Settings {
+            push_ops: options.push_ops.max(1),
+            pull_entries: options.pull_entries.max(1),
+            checkpoint_items: options.checkpoint_items.max(1),
+            pages: options.pages.max(1),
+            largest_file: options.largest_file,
+            prefetch: options.prefetch,
+            retention: options.retention,
+            retry: options.retry,
+            environment: options.environment,
+        });
         Ok(Store {
-            replica: Arc::new(replica),
-            settings: Settings {
-                push_ops: options.push_ops.max(1),
-                pull_entries: options.pull_entries.max(1),
-                checkpoint_items: options.checkpoint_items.max(1),
-                pages: options.pages.max(1),
-                largest_file: options.largest_file,
-                prefetch: options.prefetch,
-                retention: options.retention,
-                retry: options.retry,
-                environment: options.environment,
-            },
+            seat: Arc::new(Seat::new(Arc::clone(&replica), Arc::clone(&settings))),
+            background: Background::new(Arc::clone(&settings.environment)),
+            replica,
+            settings,
             coalescing: options.coalescing,
-            syncing: Mutex::new(()),
             unpruned: AtomicU32::new(0),
         })
     }

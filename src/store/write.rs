@@ -172,7 +172,7 @@ impl Store {
                 Ok(Some(self.put(connection, &limits, &write, None)?))
             })?;
             if let Some(op) = written {
-                self.prune_now_and_then(1);
+                self.wrote(1);
                 return Ok(Some(op));
             }
         }
@@ -193,7 +193,7 @@ impl Store {
 
     pub(super) fn write(&self, limits: &Limits, write: &Write) -> Result<Ref> {
         let op = self.replica.write(|connection| self.put(connection, limits, write, None))?;
-        self.prune_now_and_then(1);
+        self.wrote(1);
         Ok(op)
     }
 
@@ -244,8 +244,9 @@ impl Store {
         Ok(op)
     }
 
-    /// Keeps the ledger within its retention for a host that writes and never syncs.
-    pub(super) fn prune_now_and_then(&self, writes: u32) {
+    /// Wakes the background sync, and keeps the ledger within its retention for a host that writes and never syncs.
+    pub(super) fn wrote(&self, writes: u32) {
+        self.background.wrote();
         if self.unpruned.fetch_add(writes, Ordering::Relaxed) + writes >= PRUNE_EVERY {
             self.unpruned.store(0, Ordering::Relaxed);
             let now = self.settings.environment.unix_ms();

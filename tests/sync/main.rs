@@ -47,6 +47,7 @@ mod support;
 
 mod batches;
 mod bootstrap;
+mod cancelling;
 mod check;
 mod coalescing;
 mod concurrency;

@@ -1,0 +1,311 @@
+//! The thread of the background sync: does what the schedule says, and tells it what came of that.
+
+use super::courier::Line;
+use super::mailbox::Mailbox;
+use super::schedule::{Ended, Schedule, Step};
+use super::{Leg, SyncPolicy, SyncState, SyncStatus, Told};
+use crate::cancel::Cancel;
+use crate::environment::Environment;
+use crate::error::{Error, Result};
+use crate::event::LogLevel;
+use crate::event::bus::Bus;
+use crate::outbox::queue;
+use crate::protocol::InboxPage;
+use crate::replica::Replica;
+use crate::replica::state::State;
+use crate::sync::{Direction, Given, RetryPolicy, Seat, Settings, Stage, SyncReport};
+use crate::wire::{PullRequest, WireError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What others tell the thread.
+#[derive(Default)]
+pub(super) struct Mail {
+    pub wrote: bool,
+    pub now: bool,
+    pub pause: Option<bool>,
+    pub credential: bool,
+    pub stop: bool,
+    pub polled: Option<(PullRequest, Result<InboxPage, WireError>)>,
+}
+
+pub(super) struct Loop {
+    replica: Arc<Replica>,
+    seat: Arc<Seat>,
+    settings: Settings,
+    wait_for_news: Duration,
+    leg: Arc<Leg>,
+    cancel: Cancel,
+    line: Line,
+    mailbox: Arc<Mailbox<Mail>>,
+    schedule: Schedule,
+    status: Arc<Told>,
+    bus: Arc<Bus>,
+    /// The last failure, while it lasts.
+    trouble: Option<String>,
+    /// The last operation that a run has begun with.
+    covered: i64,
+    /// What SQLite said of others' commits at the last look.
+    version: Option<i64>,
+    given: Option<Given>,
+    stopping: bool,
+}
+
+impl Loop {
+    pub fn new(
+        (replica, seat, settings): (Arc<Replica>, Arc<Seat>, Settings),
+        (leg, mailbox): (Arc<Leg>, Arc<Mailbox<Mail>>),
+        policy: SyncPolicy,
+        (status, bus): (Arc<Told>, Arc<Bus>),
+    ) -> Loop {
+        let policy = policy.sound();
+        let wait_for_news = policy.poll;
+        let (cancel, line, _) = leg.present();
+        // The schedule tries again, and says when.
+        let settings = Settings { retry: RetryPolicy::never(), ..settings };
+        let schedule = Schedule::new(policy, settings.environment.monotonic());
+        Loop {
+            replica,
+            seat,
+            settings,
+            wait_for_news,
+            leg,
+            cancel,
+            line,
+            mailbox,
+            schedule,
+            status,
+            bus,
+            trouble: None,
+            covered: 0,
+            version: None,
+            given: None,
+            stopping: false,
+        }
+    }
+
+    pub fn run(mut self) {
+        self.bus.log(LogLevel::Info, || "background sync started".into());
+        while !self.stopping {
+            if catch_unwind(AssertUnwindSafe(|| self.step())).is_err() {
+                // Of this crate, or of a callback of the host's that ran within it.
+                self.fail("the background sync panicked".into());
+            }
+        }
+        self.seat.release();
+        self.bus.log(LogLevel::Info, || "background sync stopped".into());
+    }
+
+    fn environment(&self) -> &dyn Environment {
+        &*self.settings.environment
+    }
+
+    fn now(&self) -> Duration {
+        self.environment().monotonic()
+    }
+
+    fn step(&mut self) {
+        // First, so that an interruption is never of a leg whose mail was not read.
+        let (cancel, line, interrupted) = self.leg.present();
+        if interrupted {
+            (self.cancel, self.line) = (cancel, line);
+            self.schedule.poll_dropped(self.now());
+        }
+        let mail = self.mailbox.take(Some(Duration::ZERO));
+        self.read(mail);
+        if self.stopping {
+            return;
+        }
+        if !self.schedule.wants_turn() {
+            self.seat.release();
+        }
+        match self.schedule.next(self.now()) {
+            Step::Run(direction) => self.sync(direction),
+            Step::Poll => self.poll(),
+            Step::Look => self.look(),
+            Step::Wait(patience) => {
+                self.tell(self.schedule.state());
+                let mail = self.mailbox.take(patience);
+                self.read(mail);
+            }
+        }
+    }
+
+    fn read(&mut self, mail: Mail) {
+        let now = self.now();
+        let Mail { wrote, now: at_once, pause, credential, stop, polled } = mail;
+        self.stopping |= stop;
+        if wrote {
+            self.schedule.wrote(now);
+        }
+        match pause {
+            Some(true) => self.schedule.pause(),
+            Some(false) => self.schedule.resume(now),
+            None => {}
+        }
+        if credential {
+            self.schedule.credential_changed(now);
+        }
+        if at_once {
+            self.schedule.now(now);
+        }
+        if let Some((request, came)) = polled {
+            self.polled(request, came);
+        }
+    }
+
+    fn sync(&mut self, direction: Direction) {
+        self.schedule.begin_run();
+        // Whatever cannot be read shows in the run.
+        self.covered = self.replica.read(queue::last_id).unwrap_or(self.covered);
+        let given = self.given.take();
+        let (status, bus, trouble) = (Arc::clone(&self.status), Arc::clone(&self.bus), self.trouble.clone());
+        let mut told = |stage| {
+            let state = match stage {
+                Stage::Pushing => SyncState::Pushing,
+                Stage::Pulling => SyncState::Pulling,
+                Stage::Loading(progress) => SyncState::Bootstrapping { loaded: progress.loaded, total: progress.total },
+            };
+            tell(&status, &bus, SyncStatus { error: trouble.clone(), ..SyncStatus::of(state) }, None);
+        };
+        let (settings, cancel) = (&self.settings, &self.cancel);
+        let (report, result) = self.seat.run_and_keep(settings, &self.line, direction, given, cancel, &mut told);
+        let (now, random) = (self.now(), self.environment().random());
+        let progress = report.pushed + report.pulled + report.loaded > 0;
+        self.log(direction, &report);
+        let ended = match result {
+            Ok(()) => Ended::Well,
+            Err(_) if self.cancel.is_cancelled() => return self.schedule.interrupted(now),
+            Err(error) => self.trouble(&error),
+        };
+        if ended == Ended::Well {
+            self.trouble = None;
+        }
+        let left = self.replica.read(|connection| queue::left(connection, self.covered)).is_ok_and(|left| left.1 > 0);
+        self.schedule.ran(now, direction, ended, progress, left, random);
+    }
+
+    fn poll(&mut self) {
+        let asked = self.replica.read_at_once(|connection| {
+            let state = State::load(connection)?;
+            Ok(PullRequest {
+                client: state.client,
+                cursor: state.cursor,
+                limit: self.settings.pull_entries,
+                wait: self.wait_for_news,
+                own_payloads: queue::any_in_doubt(connection)?,
+            })
+        });
+        self.schedule.poll_begun(self.now());
+        let mailbox = Arc::clone(&self.mailbox);
+        let sent = asked.and_then(|request| {
+            let then = move |request, came| mailbox.post(|mail| mail.polled = Some((request, came)));
+            Ok(self.line.pull_then(request, then)?)
+        });
+        if let Err(error) = sent {
+            let (now, random) = (self.now(), self.environment().random());
+            let ended = self.trouble(&error);
+            self.schedule.polled(now, ended, false, random);
+        }
+    }
+
+    /// The answer to a poll came.
+    fn polled(&mut self, request: PullRequest, came: Result<InboxPage, WireError>) {
+        let (now, random) = (self.now(), self.environment().random());
+        match came {
+            Ok(page) => {
+                let state = self.replica.read(State::load);
+                if !state.is_ok_and(|state| state.cursor == request.cursor && state.client == request.client) {
+                    // A run has been there meanwhile.
+                    return self.schedule.poll_dropped(now);
+                }
+                let news = page.more || !page.entries.is_empty() || Some(&page.cursor) != request.cursor.as_ref();
+                self.given = news.then_some(Given { request, page });
+                self.schedule.polled(now, Ended::Well, news, random);
+            }
+            // The engine finds it out again, and knows what to do.
+            Err(WireError::CursorExpired(_)) => self.schedule.polled(now, Ended::Well, true, random),
+            Err(error) => {
+                let ended = self.trouble(&Error::Wire(error));
+                self.schedule.polled(now, ended, false, random);
+            }
+        }
+    }
+
+    fn look(&mut self) {
+        match self.replica.others_committed(&mut self.version) {
+            Ok(true) => {
+                // What cannot be read now is read at the next look.
+                let _ = self.replica.read_trail();
+                if self.schedule.state() == SyncState::SyncedElsewhere {
+                    self.bus.outcomes_uncounted();
+                }
+            }
+            Ok(false) | Err(_) => {}
+        }
+        let last = self.replica.read(queue::last_id).unwrap_or(0);
+        self.schedule.looked(self.now(), last > self.covered);
+    }
+
+    /// Takes note of a failure, and says of what kind it is.
+    fn trouble(&mut self, error: &Error) -> Ended {
+        let ended = kind(error);
+        let text = error.to_string();
+        let level = if ended == Ended::Failed || ended == Ended::Credential { LogLevel::Error } else { LogLevel::Warn };
+        if self.trouble.as_ref() != Some(&text) {
+            self.bus.log(level, || text.clone());
+        }
+        self.trouble = Some(text);
+        ended
+    }
+
+    fn fail(&mut self, text: String) {
+        let now = self.now();
+        self.bus.log(LogLevel::Error, || text.clone());
+        self.trouble = Some(text);
+        self.schedule.ran(now, Direction::Both, Ended::Failed, false, false, 0);
+    }
+
+    fn log(&self, direction: Direction, report: &SyncReport) {
+        if report.rejected > 0 {
+            self.bus.log(LogLevel::Warn, || format!("{} operations were rejected", report.rejected));
+        }
+        if let Some(reason) = &report.bootstrapped {
+            self.bus.log(LogLevel::Info, || format!("loaded {} items from a checkpoint ({reason:?})", report.loaded));
+        }
+        if report.undone > 0 {
+            self.bus.log(LogLevel::Warn, || format!("{} operations were undone by a restored server", report.undone));
+        }
+        self.bus.log(LogLevel::Debug, || {
+            let SyncReport { pushed, accepted, pulled, elapsed, .. } = report;
+            format!("{direction:?}: pushed {pushed}, accepted {accepted}, pulled {pulled} in {elapsed:?}")
+        });
+    }
+
+    fn tell(&self, state: SyncState) {
+        let now = self.now();
+        let next_try = self.schedule.next_try(now);
+        let error = self.trouble.clone().filter(|_| !matches!(state, SyncState::Idle | SyncState::Paused));
+        tell(&self.status, &self.bus, SyncStatus { state, next_try, error }, next_try.map(|wait| now + wait));
+    }
+}
+
+fn tell(told: &Told, bus: &Bus, status: SyncStatus, again: Option<Duration>) {
+    if told.set(&status, again) {
+        bus.status(&status);
+    }
+}
+
+/// What a failure means for the next try.
+fn kind(error: &Error) -> Ended {
+    match error {
+        Error::SyncedElsewhere => Ended::Elsewhere,
+        Error::Wire(WireError::Unauthenticated(_)) => Ended::Credential,
+        Error::Wire(error) if error.is_transient() => Ended::Passing(error.retry_after()),
+        // A captive portal, or something else that is no SyncStore server.
+        Error::Wire(WireError::Refused { code, .. }) if code.is_empty() => Ended::Passing(None),
+        error if error.is_transient() => Ended::Passing(None),
+        _ => Ended::Failed,
+    }
+}
