@@ -8,6 +8,11 @@
 #[doc = include_str!("../docs/SQL.md")]
 mod sql_document {}
 
+/// Likewise.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/GUIDE.md")]
+mod guide_document {}
+
 mod background;
 mod cancel;
 mod check;

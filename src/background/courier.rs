@@ -5,8 +5,8 @@ use crate::protocol::{CheckpointPage, DatabaseInfo, InboxPage, PushRequest, Push
 use crate::wire::{CheckpointRequest, PullRequest, Traffic, Wire, WireError};
 use parking_lot::{Condvar, Mutex};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak, mpsc};
+use std::time::Duration;
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -20,7 +20,9 @@ struct Errand {
 #[derive(Default)]
 struct Couriers {
     idle: Mutex<Vec<mpsc::Sender<Errand>>>,
-    out: AtomicUsize,
+    /// Requests on their way, those that nobody waits for included.
+    out: Mutex<usize>,
+    back: Condvar,
 }
 
 impl Couriers {
@@ -30,11 +32,11 @@ impl Couriers {
         loop {
             let idle = self.idle.lock().pop();
             let Some(back) = idle else { break };
-            self.out.fetch_add(1, Ordering::SeqCst);
+            *self.out.lock() += 1;
             match back.send(Errand { job, back: back.clone() }) {
                 Ok(()) => return Ok(()),
                 Err(mpsc::SendError(errand)) => {
-                    self.out.fetch_sub(1, Ordering::SeqCst);
+                    *self.out.lock() -= 1;
                     job = errand.job;
                 }
             }
@@ -46,11 +48,12 @@ impl Couriers {
             while let Ok(Errand { job, back }) = errands.recv() {
                 job();
                 let Some(couriers) = Weak::upgrade(&couriers) else { return };
-                couriers.out.fetch_sub(1, Ordering::SeqCst);
                 couriers.idle.lock().push(back);
+                *couriers.out.lock() -= 1;
+                couriers.back.notify_all();
             }
         })?;
-        self.out.fetch_add(1, Ordering::SeqCst);
+        *self.out.lock() += 1;
         // Its thread is there, so it takes it.
         let _ = back.send(Errand { job, back: back.clone() });
         Ok(())
@@ -86,9 +89,10 @@ impl Line {
         Line { wire, cancel: cancel.clone(), couriers }
     }
 
-    /// Whether a request is on its way, one that nobody waits for included.
-    pub fn is_out(&self) -> bool {
-        self.couriers.out.load(Ordering::SeqCst) > 0
+    /// Waits until no request is on its way, for so long at most; whether none is.
+    pub fn come_back(&self, patience: Duration) -> bool {
+        let mut out = self.couriers.out.lock();
+        !self.couriers.back.wait_while_for(&mut out, |out| *out > 0, patience).timed_out()
     }
 
     /// Pulls, and hands over what came on the thread that made the request, unless it was cancelled.

@@ -30,20 +30,14 @@ impl<M: Default> Mailbox<M> {
         }
     }
 
-    /// Takes what is there; waits for it for so long at most (`None`: without end).
-    pub fn take(&self, patience: Option<Duration>) -> M {
+    /// Takes what is there; waits for it for so long at most.
+    pub fn take(&self, patience: Duration) -> M {
         let mut content = self.lock();
-        if !content.any {
-            content = match patience {
-                // One that wakes for nothing takes nothing, and its caller comes again.
-                Some(patience) => match self.posted.wait_timeout(content, patience) {
-                    Ok((content, _)) => content,
-                    Err(poisoned) => poisoned.into_inner().0,
-                },
-                None => match self.posted.wait(content) {
-                    Ok(content) => content,
-                    Err(poisoned) => poisoned.into_inner(),
-                },
+        if !content.any && !patience.is_zero() {
+            // One that wakes for nothing takes nothing, and its caller comes again.
+            content = match self.posted.wait_timeout(content, patience) {
+                Ok((content, _)) => content,
+                Err(poisoned) => poisoned.into_inner().0,
             };
         }
         content.any = false;

@@ -28,7 +28,10 @@ use parking_lot::{Condvar, Mutex};
 use run::{Loop, Mail};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// What a request that was cut off may take to come back.
+const CUT_OFF: Duration = Duration::from_millis(100);
 
 /// What became of a background sync that was to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,8 +89,9 @@ impl Leg {
         cancel.cancel();
     }
 
-    fn is_out(&self) -> bool {
-        self.line.lock().1.is_out()
+    fn come_back(&self, patience: Duration) -> bool {
+        let line = self.line.lock().1.clone();
+        line.come_back(patience)
     }
 }
 
@@ -185,6 +189,7 @@ impl Background {
     }
 
     pub fn stop(&self, deadline: Option<Duration>) -> Stopped {
+        let begun = Instant::now();
         let Some(running) = self.running.lock().take() else { return Stopped::Entirely };
         running.mailbox.post(|mail| mail.stop = true);
         running.leg.interrupt();
@@ -198,7 +203,8 @@ impl Background {
         }
         // It has nothing left to do but to go.
         let _ = running.thread.join();
-        if running.leg.is_out() { Stopped::RequestLeft } else { Stopped::Entirely }
+        let left = deadline.map_or(CUT_OFF, |deadline| deadline.saturating_sub(begun.elapsed()).min(CUT_OFF));
+        if running.leg.come_back(left) { Stopped::Entirely } else { Stopped::RequestLeft }
     }
 
     pub fn status(&self) -> SyncStatus {

@@ -29,7 +29,7 @@ pub struct SyncPolicy {
     /// [`Store::pause`](crate::Store::pause) and [`Store::stop`](crate::Store::stop) end that. Default: 15 minutes.
     pub backstop: Duration,
     /// How often to look for what other processes did with the file: wrote, or ceased to sync it. It also finds a write
-    /// of this process whose notification were missed. Default: 1 second.
+    /// of this process whose notification was missed. Default: 1 second.
     pub look_every: Duration,
 }
 
@@ -49,13 +49,22 @@ impl Default for SyncPolicy {
 }
 
 impl SyncPolicy {
-    /// With every time at least so long that the loop waits at all.
+    /// With every time so long that the loop waits at all, and so short that it can be added to a clock.
     pub(super) fn sound(mut self) -> SyncPolicy {
         const LEAST: Duration = Duration::from_millis(10);
-        for time in [&mut self.pull_every, &mut self.first_wait, &mut self.longest_wait, &mut self.look_every] {
-            *time = (*time).max(LEAST);
+        const MOST: Duration = Duration::from_secs(365 * 24 * 3_600);
+        for time in [
+            &mut self.pull_every,
+            &mut self.first_wait,
+            &mut self.longest_wait,
+            &mut self.backstop,
+            &mut self.look_every,
+        ] {
+            *time = (*time).clamp(LEAST, MOST);
         }
-        self.backstop = self.backstop.max(LEAST);
+        for time in [&mut self.debounce, &mut self.longest_debounce, &mut self.poll] {
+            *time = (*time).min(MOST);
+        }
         self
     }
 }

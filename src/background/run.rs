@@ -112,7 +112,7 @@ impl Loop {
             (self.cancel, self.line) = (cancel, line);
             self.schedule.poll_dropped(self.now());
         }
-        let mail = self.mailbox.take(Some(Duration::ZERO));
+        let mail = self.mailbox.take(Duration::ZERO);
         self.read(mail);
         if self.stopping {
             return;

@@ -20,8 +20,8 @@ pub(super) enum Step {
     Poll,
     /// Look what other processes did; [`Schedule::looked`] tells what was found.
     Look,
-    /// Nothing, for so long; `None`: until something is told.
-    Wait(Option<Duration>),
+    /// Nothing, for so long.
+    Wait(Duration),
 }
 
 /// How a run or a poll ended.
@@ -85,11 +85,11 @@ impl Schedule {
     }
 
     pub fn next(&self, now: Duration) -> Step {
-        if self.paused {
-            return Step::Wait(None);
-        }
         if self.look_at <= now {
             return Step::Look;
+        }
+        if self.paused {
+            return wait(now, [self.look_at]);
         }
         if let Some(hold) = self.hold {
             return if hold.until <= now { Step::Run(Direction::Both) } else { wait(now, [hold.until, self.look_at]) };
@@ -165,7 +165,6 @@ impl Schedule {
 
     pub fn resume(&mut self, now: Duration) {
         if std::mem::take(&mut self.paused) {
-            self.look_at = now;
             self.now(now);
         }
     }
@@ -273,7 +272,7 @@ impl Schedule {
 /// Until the first of some times.
 fn wait<const N: usize>(now: Duration, times: [Duration; N]) -> Step {
     let first = times.into_iter().min().unwrap_or(Duration::MAX);
-    Step::Wait((first != Duration::MAX).then(|| first.saturating_sub(now)))
+    Step::Wait(first.saturating_sub(now))
 }
 
 #[cfg(test)]
@@ -315,7 +314,7 @@ mod tests {
         let mut at = now;
         loop {
             match schedule.next(at) {
-                Step::Wait(Some(wait)) => {
+                Step::Wait(wait) => {
                     assert!(!wait.is_zero(), "it would spin");
                     at += wait;
                 }
@@ -428,15 +427,19 @@ mod tests {
         schedule.pause();
         schedule.wrote(START);
         schedule.now(START);
-        assert_eq!((schedule.next(START), schedule.state()), (Step::Wait(None), SyncState::Paused));
-        schedule.resume(START + ms(9));
-        assert_eq!(schedule.next(START + ms(9)), Step::Look);
-        schedule.looked(START + ms(9), false);
-        assert_eq!(schedule.next(START + ms(9)), Step::Run(Both));
+        assert_eq!(schedule.state(), SyncState::Paused);
+        let looks = START + policy().look_every;
+        assert_eq!(schedule.next(START), Step::Wait(looks - START));
+        assert_eq!(schedule.next(looks), Step::Look, "what others do is still told");
+        schedule.looked(looks, true);
+        assert!(matches!(schedule.next(looks), Step::Wait(_)));
+        let later = looks + ms(9);
+        schedule.resume(later);
+        assert_eq!(schedule.next(later), Step::Run(Both));
         schedule.begin_run();
-        schedule.ran(START + ms(9), Both, Ended::Well, false, false, 0);
-        schedule.resume(START + ms(10));
-        assert_eq!(schedule.next(START + ms(10)), Step::Poll, "resuming what was not paused does nothing");
+        schedule.ran(later, Both, Ended::Well, false, false, 0);
+        schedule.resume(later);
+        assert_eq!(schedule.next(later), Step::Poll, "resuming what was not paused does nothing");
     }
 
     #[test]
@@ -498,8 +501,7 @@ mod tests {
                 }
                 Step::Poll => schedule.poll_begun(now),
                 Step::Look => schedule.looked(now, unsent),
-                Step::Wait(Some(wait)) => now += wait.min(ms(1 + draw(5_000))),
-                Step::Wait(None) => panic!("it waits for ever"),
+                Step::Wait(wait) => now += wait.min(ms(1 + draw(5_000))),
             }
             let bound = policy.backstop + policy.look_every + policy.longest_debounce + ms(1);
             assert!(!unsent || now - tried <= bound, "{:?}: {schedule:?}", now - tried);

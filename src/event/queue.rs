@@ -33,12 +33,19 @@ pub trait Bell {
     fn silence(&self);
 }
 
+/// Where an entry stands for a source: one that was told again meanwhile is another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub source: u64,
+    number: u64,
+}
+
 /// What is next.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Next<E> {
     Entry(E),
     /// Fetch what this source has, and [`Queue::expand`] it.
-    Source(u64),
+    Source(Place),
     Empty,
 }
 
@@ -51,7 +58,9 @@ pub struct Queue<E, B> {
 }
 
 struct Inner<E, B> {
-    entries: VecDeque<E>,
+    /// Each with the number under which it was told.
+    entries: VecDeque<(u64, E)>,
+    told: u64,
     counts: Vec<usize>,
     bell: Option<B>,
 }
@@ -61,7 +70,7 @@ impl<E: Entry, B: Bell> Queue<E, B> {
     /// locked.
     pub fn new(bounds: Vec<usize>, wake: impl Fn() + Send + Sync + 'static) -> Queue<E, B> {
         let counts = vec![0; bounds.len()];
-        let inner = Inner { entries: VecDeque::new(), counts, bell: None };
+        let inner = Inner { entries: VecDeque::new(), told: 0, counts, bell: None };
         Queue { inner: Mutex::new(inner), filled: Condvar::new(), bounds, wake: Box::new(wake) }
     }
 
@@ -90,11 +99,11 @@ impl<E: Entry, B: Bell> Queue<E, B> {
             Some(class) if inner.counts.get(class) >= self.bounds.get(class) => inner.miss(class, 1),
             Some(class) => {
                 inner.counts[class] += 1;
-                inner.entries.push_back(entry);
+                inner.append(entry);
             }
             None => {
-                inner.entries.retain(|earlier| !entry.replaces(earlier));
-                inner.entries.push_back(entry);
+                inner.entries.retain(|(_, earlier)| !entry.replaces(earlier));
+                inner.append(entry);
             }
         }
         self.filled(inner, was_empty);
@@ -103,10 +112,10 @@ impl<E: Entry, B: Bell> Queue<E, B> {
     /// The next entry, out of the queue. One that stands for a source stays until [`Queue::expand`].
     pub fn next(&self) -> Next<E> {
         let mut inner = self.lock();
-        if let Some(source) = inner.entries.front().and_then(Entry::source) {
-            return Next::Source(source);
+        if let Some(place) = inner.front_source() {
+            return Next::Source(place);
         }
-        let Some(entry) = inner.entries.pop_front() else { return Next::Empty };
+        let Some((_, entry)) = inner.entries.pop_front() else { return Next::Empty };
         if let Some(class) = entry.class() {
             inner.counts[class] -= 1;
         }
@@ -114,16 +123,15 @@ impl<E: Entry, B: Bell> Queue<E, B> {
         Next::Entry(entry)
     }
 
-    /// Puts what a source had in the place of its entry.
-    pub fn expand(&self, source: u64, fetched: Vec<E>) {
+    /// Puts what a source had in the place of its entry. It stays told if it was told again since it was looked at.
+    pub fn expand(&self, place: Place, fetched: Vec<E>) {
         let mut inner = self.lock();
         let was_empty = inner.entries.is_empty();
-        // Another one may have been told meanwhile, and stands at the end.
-        if inner.entries.front().and_then(Entry::source) == Some(source) {
+        if inner.front_source() == Some(place) {
             inner.entries.pop_front();
         }
         for entry in fetched.into_iter().rev() {
-            inner.entries.push_front(entry);
+            inner.entries.push_front((0, entry));
         }
         if inner.entries.is_empty() {
             inner.emptied();
@@ -136,7 +144,7 @@ impl<E: Entry, B: Bell> Queue<E, B> {
     pub fn retain(&self, matters: impl Fn(&E) -> bool) {
         let mut inner = self.lock();
         let was_empty = inner.entries.is_empty();
-        inner.entries.retain(matters);
+        inner.entries.retain(|(_, entry)| matters(entry));
         if !was_empty {
             inner.emptied();
         }
@@ -181,10 +189,20 @@ impl<E: Entry, B: Bell> Queue<E, B> {
 impl<E: Entry, B: Bell> Inner<E, B> {
     /// Counts what found no room, in the last entry that does so: an earlier one would be told before what did find room.
     fn miss(&mut self, class: usize, count: u64) {
-        match self.entries.iter_mut().rev().find_map(|entry| entry.count_missed(class)) {
+        match self.entries.iter_mut().rev().find_map(|(_, entry)| entry.count_missed(class)) {
             Some(missed) => *missed += count,
-            None => self.entries.push_back(E::missed(class, count)),
+            None => self.append(E::missed(class, count)),
         }
+    }
+
+    fn append(&mut self, entry: E) {
+        self.told += 1;
+        self.entries.push_back((self.told, entry));
+    }
+
+    fn front_source(&self) -> Option<Place> {
+        let (number, entry) = self.entries.front()?;
+        Some(Place { source: entry.source()?, number: *number })
     }
 
     fn emptied(&self) {

@@ -161,7 +161,7 @@ impl Events {
                     events += 1;
                     hand(event);
                 }
-                Next::Source(number) => self.queue.expand(number, self.fetch(Subscription(number))?),
+                Next::Source(place) => self.queue.expand(place, self.fetch(Subscription(place.source))?),
                 Next::Entry(Told::Changes(_)) | Next::Empty => break,
             }
         }

@@ -237,6 +237,7 @@ impl<'a> Engine<'a> {
     /// Asks what the server takes, so that the store can refuse locally what the server would, and which database
     /// it is: another one's log must not pass for this replica's, restored from a backup.
     fn meet_server(&mut self) -> Result<(), Halt> {
+        (self.stage)(Stage::Pulling);
         let info = self.call(|wire| wire.info())?;
         let limits = rebase::readable(info.limits);
         self.replica.write(|connection| {
