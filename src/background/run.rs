@@ -19,6 +19,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// How long it lets be what panicked.
+const BREATH: Duration = Duration::from_secs(1);
+
 /// What others tell the thread.
 #[derive(Default)]
 pub(super) struct Mail {
@@ -91,6 +94,9 @@ impl Loop {
             if catch_unwind(AssertUnwindSafe(|| self.step())).is_err() {
                 // Of this crate, or of a callback of the host's that ran within it.
                 self.fail("the background sync panicked".into());
+                // Where that is before anything else, it must not go around without end.
+                let mail = self.mailbox.take(BREATH);
+                self.read(mail);
             }
         }
         self.seat.release();
@@ -234,15 +240,12 @@ impl Loop {
     }
 
     fn look(&mut self) {
-        match self.replica.others_committed(&mut self.version) {
-            Ok(true) => {
-                // What cannot be read now is read at the next look.
-                let _ = self.replica.read_trail();
-                if self.schedule.state() == SyncState::SyncedElsewhere {
-                    self.bus.outcomes_uncounted();
-                }
+        if self.replica.others_committed(&mut self.version).unwrap_or(false) {
+            // What cannot be read now is read at the next look.
+            let _ = self.replica.read_trail();
+            if self.schedule.state() == SyncState::SyncedElsewhere {
+                self.bus.outcomes_uncounted();
             }
-            Ok(false) | Err(_) => {}
         }
         let last = self.replica.read(queue::last_id).unwrap_or(0);
         self.schedule.looked(self.now(), last > self.covered);

@@ -11,6 +11,9 @@ use std::time::Duration;
 /// How long after a push its entries are waited for in the held answer before they are pulled.
 const SETTLE: Duration = Duration::from_secs(1);
 
+/// How long after an answer that was not held the next one is asked for; it doubles with each in a row.
+const UNHELD: Duration = Duration::from_millis(500);
+
 /// What to do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
@@ -63,6 +66,8 @@ pub(super) struct Schedule {
     poll_at: Duration,
     /// Since when an answer is held.
     polling: Option<Duration>,
+    /// Answers in a row that were not held and had no news.
+    unheld: u32,
     look_at: Duration,
 }
 
@@ -80,6 +85,7 @@ impl Schedule {
             pull_at: now,
             poll_at: now,
             polling: None,
+            unheld: 0,
             look_at: now,
         }
     }
@@ -227,12 +233,19 @@ impl Schedule {
             Ended::Well if news => {
                 // The server is there again, whatever a run found before.
                 self.hold = self.hold.filter(|hold| hold.state != SyncState::Offline);
+                self.unheld = 0;
                 self.run_at = Some(now);
                 self.poll_at = now;
             }
             Ended::Well => {
-                let held = now.saturating_sub(begun) >= self.policy.poll / 2;
-                self.poll_at = if held { now } else { now + self.policy.pull_every };
+                if now.saturating_sub(begun) >= self.policy.poll / 2 {
+                    (self.unheld, self.poll_at) = (0, now);
+                } else {
+                    // A server that is about to stop lets go of what it holds; one that never holds is asked seldom.
+                    let wait = UNHELD.saturating_mul(1_u32.checked_shl(self.unheld).unwrap_or(u32::MAX));
+                    self.unheld = self.unheld.saturating_add(1);
+                    self.poll_at = now + wait.min(self.policy.pull_every);
+                }
             }
             // What put off everything else was told already.
             _ if self.hold.is_some() || self.paused => self.poll_at = now,
@@ -352,8 +365,19 @@ mod tests {
     #[test]
     fn a_server_that_does_not_hold_its_answers_is_not_asked_without_end() {
         let mut schedule = polling(policy());
-        schedule.polled(START + ms(5), Ended::Well, false, 0);
-        assert_eq!(waits(&mut schedule, START), (ms(30_005), Step::Poll));
+        let mut now = START;
+        for wait in [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000] {
+            schedule.polled(now, Ended::Well, false, 0);
+            assert_eq!(waits(&mut schedule, now), (ms(wait), Step::Poll));
+            now += ms(wait);
+            schedule.poll_begun(now);
+        }
+        // One that was held makes up for it.
+        schedule.polled(now + ms(13_000), Ended::Well, false, 0);
+        assert_eq!(schedule.next(now + ms(13_000)), Step::Poll);
+        schedule.poll_begun(now + ms(13_000));
+        schedule.polled(now + ms(13_001), Ended::Well, false, 0);
+        assert_eq!(waits(&mut schedule, now + ms(13_001)), (ms(500), Step::Poll));
         let mut schedule = polling(policy());
         schedule.polled(START + ms(25_000), Ended::Well, false, 0);
         assert_eq!(schedule.next(START + ms(25_000)), Step::Poll);

@@ -8,7 +8,7 @@ use std::time::Duration;
 pub enum SyncState {
     /// It does not run: never started, or stopped.
     Stopped,
-    /// Everything that was written is on the server, as far as this replica knows, and news is waited for.
+    /// All is well: what was written went, or goes in a moment, and news is waited for.
     Idle,
     /// Operations are on their way to the server.
     Pushing,

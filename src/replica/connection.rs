@@ -294,9 +294,16 @@ impl Replica {
         Ok(self.writer.lock().pragma_update(None, "wal_autocheckpoint", BULK_CHECKPOINT)?)
     }
 
-    /// Ends what [`Replica::begin_bulk`] began.
-    pub fn end_bulk(&self) -> Result<()> {
-        Ok(self.writer.lock().pragma_update(None, "wal_autocheckpoint", AUTO_CHECKPOINT)?)
+    /// Ends what [`Replica::begin_bulk`] began; waits for other writers of this store only while it `goes_on`.
+    pub fn end_bulk(&self, goes_on: impl Fn() -> bool) -> Result<()> {
+        loop {
+            if let Some(writer) = self.writer.try_lock_for(LOOK) {
+                return Ok(writer.pragma_update(None, "wal_autocheckpoint", AUTO_CHECKPOINT)?);
+            }
+            if !goes_on() {
+                return Ok(());
+            }
+        }
     }
 
     /// Moves what it can of the WAL into the file without making any reader or writer wait.

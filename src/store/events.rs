@@ -88,6 +88,8 @@ impl Events {
     /// What other processes change is told when the background sync looks ([`SyncPolicy::look_every`](crate::SyncPolicy::look_every)),
     /// or, without it, at each pump.
     ///
+    /// Of a store that was dropped nothing is ever told.
+    ///
     /// # Errors
     ///
     /// Like [`Store::watch`].
@@ -157,10 +159,12 @@ impl Events {
         let mut events = 0;
         while events < max && (events == 0 || self.environment.monotonic().saturating_sub(begun) < budget) {
             match self.queue.next() {
-                Next::Entry(Told::Event(event)) => {
+                Next::Entry(Told::Event(event)) if self.is_wanted(&event) => {
                     events += 1;
                     hand(event);
                 }
+                // Its subscription ended while it was fetched.
+                Next::Entry(Told::Event(_)) => {}
                 Next::Source(place) => self.queue.expand(place, self.fetch(Subscription(place.source))?),
                 Next::Entry(Told::Changes(_)) | Next::Empty => break,
             }
@@ -198,6 +202,15 @@ impl Events {
             return Ok(());
         }
         self.replica.upgrade().map_or(Ok(()), |replica| replica.read_trail())
+    }
+
+    fn is_wanted(&self, event: &Event) -> bool {
+        match event {
+            Event::Changed { subscription, .. } | Event::Overflowed { subscription, .. } => {
+                self.subscriptions.lock().contains(subscription)
+            }
+            _ => true,
+        }
     }
 
     fn fetch(&self, subscription: Subscription) -> Result<Vec<Told>> {

@@ -64,9 +64,10 @@ impl<'a> Access<'a> {
         self.replica.begin_bulk()
     }
 
-    /// Whatever was cancelled: the host goes on with the same connection.
+    /// Also when cancelled, since the host goes on with the same connection; but not if that means to wait. Then the bootstrap,
+    /// which is not over, ends it when it goes on.
     pub fn end_bulk(&self) -> Result<()> {
-        self.replica.end_bulk()
+        self.replica.end_bulk(|| !self.is_cancelled())
     }
 
     pub fn checkpoint(&self) -> Result<()> {

@@ -8,6 +8,7 @@ use crate::replica::turn::{self, Turn};
 use crate::wire::Wire;
 use parking_lot::{Mutex, MutexGuard};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How often a call that waits for another looks whether it was cancelled.
@@ -19,11 +20,13 @@ pub(crate) struct Seat {
     settings: Arc<Settings>,
     /// Held by the call that runs. Within it the turn, where that is kept between calls.
     kept: Mutex<Option<Turn>>,
+    /// Whether it is to be kept.
+    keeps: AtomicBool,
 }
 
 impl Seat {
     pub fn new(replica: Arc<Replica>, settings: Arc<Settings>) -> Seat {
-        Seat { replica, settings, kept: Mutex::new(None) }
+        Seat { replica, settings, kept: Mutex::new(None), keeps: AtomicBool::new(false) }
     }
 
     /// One sync, with this store's own settings, as soon as it is this call's turn.
@@ -34,12 +37,18 @@ impl Seat {
         cancel: Option<&Cancel>,
         stage: &mut dyn FnMut(Stage),
     ) -> (SyncReport, Result<()>) {
-        let settings = &self.settings;
-        let (_kept, _turn) = match self.take(cancel, self.replica.patience()) {
+        let (kept, turn) = match self.take(cancel, self.replica.patience()) {
             Ok((kept, turn)) => (kept, turn),
             Err(error) => return (SyncReport::default(), Err(error)),
         };
-        Engine::new(Access::new(&self.replica, cancel), wire, settings, None, stage).run(direction)
+        let access = Access::new(&self.replica, cancel);
+        let ended = Engine::new(access, wire, &self.settings, None, stage).run(direction);
+        drop((turn, kept));
+        // It may have been released meanwhile, by one who does not wait.
+        if !self.keeps.load(Ordering::SeqCst) {
+            self.release();
+        }
+        ended
     }
 
     /// One sync with other settings, which keeps the turn afterwards; without it, it does not wait for another store's.
@@ -59,12 +68,16 @@ impl Seat {
         if turn.is_some() {
             *kept = turn;
         }
+        self.keeps.store(true, Ordering::SeqCst);
         Engine::new(Access::new(&self.replica, Some(cancel)), wire, settings, given, stage).run(direction)
     }
 
-    /// Gives the turn to other stores.
+    /// Gives the turn to other stores: at once, or when the call that runs has ended. Does not wait.
     pub fn release(&self) {
-        *self.kept.lock() = None;
+        self.keeps.store(false, Ordering::SeqCst);
+        if let Some(mut kept) = self.kept.try_lock() {
+            *kept = None;
+        }
     }
 
     fn take(
