@@ -54,6 +54,13 @@ pub enum Error {
     /// `Options::busy_timeout`. What it brings shows in this store too; sync again later.
     #[error("another store is syncing this replica")]
     SyncedElsewhere,
+    /// The sync was cancelled: by [`Cancel::cancel`](crate::Cancel::cancel), or because its store was stopped. What it did
+    /// stands, what it did not do stays queued.
+    #[error("the sync was cancelled")]
+    Cancelled,
+    /// The store syncs in the background already. Stop that first.
+    #[error("the background sync runs already")]
+    AlreadyStarted,
     /// The replica's file has reached `Options::largest_file` (or twice that, while a checkpoint is loaded), and nothing more
     /// is taken from the server. What is there is intact, what is queued is still pushed, and local writes go on. Raise
     /// the option, if the server is to be trusted with more.

@@ -19,7 +19,6 @@ pub(crate) mod resources;
 pub(crate) mod scan;
 mod schema;
 pub(crate) mod search;
-pub(crate) mod settled;
 mod snippets;
 pub(crate) mod state;
 mod trail;

@@ -1,10 +1,12 @@
 //! A write transaction, and what it changes of what the host reads.
 
 use super::feed::{Changed, Feed, Interest, Waker};
-use super::settled::Settled;
-use crate::conflict::ConflictId;
+use crate::conflict::{Conflict, ConflictId};
 use crate::error::Result;
-use crate::protocol::Ref;
+use crate::event::bus::News;
+use crate::event::{ConflictNews, Event};
+use crate::outbox::Outcome;
+use crate::protocol::{Ref, ResourceName};
 use crate::watch::{ItemChange, Told, Watch};
 use rusqlite::Connection;
 use std::cell::{OnceCell, RefCell};
@@ -19,7 +21,9 @@ pub(crate) struct Writing<'a> {
     interest: OnceCell<Interest>,
     changed: RefCell<Changed>,
     wakers: RefCell<Vec<Waker>>,
-    settled: RefCell<Settled>,
+    /// Whether anybody listens to it.
+    heard: bool,
+    news: RefCell<News>,
 }
 
 /// How an item is watched.
@@ -50,14 +54,15 @@ impl Deref for Writing<'_> {
 }
 
 impl<'a> Writing<'a> {
-    pub(super) fn new(connection: &'a Connection, feed: &'a Feed) -> Writing<'a> {
+    pub(super) fn new(connection: &'a Connection, feed: &'a Feed, heard: bool) -> Writing<'a> {
         Writing {
             connection,
             feed,
             interest: OnceCell::new(),
             changed: RefCell::default(),
             wakers: RefCell::new(Vec::new()),
-            settled: RefCell::default(),
+            heard,
+            news: RefCell::default(),
         }
     }
 
@@ -97,14 +102,31 @@ impl<'a> Writing<'a> {
         self.changed.borrow_mut().items.push(Told { change, ranges: Some(stands) });
     }
 
-    /// Takes note that an op leaves the outbox.
-    pub fn settled(&self, op: Ref) {
-        self.settled.borrow_mut().ops.push(op);
+    /// Takes note that an operation is settled.
+    pub fn settled(&self, op_ref: Ref, outcome: impl FnOnce() -> Outcome) {
+        let mut news = self.news.borrow_mut();
+        news.settled = true;
+        if self.heard {
+            news.events.push(Event::Settled { op_ref, outcome: outcome() });
+        }
     }
 
-    /// Takes note that a conflict begins.
-    pub fn conflict(&self, id: ConflictId) {
-        self.settled.borrow_mut().conflicts.push(id);
+    /// Takes note of what becomes of a conflict, on a part of an item.
+    pub fn contested(&self, id: ConflictId, on: (&str, &str, &ResourceName), news: ConflictNews) {
+        if self.heard {
+            self.news.borrow_mut().events.push(Event::Conflict {
+                id,
+                collection: on.0.to_owned(),
+                key: on.1.to_owned(),
+                resource: on.2.clone(),
+                news,
+            });
+        }
+    }
+
+    /// The same of one that is known as a whole.
+    pub fn conflict(&self, conflict: &Conflict, news: ConflictNews) {
+        self.contested(conflict.id, (&conflict.collection, &conflict.key, &conflict.resource), news);
     }
 
     /// Takes note that everything may read otherwise than before.
@@ -148,8 +170,8 @@ impl<'a> Writing<'a> {
         self.feed.lock().begin(self.connection, watch, waker, &mut self.wakers.borrow_mut())
     }
 
-    /// Whom to wake once no lock is held, whatever became of the transaction; and what it settled, if it was committed.
-    pub(super) fn into_told(self) -> (Vec<Waker>, Settled) {
-        (self.wakers.into_inner(), self.settled.into_inner())
+    /// Once no lock is held: whom to wake, whatever became of the transaction, and what to tell, if it was committed.
+    pub(super) fn into_told(self) -> (Vec<Waker>, News) {
+        (self.wakers.into_inner(), self.news.into_inner())
     }
 }

@@ -32,9 +32,9 @@ pub struct Options {
     pub coalescing: bool,
     /// How long settled outcomes are kept.
     pub retention: Retention,
-    /// Decides conflicts as a sync finds them, on the thread that syncs, before the call returns; [`FieldMerge`](crate::FieldMerge) and
-    /// [`LastWriter`](crate::LastWriter) are ready-made. What it writes goes with the next sync. Default: none, they wait in
-    /// [`Store::conflicts`](crate::Store::conflicts).
+    /// Decides conflicts as a sync finds them, by [`Store::sync`](crate::Store::sync) before the call returns, by the background sync beside it (see
+    /// [`ConflictResolver::resolve`]); [`FieldMerge`](crate::FieldMerge) and [`LastWriter`](crate::LastWriter) are ready-made. What it writes
+    /// goes with the next sync. Default: none, they wait in [`Store::conflicts`](crate::Store::conflicts).
     pub resolver: Option<Arc<dyn ConflictResolver>>,
     /// How long a write waits for another process that holds the file. Default: 5 seconds.
     pub busy_timeout: Duration,

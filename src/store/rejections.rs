@@ -82,6 +82,9 @@ impl Store {
     /// It stays in [`Store::rejections`] or [`Store::conflicts`] until it is dealt with, so nothing is lost if the process ends right after. A
     /// rejection that was retried or discarded first is not handed out; a conflict that has ended is, and says so.
     ///
+    /// [`Store::events`] says when to ask: at the start, then on each [`Event::Settled`](crate::Event::Settled) with a rejection, [`Event::Conflict`](crate::Event::Conflict) and
+    /// [`Event::Missed`](crate::Event::Missed). Events are in memory and told by this store alone; this is in the file.
+    ///
     /// # Errors
     ///
     /// When the file cannot be written; then nothing was taken.
@@ -185,7 +188,7 @@ impl Store {
                 None => Err(not_rejected(connection, op)?),
             }
         })?;
-        self.prune_now_and_then(writes);
+        self.wrote(writes);
         Ok(new)
     }
 }

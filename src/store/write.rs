@@ -2,6 +2,7 @@
 
 use super::seen::Seen;
 use super::{Store, not_found};
+use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::outbox::{Payload, fold, ledger, next_ref, queue};
 use crate::planted::{Planted, planted};
@@ -15,6 +16,7 @@ use rusqlite::Connection;
 use serde::Serialize;
 use serde_json::Value;
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// How often an update runs its closure anew because another writer was quicker.
@@ -172,7 +174,7 @@ impl Store {
                 Ok(Some(self.put(connection, &limits, &write, None)?))
             })?;
             if let Some(op) = written {
-                self.prune_now_and_then(1);
+                self.wrote(1);
                 return Ok(Some(op));
             }
         }
@@ -193,12 +195,48 @@ impl Store {
 
     pub(super) fn write(&self, limits: &Limits, write: &Write) -> Result<Ref> {
         let op = self.replica.write(|connection| self.put(connection, limits, write, None))?;
-        self.prune_now_and_then(1);
+        self.wrote(1);
         Ok(op)
     }
 
-    /// Writes the view and the op, folded into the item's last one where that is allowed.
+    /// Like [`Writer::put`].
     pub(super) fn put(
+        &self,
+        connection: &Writing<'_>,
+        limits: &Limits,
+        write: &Write,
+        batch: Option<(BatchId, u32)>,
+    ) -> Result<Ref> {
+        self.writer.put(connection, limits, write, batch)
+    }
+
+    /// Wakes the background sync, and keeps the ledger within its retention for a host that writes and never syncs.
+    pub(super) fn wrote(&self, writes: u32) {
+        self.background.wrote();
+        if self.unpruned.fetch_add(writes, Ordering::Relaxed) + writes >= PRUNE_EVERY {
+            self.unpruned.store(0, Ordering::Relaxed);
+            let now = self.settings.environment.unix_ms();
+            let retention = self.settings.retention;
+            // The write before is stored whatever becomes of this.
+            let _ = self.replica.write(|connection| ledger::prune(connection, &retention, now, PRUNE_ROWS));
+        }
+    }
+}
+
+/// How a write is made; it holds nothing of the file.
+#[derive(Clone)]
+pub(super) struct Writer {
+    pub environment: Arc<dyn Environment>,
+    coalescing: bool,
+}
+
+impl Writer {
+    pub fn new(environment: &Arc<dyn Environment>, coalescing: bool) -> Writer {
+        Writer { environment: Arc::clone(environment), coalescing }
+    }
+
+    /// Writes the view and the op, folded into the item's last one where that is allowed.
+    pub fn put(
         &self,
         connection: &Writing<'_>,
         limits: &Limits,
@@ -218,7 +256,7 @@ impl Store {
             None
         };
         let effect = effect(connection, limits, write, item, before.as_deref())?;
-        let op = next_ref(connection, &*self.settings.environment)?;
+        let op = next_ref(connection, &*self.environment)?;
         let row = self.put_effect(connection, write, batch, (op, collection_id, item), &effect)?;
         if let Some(seen) = seen {
             match &effect {
@@ -243,7 +281,7 @@ impl Store {
             && let Some(folded) = fold(&last, payload, effect.value())
         {
             queue::update_payload(connection, last.id(), &folded)?;
-            ledger::fold(connection, op, last.op_ref, self.settings.environment.unix_ms())?;
+            ledger::fold(connection, op, last.op_ref, self.environment.unix_ms())?;
             effect.show(connection, item, payload)?;
             return Ok(item.id);
         }
@@ -259,17 +297,6 @@ impl Store {
         };
         queue::insert(connection, op, item, payload, Some(rev), batch)?;
         Ok(item)
-    }
-
-    /// Keeps the ledger within its retention for a host that writes and never syncs.
-    pub(super) fn prune_now_and_then(&self, writes: u32) {
-        if self.unpruned.fetch_add(writes, Ordering::Relaxed) + writes >= PRUNE_EVERY {
-            self.unpruned.store(0, Ordering::Relaxed);
-            let now = self.settings.environment.unix_ms();
-            let retention = self.settings.retention;
-            // The write before is stored whatever becomes of this.
-            let _ = self.replica.write(|connection| ledger::prune(connection, &retention, now, PRUNE_ROWS));
-        }
     }
 }
 

@@ -9,7 +9,7 @@ use super::received::{check_received, check_received_name, received_resources};
 use super::report::{BootstrapReason, Progress};
 use super::slice::Slice;
 use super::token::{self, Circle};
-use super::{Engine, Halt};
+use super::{Engine, Halt, Stage};
 use crate::error::{Error, Result};
 use crate::outbox::{Answer, conflicts, ledger, queue};
 use crate::planted::{Planted, planted};
@@ -57,8 +57,15 @@ impl Engine<'_> {
             Ok((undone, forgotten))
         })?;
         self.counted.extend(forgotten);
-        self.report.undone += undone;
+        self.count_undone(undone);
         Ok(())
+    }
+
+    fn count_undone(&mut self, undone: u64) {
+        self.report.undone += undone;
+        if undone > 0 {
+            self.replica.tell_outcomes_uncounted();
+        }
     }
 
     /// Runs the bootstrap on its way to its end.
@@ -249,13 +256,13 @@ impl Engine<'_> {
                 Ok((undone, forgotten))
             })?;
             self.counted.extend(forgotten);
-            self.report.undone += undone;
+            self.count_undone(undone);
             self.report.loaded += slice.len() as u64;
             if last {
                 break;
             }
         }
-        (self.progress)(Progress { loaded: was.loaded + page.items.len() as u64, total: page.total });
+        (self.stage)(Stage::Loading(Progress { loaded: was.loaded + page.items.len() as u64, total: page.total }));
         Ok(bytes)
     }
 

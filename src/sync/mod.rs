@@ -1,5 +1,6 @@
 //! The sync engine: push, pull, rebase and bootstrap between a replica and a wire.
 
+mod access;
 mod bootstrap;
 mod contest;
 mod pull;
@@ -8,23 +9,26 @@ mod rebase;
 mod received;
 mod report;
 mod retry;
+mod seat;
 mod seen;
 mod slice;
 mod token;
 
+pub(crate) use access::Access;
 pub(crate) use rebase::rebase;
 pub use report::{BootstrapReason, Progress, SyncReport};
 pub use retry::RetryPolicy;
+pub(crate) use seat::Seat;
 pub(crate) use seen::{Cause, Seen};
 
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::outbox::ledger::Retention;
 use crate::outbox::{Answer, conflicts, ledger, queue};
-use crate::replica::Replica;
+use crate::protocol::InboxPage;
 use crate::replica::collections::Life;
 use crate::replica::state::{Reason, State, load_database, store_server};
-use crate::wire::{Expiry, Traffic, Wire, WireError};
+use crate::wire::{Expiry, PullRequest, Traffic, Wire, WireError};
 use retry::Retry;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -40,6 +44,7 @@ const MOST_EMPTY_PAGES: u32 = 1_000;
 const PRUNE_SLICE: u64 = 2_000;
 
 /// What the engine needs to know of the store's options.
+#[derive(Clone)]
 pub(crate) struct Settings {
     pub push_ops: u32,
     pub pull_entries: u32,
@@ -58,6 +63,21 @@ pub(crate) enum Direction {
     Push,
     Pull,
     Both,
+}
+
+/// What a call is at, told as it changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    Pushing,
+    Pulling,
+    Loading(Progress),
+}
+
+/// A page of the log that was asked for before the call, and what for.
+#[derive(Debug)]
+pub(crate) struct Given {
+    pub request: PullRequest,
+    pub page: InboxPage,
 }
 
 /// Why a step stopped.
@@ -85,7 +105,7 @@ impl From<Error> for Halt {
 
 /// One call of `sync`, `push` or `pull`.
 pub(crate) struct Engine<'a> {
-    replica: &'a Replica,
+    replica: Access<'a>,
     wire: &'a dyn Wire,
     settings: &'a Settings,
     retry: Retry,
@@ -95,15 +115,18 @@ pub(crate) struct Engine<'a> {
     /// Pages that the call has read, and how many of the last ones had nothing in them though more were to follow.
     pages: u32,
     empty_pages: u32,
-    progress: &'a mut dyn FnMut(Progress),
+    /// Taken by the first pull that asks for the same.
+    given: Option<Given>,
+    stage: &'a mut dyn FnMut(Stage),
 }
 
 impl<'a> Engine<'a> {
     pub fn new(
-        replica: &'a Replica,
+        replica: Access<'a>,
         wire: &'a dyn Wire,
         settings: &'a Settings,
-        progress: &'a mut dyn FnMut(Progress),
+        given: Option<Given>,
+        stage: &'a mut dyn FnMut(Stage),
     ) -> Engine<'a> {
         let retry = Retry::new(settings.retry);
         Engine {
@@ -115,7 +138,8 @@ impl<'a> Engine<'a> {
             counted: HashMap::new(),
             pages: 0,
             empty_pages: 0,
-            progress,
+            given,
+            stage,
         }
     }
 
@@ -219,6 +243,7 @@ impl<'a> Engine<'a> {
     /// Asks what the server takes, so that the store can refuse locally what the server would, and which database
     /// it is: another one's log must not pass for this replica's, restored from a backup.
     fn meet_server(&mut self) -> Result<(), Halt> {
+        (self.stage)(Stage::Pulling);
         let info = self.call(|wire| wire.info())?;
         let limits = rebase::readable(info.limits);
         self.replica.write(|connection| {
@@ -267,8 +292,12 @@ impl<'a> Engine<'a> {
 
     /// Makes a request over the wire, tried again as the policy allows. No lock is held.
     fn call<T>(&mut self, request: impl Fn(&dyn Wire) -> Result<T, WireError>) -> Result<T, Halt> {
-        let result = self.retry.call(&*self.settings.environment, || request(self.wire));
-        result.map_err(|error| Halt::from(Error::from(error)))
+        let environment = self.environment();
+        let replica = self.replica;
+        replica.check()?;
+        let result = self.retry.call(environment, |wait| replica.sleep(environment, wait), || request(self.wire));
+        // A wire that was cut off in the middle may tell it in other words.
+        result.map_err(|error| Halt::from(replica.check().err().unwrap_or(Error::from(error))))
     }
 
     fn environment(&self) -> &'a dyn Environment {

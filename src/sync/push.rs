@@ -1,7 +1,7 @@
 //! Push: the outbox to the server, in order, around whatever cannot go yet (section 3).
 
 use super::slice::Slice;
-use super::{Engine, Halt};
+use super::{Engine, Halt, Stage};
 use crate::error::{Error, Result};
 use crate::outbox::{Answer, Queued, Rejection, queue};
 use crate::planted::{Planted, planted};
@@ -161,6 +161,7 @@ impl Engine<'_> {
         };
         let ops = part.iter().map(Outgoing::op).collect::<Result<Vec<_>>>()?;
         let request = PushRequest { client: state.client, cursor, ops };
+        (self.stage)(Stage::Pushing);
         let response = self.call(|wire| wire.push(&request))?;
         let matches = response.results.len() == part.len()
             && response.results.iter().zip(part).all(|(result, op)| result.op_ref == op.row.op_ref);

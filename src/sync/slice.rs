@@ -7,7 +7,7 @@ use super::rebase::{apply_payload, rebase};
 use super::received::{broken, diverged, named, payload, resources_of, rev_after};
 use super::seen::{Cause, Seen};
 use crate::error::{Error, Result};
-use crate::outbox::{Answer, Payload, Queued, Rejection, conflicts, ledger, queue};
+use crate::outbox::{Answer, Outcome, Payload, Queued, Rejection, conflicts, ledger, queue};
 use crate::planted::{Planted, planted};
 use crate::protocol::{Content, Entry, EntryOutcome, OpKind, Ref, ResourceName, Rev, Seq};
 use crate::replica::collections::{self, Life};
@@ -171,6 +171,7 @@ impl<'a> Slice<'a> {
             (Some(op), None) => self.settle_accepted(&op, entry.seq),
             (Some(op), Some(rejection)) => self.settle_rejected(&op, &rejection),
             (None, None) if ledger::may_be_accepted(self.connection, entry.op_ref)? => {
+                self.connection.settled(entry.op_ref, || Outcome::Accepted { seq: entry.seq });
                 ledger::correct(self.connection, entry.op_ref, entry.seq)
             }
             (None, _) => Ok(()),
@@ -336,8 +337,8 @@ impl<'a> Slice<'a> {
         self.settle(op)?;
         self.decide(op, true);
         ledger::accept(self.connection, op.op_ref, seq, self.now)?;
+        self.connection.settled(op.op_ref, || Outcome::Accepted { seq });
         queue::delete(self.connection, op.id())?;
-        self.connection.settled(op.op_ref);
         self.settled.accepted += u64::from(!self.was_counted(op, Answer::Accepted));
         Ok(())
     }
@@ -351,8 +352,8 @@ impl<'a> Slice<'a> {
         }
         let (_, collection, key) = item_name(self.connection, op.item)?;
         ledger::reject(self.connection, op, (&collection, &key), rejection, meant.as_deref(), self.now)?;
+        self.connection.settled(op.op_ref, || Outcome::Rejected(rejection.clone()));
         queue::delete(self.connection, op.id())?;
-        self.connection.settled(op.op_ref);
         self.settled.rejected += u64::from(!self.was_counted(op, Answer::Rejected));
         Ok(())
     }

@@ -48,6 +48,7 @@ mod support;
 mod approving;
 mod batches;
 mod bootstrap;
+mod cancelling;
 mod check;
 mod coalescing;
 mod concurrency;

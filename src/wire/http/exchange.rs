@@ -6,6 +6,7 @@ use super::endpoint::{Call, Endpoint};
 use super::options::{Compression, HttpOptions};
 use super::signature::{self, Signed};
 use super::{failure, refusal};
+use crate::cancel::{Cancel, OnCancel};
 use crate::protocol::{Format, Problem};
 use crate::wire::{Traffic, WireError};
 use serde::de::DeserializeOwned;
@@ -27,9 +28,16 @@ const CLOCK_TOLERANCE_S: u64 = 2;
 
 /// Sends requests to one database, with the options' limits and the host's credentials.
 pub(super) struct Exchange {
+    shared: Arc<Shared>,
+    agent: Agent,
+    /// What ends the calls of this exchange alone; the hook closes the agent's connections.
+    cancel: Option<(Cancel, OnCancel)>,
+}
+
+/// What the exchanges of one wire have in common, cancellable ones and others.
+struct Shared {
     endpoint: Endpoint,
     options: HttpOptions,
-    agent: Agent,
     headers: Vec<(HeaderName, HeaderValue)>,
     compresses: bool,
     keyring: Keyring,
@@ -47,8 +55,8 @@ impl Exchange {
             Compression::Off => false,
             Compression::Auto => !endpoint.is_loopback(),
         };
-        Ok(Exchange {
-            agent: options.agent()?,
+        let agent = options.agent()?;
+        let shared = Shared {
             headers: options.extra_headers()?,
             compresses,
             keyring: Keyring::new(options.credentials.clone()),
@@ -58,34 +66,55 @@ impl Exchange {
             round_trips: AtomicU64::new(0),
             endpoint,
             options,
-        })
+        };
+        Ok(Exchange { shared: Arc::new(shared), agent, cancel: None })
+    }
+
+    /// The same with connections of its own, which are closed once `cancel` is cancelled.
+    pub(super) fn cancellable(&self, cancel: &Cancel) -> Exchange {
+        let agent = self.agent.config().clone().new_agent();
+        let closed = agent.clone();
+        let hook = cancel.on_cancel(move || closed.shutdown());
+        Exchange { shared: Arc::clone(&self.shared), agent, cancel: Some((cancel.clone(), hook)) }
     }
 
     pub(super) fn endpoint(&self) -> &Endpoint {
-        &self.endpoint
+        &self.shared.endpoint
     }
 
     pub(super) fn options(&self) -> &HttpOptions {
-        &self.options
+        &self.shared.options
     }
 
     /// Whether requests are compressed and compressed answers asked for.
     pub(super) fn compresses(&self) -> bool {
-        self.compresses
+        self.shared.compresses
     }
 
     pub(super) fn traffic(&self) -> Traffic {
         Traffic {
-            sent: self.sent.load(Ordering::Relaxed),
-            received: self.received.load(Ordering::Relaxed),
-            round_trips: self.round_trips.load(Ordering::Relaxed),
+            sent: self.shared.sent.load(Ordering::Relaxed),
+            received: self.shared.received.load(Ordering::Relaxed),
+            round_trips: self.shared.round_trips.load(Ordering::Relaxed),
         }
     }
 
     /// Sends a call and reads its answer.
     pub(super) fn call<T: DeserializeOwned>(&self, call: &Call<'_>, payload: Option<&Payload>) -> Result<T, WireError> {
-        let uri = self.endpoint.uri(call)?;
-        let mut credential = self.keyring.current()?;
+        self.check()?;
+        self.exchange(call, payload).map_err(|error| self.check().err().unwrap_or(error))
+    }
+
+    fn check(&self) -> Result<(), WireError> {
+        match &self.cancel {
+            Some((cancel, _)) if cancel.is_cancelled() => Err(WireError::Cancelled),
+            _ => Ok(()),
+        }
+    }
+
+    fn exchange<T: DeserializeOwned>(&self, call: &Call<'_>, payload: Option<&Payload>) -> Result<T, WireError> {
+        let uri = self.shared.endpoint.uri(call)?;
+        let mut credential = self.shared.keyring.current()?;
         let (mut clock_corrected, mut refreshed) = (false, false);
         loop {
             let mut response = self.send(call, &uri, payload, &credential)?;
@@ -99,12 +128,12 @@ impl Exchange {
                     clock_corrected = true;
                     continue;
                 }
-                if !refreshed && let Some(fresh) = self.keyring.fresh(&credential)? {
+                if !refreshed && let Some(fresh) = self.shared.keyring.fresh(&credential)? {
                     (credential, refreshed) = (fresh, true);
                     continue;
                 }
             }
-            let environment = &*self.options.environment;
+            let environment = &*self.shared.options.environment;
             return Err(refusal::of_answer(response.status(), response.headers(), problem, call, environment));
         }
     }
@@ -116,7 +145,7 @@ impl Exchange {
         payload: Option<&Payload>,
         credential: &Arc<Credential>,
     ) -> Result<Response<Body>, WireError> {
-        let failed = |error| failure::of_transport(error, call, &self.options);
+        let failed = |error| failure::of_transport(error, call, &self.shared.options);
         let mut request = Request::builder()
             .method(call.method())
             .uri(uri)
@@ -126,16 +155,16 @@ impl Exchange {
         let result = match payload {
             // The agent's own time-out is that of a call whose answer is not held.
             _ if !call.hold().is_zero() => {
-                let timeout = self.options.call_timeout.saturating_add(call.hold());
+                let timeout = self.shared.options.call_timeout.saturating_add(call.hold());
                 let request = self.agent.configure_request(request).timeout_global(Some(timeout)).build();
                 self.agent.run(request)
             }
             None => self.agent.run(request),
             Some(payload) => self.agent.run(request.map(|()| payload.bytes.as_slice())),
         };
-        self.round_trips.fetch_add(1, Ordering::Relaxed);
+        self.shared.round_trips.fetch_add(1, Ordering::Relaxed);
         let response = result.map_err(failed)?;
-        self.sent.fetch_add(payload.map_or(0, |payload| payload.bytes.len() as u64), Ordering::Relaxed);
+        self.shared.sent.fetch_add(payload.map_or(0, |payload| payload.bytes.len() as u64), Ordering::Relaxed);
         Ok(response)
     }
 
@@ -147,12 +176,12 @@ impl Exchange {
         payload: Option<&Payload>,
         credential: &Credential,
     ) -> Result<(), WireError> {
-        for (name, value) in &self.headers {
+        for (name, value) in &self.shared.headers {
             headers.append(name.clone(), value.clone());
         }
-        let media_type = HeaderValue::from_static(self.options.format.content_type());
+        let media_type = HeaderValue::from_static(self.shared.options.format.content_type());
         headers.insert(header::ACCEPT, media_type.clone());
-        let coding = if self.compresses { "gzip" } else { "identity" };
+        let coding = if self.shared.compresses { "gzip" } else { "identity" };
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(coding));
         if let Some(payload) = payload {
             headers.insert(header::CONTENT_TYPE, media_type);
@@ -166,7 +195,7 @@ impl Exchange {
         let method = call.method();
         let signed = Signed {
             ts: self.server_time(),
-            nonce: self.options.environment.random_u128(),
+            nonce: self.shared.options.environment.random_u128(),
             method: method.as_str(),
             target: uri.path_and_query().map_or("/", |target| target.as_str()),
             body: payload.map_or(&[], |payload| &payload.bytes),
@@ -188,8 +217,8 @@ impl Exchange {
                 None => format!("{call}: the answer has no content type"),
             }));
         };
-        let caps = Caps { message: self.options.response_limit, wire: self.options.response_wire_limit };
-        let bytes = self.read(response, caps).map_err(|error| failure::of_body(error, call, &self.options))?;
+        let caps = Caps { message: self.shared.options.response_limit, wire: self.shared.options.response_wire_limit };
+        let bytes = self.read(response, caps).map_err(|error| failure::of_body(error, call, &self.shared.options))?;
         format.decode(&bytes).map_err(|error| failure::of_decoding(&error, call))
     }
 
@@ -209,17 +238,17 @@ impl Exchange {
     fn read(&self, response: &mut Response<Body>, caps: Caps) -> Result<Vec<u8>, body::BodyError> {
         let coding = text_of(response.headers(), &header::CONTENT_ENCODING);
         let (result, received) = body::read(response.body_mut(), coding.as_deref(), caps);
-        self.received.fetch_add(received, Ordering::Relaxed);
+        self.shared.received.fetch_add(received, Ordering::Relaxed);
         result
     }
 
     /// The server's clock as far as it is known, in seconds since 1970.
     fn server_time(&self) -> u64 {
-        self.local_time().saturating_add_signed(self.clock_offset.load(Ordering::Relaxed))
+        self.local_time().saturating_add_signed(self.shared.clock_offset.load(Ordering::Relaxed))
     }
 
     fn local_time(&self) -> u64 {
-        self.options.environment.unix_ms() / 1000
+        self.shared.options.environment.unix_ms() / 1000
     }
 
     /// Takes over the server's clock; `false` when there is nothing to correct.
@@ -227,7 +256,7 @@ impl Exchange {
         match refusal::date(headers) {
             Some(date) if date.abs_diff(self.server_time()) >= CLOCK_TOLERANCE_S => {
                 // Both are seconds since 1970 and far below what 63 bits hold.
-                self.clock_offset.store(date as i64 - self.local_time() as i64, Ordering::Relaxed);
+                self.shared.clock_offset.store(date as i64 - self.local_time() as i64, Ordering::Relaxed);
                 true
             }
             _ => false,

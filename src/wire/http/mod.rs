@@ -37,10 +37,12 @@ pub use credential::{Credential, CredentialSource, Secret};
 pub use options::{Compression, HttpOptions};
 
 use super::{CheckpointRequest, PullRequest, Traffic, Wire, WireError};
+use crate::cancel::Cancel;
 use crate::protocol::{CheckpointPage, DatabaseInfo, InboxPage, PushRequest, PushResponse};
 use body::Payload;
 use endpoint::{Call, Endpoint};
 use exchange::Exchange;
+use std::sync::Arc;
 
 /// A [`Wire`] to one database of one server over HTTP.
 ///
@@ -82,6 +84,13 @@ impl Wire for HttpWire {
 
     fn checkpoint(&self, request: &CheckpointRequest) -> Result<CheckpointPage, WireError> {
         self.exchange.call(&Call::Checkpoint(request), None)
+    }
+
+    /// With connections of its own. Of a call that is cancelled they are closed, in the middle of an answer or of a TLS
+    /// handshake too; only a look-up of the server's name and a TCP connect go on to their end, which is bounded by
+    /// [`HttpOptions::connect_timeout`].
+    fn cancellable(&self, cancel: &Cancel) -> Option<Arc<dyn Wire>> {
+        Some(Arc::new(HttpWire { exchange: self.exchange.cancellable(cancel) }))
     }
 
     fn traffic(&self) -> Traffic {
