@@ -134,7 +134,7 @@ impl Background {
         policy: SyncPolicy,
     ) -> Result<()> {
         let mut running = self.running.lock();
-        if running.as_ref().is_some_and(|running| !running.thread.is_finished()) {
+        if running.as_ref().is_some_and(|running| !*running.over.over.lock()) {
             return Err(Error::AlreadyStarted);
         }
         let (mailbox, over) = (Arc::new(Mailbox::new()), Arc::new(Over::default()));
@@ -201,7 +201,8 @@ impl Background {
         running.closing.cancel();
         running.leg.interrupt();
         if running.thread.thread().id() == std::thread::current().id() {
-            // From a callback: it ends when that returns. Dropping the handle leaves it to itself.
+            // From a callback: it ends when that returns.
+            self.running.lock().get_or_insert(running);
             return Stopped::Soon;
         }
         if !running.over.wait(deadline) {

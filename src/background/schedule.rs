@@ -500,14 +500,15 @@ mod tests {
                 4 => Ended::Failed,
                 _ => Ended::Well,
             };
-            match draw(20) {
+            // Seldom, or the host would save what the schedule must.
+            match draw(500) {
                 0 => schedule.now(now),
                 1 => schedule.credential_changed(now),
                 2 => schedule.poll_dropped(now),
                 3 => schedule.polled(now, ended, draw(2) == 0, draw(u64::MAX)),
                 4 => schedule.interrupted(now),
                 // A write, told or not.
-                5 | 6 if !unsent => {
+                5..50 if !unsent => {
                     (unsent, tried) = (true, now);
                     if draw(2) == 0 {
                         schedule.wrote(now);

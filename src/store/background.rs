@@ -48,7 +48,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::AlreadyStarted`](crate::Error::AlreadyStarted); [`Error::Storage`](crate::Error::Storage) when the system gives it no
+    /// [`Error::AlreadyStarted`](crate::Error::AlreadyStarted), also while one that was told to stop has not ended; [`Error::Storage`](crate::Error::Storage) when the system gives it no
     /// thread. What fails later shows in the status.
     pub fn start(&self, wire: Arc<dyn Wire>, policy: SyncPolicy) -> Result<()> {
         self.background.start(&self.replica, &self.seat, &self.settings, self.decisions.clone(), wire, policy)

@@ -27,8 +27,7 @@ fn one_store_syncs_a_file_at_a_time_and_the_next_takes_over() {
     drop(first);
     let made = second.set("notes", "n1", &2).unwrap();
     hears_second.until_settled(made);
-    hears_second.until_state(SyncState::Idle);
-    assert_eq!(second.status().error, None);
+    hears_second.until_true("being well", || second.status().error.is_none());
 }
 
 #[test]
@@ -86,4 +85,25 @@ fn a_store_that_hangs_with_the_turn_is_told_of_and_followed() {
     hanging.stop(PATIENCE);
     hears.until_settled(made);
     gate.shut(false);
+}
+
+#[test]
+fn a_paused_store_still_hears_what_others_write() {
+    let site = Site::new();
+    let (paused, writing) = (site.store("one.db"), site.store("one.db"));
+    let mut hears = Listener::new(&paused);
+    paused.start(site.wire(), quick()).unwrap();
+    paused.pause();
+    hears.until_state(SyncState::Paused);
+    hears.events.subscribe(Watch::all()).unwrap();
+    for n in 0..3 {
+        let made = writing.set("notes", "n1", &n).unwrap();
+        hears.until("the change", |event| match event {
+            Event::Changed { change, .. } => {
+                assert_eq!(change.op_ref, Some(made));
+                Some(())
+            }
+            _ => None,
+        });
+    }
 }

@@ -116,6 +116,17 @@ impl Listener {
         });
     }
 
+    /// Listens until something is true.
+    pub fn until_true(&mut self, what: &str, is: impl Fn() -> bool) {
+        let begun = Instant::now();
+        while !is() {
+            assert!(begun.elapsed() < PATIENCE, "{what} did not come: {:#?}", self.heard);
+            let heard = &mut self.heard;
+            self.events.pump(1, PATIENCE, |event| heard.push(event)).unwrap();
+            self.events.wait(Duration::from_millis(20));
+        }
+    }
+
     pub fn until_settled(&mut self, op: Ref) -> Outcome {
         self.until("the outcome", |event| match event {
             Event::Settled { op_ref, outcome } if *op_ref == op => Some(outcome.clone()),

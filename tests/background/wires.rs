@@ -135,8 +135,7 @@ fn a_panic_of_the_wire_stops_it_with_an_error_and_nothing_else() {
     assert!(!format!("{:?}", hears.heard).contains("s3cret"));
     store.sync_now();
     hears.until_settled(made);
-    hears.until_state(SyncState::Idle);
-    assert_eq!(store.status().error, None);
+    hears.until_true("being well", || store.status().error.is_none());
 }
 
 #[test]

@@ -54,6 +54,30 @@ fn a_page_that_comes_after_the_cancelling_is_left_alone() {
 }
 
 #[test]
+fn what_is_cancelled_before_it_begins_asks_for_nothing() {
+    let (_dir, store) = store();
+    let (wire, cancel) = (ScriptedWire::new(), Cancel::new());
+    store.set("notes", "n1", &1).unwrap();
+    cancel.cancel();
+    assert_cancelled(&store, &wire, &cancel);
+    assert!(wire.pushed().is_empty() && wire.pulled().is_empty() && wire.checkpointed().is_empty());
+    assert_eq!(store.pending_count().unwrap(), 1);
+}
+
+#[test]
+fn a_sync_that_is_cancelled_by_a_wire_that_fails_says_so() {
+    let (_dir, store) = store();
+    let (wire, cancel) = (ScriptedWire::new(), Cancel::new());
+    let cancelling = cancel.clone();
+    wire.on_pull(move |_| {
+        cancelling.cancel();
+        Err(WireError::Unreachable("the connection was cut off".into()))
+    });
+    assert_cancelled(&store, &wire, &cancel);
+    assert!(wire.is_over());
+}
+
+#[test]
 fn a_sync_that_waits_for_another_process_to_write_ends() {
     let (dir, store) = store();
     let (wire, cancel) = (ScriptedWire::new(), Cancel::new());
