@@ -3,6 +3,7 @@
 
 mod callbacks;
 mod closing;
+mod contested;
 mod files;
 mod life;
 mod listener;
@@ -14,4 +15,5 @@ mod queue;
 #[path = "../support/scripted.rs"]
 #[allow(dead_code, reason = "other test crates use the rest")]
 mod scripted;
+mod settling;
 mod wires;
