@@ -10,6 +10,7 @@ mod presence;
 mod readers;
 mod registry;
 mod retention;
+mod seal;
 mod sight;
 mod stats;
 mod writer;

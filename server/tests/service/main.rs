@@ -3,6 +3,7 @@
 mod batches;
 mod checkpoints;
 mod cursors;
+mod direct;
 mod groups;
 mod inbox;
 mod neighbours;
