@@ -230,3 +230,14 @@ fn another_stores_writes_are_found_and_sql_does_not_reach_the_index() {
         assert!(matches!(store.sql(statement).run(), Err(Error::Sql(syncstore::SqlError::Refused(_)))), "{statement}");
     }
 }
+
+#[test]
+fn a_check_does_not_take_what_was_written_since_the_last_one_for_damage() {
+    let (_dir, store) = store();
+    declare(&store, &["/t"]);
+    for n in 0..4 {
+        store.set("notes", &format!("n{n}"), &json!({"t": "milk"})).unwrap();
+        let report = store.check().unwrap();
+        assert!(report.is_ok(), "{report}");
+    }
+}
