@@ -188,7 +188,11 @@ impl<'w> Way<'w> {
             }
             _ => ask(user),
         };
-        world.trace(format_args!("  {}", summary(&answer)));
+        let text = summary(&answer);
+        if world.plan.several_rights {
+            world.server.check_secrets(user, what, &text);
+        }
+        world.trace(format_args!("  {text}"));
         world.interlude();
         if no_answer || fate == Fate::AnswerLost {
             if push.is_some() {
@@ -259,7 +263,17 @@ impl Wire for Way<'_> {
 
     fn pull(&self, request: &PullRequest) -> Result<InboxPage, WireError> {
         assert_eq!(request.wait, Duration::ZERO, "a sync does not wait for news");
-        self.meet("pull", None, |user| self.world.server.pull(user, request))
+        self.meet("pull", None, |user| {
+            let answer = self.world.server.pull(user, request);
+            for entry in answer.iter().flat_map(|page| &page.entries) {
+                let told = [(entry.full, "full entries"), (entry.hidden, "hidden entries")];
+                told.iter().filter(|(is, _)| *is).for_each(|(_, what)| self.world.count(what));
+                if entry.reason.is_some() {
+                    self.world.count("revoked entries");
+                }
+            }
+            answer
+        })
     }
 
     fn checkpoint(&self, request: &CheckpointRequest) -> Result<CheckpointPage, WireError> {
