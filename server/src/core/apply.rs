@@ -76,11 +76,12 @@ impl<T: Transaction> Push<'_, T> {
             tags = self.transaction.tags(head.key)?;
             found = self.find(head.key, resource, &tags)?;
         }
-        if head.is_some() && !self.caller.tags.see(&tags) {
-            return Ok(Err(if makes { taken() } else { missing() }));
+        if head.is_some() && !self.caller.tags.see(&tags) && !planted(Planted::Rule4ActsOnHidden) {
+            return Ok(Err(if makes || planted(Planted::Rule4HiddenToldApart) { taken() } else { missing() }));
         }
         if let (Resource::Tag(tag), Some(_)) = (resource, &head)
             && !self.caller.tags.own(tag)
+            && !planted(Planted::Rule4ForeignTags)
         {
             return Ok(Err(rejection(Code::FORBIDDEN, "the tag is not one of the caller's")));
         }
@@ -194,7 +195,8 @@ impl<T: Transaction> Push<'_, T> {
             (sent, _) => sent,
         };
         let seq = place.seq;
-        let granted = if head.is_none() { self.caller.granted() } else { Vec::new() };
+        let grants = head.is_none() && !planted(Planted::Rule4NothingGranted);
+        let granted = if grants { self.caller.granted() } else { Vec::new() };
         match (committed, head) {
             (Change::Set(value), Some(head)) => {
                 self.transaction.update_item(&changed_by(&head, self.client, seq), value)?;
@@ -243,7 +245,10 @@ impl<T: Transaction> Push<'_, T> {
         let (op, client) = (place.op, self.client);
         let resource = op.change.resource();
         let base = op.base.unwrap_or(0);
-        if place.merging && merge::touched(self.transaction, &head, base, client, resource)? {
+        if place.merging
+            && !planted(Planted::MergeTakesResources)
+            && merge::touched(self.transaction, &head, base, client, resource)?
+        {
             let kept = Found::as_change(found.as_ref(), resource).ok_or_else(unlike)?;
             let as_sent = kept == op.change;
             self.transaction.append(&LogRow { no_op: true, as_sent, ..self.row(place, kept, head.rev) })?;
