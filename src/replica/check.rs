@@ -18,6 +18,8 @@ use std::path::Path;
 
 /// SQLite's own complaints; all of them, or as many as it lists.
 pub(crate) fn integrity(connection: &Connection, findings: &mut Findings) -> Result<()> {
+    // What cannot be read is found below.
+    let _ = search::reopen(connection);
     let mut check = connection.prepare("PRAGMA integrity_check")?;
     let mut rows = check.query([])?;
     let mut complaints = 0;

@@ -322,7 +322,7 @@ impl Effect<'_> {
     fn show(&self, connection: &Connection, item: Item, payload: &Payload) -> Result<()> {
         match self {
             Effect::Value(value) => {
-                if value.is_none() {
+                if value.is_none() && !planted(Planted::DeletedItemKeepsResources) {
                     resources::clear(connection, item.id, Side::View)?;
                 }
                 items::update(connection, item, value.as_deref())

@@ -13,7 +13,7 @@ use super::{Engine, Halt};
 use crate::error::{Error, Result};
 use crate::outbox::{Answer, conflicts, ledger, queue};
 use crate::planted::{Planted, planted};
-use crate::protocol::{CheckpointItem, CheckpointPage, ClientId, Cursor, Seq};
+use crate::protocol::{CheckpointItem, CheckpointPage, ClientId, Cursor, ResourceName, Seq};
 use crate::replica::collections::{self, Life};
 use crate::replica::items;
 use crate::replica::resources::{self, Side};
@@ -369,7 +369,10 @@ fn load_items(connection: &Connection, slice: &[CheckpointItem]) -> Result<u64> 
         let row = items::load(connection, id, &item.key, item.rev, value)?;
         let resources =
             received_resources(&item.indexes, &item.relations, &item.tags).map_err(|error| broken(item, error))?;
-        for (resource, content) in &resources {
+        let left_out = |resource: &ResourceName| {
+            planted(Planted::CheckpointWithoutRelations) && matches!(resource, ResourceName::Relation(_))
+        };
+        for (resource, content) in resources.iter().filter(|(resource, _)| !left_out(resource)) {
             resources::put(connection, row, resource, Side::Both, Some(content))?;
             bytes += resource.name().map_or(0, str::len) as u64;
         }

@@ -224,6 +224,7 @@ impl<'a> Slice<'a> {
             && match change.resource {
                 ResourceName::Value => change.kind == OpKind::Set,
                 // It left the value as the base has it, if there is one.
+                _ if planted(Planted::EchoOfResourceIsAll) => true,
                 _ => before > 0 && matches!(touched.base, Base::Stored),
             };
         touched.revoked = contest::revokes(entry);
@@ -300,12 +301,18 @@ impl<'a> Slice<'a> {
             OpKind::Patch => apply_payload(self.confirmed(at)?.as_deref(), &change)
                 .map_err(|error| diverged(entry, &format!("its patch does not apply: {error}")))?,
         };
-        let whole = if entry.full && after.is_some() { Some(resources_of(entry)?) } else { None };
+        if planted(Planted::RevokedItemStays) && entry.reason.is_some() {
+            return Ok(());
+        }
+        let mut whole = if entry.full && after.is_some() { Some(resources_of(entry)?) } else { None };
+        if let Some(whole) = whole.as_mut().filter(|_| planted(Planted::FullWithoutIndexes)) {
+            whole.retain(|(resource, _)| !matches!(resource, ResourceName::Index(_)));
+        }
         let touched = self.touched(at)?;
         touched.op = Some(entry.op_ref);
         touched.revoked = after.is_none() && entry.reason.as_deref() == Some(REVOKED);
         touched.rev = if after.is_some() { rev_after(entry) } else { 0 };
-        if after.is_none() || whole.is_some() {
+        if (after.is_none() || whole.is_some()) && !planted(Planted::EndedItemKeepsResources) {
             touched.moved.clear();
         }
         touched.moved.changed.extend(whole.into_iter().flatten());
@@ -322,7 +329,9 @@ impl<'a> Slice<'a> {
             (0, None) => return Ok(()),
             _ => {}
         }
-        touched.rev = rev_after(entry);
+        if !planted(Planted::ResourceRevLeft) {
+            touched.rev = rev_after(entry);
+        }
         touched.resource_op = Some(entry.op_ref);
         touched.moved.changed.insert(change.resource, content);
         Ok(())
