@@ -33,7 +33,7 @@ pub use replica::{ItemRef, Items, KeyRange, Related, RelatedItem, RelationPath, 
 pub use search::{SearchError, SearchHit, SearchHits, SearchQuery};
 pub use sql::{SqlError, SqlLimits, SqlRows, SqlValue};
 pub use store::{
-    Batch, BatchReceipt, CompactReport, Durability, Options, PendingOp, PendingState, Query, Rows, Sql, Store,
+    Batch, BatchReceipt, CompactReport, Durability, Kept, Options, PendingOp, PendingState, Query, Rows, Sql, Store,
     SyncError, Watcher,
 };
 pub use sync::{BootstrapReason, Progress, RetryPolicy, SyncReport};

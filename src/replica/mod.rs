@@ -15,6 +15,7 @@ pub(crate) mod scan;
 mod schema;
 pub(crate) mod search;
 pub(crate) mod state;
+pub(crate) mod sweep;
 mod trail;
 pub(crate) mod turn;
 pub(crate) mod views;

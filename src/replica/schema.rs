@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 pub(crate) const APPLICATION_ID: i64 = 0x5379_5354;
 
 /// What makes version n + 1 of a file of version n, in order; a released step never changes.
-const MIGRATIONS: &[&str] = &[VERSION_1, CHANGES, SEARCHES];
+const MIGRATIONS: &[&str] = &[VERSION_1, CHANGES, SEARCHES, FILTERS];
 
 // `life` of a collection: 0 live, 1 incoming (a checkpoint being loaded), 2 retired (being deleted).
 // Swapping a checkpoint in changes these few rows and leaves the items where they are.
@@ -150,6 +150,13 @@ CREATE TABLE searches(
   at_collection INTEGER,
   at_key TEXT
 );
+";
+
+// What the host wants kept, what is kept, and what the cursor was asked for with, each as the text of a filter; NULL: everything.
+const FILTERS: &str = "
+ALTER TABLE state ADD COLUMN keep TEXT;
+ALTER TABLE state ADD COLUMN kept TEXT;
+ALTER TABLE state ADD COLUMN asked TEXT;
 ";
 
 const TABLES: &[&str] =

@@ -2,7 +2,7 @@
 
 use super::feed::{Feed, Interest, Waker};
 use crate::error::Result;
-use crate::protocol::Ref;
+use crate::protocol::{Filter, Ref};
 use crate::watch::{ChangeKind, ItemChange, Origin, Watch};
 use rusqlite::Connection;
 use std::cell::{OnceCell, RefCell};
@@ -14,6 +14,8 @@ pub(crate) struct Writing<'a> {
     feed: &'a Feed,
     /// Asked for by the first item that changes.
     interest: OnceCell<Interest>,
+    /// What the host wants kept, asked for by the first write.
+    keep: OnceCell<Filter>,
     changes: RefCell<Vec<ItemChange>>,
     reload: RefCell<bool>,
     wakers: RefCell<Vec<Waker>>,
@@ -33,6 +35,7 @@ impl<'a> Writing<'a> {
             connection,
             feed,
             interest: OnceCell::new(),
+            keep: OnceCell::new(),
             changes: RefCell::new(Vec::new()),
             reload: RefCell::new(false),
             wakers: RefCell::new(Vec::new()),
@@ -45,6 +48,15 @@ impl<'a> Writing<'a> {
         }
         let asked = self.feed.lock().interest(self.connection, &mut self.wakers.borrow_mut())?;
         Ok(self.interest.get_or_init(|| asked))
+    }
+
+    /// Whether the host wants an item kept.
+    pub fn keeps(&self, collection: &str, key: &str) -> Result<bool> {
+        if let Some(keep) = self.keep.get() {
+            return Ok(keep.has(collection, key));
+        }
+        let keep = super::state::load_keep(self.connection)?;
+        Ok(self.keep.get_or_init(|| keep).has(collection, key))
     }
 
     /// Whether anybody watches anything.

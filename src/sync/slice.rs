@@ -7,7 +7,7 @@ use super::received::{broken, diverged, named, payload, resources_of, rev_after}
 use crate::error::{Error, Result};
 use crate::outbox::{Answer, Payload, Queued, Rejection, ledger, queue};
 use crate::planted::{Planted, planted};
-use crate::protocol::{Content, Entry, EntryOutcome, Json, OpKind, Ref, ResourceName, Rev, Seq};
+use crate::protocol::{Content, Entry, EntryOutcome, Json, OpKind, Ref, ResourceName, Rev, Scope, Seq};
 use crate::replica::collections::{self, Life};
 use crate::replica::resources::{self, Side};
 use crate::replica::{Item, Writing, base, items};
@@ -75,6 +75,8 @@ pub(super) struct Settled {
 pub(super) struct Slice<'a> {
     connection: &'a Writing<'a>,
     life: Life,
+    /// Entries on other items have no effect here.
+    scope: &'a Scope,
     /// Entries at or below it are in the base already.
     position: Seq,
     now: u64,
@@ -96,6 +98,7 @@ impl<'a> Slice<'a> {
     pub fn new(
         connection: &'a Writing<'a>,
         life: Life,
+        scope: &'a Scope,
         position: Seq,
         now: u64,
         counted: &'a HashMap<i64, Answer>,
@@ -103,6 +106,7 @@ impl<'a> Slice<'a> {
         Ok(Slice {
             connection,
             life,
+            scope,
             position,
             now,
             counted,
@@ -118,11 +122,19 @@ impl<'a> Slice<'a> {
     /// Takes one entry: its effect on the base if that has not got it, and always its outcome.
     pub fn entry(&mut self, entry: &Entry) -> Result<()> {
         let own = if self.outbox_empty { None } else { queue::find(self.connection, entry.op_ref)? };
-        if entry.outcome == EntryOutcome::Accepted && !entry.hidden && entry.seq > self.position {
+        if entry.outcome == EntryOutcome::Accepted
+            && !entry.hidden
+            && entry.seq > self.position
+            && self.concerns(entry)?
+        {
             match self.life {
                 Life::Incoming => self.replay(entry)?,
                 _ => self.advance(entry, own.as_ref())?,
             }
+        }
+        if self.life == Life::Incoming && self.scope.have.is_some() {
+            // The cursor of the filter before tells the outcomes.
+            return Ok(());
         }
         let rejection = match entry.outcome {
             EntryOutcome::Accepted => None,
@@ -154,6 +166,15 @@ impl<'a> Slice<'a> {
             }
             (None, _) => Ok(()),
         }
+    }
+
+    /// Whether an accepted entry is on an item that belongs here; a server may not know of filters, and sends all.
+    fn concerns(&self, entry: &Entry) -> Result<bool> {
+        if *self.scope == Scope::default() {
+            return Ok(true);
+        }
+        let (collection, key) = named(entry)?;
+        Ok(self.scope.has(collection, key))
     }
 
     /// Whether what an accepted entry committed is known to have come from this op.
@@ -314,12 +335,15 @@ impl<'a> Slice<'a> {
     pub fn finish(self) -> Result<Settled> {
         let connection = self.connection;
         let watched = self.life == Life::Live && connection.is_watched()?;
-        let names: HashMap<i64, String> = match watched {
+        let all_kept = self.life != Life::Live || self.scope.filter.is_everything();
+        let names: HashMap<i64, String> = match watched || !all_kept {
             true => self.collections.into_iter().map(|(name, id)| (id, name)).collect(),
             false => HashMap::new(),
         };
         for ((collection, key), touched) in self.items {
-            let seen = Seen::before(connection, names.get(&collection), &key, &touched)?;
+            let name = names.get(&collection);
+            let seen = Seen::before(connection, name.filter(|_| watched), &key, &touched)?;
+            let kept = all_kept || name.is_none_or(|name| self.scope.filter.has(name, &key));
             let known = match touched.base {
                 Base::Known(value) => Some(value),
                 Base::Stored => None,
@@ -331,6 +355,8 @@ impl<'a> Slice<'a> {
                         touched.moved.write(connection, id, Side::Both)?;
                     }
                 }
+                // It was here for the sake of its ops.
+                Some(row) if !kept && row.pending == touched.settled => drop(items::remove(connection, row.id)?),
                 Some(row) => {
                     let none_left = row.pending == touched.settled;
                     let ops = if none_left { Vec::new() } else { queue::of_item(connection, row.id)? };

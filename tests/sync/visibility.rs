@@ -12,7 +12,7 @@ use syncstore_simulation::Random;
 const COLLECTIONS: &[&str] = &["open", "careful", "merged"];
 const TAGS: &[&str] = &["a", "b", "both"];
 
-fn callers() -> [Caller; 4] {
+pub(crate) fn callers() -> [Caller; 4] {
     let of = |user: &str, tags: &[&str], grant: &[&str]| Caller {
         user: user.into(),
         tags: Tags::Only(tags.iter().map(|tag| (*tag).to_owned()).collect()),
@@ -23,7 +23,7 @@ fn callers() -> [Caller; 4] {
 }
 
 /// What a caller sees of the server.
-fn seen(server: &Arc<Server>, caller: &Caller, client: u128) -> BTreeMap<(String, String), CheckpointItem> {
+pub(crate) fn seen(server: &Arc<Server>, caller: &Caller, client: u128) -> BTreeMap<(String, String), CheckpointItem> {
     let mut items = BTreeMap::new();
     let mut page = None;
     loop {
@@ -39,7 +39,8 @@ fn seen(server: &Arc<Server>, caller: &Caller, client: u128) -> BTreeMap<(String
     }
 }
 
-fn edit(store: &Store, random: &mut Random, mark: u64) {
+/// What the replica does not keep it refuses.
+pub(crate) fn edit(store: &Store, random: &mut Random, mark: u64) {
     let collection = *random.pick(COLLECTIONS);
     let key = format!("k{}", random.below(4));
     let name = format!("n{}", random.below(2));
@@ -68,12 +69,12 @@ fn edit(store: &Store, random: &mut Random, mark: u64) {
         }
     };
     match done {
-        Ok(()) | Err(Error::NotFound { .. }) => {}
+        Ok(()) | Err(Error::NotFound { .. } | Error::NotKept { .. }) => {}
         Err(error) => panic!("{error}"),
     }
 }
 
-fn compare(who: &str, store: &Store, seen: &BTreeMap<(String, String), CheckpointItem>) {
+pub(crate) fn compare(who: &str, store: &Store, seen: &BTreeMap<(String, String), CheckpointItem>) {
     let mut keys = Vec::new();
     for collection in store.collections().unwrap() {
         for item in store.list(&collection, &KeyRange::all()).unwrap().iter() {
