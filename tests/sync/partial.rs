@@ -448,7 +448,8 @@ fn a_server_that_knows_no_filters_is_filtered_here() {
         full.set(collection, key, &"changed").unwrap();
     }
     full.sync(&direct).unwrap();
-    store.sync(&older).unwrap();
+    let report = store.sync(&older).unwrap();
+    assert_eq!((report.pulled, report.bootstrapped), (4, None));
     assert_whole(&store, &server, "a,b:3");
     store.set("b", "3", &"pending").unwrap();
     for keep in ["a", "a,c", "a:1,b,c", ""] {
