@@ -26,7 +26,7 @@ impl Store {
     ///
     /// - What is no longer kept is removed from the file, before the server is asked for anything, so offline too. No operation is sent by that: others
     ///   keep it. An item with pending operations stays, and can be read, until they are settled (nothing that was written is
-    ///   lost), and goes then.
+    ///   lost), and goes then. It reads as it was with the operations that are still pending; no news of it comes.
     /// - What is kept in addition is loaded by `sync` and `pull`, and only that, after everything else they do. It appears at once when it is complete,
     ///   the further keys of a collection of which some are kept already a thousand at a time. It can be written before that: what is written waits
     ///   for the rest to be there before it is sent.
