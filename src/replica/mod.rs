@@ -22,6 +22,7 @@ pub(crate) mod search;
 pub(crate) mod settled;
 mod snippets;
 pub(crate) mod state;
+pub(crate) mod sweep;
 mod trail;
 pub(crate) mod turn;
 pub(crate) mod views;

@@ -4,7 +4,7 @@ use super::feed::{Changed, Feed, Interest, Waker};
 use super::settled::Settled;
 use crate::conflict::ConflictId;
 use crate::error::Result;
-use crate::protocol::Ref;
+use crate::protocol::{Filter, Ref};
 use crate::watch::{ItemChange, Told, Watch};
 use rusqlite::Connection;
 use std::cell::{OnceCell, RefCell};
@@ -17,6 +17,8 @@ pub(crate) struct Writing<'a> {
     feed: &'a Feed,
     /// Asked for by the first item that changes.
     interest: OnceCell<Interest>,
+    /// What the host wants kept, asked for by the first write.
+    keep: OnceCell<Filter>,
     changed: RefCell<Changed>,
     wakers: RefCell<Vec<Waker>>,
     settled: RefCell<Settled>,
@@ -55,6 +57,7 @@ impl<'a> Writing<'a> {
             connection,
             feed,
             interest: OnceCell::new(),
+            keep: OnceCell::new(),
             changed: RefCell::default(),
             wakers: RefCell::new(Vec::new()),
             settled: RefCell::default(),
@@ -67,6 +70,15 @@ impl<'a> Writing<'a> {
         }
         let asked = self.feed.lock().interest(self.connection, &mut self.wakers.borrow_mut())?;
         Ok(self.interest.get_or_init(|| asked))
+    }
+
+    /// Whether the host wants an item kept.
+    pub fn keeps(&self, collection: &str, key: &str) -> Result<bool> {
+        if let Some(keep) = self.keep.get() {
+            return Ok(keep.has(collection, key));
+        }
+        let keep = super::state::load_keep(self.connection)?;
+        Ok(self.keep.get_or_init(|| keep).has(collection, key))
     }
 
     /// Whether anybody watches anything.

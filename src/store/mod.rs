@@ -6,6 +6,7 @@ mod check;
 mod compact;
 mod conflicts;
 mod indexes;
+mod keep;
 mod options;
 mod outcomes;
 mod pending;
@@ -22,6 +23,7 @@ mod write;
 
 pub use batch::{Batch, BatchReceipt};
 pub use compact::CompactReport;
+pub use keep::Kept;
 pub use options::{Durability, Options};
 pub use pending::{PendingOp, PendingState};
 pub use query::{Query, Rows};
@@ -32,7 +34,7 @@ pub use watch::Watcher;
 
 use crate::conflict::ConflictResolver;
 use crate::error::{Error, Result};
-use crate::protocol::ClientId;
+use crate::protocol::{ClientId, Filter};
 use crate::replica::{Replica, Tuning};
 use crate::sync::Settings;
 use parking_lot::Mutex;
@@ -84,8 +86,10 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::NotAReplica`], [`Error::NewerSchema`] and [`Error::Corrupt`] leave the file as it is: nothing is ever
-    /// deleted to repair. [`Error::Storage`] when the file cannot be opened or created.
+    /// deleted to repair. [`Error::Storage`] when the file cannot be opened or created; [`Error::Limit`] for what
+    /// `Options::keep` cannot be.
     pub fn open(path: impl AsRef<Path>, options: Options) -> Result<Store> {
+        options.keep.as_ref().map_or(Ok(()), Filter::check)?;
         let tuning = Tuning {
             full: options.durability == Durability::Full,
             cache_bytes: options.cache_bytes,
@@ -95,6 +99,9 @@ impl Store {
         let environment = Arc::clone(&options.environment);
         let client = || *ClientId::from_random(environment.random_u128()).as_bytes();
         let replica = Replica::open(path.as_ref(), tuning, client)?;
+        if let Some(keep) = &options.keep {
+            keep::store(&replica, keep)?;
+        }
         Ok(Store {
             replica: Arc::new(replica),
             settings: Settings {

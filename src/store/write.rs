@@ -87,7 +87,7 @@ impl Store {
     ///
     /// [`Error::Limit`] for a name of 0 or more than 128 bytes, a value of more than 1 MiB or 128 levels (or
     /// whatever limits the server publishes); [`Error::Json`] for what JSON cannot hold; [`Error::DiskFull`],
-    /// [`Error::Busy`], [`Error::Storage`]. Then nothing was written.
+    /// [`Error::Busy`], [`Error::Storage`]; [`Error::NotKept`] for an item that [`Store::keep`] leaves out. Then nothing was written.
     pub fn set<T: Serialize + ?Sized>(&self, collection: &str, key: &str, value: &T) -> Result<Ref> {
         let limits = self.replica.limits();
         self.write(&limits, &Write::set(&limits, collection, key, value)?)
@@ -152,7 +152,10 @@ impl Store {
     pub fn update(&self, collection: &str, key: &str, mut change: impl FnMut(&mut Value)) -> Result<Option<Ref>> {
         let limits = self.replica.limits();
         for _ in 0..UPDATE_ATTEMPTS {
-            let Some(text) = self.get_raw(collection, key)? else { return Err(not_found(collection, key)) };
+            let Some(text) = self.get_raw(collection, key)? else {
+                self.refuse_unless_kept(collection, key)?;
+                return Err(not_found(collection, key));
+            };
             let before = Json::from_stored(text)?;
             let from = before.to_value()?;
             let mut to = from.clone();
@@ -206,6 +209,9 @@ impl Store {
         batch: Option<(BatchId, u32)>,
     ) -> Result<Ref> {
         let Write { collection, key, payload } = write;
+        if !connection.keeps(collection, key)? {
+            return Err(Error::NotKept { collection: collection.clone(), key: key.clone() });
+        }
         let collection_id = collections::find_or_create(connection, collection, Life::Live)?;
         let item = items::find(connection, collection_id, key)?;
         let watched = connection.watched(collection, key)?;

@@ -9,7 +9,7 @@ use super::seen::{Cause, Seen};
 use crate::error::{Error, Result};
 use crate::outbox::{Answer, Payload, Queued, Rejection, conflicts, ledger, queue};
 use crate::planted::{Planted, planted};
-use crate::protocol::{Content, Entry, EntryOutcome, OpKind, Ref, ResourceName, Rev, Seq};
+use crate::protocol::{Content, Entry, EntryOutcome, OpKind, Ref, ResourceName, Rev, Scope, Seq};
 use crate::replica::collections::{self, Life};
 use crate::replica::resources::{self, Side};
 use crate::replica::{Item, Writing, base, items, parts};
@@ -93,6 +93,8 @@ pub(super) struct Settled {
 pub(super) struct Slice<'a> {
     connection: &'a Writing<'a>,
     life: Life,
+    /// Entries on other items have no effect here.
+    scope: &'a Scope,
     /// Entries at or below it are in the base already.
     position: Seq,
     now: u64,
@@ -116,6 +118,7 @@ impl<'a> Slice<'a> {
     pub fn new(
         connection: &'a Writing<'a>,
         life: Life,
+        scope: &'a Scope,
         position: Seq,
         now: u64,
         counted: &'a HashMap<i64, Answer>,
@@ -123,6 +126,7 @@ impl<'a> Slice<'a> {
         Ok(Slice {
             connection,
             life,
+            scope,
             position,
             now,
             counted,
@@ -139,11 +143,19 @@ impl<'a> Slice<'a> {
     /// Takes one entry: its effect on the base if that has not got it, and always its outcome.
     pub fn entry(&mut self, entry: &Entry) -> Result<()> {
         let own = if self.outbox_empty { None } else { queue::find(self.connection, entry.op_ref)? };
-        if entry.outcome == EntryOutcome::Accepted && !entry.hidden && entry.seq > self.position {
+        if entry.outcome == EntryOutcome::Accepted
+            && !entry.hidden
+            && entry.seq > self.position
+            && self.concerns(entry)?
+        {
             match self.life {
                 Life::Incoming => self.replay(entry)?,
                 _ => self.advance(entry, own.as_ref())?,
             }
+        }
+        if self.life == Life::Incoming && self.scope.have.is_some() {
+            // The cursor of the filter before tells the outcomes.
+            return Ok(());
         }
         let rejection = match entry.outcome {
             EntryOutcome::Accepted => None,
@@ -175,6 +187,15 @@ impl<'a> Slice<'a> {
             }
             (None, _) => Ok(()),
         }
+    }
+
+    /// Whether an accepted entry is on an item that belongs here; a server may not know of filters, and sends all.
+    fn concerns(&self, entry: &Entry) -> Result<bool> {
+        if *self.scope == Scope::default() {
+            return Ok(true);
+        }
+        let (collection, key) = named(entry)?;
+        Ok(self.scope.has(collection, key))
     }
 
     /// Whether what an accepted entry committed is known to have come from this op.
@@ -426,7 +447,8 @@ impl<'a> Slice<'a> {
         let connection = self.connection;
         let watched = self.life == Life::Live && connection.is_watched()?;
         let any_theirs = self.items.values().any(|touched| !touched.theirs.is_empty());
-        let names: HashMap<i64, String> = match watched || any_theirs || self.any_conflict {
+        let all_kept = self.life != Life::Live || self.scope.filter.is_everything();
+        let names: HashMap<i64, String> = match watched || any_theirs || self.any_conflict || !all_kept {
             true => self.collections.into_iter().map(|(name, id)| (id, name)).collect(),
             false => HashMap::new(),
         };
@@ -440,6 +462,7 @@ impl<'a> Slice<'a> {
             };
             let (op, resource_op, revoked) = (touched.op, touched.resource_op, touched.revoked);
             let cause = Cause { op, resource_op, revoked, origin: Origin::Remote };
+            let kept = all_kept || name.is_none_or(|name| self.scope.filter.has(name, &key));
             let theirs = std::mem::take(&mut touched.theirs);
             let contest = match name {
                 Some(name) if self.any_conflict || !theirs.is_empty() => {
@@ -458,6 +481,8 @@ impl<'a> Slice<'a> {
                         touched.moved.write(connection, id, Side::Both)?;
                     }
                 }
+                // It was here for the sake of its ops.
+                Some(row) if !kept && row.pending == touched.settled => drop(items::remove(connection, row.id)?),
                 Some(row) => {
                     let none_left = row.pending == touched.settled;
                     let ops = if none_left { Vec::new() } else { queue::of_item(connection, row.id)? };
@@ -503,7 +528,8 @@ impl<'a> Slice<'a> {
             }
             if let Some(contest) = contest {
                 any_contest = true;
-                contest.after(connection, &touched.decided, touched.revoked, self.now)?;
+                let dropped = !kept && touched.row.is_some_and(|row| row.pending == touched.settled);
+                contest.after(connection, &touched.decided, touched.revoked || dropped, self.now)?;
             }
         }
         if any_contest {
