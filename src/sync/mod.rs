@@ -169,6 +169,8 @@ impl<'a> Engine<'a> {
         // Once for each opening of the file.
         if !self.replica.limits_asked() {
             self.meet_server()?;
+            // A copy of this file may have been told what became of them, and the server may have been restored.
+            self.forget_waiting(Answer::Queued, up_to)?;
         }
         self.delete_retired()?;
         if self.replica.read(State::load)?.bootstrap.is_some() {
@@ -197,7 +199,7 @@ impl<'a> Engine<'a> {
             self.pull_to_end(Life::Live)?;
             let left = self.replica.read(|connection| queue::left(connection, up_to))?;
             if left.1 == 0 {
-                if unstaged || !self.unstage(up_to)? {
+                if unstaged || !self.forget_waiting(Answer::Staged, up_to)? {
                     return Ok(());
                 }
                 unstaged = true;

@@ -45,6 +45,7 @@
 
 mod support;
 
+mod approving;
 mod batches;
 mod bootstrap;
 mod check;

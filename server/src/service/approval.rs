@@ -263,20 +263,20 @@ fn failed(error: &ServiceError) -> Next {
 /// Wakes the thread that asks.
 #[derive(Debug)]
 pub struct Bell {
-    state: Mutex<Rung>,
+    state: Mutex<Sound>,
     changed: Condvar,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rung {
-    Quiet,
+enum Sound {
+    Silent,
     Rung,
     Closed,
 }
 
 impl Default for Bell {
     fn default() -> Bell {
-        Bell { state: Mutex::new(Rung::Quiet), changed: Condvar::new() }
+        Bell { state: Mutex::new(Sound::Silent), changed: Condvar::new() }
     }
 }
 
@@ -284,22 +284,22 @@ impl Bell {
     /// Something waits that did not before.
     pub fn ring(&self) {
         let mut state = self.state.lock();
-        if *state == Rung::Quiet {
-            *state = Rung::Rung;
+        if *state == Sound::Silent {
+            *state = Sound::Rung;
             self.changed.notify_one();
         }
     }
 
     /// There is nothing to ask any more, ever.
     pub fn close(&self) {
-        *self.state.lock() = Rung::Closed;
+        *self.state.lock() = Sound::Closed;
         self.changed.notify_one();
     }
 
     /// Waits until it is time or the bell rings; `false`: it was closed.
     fn wait(&self, next: Next) -> bool {
         let mut state = self.state.lock();
-        while *state == Rung::Quiet {
+        while *state == Sound::Silent {
             match next {
                 Next::Now => break,
                 Next::After(pause) if self.changed.wait_for(&mut state, pause).timed_out() => break,
@@ -307,9 +307,9 @@ impl Bell {
                 Next::WhenRung => self.changed.wait(&mut state),
             }
         }
-        let open = *state != Rung::Closed;
+        let open = *state != Sound::Closed;
         if open {
-            *state = Rung::Quiet;
+            *state = Sound::Silent;
         }
         open
     }

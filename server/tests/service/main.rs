@@ -1,6 +1,7 @@
 //! The service without HTTP: every rule of the protocol that it is to keep, by name.
 
 mod approval;
+mod approval_crashes;
 mod batches;
 mod checkpoints;
 mod cursors;

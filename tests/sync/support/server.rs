@@ -64,6 +64,12 @@ impl Server {
         }
     }
 
+    /// Ends the service and starts it again.
+    pub fn restart(&self) {
+        self.close();
+        self.open(false);
+    }
+
     pub fn backup(&self) -> Backup {
         self.close();
         let copy = tempfile::tempdir().unwrap();

@@ -92,17 +92,34 @@ pub fn stage(connection: &Connection, batch: BatchKey, op: &Op) -> Stored<()> {
         "INSERT INTO staged (batch, ref, kind, collection, key, base, resource, name, payload)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     )?;
-    let (kind, on, name, payload) = op_columns(op)?;
+    let OpColumns { kind, resource, name, payload } = op_columns(op)?;
     let op_ref = op.op_ref.as_bytes().as_slice();
-    statement.execute(params![batch.0, op_ref, kind, op.collection, op.key, op.base.map(int), on, name, payload])?;
+    statement.execute(params![
+        batch.0,
+        op_ref,
+        kind,
+        op.collection,
+        op.key,
+        op.base.map(int),
+        resource,
+        name,
+        payload
+    ])?;
     Ok(())
 }
 
-/// The columns `kind`, `resource`, `name` and `payload` of an op that is kept.
-pub fn op_columns(op: &Op) -> Stored<(i64, i64, Option<&str>, Option<Cow<'_, str>>)> {
+pub struct OpColumns<'a> {
+    pub kind: i64,
+    pub resource: i64,
+    pub name: Option<&'a str>,
+    pub payload: Option<Cow<'a, str>>,
+}
+
+/// What tells of an op that is kept what it does.
+pub fn op_columns(op: &Op) -> Stored<OpColumns<'_>> {
     let change = op.change().map_err(StorageError::corrupt)?;
-    let (on, name) = resource::columns(change.resource());
-    Ok((kind_number(op.kind), on, name, resource::payload(&change, None)?))
+    let (resource, name) = resource::columns(change.resource());
+    Ok(OpColumns { kind: kind_number(op.kind), resource, name, payload: resource::payload(&change, None)? })
 }
 
 /// An op from the columns `ref`, `kind`, `collection`, `key`, `base`, `resource`, `name` and `payload`.

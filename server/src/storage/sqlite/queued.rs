@@ -1,6 +1,6 @@
 //! The tables `units` and `queued`: what waits for an approver.
 
-use super::batches::{op_columns, read_op};
+use super::batches::{OpColumns, op_columns, read_op};
 use super::{SqliteSnapshot, SqliteTransaction, Stored, int, items, tags, uint};
 use crate::storage::queued::{QueueLine, QueueSnapshot, QueueTransaction, QueuedOp, UnitKey, UnitRow};
 use crate::storage::{ClientKey, Image, ItemKey, StorageError};
@@ -114,10 +114,21 @@ impl QueueTransaction for SqliteTransaction<'_> {
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?;
         for QueuedOp { op, asks } in ops {
-            let (kind, on, name, payload) = op_columns(op)?;
+            let OpColumns { kind, resource, name, payload } = op_columns(op)?;
             let op_ref = op.op_ref.as_bytes().as_slice();
             let base = op.base.map(int);
-            statement.execute(params![unit, op_ref, kind, op.collection, op.key, base, on, name, payload, asks])?;
+            statement.execute(params![
+                unit,
+                op_ref,
+                kind,
+                op.collection,
+                op.key,
+                base,
+                resource,
+                name,
+                payload,
+                asks
+            ])?;
         }
         self.state.queued = self.state.queued.saturating_add(count);
         self.state.queued_bytes = self.state.queued_bytes.saturating_add(bytes);
