@@ -235,7 +235,7 @@ impl Database {
             epoch: name(state.epoch),
             seq: state.head,
             limits: self.options.limits.clone(),
-            formats: [Format::Json, Format::MessagePack].iter().map(|format| format.content_type().into()).collect(),
+            formats: Format::ALL.iter().map(|format| format.content_type().into()).collect(),
             encodings: vec!["gzip".into()],
             retention: self.options.retention.published(),
         })
