@@ -166,9 +166,9 @@ fn settle(
     let Some((unit, queued)) = transaction.unit(key)? else { return Ok(false) };
     let nothing = HashMap::new();
     let given = verdicts.unwrap_or(&nothing);
-    let refused = |op: &Op| matches!(given.get(&op.op_ref), Some(Verdict::Rejected(_)));
+    let refused = |queued: &QueuedOp| queued.asks && matches!(given.get(&queued.op.op_ref), Some(Verdict::Rejected(_)));
     let missing = |queued: &QueuedOp| queued.asks && !given.contains_key(&queued.op.op_ref);
-    if verdicts.is_some() && queued.iter().any(missing) && !queued.iter().any(|queued| refused(&queued.op)) {
+    if verdicts.is_some() && queued.iter().any(missing) && !queued.iter().any(refused) {
         return Ok(false);
     }
     transaction.remove_unit(key)?;
