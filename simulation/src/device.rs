@@ -197,10 +197,10 @@ impl Device {
         }
     }
 
-    /// The log no longer reaches back to where the device has read: what the server called expired before will not be found
-    /// in it.
+    /// The log no longer reaches back to where the device has read, or knows that it has: what the server called expired before
+    /// will not be found in it.
     pub fn hear_pruned(&self) {
-        for op in self.told().ops.values_mut().filter(|op| op.expired && !op.settled) {
+        for op in self.told().ops.values_mut().filter(|op| op.expired) {
             op.loaded = true;
         }
     }
