@@ -26,6 +26,20 @@ pub(crate) fn find(connection: &Connection, collection: i64, key: &str) -> Resul
     Ok(row.optional()?)
 }
 
+/// The row of an item, if there is one, and the value that the host sees.
+pub(crate) fn find_with_value(
+    connection: &Connection,
+    collection: i64,
+    key: &str,
+) -> Result<(Option<Item>, Option<String>)> {
+    let mut find =
+        connection.prepare_cached("SELECT id, rev, pending, value FROM items WHERE collection = ?1 AND key = ?2")?;
+    let row = find.query_row((collection, key), |row| {
+        Ok((Item { id: row.get(0)?, rev: row.get::<_, i64>(1)? as Rev, pending: row.get(2)? }, row.get(3)?))
+    });
+    Ok(row.optional()?.map_or((None, None), |(item, value)| (Some(item), value)))
+}
+
 /// The row of an item by its id.
 pub(crate) fn find_by_id(connection: &Connection, id: i64) -> Result<Option<Item>> {
     let mut find = connection.prepare_cached("SELECT rev, pending FROM items WHERE id = ?1")?;

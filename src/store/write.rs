@@ -213,11 +213,13 @@ impl Store {
             return Err(Error::NotKept { collection: collection.clone(), key: key.clone() });
         }
         let collection_id = collections::find_or_create(connection, collection, Life::Live)?;
-        let item = items::find(connection, collection_id, key)?;
         let watched = connection.watched(collection, key)?;
         let of_value = payload.resource == ResourceName::Value;
-        let needs_before = of_value && (watched.at_all() || payload.kind == OpKind::Patch);
-        let before = if needs_before { item.map_or(Ok(None), |item| items::value(connection, item.id))? } else { None };
+        let (item, before) = if of_value && (watched.at_all() || payload.kind == OpKind::Patch) {
+            items::find_with_value(connection, collection_id, key)?
+        } else {
+            (items::find(connection, collection_id, key)?, None)
+        };
         let seen = if watched.at_all() {
             Some(Seen::before(connection, watched, write, item, before.as_deref())?)
         } else {
@@ -228,6 +230,7 @@ impl Store {
         let row = self.put_effect(connection, write, batch, (op, collection_id, item), &effect)?;
         if let Some(seen) = seen {
             match &effect {
+                Effect::Value(value) if before.as_deref() == value.as_deref() => {}
                 Effect::Value(value) => seen.value_after(connection, write, row, value.as_deref(), op)?,
                 Effect::Resource(content) => seen.resource_after(connection, write, row, content.as_ref(), op)?,
             }
