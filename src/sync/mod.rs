@@ -10,7 +10,9 @@ mod report;
 mod retry;
 mod slice;
 mod token;
+mod touched;
 
+pub(crate) use contest::is_same;
 pub(crate) use rebase::rebase;
 pub use report::{BootstrapReason, Progress, SyncReport};
 pub use retry::RetryPolicy;

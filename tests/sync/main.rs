@@ -66,6 +66,7 @@ mod reconciling;
 mod refusals;
 mod repeats;
 mod replay;
+mod resolving;
 mod resources;
 mod rewound;
 mod room;
