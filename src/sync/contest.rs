@@ -226,7 +226,8 @@ pub(super) fn before_swap(connection: &Connection) -> Result<Vec<(Contest, Decid
     Ok(contests)
 }
 
-fn is_same(one: Option<&str>, other: Option<&str>) -> bool {
+/// Whether two sides are the same JSON value, or both absent.
+pub(crate) fn is_same(one: Option<&str>, other: Option<&str>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => one == other || same_value(one, other),
         (one, other) => one == other,

@@ -12,7 +12,9 @@ mod retry;
 mod seen;
 mod slice;
 mod token;
+mod touched;
 
+pub(crate) use contest::is_same;
 pub(crate) use rebase::rebase;
 pub use report::{BootstrapReason, Progress, SyncReport};
 pub use retry::RetryPolicy;

@@ -2,85 +2,21 @@
 //!
 //! Entries change items in memory; [`Slice::finish`] writes each item once, however many entries it had.
 
-use super::contest::{self, Contest, Decided, Theirs, same_value};
+use super::contest::{self, Contest, Theirs, same_value};
 use super::rebase::{apply_payload, rebase};
 use super::received::{broken, diverged, named, payload, resources_of, rev_after};
 use super::seen::{Cause, Seen};
+use super::touched::{Base, Moved, Touched, meant};
 use crate::error::{Error, Result};
 use crate::outbox::{Answer, Payload, Queued, Rejection, conflicts, ledger, queue};
 use crate::planted::{Planted, planted};
-use crate::protocol::{Content, Entry, EntryOutcome, OpKind, Ref, ResourceName, Rev, Scope, Seq};
+use crate::protocol::{Entry, EntryOutcome, OpKind, ResourceName, Scope, Seq};
 use crate::replica::collections::{self, Life};
-use crate::replica::resources::{self, Side};
+use crate::replica::resources::Side;
 use crate::replica::{Item, Writing, base, items, parts};
 use crate::watch::Origin;
 use rusqlite::Connection;
 use std::collections::{BTreeMap, HashMap};
-
-/// What a rejected patch made of a value is kept up to so many bytes: a small patch may be of a large value.
-const LONGEST_MEANT: usize = 256 << 10;
-
-/// What was confirmed of an item, as far as this slice knows.
-enum Base {
-    /// As the file has it.
-    Stored,
-    /// A value, or that there is no item.
-    Known(Option<String>),
-}
-
-/// The reason of a delete of what the caller may not see any more (◆17).
-const REVOKED: &str = "revoked";
-
-/// What entries did to the resources of an item.
-#[derive(Default)]
-struct Moved {
-    /// All that there were are gone.
-    cleared: bool,
-    /// After that; `None`: this one is gone.
-    changed: BTreeMap<ResourceName, Option<Content>>,
-}
-
-impl Moved {
-    fn clear(&mut self) {
-        *self = Moved { cleared: true, changed: BTreeMap::new() };
-    }
-
-    fn write(&self, connection: &Connection, item: i64, side: Side) -> Result<()> {
-        if self.cleared {
-            resources::clear(connection, item, side)?;
-        }
-        for (resource, content) in &self.changed {
-            resources::put(connection, item, resource, side, content.as_ref())?;
-        }
-        Ok(())
-    }
-}
-
-struct Touched {
-    /// The row as it was; `None`: there was none.
-    row: Option<Item>,
-    /// The rev of the base as of the last entry; 0: no item.
-    rev: Rev,
-    base: Base,
-    /// What became of its resources.
-    moved: Moved,
-    /// The row's value is the base already: the item's only op was committed as sent.
-    view_is_base: bool,
-    /// How many of its ops this slice has settled.
-    settled: u32,
-    /// Those of them on its value that others are behind, by their places.
-    gone: Vec<(i64, Payload)>,
-    /// The last operation that changed its value, or ceased to.
-    op: Option<Ref>,
-    /// The same of its resources.
-    resource_op: Option<Ref>,
-    /// What others did to parts of it.
-    theirs: Vec<Theirs>,
-    /// What became of own ops on it.
-    decided: Decided,
-    /// The user may not see it any more.
-    revoked: bool,
-}
 
 /// How many ops a slice settled, by outcome.
 #[derive(Clone, Copy, Debug, Default)]
@@ -331,7 +267,7 @@ impl<'a> Slice<'a> {
         }
         let touched = self.touched(at)?;
         touched.op = Some(entry.op_ref);
-        touched.revoked = after.is_none() && entry.reason.as_deref() == Some(REVOKED);
+        touched.revoked = after.is_none() && contest::revokes(entry);
         touched.rev = if after.is_some() { rev_after(entry) } else { 0 };
         if (after.is_none() || whole.is_some()) && !planted(Planted::EndedItemKeepsResources) {
             touched.moved.clear();
@@ -374,7 +310,8 @@ impl<'a> Slice<'a> {
 
     /// Settles an op that the server, or this replica for it, refused.
     pub fn settle_rejected(&mut self, op: &Queued, rejection: &Rejection) -> Result<()> {
-        let meant = self.meant(op)?;
+        let touched = self.rows.get(&op.item).and_then(|at| self.items.get(at));
+        let meant = meant(self.connection, touched, op)?;
         if !planted(Planted::RejectedStaysInView) {
             self.settle(op)?;
             self.decide(op, false);
@@ -397,32 +334,6 @@ impl<'a> Slice<'a> {
             }
             touched.decided.push((part.clone(), accepted));
         }
-    }
-
-    /// What the host read of an item before this slice with no other op on top of a patch that is rejected, if it applied.
-    fn meant(&self, op: &Queued) -> Result<Option<String>> {
-        if op.payload.kind != OpKind::Patch || !op.applies {
-            return Ok(None);
-        }
-        let touched = self.rows.get(&op.item).and_then(|at| self.items.get(at));
-        let row = match touched {
-            Some(touched) => touched.row,
-            None => items::find_by_id(self.connection, op.item)?,
-        };
-        let Some(row) = row else { return Ok(None) };
-        let mut ops: Vec<(i64, Payload)> = touched.map_or(Vec::new(), |touched| touched.gone.clone());
-        let queued = queue::of_item(self.connection, op.item)?.into_iter();
-        let on_value = queued.filter(|other| other.applies && other.payload.resource == ResourceName::Value);
-        ops.extend(on_value.map(|other| (other.id(), other.payload)));
-        ops.sort_by_key(|(id, _)| *id);
-        let mut value = base::confirmed(self.connection, row)?;
-        for (_, payload) in ops.iter().take_while(|(id, _)| *id <= op.id()) {
-            match apply_payload(value.as_deref(), payload) {
-                Ok(next) => value = next,
-                Err(_) => return Ok(None),
-            }
-        }
-        Ok(value.filter(|value| value.len() <= LONGEST_MEANT))
     }
 
     /// Whether an answer, forgotten or not, has counted an op as what it settles as.

@@ -72,6 +72,7 @@ mod reconciling;
 mod refusals;
 mod repeats;
 mod replay;
+mod resolving;
 mod resources;
 mod rewound;
 mod room;
