@@ -99,6 +99,15 @@ pub enum Error {
         #[source]
         error: PatchError,
     },
+    /// The replica is not to keep this item (`Store::keep`), so it cannot be written here. Nothing was queued. Keep the
+    /// collection, or write through a replica that does.
+    #[error("item {key:?} in collection {collection:?} is not among what this replica keeps")]
+    NotKept {
+        /// The collection.
+        collection: String,
+        /// The key.
+        key: String,
+    },
     /// An update's closure kept losing to other writers of the same item. Try again.
     #[error("item {key:?} in collection {collection:?} kept changing while it was updated")]
     Contended {

@@ -52,8 +52,8 @@ pub use replica::{ItemRef, Items, KeyRange, Related, RelatedItem, RelationPath, 
 pub use search::{SearchError, SearchHit, SearchHits, SearchQuery};
 pub use sql::{SqlError, SqlLimits, SqlRows, SqlValue};
 pub use store::{
-    Batch, BatchReceipt, CompactReport, Durability, Edit, Events, Notice, Options, PendingOp, PendingState, Query,
-    Rows, Sql, Store, SyncError, Watcher,
+    Batch, BatchReceipt, CompactReport, Durability, Edit, Events, Kept, Notice, Options, PendingOp, PendingState,
+    Query, Rows, Sql, Store, SyncError, Watcher,
 };
 pub use sync::{BootstrapReason, Progress, RetryPolicy, SyncReport};
 pub use watch::{ChangeKind, Changes, ItemChange, Origin, Overflow, Watch};

@@ -150,8 +150,8 @@ pub enum SqlError {
         /// The limit that was hit.
         limit: usize,
     },
-    /// Its rows, or one value on the way to them, are larger than allowed; none were given.
-    #[error("the result of the statement, or a value in it, has more than {limit} bytes")]
+    /// The statement, its rows, or one value on the way to them, are larger than allowed; none were given.
+    #[error("the statement, its result or a value in it has more than {limit} bytes")]
     TooLarge {
         /// The limit that was hit.
         limit: usize,
@@ -162,7 +162,7 @@ pub enum SqlError {
         /// The limit that was hit.
         limit: Duration,
     },
-    /// A column holds a text that is no UTF-8, which only a CAST from a blob can make.
+    /// A column holds a text that is no UTF-8, which only a CAST from a blob can make, or `char()`.
     #[error("column {column} holds a text that is no UTF-8")]
     NotUtf8 {
         /// The place of the column, from 0.

@@ -4,8 +4,9 @@ use crate::clock::Machine;
 use crate::disk::{Disk, Image, Stop};
 use crate::inspect;
 use crate::network::Link;
-use crate::oracle::{Item, Lineage};
+use crate::oracle::{Item, Lineage, Resources, Whole, resources_of};
 use crate::plan::Plan;
+use crate::rights::Sight;
 use crate::server::Server;
 use crate::told::{Attempt, Op, Told};
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +14,12 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
-use syncstore::{Error, Options, Ref, Retention, RetryPolicy, Store};
+use syncstore::protocol::Rev;
+use syncstore::{Error, Options, Ref, ResourceName, Retention, RetryPolicy, Store};
+
+/// A full-text search that hosts declare, and the collection that it is over.
+const SEARCH: &str = "marks";
+pub const SEARCHED: &str = "open";
 
 /// A process that has the replica open.
 pub struct Process {
@@ -136,6 +142,9 @@ impl Device {
         options.prefetch = false;
         options.retry = RetryPolicy::default().with_attempts(self.plan.attempts);
         let store = Store::open(&self.path, options)?;
+        if self.plan.searches && store.declare_search(SEARCH, SEARCHED, &["/n"])? {
+            store.build_search(SEARCH, &mut |_| {})?;
+        }
         self.processes().push(Arc::new(Process { store, syncing: AtomicBool::new(false) }));
         Ok(())
     }
@@ -180,10 +189,10 @@ impl Device {
     }
 
     /// Remembers what a write was answered.
-    pub fn tell(&self, op_ref: Ref, collection: &str, key: &str) {
-        let item = (collection.to_owned(), key.to_owned());
+    pub fn tell(&self, op_ref: Ref, item: &Item, resource: &ResourceName) {
         let loading = self.process(0).and_then(|process| process.store.bootstrap_progress().ok().flatten()).is_some();
-        let op = Op { loaded: loading, ..Op::new(item, self.checkpoints.load(Ordering::Relaxed)) };
+        let op =
+            Op { loaded: loading, ..Op::new(item.clone(), resource.clone(), self.checkpoints.load(Ordering::Relaxed)) };
         let earlier = self.told().ops.insert(op_ref, op);
         assert!(earlier.is_none(), "{op_ref} was given out twice");
     }
@@ -197,10 +206,10 @@ impl Device {
         }
     }
 
-    /// The log no longer reaches back to where the device has read: what the server called expired before will not be found
-    /// in it.
+    /// The log no longer reaches back to where the device has read, or knows that it has: what the server called expired before
+    /// will not be found in it.
     pub fn hear_pruned(&self) {
-        for op in self.told().ops.values_mut().filter(|op| op.expired && !op.settled) {
+        for op in self.told().ops.values_mut().filter(|op| op.expired) {
             op.loaded = true;
         }
     }
@@ -252,10 +261,11 @@ impl Device {
             Err(error) => panic!("{}: the replica cannot be read: {error}", self.name),
         };
         let position = confirmed.position;
-        if !confirmed.has_cursor {
+        let Some(cursor) = &confirmed.cursor else {
             assert!(confirmed.items.is_empty() && position == 0, "{}: items before any checkpoint", self.name);
             return;
-        }
+        };
+        let sight = server.sight_of(cursor);
         let down = server.is_down();
         server.with_history(|lineages, _| {
             if down && lineages.iter().all(|lineage| position > lineage.head) {
@@ -263,14 +273,18 @@ impl Device {
                 return;
             }
             let same = |lineage: &Lineage| {
-                let items = lineage.all_at(position);
-                items.len() == confirmed.items.len()
-                    && confirmed.items.iter().all(|(item, (value, rev))| items.get(item) == Some(&(value, *rev)))
+                let items = lineage.all_at(position, &sight);
+                let same = |(item, (value, resources, rev)): (&Item, &(serde_json::Value, Resources, Rev))| {
+                    let at = items.get(item);
+                    at.is_some_and(|(whole, at)| rev == at && *value == *whole.value && *resources == whole.resources)
+                };
+                items.len() == confirmed.items.len() && confirmed.items.iter().all(same)
             };
             let held: Vec<&Lineage> = lineages.iter().filter(|lineage| lineage.may_hold(position)).collect();
             if !held.iter().any(|lineage| same(lineage)) {
                 let name = &self.name;
-                let differences: Vec<String> = held.iter().map(|lineage| differences(&confirmed, lineage)).collect();
+                let differ = |lineage: &&Lineage| differences(&confirmed, lineage, &sight);
+                let differences: Vec<String> = held.iter().map(differ).collect();
                 panic!("{name} differs from the server at {position}: {differences:?}");
             }
             let cut = held.iter().all(|lineage| lineage.cuts_batch(position));
@@ -315,30 +329,60 @@ impl Device {
         self.user.store(other.user(), Ordering::Relaxed);
     }
 
-    pub fn settle_in(&self, lineages: &[Lineage], items: &BTreeMap<Item, serde_json::Value>) {
+    /// What it reads in the end is what its user sees of the server, and it has nothing else.
+    pub fn settle_in(&self, lineages: &[Lineage], sight: &Sight) {
         let process = self.process(0).expect("a healed device runs");
-        let pending = process.store.pending().expect("a healed device reads");
+        let store = &process.store;
+        let pending = store.pending().expect("a healed device reads");
         assert!(pending.is_empty(), "{}: {pending:?} are left", self.name);
-        let head = lineages.last().expect("there is always one").head;
-        assert_eq!(process.store.position().expect("a healed device reads"), head, "{} is not at the head", self.name);
+        let last = lineages.last().expect("there is always one");
+        assert_eq!(store.position().expect("a healed device reads"), last.head, "{} is not at the head", self.name);
+        let items: BTreeMap<Item, Whole> =
+            last.all_at(last.head, sight).into_iter().map(|(item, (whole, _))| (item.clone(), whole.clone())).collect();
         let mut view = BTreeMap::new();
-        for collection in process.store.collections().expect("a healed device reads") {
-            let listed = process.store.list(&collection, &syncstore::KeyRange::all()).expect("a healed device reads");
+        for collection in store.collections().expect("a healed device reads") {
+            let listed = store.list(&collection, &syncstore::KeyRange::all()).expect("a healed device reads");
             for item in listed.iter() {
-                view.insert((collection.clone(), item.key.to_owned()), item.to().expect("JSON"));
+                let resources = read_resources(store, &collection, item.key).expect("a healed device reads");
+                let value = Arc::new(item.to().expect("JSON"));
+                view.insert((collection.clone(), item.key.to_owned()), Whole { value, resources });
             }
         }
-        assert_eq!(&view, items, "{} reads something else than the server has", self.name);
+        assert_eq!(view, items, "{} reads something else than its user sees", self.name);
+        let rows = inspect::open(&self.path, self.disk.name()).and_then(|connection| inspect::rows(&connection));
+        let rows = rows.expect("a healed device reads");
+        let resources = items.values().map(|whole| whole.resources.len() as i64).sum();
+        let expected = [0, items.len() as i64, resources, 0, 0];
+        let expected =
+            ["collections WHERE life <> 0", "items", "resources", "base", "outbox"].into_iter().zip(expected);
+        assert_eq!(rows, expected.collect(), "{} has more than it reads", self.name);
+        if self.plan.searches {
+            let found = store
+                .search(SEARCH, &syncstore::SearchQuery::words_so_far("m").limit(1_000))
+                .expect("a healed device reads");
+            let found: BTreeSet<&str> = found.hits.iter().map(|hit| hit.key.as_str()).collect();
+            let searched =
+                items.iter().filter(|((collection, _), whole)| collection == SEARCHED && !whole.value["n"].is_null());
+            let searched: BTreeSet<&str> = searched.map(|((_, key), _)| key.as_str()).collect();
+            assert_eq!(found, searched, "{} finds something else than its user sees", self.name);
+        }
     }
 }
 
+/// All that a host reads of an item beside its value.
+pub fn read_resources(store: &Store, collection: &str, key: &str) -> Result<Resources, Error> {
+    let indexes = store.indexes(collection, key)?;
+    let (relations, tags) = (store.relations(collection, key, None)?, store.tags(collection, key)?);
+    Ok(resources_of(&indexes, &relations, &tags))
+}
+
 /// The items that differ, as the replica and the log have them.
-fn differences(confirmed: &inspect::Confirmed, lineage: &Lineage) -> String {
-    let expected = lineage.all_at(confirmed.position);
+fn differences(confirmed: &inspect::Confirmed, lineage: &Lineage, sight: &Sight) -> String {
+    let expected = lineage.all_at(confirmed.position, sight);
     let items: BTreeSet<&Item> = confirmed.items.keys().chain(expected.keys().copied()).collect();
     let differing = items.into_iter().filter_map(|item| {
-        let has = confirmed.items.get(item).map(|(value, rev)| (value, *rev));
-        let should = expected.get(item).copied();
+        let has = confirmed.items.get(item).map(|(value, resources, rev)| (value, resources, *rev));
+        let should = expected.get(item).map(|(whole, rev)| (&*whole.value, &whole.resources, *rev));
         (has != should).then(|| format!("{item:?} is {has:?}, the log has {should:?}"))
     });
     differing.collect::<Vec<_>>().join("; ")

@@ -1,6 +1,7 @@
 //! The end of a world: nothing goes wrong any more, and everything comes to be everywhere.
 
 use crate::network::{Link, Way};
+use crate::rights::Sight;
 use crate::world::World;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -53,16 +54,20 @@ impl World {
                 self.deliver_late();
             }
         }
-        let items = self.server.with_history(|lineages, _| {
-            let last = lineages.last().expect("there is always one");
-            let items = last.all_at(last.head).into_iter();
-            items.map(|(item, (value, _))| (item.clone(), value.clone())).collect()
-        });
-        assert_eq!(self.server.items(), items, "a checkpoint is not what the log makes");
+        for user in std::iter::once(None).chain((0..self.plan.users).map(Some)) {
+            let sight = user.map_or(Sight::ALL, |user| self.server.rights(user).sight);
+            let items = self.server.with_history(|lineages, _| {
+                let last = lineages.last().expect("there is always one");
+                let items = last.all_at(last.head, &sight).into_iter();
+                items.map(|(item, (whole, _))| (item.clone(), whole.clone())).collect()
+            });
+            assert_eq!(self.server.items(user), items, "a checkpoint for {user:?} is not what the log makes");
+        }
         for device in &self.devices {
             device.check_outcomes(&self.server, true);
             device.check_confirmed(&self.server);
-            self.server.with_history(|lineages, _| device.settle_in(lineages, &items));
+            let sight = self.server.rights(device.user()).sight;
+            self.server.with_history(|lineages, _| device.settle_in(lineages, &sight));
             let process = device.process(0).expect("a healed device runs");
             device.check_report(&process.store);
         }

@@ -1,11 +1,12 @@
 //! Whether the server may answer a push as it did, and commit what it did.
 
-use crate::oracle::{Lineage, apply};
-use std::collections::{BTreeMap, HashMap, HashSet};
-use syncstore::Ref;
+use crate::oracle::{Item, Lineage, apply, content_of};
+use crate::rights::Rights;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use syncstore::protocol::{
     BatchId, ClientId, Code, Entry, Op, OpKind, OpResult, PushOutcome, PushRequest, PushResponse, Seq,
 };
+use syncstore::{Ref, ResourceName};
 
 /// What the server said of a ref for good.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,16 +20,21 @@ pub struct Judge {
     decided: HashMap<Ref, Decided>,
     /// Who pushed a ref first, of those that were decided or staged.
     authors: HashMap<Ref, ClientId>,
+    /// Who ever pushed a ref.
+    senders: HashMap<Ref, HashSet<ClientId>>,
     /// How many ops a batch has, and those that have come.
-    batches: HashMap<BatchId, (u32, BTreeMap<Ref, OpKind>)>,
+    batches: HashMap<BatchId, (u32, BTreeSet<Ref>)>,
     /// Whether a batch was accepted.
     batch_decided: HashMap<BatchId, bool>,
     /// What the server answered, before its log could be read.
     pub answered: HashMap<Ref, Seq>,
     /// Every ref that ever came near the server.
     pub seen: HashSet<Ref>,
-    /// Those of deletes: of a delete of nothing the log tells its sender alone.
-    pub deletes: HashSet<Ref>,
+    /// What may be without effect, of which the log tells its sender alone: what it is on, and whether only where there
+    /// is nothing.
+    ///
+    /// Copies of a file may send different ops under one ref.
+    pub silent: HashMap<Ref, BTreeSet<(ResourceName, bool)>>,
 }
 
 impl Judge {
@@ -36,15 +42,16 @@ impl Judge {
     pub fn see(&mut self, request: &PushRequest) {
         for op in &request.ops {
             self.seen.insert(op.op_ref);
-            if op.kind == OpKind::Delete {
-                self.deletes.insert(op.op_ref);
+            self.senders.entry(op.op_ref).or_default().insert(request.client);
+            if let Some(silent) = silent(op) {
+                self.silent.entry(op.op_ref).or_default().insert(silent);
             }
             self.authors.entry(op.op_ref).or_insert(request.client);
             if let (Some(batch), Some(of)) = (op.batch, op.of) {
-                self.batches.entry(batch).or_insert((of, BTreeMap::new())).1.insert(op.op_ref, op.kind);
+                self.batches.entry(batch).or_insert((of, BTreeSet::new())).1.insert(op.op_ref);
                 // A batch that is not complete goes over, whole, to the client id under which its user repeats it.
                 if !self.batch_decided.contains_key(&batch) {
-                    let members = self.batches.get(&batch).into_iter().flat_map(|(_, ops)| ops.keys());
+                    let members = self.batches.get(&batch).into_iter().flat_map(|(_, ops)| ops);
                     self.authors.extend(members.map(|member| (*member, request.client)));
                 }
             }
@@ -68,6 +75,11 @@ impl Judge {
         self.authors.retain(|op_ref, _| decided.contains_key(op_ref));
     }
 
+    /// Whether a client ever pushed a ref.
+    pub fn sent_by(&self, op_ref: &Ref, client: &ClientId) -> bool {
+        self.senders.get(op_ref).is_some_and(|senders| senders.contains(client))
+    }
+
     /// What the server said of a ref in the present life of its log.
     pub fn decided(&self, op_ref: &Ref) -> Option<&Decided> {
         self.decided.get(op_ref)
@@ -84,16 +96,23 @@ impl Judge {
             assert_eq!(strangers, 0, "something stands between the entries of batch {batch}");
             let (of, ops) = self.batches.get(&batch).unwrap_or_else(|| panic!("nobody made batch {batch}"));
             assert_eq!(ops.len(), *of as usize, "batch {batch} is in the log, and its operations had not all come");
-            for (op_ref, kind) in ops {
-                // A delete of nothing has a place in the log that its sender alone is told of.
+            for op_ref in ops {
+                // What had no effect has a place in the log that its sender alone is told of.
                 let there = entries[first..=last].iter().any(|entry| entry.op_ref == *op_ref);
-                assert!(there || *kind == OpKind::Delete, "batch {batch} is in the log without its {op_ref}");
+                assert!(there || self.silent.contains_key(op_ref), "batch {batch} is in the log without its {op_ref}");
             }
         }
     }
 
     /// The answer of a push, after the log was read; `head` is where the log ended before.
-    pub fn judge(&mut self, lineage: &Lineage, head: Seq, request: &PushRequest, response: &PushResponse) {
+    pub fn judge(
+        &mut self,
+        lineage: &Lineage,
+        head: Seq,
+        rights: &Rights,
+        request: &PushRequest,
+        response: &PushResponse,
+    ) {
         assert_eq!(request.ops.len(), response.results.len(), "a push has as many results as operations");
         let mut failed: HashSet<(&str, &str)> = HashSet::new();
         for (op, result) in request.ops.iter().zip(&response.results) {
@@ -103,7 +122,8 @@ impl Judge {
             match result.outcome {
                 PushOutcome::Accepted => {
                     let seq = result.seq.expect("an accepted result has a seq");
-                    if known.is_none() && op.batch.is_none() {
+                    // One at or below the head was taken before, and only its answer was never heard.
+                    if known.is_none() && op.batch.is_none() && seq > head {
                         assert!(
                             !failed.contains(&item),
                             "{} was taken though an operation before it on {item:?} was not (section 3, skipped)",
@@ -111,6 +131,9 @@ impl Judge {
                         );
                     }
                     self.decide(op, Decided::Accepted(seq), known);
+                    if seq > head {
+                        judge_rights(lineage, rights, op, seq);
+                    }
                     self.accepted(lineage, op, seq, seq > head);
                 }
                 PushOutcome::Rejected => {
@@ -121,7 +144,9 @@ impl Judge {
                     } else {
                         assert_eq!(result.seq, None, "what is not recorded has no seq");
                     }
-                    self.rejected(lineage, op, result, &code);
+                    if result.seq.is_none_or(|seq| seq > head) {
+                        self.rejected(lineage, rights, op, result, &code);
+                    }
                 }
                 PushOutcome::Skipped => {
                     assert!(known.is_none(), "{} was decided before and is skipped now", op.op_ref);
@@ -151,27 +176,50 @@ impl Judge {
 
     fn accepted(&self, lineage: &Lineage, op: &Op, seq: Seq, new: bool) {
         let op_ref = op.op_ref;
+        let resource = op.resource().expect("a replica sends what is well formed").to_name();
+        let item = item_of(op);
         let Some(logged) = lineage.log.get(&seq).filter(|logged| logged.op_ref == op_ref) else {
-            let item = (op.collection.clone(), op.key.clone());
-            assert!(op.kind == OpKind::Delete, "{op_ref} was accepted at {seq}, where the log does not have it");
-            assert!(lineage.at(&item, seq).is_none(), "{op_ref} deleted {item:?} at {seq}, and the log says nothing");
+            let silent = silent(op);
+            assert!(silent.is_some(), "{op_ref} was accepted at {seq}, where the log does not have it");
+            let had = has(lineage, &item, &resource, seq);
+            let only_nothing = silent.is_some_and(|(_, only_nothing)| only_nothing);
+            assert!(
+                !(had && only_nothing),
+                "{op_ref} deleted {resource:?} of {item:?} at {seq}, and the log says nothing"
+            );
             return;
         };
-        assert_eq!((&*logged.item.0, &*logged.item.1), (&*op.collection, &*op.key), "{op_ref} went to another item");
+        assert_eq!(logged.item, item, "{op_ref} went to another item");
+        assert_eq!(logged.resource, resource, "{op_ref} went to another part of {item:?}");
         if op.collection == "merged" {
+            if new && resource != ResourceName::Value {
+                self.not_merged(lineage, op, &resource, seq);
+            }
             return;
         }
         assert_eq!(logged.kind, op.kind, "{op_ref} became another kind of operation");
         let sent = op.value.as_ref().or(op.patch.as_ref()).map(|json| json.to_value().expect("JSON"));
         assert_eq!(logged.payload.as_deref(), sent.as_ref(), "{op_ref} was committed with another payload");
+        let content = op.change().ok().and_then(|change| content_of(&change));
+        assert_eq!(logged.content, content, "{op_ref} was committed with another payload");
         if new && op.collection == "careful" && op.kind != OpKind::Delete {
             self.not_behind(lineage, op, seq);
         }
     }
 
+    /// What a collection that merges lets change an index entry, a relation or a tag, nobody else has changed since.
+    fn not_merged(&self, lineage: &Lineage, op: &Op, resource: &ResourceName, seq: Seq) {
+        let Some(base) = op.base else { return };
+        let author = self.authors.get(&op.op_ref);
+        for (at, logged) in lineage.present_life(&item_of(op), base, seq) {
+            let other = logged.resource == *resource && self.authors.get(&logged.op_ref) != author;
+            assert!(!other, "{} was made on rev {base}; {at} of another changed {resource:?}, and lost", op.op_ref);
+        }
+    }
+
     /// What a collection that rejects stale operations accepts was made on top of everything that others did.
     fn not_behind(&self, lineage: &Lineage, op: &Op, seq: Seq) {
-        let item = (op.collection.clone(), op.key.clone());
+        let item = item_of(op);
         let before = lineage.at(&item, seq - 1);
         let Some(base) = op.base else {
             assert!(before.is_none(), "{} claims no base, {item:?} is there, and it was accepted", op.op_ref);
@@ -191,22 +239,72 @@ impl Judge {
         }
     }
 
-    fn rejected(&self, lineage: &Lineage, op: &Op, result: &OpResult, code: &Code) {
-        let item = (op.collection.clone(), op.key.clone());
+    fn rejected(&self, lineage: &Lineage, rights: &Rights, op: &Op, result: &OpResult, code: &Code) {
+        let item = item_of(op);
         assert!(!result.message.as_deref().unwrap_or_default().is_empty(), "a rejection says why: {result:?}");
-        // A rejection without a seq, and one of a batch, were decided at a moment that is not known here.
+        // One of a batch was decided at a moment that is not known here.
         let Some(seq) = result.seq.filter(|_| op.batch.is_none()) else { return };
         assert!(!lineage.accepted.contains_key(&op.op_ref), "{} is rejected, and in the log", op.op_ref);
-        let before = lineage.at(&item, seq.saturating_sub(1));
-        if *code == Code::NOT_FOUND {
-            assert!(op.kind == OpKind::Patch, "{} needs no item, and found none", op.op_ref);
+        let resource = op.resource().expect("a replica sends what is well formed").to_name();
+        let makes = op.kind == OpKind::Set && resource == ResourceName::Value;
+        let before = lineage.at(&item, seq.saturating_sub(1)).map(|(whole, _)| &**whole);
+        let hidden = before.is_some_and(|whole| !rights.sight.sees(whole));
+        if hidden {
+            // Nothing tells it from a missing one, but that the key is taken.
+            let expected = if makes { Code::FORBIDDEN } else { Code::NOT_FOUND };
+            assert_eq!(*code, expected, "{} is on {item:?}, which its sender does not see", op.op_ref);
+            assert_eq!(result.detail, None, "{} is told more of {item:?}", op.op_ref);
+        } else if *code == Code::NOT_FOUND {
+            let needs = op.kind == OpKind::Patch || !makes && op.kind == OpKind::Set;
+            assert!(needs, "{} needs no item, and found none", op.op_ref);
             assert!(before.is_none(), "{} did not find {item:?}, which is there", op.op_ref);
+        } else if *code == Code::FORBIDDEN {
+            let foreign = matches!(&resource, ResourceName::Tag(tag) if !rights.sight.owns(tag));
+            assert!(foreign && before.is_some(), "{} was forbidden", op.op_ref);
         } else if *code == Code::PATCH_FAILED && op.collection != "merged" {
-            let (value, _) = before.expect("a patch that failed had something to patch");
+            let whole = before.expect("a patch that failed had something to patch");
             let patch = op.patch.as_ref().expect("a patch that failed").to_value().expect("JSON");
-            assert!(apply(value, &patch).is_err(), "{} applies, and was rejected", op.op_ref);
+            assert!(apply(&whole.value, &patch).is_err(), "{} applies, and was rejected", op.op_ref);
         } else if *code == Code::STALE {
             assert!(op.collection != "open", "{} is stale where nothing is", op.op_ref);
         }
+    }
+}
+
+fn item_of(op: &Op) -> Item {
+    (op.collection.clone(), op.key.clone())
+}
+
+/// Whether an item had this right after `seq`.
+pub fn has(lineage: &Lineage, item: &Item, resource: &ResourceName, seq: Seq) -> bool {
+    let whole = lineage.at(item, seq).map(|(whole, _)| whole);
+    whole.is_some_and(|whole| *resource == ResourceName::Value || whole.resources.contains_key(resource))
+}
+
+/// What an op is on that may be accepted without effect, and whether only where there is nothing to delete: others than
+/// the value are merged by keeping the server's.
+fn silent(op: &Op) -> Option<(ResourceName, bool)> {
+    let resource = op.resource().ok()?.to_name();
+    let merged = op.collection == "merged" && resource != ResourceName::Value;
+    (merged || op.kind == OpKind::Delete).then_some((resource, !merged))
+}
+
+/// Whether the sender of a new op had the right to it (◆4).
+fn judge_rights(lineage: &Lineage, rights: &Rights, op: &Op, seq: Seq) {
+    let item = item_of(op);
+    let whole = |seq| lineage.at(&item, seq).map(|(whole, _)| whole);
+    let resource = op.resource().expect("a replica sends what is well formed");
+    match (whole(seq - 1), whole(seq)) {
+        (Some(before), _) => {
+            let sees = rights.sight.sees(before);
+            assert!(sees, "{} was accepted on {item:?}, which {rights:?} does not see", op.op_ref);
+            let owns = !matches!(resource, syncstore::protocol::Resource::Tag(tag) if !rights.sight.owns(tag));
+            assert!(owns, "{} of {rights:?} was accepted on {resource:?}", op.op_ref);
+        }
+        (None, Some(after)) => {
+            let granted = rights.grant.iter().copied().eq(after.tags());
+            assert!(granted, "{} of {rights:?} made {item:?} with {:?}", op.op_ref, after.resources);
+        }
+        (None, None) => {}
     }
 }

@@ -117,6 +117,12 @@ impl World {
             self.clock.advance(far);
             self.server.prune();
             "forgotten logs"
+        } else if is(plan.rights) {
+            let user = self.below(self.plan.users);
+            let rights = self.server.rights(user).changed(&mut self.random());
+            self.trace(format_args!("user{user} has {rights:?}"));
+            self.server.set_rights(user, rights);
+            "rights changed"
         } else if is(plan.small_requests) {
             let most = Some(5 + self.below(3) as usize);
             let mut link = device.link();

@@ -188,7 +188,11 @@ impl<'w> Way<'w> {
             }
             _ => ask(user),
         };
-        world.trace(format_args!("  {}", summary(&answer)));
+        let text = summary(&answer);
+        if world.plan.several_rights {
+            world.server.check_secrets(user, what, &text);
+        }
+        world.trace(format_args!("  {text}"));
         world.interlude();
         if no_answer || fate == Fate::AnswerLost {
             if push.is_some() {
@@ -263,6 +267,13 @@ impl Wire for Way<'_> {
             let answer = self.world.server.pull(user, request);
             if matches!(answer, Err(WireError::CursorExpired(Expiry::Pruned))) {
                 self.world.devices[self.device].hear_pruned();
+            }
+            for entry in answer.iter().flat_map(|page| &page.entries) {
+                let told = [(entry.full, "full entries"), (entry.hidden, "hidden entries")];
+                told.iter().filter(|(is, _)| *is).for_each(|(_, what)| self.world.count(what));
+                if entry.reason.is_some() {
+                    self.world.count("revoked entries");
+                }
             }
             answer
         })

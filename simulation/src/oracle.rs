@@ -3,16 +3,40 @@
 //! A model of its own: plain maps and the `json-patch` crate, none of the engine's or the server's code. A server that
 //! is restored begins another *lineage* of the log; what a replica holds belongs to one of them.
 
+use crate::rights::Sight;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use syncstore::Ref;
-use syncstore::protocol::{BatchId, Change, Entry, EntryOutcome, OpKind, Rev, Seq};
+use syncstore::protocol::{BatchId, Change, Entry, EntryOutcome, Object, OpKind, Rev, Seq};
+use syncstore::{Ref, Relation, ResourceName};
 
 pub type Item = (String, String);
 
+/// What an index entry, a relation or a tag is set to: the ordering key, the predicate, or nothing; and where a
+/// relation leads.
+pub type Content = (String, Option<Item>);
+
+pub type Resources = BTreeMap<ResourceName, Content>;
+
+/// An item with all that it has.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Whole {
+    pub value: Arc<Value>,
+    pub resources: Resources,
+}
+
+impl Whole {
+    /// In bytewise order.
+    pub fn tags(&self) -> impl Iterator<Item = &str> {
+        self.resources.keys().filter_map(|resource| match resource {
+            ResourceName::Tag(tag) => Some(tag.as_str()),
+            _ => None,
+        })
+    }
+}
+
 /// An item as it was between two seqs; `None`: there was none.
-pub type Version = Option<(Arc<Value>, Rev)>;
+pub type Version = Option<(Arc<Whole>, Rev)>;
 
 /// An entry of the log as far as checks need it.
 #[derive(Clone, Debug)]
@@ -20,8 +44,19 @@ pub struct Logged {
     pub op_ref: Ref,
     pub item: Item,
     pub kind: OpKind,
+    pub resource: ResourceName,
+    /// The value or the patch.
     pub payload: Option<Arc<Value>>,
+    /// What another resource is set to.
+    pub content: Option<Content>,
     pub batch: Option<BatchId>,
+}
+
+impl Logged {
+    /// Whether it is a delete of the item itself.
+    pub fn ends_item(&self) -> bool {
+        self.kind == OpKind::Delete && self.resource == ResourceName::Value
+    }
 }
 
 /// One life of the log, from its first entry.
@@ -61,50 +96,71 @@ impl Lineage {
         let before = self.now(&item).cloned();
         let rev_before = before.as_ref().map_or(0, |(_, rev)| *rev);
         let change = entry.change().expect("an accepted entry has a change");
+        let resource = change.resource().to_name();
+        let content = content_of(&change);
+        let there = || before.clone().unwrap_or_else(|| panic!("entry {seq} is on {item:?}, which is not there")).0;
         let (after, payload) = match change {
             Change::Set(value) => {
                 let value = Arc::new(value.to_value().expect("JSON"));
-                (Some(Arc::clone(&value)), Some(value))
+                let mut resources = before.as_ref().map(|(whole, _)| whole.resources.clone()).unwrap_or_default();
+                if entry.full {
+                    assert!(before.is_none(), "entry {seq} is full to a reader who saw {item:?} before");
+                    resources = resources_of_entry(entry);
+                }
+                (Some(Whole { value: Arc::clone(&value), resources }), Some(value))
             }
             Change::Patch(patch) => {
                 let patch = patch.to_value().expect("JSON");
-                let (value, _) = before.unwrap_or_else(|| panic!("entry {seq} patches {item:?}, which is not there"));
-                let patched = apply(&value, &patch)
+                let before = there();
+                let patched = apply(&before.value, &patch)
                     .unwrap_or_else(|error| panic!("entry {seq} has a patch that does not apply: {error}"));
-                (Some(Arc::new(patched)), Some(Arc::new(patch)))
+                (Some(Whole { value: Arc::new(patched), ..(*before).clone() }), Some(Arc::new(patch)))
             }
             Change::Delete => (None, None),
-            other => panic!("entry {seq} does {other:?}"),
+            _ => {
+                let mut whole = (*there()).clone();
+                match &content {
+                    Some(content) => drop(whole.resources.insert(resource.clone(), content.clone())),
+                    None => {
+                        let removed = whole.resources.remove(&resource);
+                        assert!(removed.is_some(), "entry {seq} removes {resource:?} of {item:?}, which has none");
+                    }
+                }
+                (Some(whole), None)
+            }
         };
-        assert_eq!(entry.from, Some(rev_before), "entry {seq} says that it follows another rev of {item:?}");
+        assert_eq!(
+            entry.from.filter(|_| !entry.full),
+            (!entry.full).then_some(rev_before),
+            "entry {seq} says that it follows another rev of {item:?}"
+        );
         let kind = entry.kind.expect("an accepted entry has a kind");
-        if kind != OpKind::Delete {
-            assert_eq!(entry.rev, Some(seq), "the rev of an item is its entry's seq");
-        }
+        assert_eq!(entry.rev, Some(seq), "the rev of an item is its entry's seq");
         let twice = self.accepted.insert(entry.op_ref, seq);
         assert_eq!(twice, None, "{} was applied twice, at {twice:?} and {seq}", entry.op_ref);
-        let version = after.map(|value| (value, seq));
+        let version = after.map(|whole| (Arc::new(whole), seq));
         self.versions.entry(item.clone()).or_default().push((seq, version));
-        self.log.insert(seq, Logged { op_ref: entry.op_ref, item, kind, payload, batch: entry.batch });
+        let logged = Logged { op_ref: entry.op_ref, item, kind, resource, payload, content, batch: entry.batch };
+        self.log.insert(seq, logged);
         self.head = seq;
     }
 
-    fn now(&self, item: &Item) -> Option<&(Arc<Value>, Rev)> {
+    fn now(&self, item: &Item) -> Option<&(Arc<Whole>, Rev)> {
         self.versions.get(item)?.last()?.1.as_ref()
     }
 
     /// An item right after `seq`.
-    pub fn at(&self, item: &Item, seq: Seq) -> Option<&(Arc<Value>, Rev)> {
+    pub fn at(&self, item: &Item, seq: Seq) -> Option<&(Arc<Whole>, Rev)> {
         let versions = self.versions.get(item)?;
         let later = versions.partition_point(|(at, _)| *at <= seq);
         versions.get(later.checked_sub(1)?)?.1.as_ref()
     }
 
-    /// Every item right after `seq`.
-    pub fn all_at(&self, seq: Seq) -> BTreeMap<&Item, (&Value, Rev)> {
+    /// Every item right after `seq`, as far as it is seen.
+    pub fn all_at(&self, seq: Seq, sight: &Sight) -> BTreeMap<&Item, (&Whole, Rev)> {
         let items = self.versions.keys().filter_map(|item| {
-            let (value, rev) = self.at(item, seq)?;
-            Some((item, (&**value, *rev)))
+            let (whole, rev) = self.at(item, seq)?;
+            sight.sees(whole).then_some((item, (&**whole, *rev)))
         });
         items.collect()
     }
@@ -113,7 +169,7 @@ impl Lineage {
     pub fn present_life(&self, item: &Item, above: Seq, below: Seq) -> Vec<(Seq, &Logged)> {
         let mut life = Vec::new();
         for (seq, logged) in self.log.range(..below).rev().filter(|(_, logged)| logged.item == *item) {
-            if *seq <= above || logged.kind == OpKind::Delete {
+            if *seq <= above || logged.ends_item() {
                 break;
             }
             life.push((*seq, logged));
@@ -135,6 +191,38 @@ impl Lineage {
     pub fn may_hold(&self, position: Seq) -> bool {
         position <= self.head && (position <= self.restored || position >= self.start)
     }
+}
+
+fn place(object: &Object) -> Item {
+    (object.collection.clone(), object.key.clone())
+}
+
+/// What a set of an index entry, a relation or a tag sets it to.
+pub fn content_of(change: &Change<'_>) -> Option<Content> {
+    match change {
+        Change::SetIndex { order, .. } => Some(((*order).to_owned(), None)),
+        Change::SetRelation { predicate, object, .. } => Some(((*predicate).to_owned(), Some(place(object)))),
+        Change::AddTag(_) => Some((String::new(), None)),
+        _ => None,
+    }
+}
+
+/// All that an item has beside its value, from how messages say it.
+pub fn resources_of(indexes: &BTreeMap<String, String>, relations: &[Relation], tags: &[String]) -> Resources {
+    let mut resources = Resources::new();
+    for (name, order) in indexes {
+        resources.insert(ResourceName::Index(name.clone()), (order.clone(), None));
+    }
+    for Relation { id, predicate, object } in relations {
+        resources.insert(ResourceName::Relation(id.clone()), (predicate.clone(), Some(place(object))));
+    }
+    resources.extend(tags.iter().map(|tag| (ResourceName::Tag(tag.clone()), (String::new(), None))));
+    resources
+}
+
+/// Those of a full entry.
+pub fn resources_of_entry(entry: &Entry) -> Resources {
+    resources_of(&entry.indexes, &entry.relations, &entry.tags)
 }
 
 /// Applies an RFC 6902 patch to a copy.

@@ -1,14 +1,14 @@
 //! What became of every operation of a device, against what its host was told and what the server's log says.
 
 use crate::device::Device;
-use crate::judge::{Decided, Judge};
+use crate::judge::{Decided, Judge, has};
 use crate::oracle::{Item, Lineage};
 use crate::server::Server;
 use crate::told::{Fate, Op, Told};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use syncstore::protocol::Code;
-use syncstore::{Durability, Outcome, Ref, Store};
+use syncstore::{Durability, Outcome, Ref, ResourceName, Store};
 
 impl Device {
     /// What a host finds that opens the replica after a stop.
@@ -128,7 +128,9 @@ impl Device {
                 // One that the server merged, and whose answer was lost, waits for the answer of its repetition; so does
                 // one whose repetition into a new checkpoint waits behind a rejected one.
                 let loaded = op.loaded || self.checkpoints.load(Ordering::Relaxed) > op.checkpoints;
-                let repeats = op.item.0 == "merged" || loaded;
+                // So does one that made its sender see the item no longer: its entry does not say that it is this op.
+                let revoked = self.plan.several_rights && matches!(op.resource, ResourceName::Tag(_));
+                let repeats = op.item.0 == "merged" || loaded || revoked;
                 let late = at.is_some_and(|at| at <= position) && !repeats;
                 assert!(!late, "{name}: {op_ref} is in the log at {at:?}, below {position}, and still waits");
             } else if let (false, Some(Fate::Accepted(seq))) = (waits, &op.fate) {
@@ -143,16 +145,18 @@ impl Device {
         let present = lineages.last().expect("there is always one");
         match fate {
             Fate::Accepted(seq) => {
-                let has = |lineage: &Lineage| match lineage.accepted.get(op_ref) {
+                let logs = |lineage: &Lineage| match lineage.accepted.get(op_ref) {
                     Some(at) => at == seq,
-                    // Of a delete of nothing the log tells its sender alone.
+                    // Of what had no effect the log tells its sender alone.
                     None => {
                         let free = !lineage.log.contains_key(seq) && lineage.may_hold(*seq);
-                        free && judge.deletes.contains(op_ref) && lineage.at(&op.item, *seq).is_none()
+                        let mut silent = judge.silent.get(op_ref).into_iter().flatten();
+                        free && silent
+                            .any(|(resource, only_nothing)| !only_nothing || !has(lineage, &op.item, resource, *seq))
                     }
                 };
                 let answered = || judge.answered.get(op_ref) == Some(seq);
-                let said = if last { has(present) } else { lineages.iter().any(has) || answered() };
+                let said = if last { logs(present) } else { lineages.iter().any(logs) || answered() };
                 assert!(said, "{name}: {op_ref} is said to be accepted at {seq}, and the log does not have it there");
             }
             Fate::Rejected(code, seq) => {
@@ -167,6 +171,7 @@ impl Device {
                 let expected = *code == Code::NOT_FOUND
                     || *code == Code::PATCH_FAILED
                     || *code == Code::STALE
+                    || *code == Code::FORBIDDEN && self.plan.several_rights
                     || *code == Code::BATCH_FAILED
                     || *code == Code::EXPIRED && (self.plan.mischief.clock > 0 || self.plan.mischief.forget > 0)
                     || *code == Code::REF_REUSED && self.plan.shares_files();

@@ -1,6 +1,7 @@
 //! What a seed makes of a world: how many replicas, which settings, which faults and how often.
 
 use crate::random::Random;
+use crate::rights::Rights;
 use std::time::Duration;
 use syncstore::Durability;
 use syncstore::protocol::Format;
@@ -55,6 +56,8 @@ pub struct Mischief {
     pub forget: u32,
     /// The server takes smaller requests, for a while.
     pub small_requests: u32,
+    /// A user sees, or may assign, other tags from now on.
+    pub rights: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -64,6 +67,14 @@ pub struct Plan {
     pub steps: u32,
     pub keys: usize,
     pub users: u64,
+    /// Of each user.
+    pub rights: Vec<Rights>,
+    /// Users differ in what they see, from each other and from time to time.
+    pub several_rights: bool,
+    /// Edits in a hundred that are of index entries, relations and tags.
+    pub resources: u32,
+    /// Hosts declare a full-text search.
+    pub searches: bool,
     pub format: Option<Format>,
     pub wire: WireFaults,
     pub mischief: Mischief,
@@ -104,7 +115,19 @@ impl Plan {
             unavailable: some(30, 100),
             interlude: 0,
         };
+        // Draws of their own: what else a seed makes does not hang on them.
+        let mut other = Random::new(seed ^ 0x0016_4751_7a65);
+        let several_rights = other.percent(33);
+        let users = if several_rights { 2 + other.below(3) } else { 1 };
+        let rights = (0..2.max(users)).map(|_| if several_rights { Rights::any(&mut other) } else { Rights::all() });
+        let rights: Vec<Rights> = rights.collect();
+        let resources = match (several_rights, other.below(10)) {
+            (true, _) => 25 + other.below(40) as u32,
+            (false, 0..3) => 0,
+            (false, _) => 5 + other.below(60) as u32,
+        };
         let mischief = Mischief {
+            rights: if several_rights && other.percent(70) { 1 + other.below(30) as u32 } else { 0 },
             partition: some(25, 30),
             crash: some(40, 60),
             second: some(15, 20),
@@ -131,7 +154,11 @@ impl Plan {
             replicas,
             steps: (30 + random.below(70) + 5 * replicas as u64) as u32,
             keys: 2 + random.below(4) as usize,
-            users: if random.percent(25) { 2 } else { 1 },
+            users: if random.percent(25) { users.max(2) } else { users },
+            rights,
+            several_rights,
+            resources,
+            searches: other.percent(if several_rights { 25 } else { 10 }),
             format: *random.pick(&[None, None, Some(Format::Json), Some(Format::MessagePack)]),
             wire: WireFaults { interlude, ..wire },
             mischief,

@@ -3,10 +3,12 @@
 use crate::clock::Machine;
 use crate::disk::{Disk, Image, Stop};
 use crate::judge::Judge;
-use crate::oracle::{Item, Lineage};
+use crate::oracle::{Item, Lineage, Whole, resources_of};
 use crate::plan::Plan;
 use crate::random::Random;
-use serde_json::Value;
+use crate::reader::{judge_checkpoint, judge_page};
+use crate::rights::{Rights, Sight};
+use crate::secrets::Secrets;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,9 +17,7 @@ use std::time::Duration;
 use syncstore::environment::Environment;
 use syncstore::protocol::{CheckpointPage, ClientId, Cursor, DatabaseInfo, InboxPage, PushRequest, PushResponse, Seq};
 use syncstore::wire::{CheckpointRequest, Expiry, PullRequest, WireError};
-use syncstore_server::service::{
-    self, Caller, InboxRequest, Policy, Service, ServiceError, ServiceOptions, Tags, Writing,
-};
+use syncstore_server::service::{self, Caller, InboxRequest, Policy, Service, ServiceError, ServiceOptions, Writing};
 
 const DB: &str = "world";
 
@@ -42,6 +42,11 @@ pub struct Server {
 
 struct State {
     service: Option<Arc<Service>>,
+    /// Of each user.
+    rights: Vec<Rights>,
+    /// What each cursor that was given out is of: its place, and what its reader saw.
+    cursors: HashMap<Cursor, (Seq, Sight)>,
+    secrets: Secrets,
     /// The reader who sees everything.
     witness: Option<Cursor>,
     /// The last is the present one.
@@ -58,6 +63,7 @@ struct State {
 
 /// A push, its answer, and the log's head before it.
 struct Answered {
+    rights: Rights,
     request: PushRequest,
     response: PushResponse,
     head: Seq,
@@ -68,8 +74,9 @@ struct Backup {
     lineage: Lineage,
 }
 
-fn caller(user: u64) -> Caller {
-    Caller { user: format!("user{user}"), tags: Tags::All, grant: Vec::new() }
+/// The reader who sees everything.
+fn witness() -> Caller {
+    Caller { user: "witness".into(), ..Rights::all().caller(0) }
 }
 
 impl Server {
@@ -84,6 +91,9 @@ impl Server {
             plan: plan.clone(),
             state: Mutex::new(State {
                 service: None,
+                rights: plan.rights.clone(),
+                cursors: HashMap::new(),
+                secrets: Secrets::default(),
                 witness: None,
                 lineages: vec![Lineage::default()],
                 judge: Judge::default(),
@@ -96,13 +106,40 @@ impl Server {
         };
         server.open(false);
         // A database is made at its first use.
-        server.ask(|service| service.info(DB, &caller(0))).expect("a new database answers");
+        server.ask(|service| service.info(DB, &witness())).expect("a new database answers");
         server.witness();
         server
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no panic while the server's state is held")
+    }
+
+    pub fn rights(&self, user: u64) -> Rights {
+        self.state().rights[user as usize].clone()
+    }
+
+    /// The operator gives a user other rights.
+    pub fn set_rights(&self, user: u64, rights: Rights) {
+        self.state().rights[user as usize] = rights;
+    }
+
+    /// What the reader saw to whom a cursor was given.
+    pub fn sight_of(&self, cursor: &str) -> Sight {
+        let state = self.state();
+        let known = state.cursors.get(&Cursor::new(cursor));
+        known.unwrap_or_else(|| panic!("nobody was given the cursor {cursor}")).1.clone()
+    }
+
+    /// A user is about to write this mark.
+    pub fn wrote(&self, user: u64, mark: u64) {
+        self.state().secrets.wrote(user, mark);
+    }
+
+    /// Fails if an answer to a user has what it may not know.
+    pub fn check_secrets(&self, user: u64, what: &str, answer: &str) {
+        let state = &mut *self.state();
+        state.secrets.check(user, &state.rights[user as usize].sight, what, answer);
     }
 
     fn open(&self, new_epoch: bool) {
@@ -193,7 +230,7 @@ impl Server {
         if self.state().witness.is_none() {
             // A restored server says by a checkpoint where it stands.
             let request = service::CheckpointRequest { client, page: None, limit: 1, scope: Default::default() };
-            let Ok(page) = self.ask(|service| service.checkpoint(DB, &caller(0), &request)) else { return };
+            let Ok(page) = self.ask(|service| service.checkpoint(DB, &witness(), &request)) else { return };
             let mut state = self.state();
             let lineage = state.lineages.last().expect("there is always one");
             assert_eq!(page.seq, lineage.head, "the server is where its log ends");
@@ -202,7 +239,7 @@ impl Server {
         loop {
             let cursor = self.state().witness.clone();
             let request = InboxRequest { client, cursor, limit: 100, own_payloads: true, scope: Default::default() };
-            let page = match self.ask(|service| service.inbox(DB, &caller(0), &request)) {
+            let page = match self.ask(|service| service.inbox(DB, &witness(), &request)) {
                 Ok(page) => page,
                 Err(WireError::CursorExpired(expiry)) => {
                     panic!("the log that everything was just read of is said to be gone: {expiry:?}")
@@ -213,11 +250,18 @@ impl Server {
             let state = &mut *state;
             let lineage = state.lineages.last_mut().expect("there is always one");
             lineage.read(&page.entries, page.seq);
+            if self.plan.several_rights {
+                for entry in &page.entries {
+                    let logged = &lineage.log[&entry.seq];
+                    let whole = |seq| lineage.at(&logged.item, seq).map(|(whole, _)| &**whole);
+                    state.secrets.entry(logged, whole(entry.seq - 1), whole(entry.seq));
+                }
+            }
             state.judge.read(&page.entries);
             state.witness = Some(page.cursor);
             if !page.more {
-                for Answered { request, response, head } in std::mem::take(&mut state.unjudged) {
-                    state.judge.judge(lineage, head, &request, &response);
+                for Answered { rights, request, response, head } in std::mem::take(&mut state.unjudged) {
+                    state.judge.judge(lineage, head, &rights, &request, &response);
                 }
                 return;
             }
@@ -225,17 +269,20 @@ impl Server {
     }
 
     pub fn info(&self, user: u64) -> Result<DatabaseInfo, WireError> {
-        self.ask(|service| service.info(DB, &caller(user)))
+        let caller = self.rights(user).caller(user);
+        self.ask(|service| service.info(DB, &caller))
     }
 
     pub fn push(&self, user: u64, request: &PushRequest) -> Result<PushResponse, WireError> {
         self.state().judge.see(request);
-        let answer = self.ask(|service| service.push(DB, &caller(user), request.clone()));
+        let rights = self.rights(user);
+        let caller = rights.caller(user);
+        let answer = self.ask(|service| service.push(DB, &caller, request.clone()));
         if let Ok(response) = &answer {
             let state = &mut *self.state();
             state.judge.hear(response);
             let head = state.lineages.last().expect("there is always one").head;
-            state.unjudged.push(Answered { request: request.clone(), response: response.clone(), head });
+            state.unjudged.push(Answered { rights, request: request.clone(), response: response.clone(), head });
         }
         self.witness();
         answer
@@ -249,20 +296,47 @@ impl Server {
             own_payloads: request.own_payloads,
             scope: request.scope.clone(),
         };
-        let answer = self.ask(|service| service.inbox(DB, &caller(user), &request));
-        if let (Err(WireError::CursorExpired(Expiry::Pruned)), Some(cursor)) = (&answer, &request.cursor) {
-            // One that forgot how far it had come asks again for what it said that it had.
-            let forgets = self.plan.shares_files()
-                || self.plan.mischief.crash > 0 && self.plan.durability == syncstore::Durability::Normal;
-            let checkpoint = (request.client, cursor.clone());
-            let read = self.state().checkpoints.get(&checkpoint).copied().filter(|_| !forgets);
-            let idle = read.map(|read| self.machine.monotonic().saturating_sub(read));
-            assert!(
-                idle.is_none_or(|idle| idle > CHECKPOINT_IDLE),
-                "the cursor of a checkpoint expired {idle:?} after a page of it was read"
-            );
+        let rights = self.rights(user);
+        let caller = rights.caller(user);
+        let answer = self.ask(|service| service.inbox(DB, &caller, &request));
+        match (&answer, &request.cursor) {
+            (Ok(page), cursor) => self.judge_pull(&rights.sight, cursor.as_ref(), request.client, page),
+            (Err(WireError::CursorExpired(Expiry::Filter)), Some(cursor)) => {
+                let sight = self.sight_of(cursor.as_str());
+                assert_ne!(sight, rights.sight, "user{user} sees what it saw, and is told otherwise");
+            }
+            (Err(WireError::CursorExpired(Expiry::Pruned)), Some(cursor)) => self.judge_pruned(request.client, cursor),
+            _ => {}
         }
         answer
+    }
+
+    fn judge_pull(&self, sight: &Sight, cursor: Option<&Cursor>, client: ClientId, page: &InboxPage) {
+        let state = &mut *self.state();
+        let from = match cursor {
+            None => 0,
+            Some(cursor) => {
+                let (from, seen) = &state.cursors[cursor];
+                assert_eq!(seen, sight, "a cursor of who saw the one is read on by who sees the other");
+                *from
+            }
+        };
+        let lineage = state.lineages.last().expect("there is always one");
+        judge_page(lineage, sight, from, page, |op_ref| state.judge.sent_by(op_ref, &client));
+        state.cursors.insert(page.cursor.clone(), (page.seq, sight.clone()));
+    }
+
+    /// A cursor has expired though nothing else is wrong with it.
+    fn judge_pruned(&self, client: ClientId, cursor: &Cursor) {
+        // One that forgot how far it had come asks again for what it said that it had.
+        let forgets = self.plan.shares_files()
+            || self.plan.mischief.crash > 0 && self.plan.durability == syncstore::Durability::Normal;
+        let read = self.state().checkpoints.get(&(client, cursor.clone())).copied().filter(|_| !forgets);
+        let idle = read.map(|read| self.machine.monotonic().saturating_sub(read));
+        assert!(
+            idle.is_none_or(|idle| idle > CHECKPOINT_IDLE),
+            "the cursor of a checkpoint expired {idle:?} after a page of it was read"
+        );
     }
 
     pub fn checkpoint(&self, user: u64, request: &CheckpointRequest) -> Result<CheckpointPage, WireError> {
@@ -272,10 +346,17 @@ impl Server {
             limit: request.limit,
             scope: request.scope.clone(),
         };
-        let answer = self.ask(|service| service.checkpoint(DB, &caller(user), &request));
+        let rights = self.rights(user);
+        let caller = rights.caller(user);
+        let answer = self.ask(|service| service.checkpoint(DB, &caller, &request));
         if let Ok(page) = &answer {
             let read = self.machine.monotonic();
-            self.state().checkpoints.insert((request.client, page.cursor.clone()), read);
+            let state = &mut *self.state();
+            state.checkpoints.insert((request.client, page.cursor.clone()), read);
+            let (_, seen) =
+                state.cursors.entry(page.cursor.clone()).or_insert_with(|| (page.seq, rights.sight.clone()));
+            assert_eq!(*seen, rights.sight, "a checkpoint of who saw the one is read on by who sees the other");
+            judge_checkpoint(state.lineages.last().expect("there is always one"), &rights.sight, page);
         }
         // What was overdue was given up before.
         self.witness();
@@ -304,17 +385,23 @@ impl Server {
         self.disk.stop_after(calls, how);
     }
 
-    /// Every item, as a checkpoint gives them.
-    pub fn items(&self) -> BTreeMap<Item, Value> {
+    /// Every item that a user sees, as a checkpoint gives them; `None`: every item.
+    pub fn items(&self, user: Option<u64>) -> BTreeMap<Item, Whole> {
         let mut items = BTreeMap::new();
         let mut page = None;
+        let (caller, id) = match user {
+            None => (witness(), WITNESS),
+            Some(user) => (self.rights(user).caller(user), WITNESS + 1 + u128::from(user)),
+        };
         loop {
-            let client = ClientId::from_random(WITNESS);
+            let client = ClientId::from_random(id);
             let request = service::CheckpointRequest { client, page, limit: 1_000, scope: Default::default() };
-            let answer = self.ask(|service| service.checkpoint(DB, &caller(0), &request));
+            let answer = self.ask(|service| service.checkpoint(DB, &caller, &request));
             let answer = answer.expect("a healed server answers");
             for item in answer.items {
-                items.insert((item.collection, item.key), item.value.to_value().expect("JSON"));
+                let resources = resources_of(&item.indexes, &item.relations, &item.tags);
+                let value = Arc::new(item.value.to_value().expect("JSON"));
+                items.insert((item.collection, item.key), Whole { value, resources });
             }
             page = answer.next;
             if page.is_none() {

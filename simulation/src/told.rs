@@ -3,7 +3,7 @@
 use crate::oracle::Item;
 use std::collections::BTreeMap;
 use syncstore::protocol::{Code, OpKind, Seq};
-use syncstore::{PendingOp, Ref};
+use syncstore::{PendingOp, Ref, ResourceName};
 
 /// The memory of a host.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +17,7 @@ pub struct Told {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
     pub item: Item,
+    pub resource: ResourceName,
     /// `None`: the engine chose.
     pub kind: Option<OpKind>,
 }
@@ -25,6 +26,7 @@ pub struct Attempt {
 #[derive(Clone, Debug)]
 pub struct Op {
     pub item: Item,
+    pub resource: ResourceName,
     pub fate: Option<Fate>,
     /// What it was before a power loss took it back: it will be that again.
     pub before: Option<Fate>,
@@ -51,12 +53,22 @@ pub enum Fate {
 }
 
 impl Op {
-    pub fn new(item: Item, checkpoints: u32) -> Op {
-        Op { item, fate: None, before: None, settled: false, checkpoints, loaded: false, expired: false, found: false }
+    pub fn new(item: Item, resource: ResourceName, checkpoints: u32) -> Op {
+        Op {
+            item,
+            resource,
+            fate: None,
+            before: None,
+            settled: false,
+            checkpoints,
+            loaded: false,
+            expired: false,
+            found: false,
+        }
     }
 
     fn found(op: &PendingOp, checkpoints: u32) -> Op {
-        Op { found: true, ..Op::new((op.collection.clone(), op.key.clone()), checkpoints) }
+        Op { found: true, ..Op::new((op.collection.clone(), op.key.clone()), op.resource.clone(), checkpoints) }
     }
 
     /// As if nobody had ever told anything of it.
@@ -111,6 +123,7 @@ impl Told {
 
 impl Attempt {
     fn is(&self, op: &PendingOp, folds: bool) -> bool {
-        self.item.0 == op.collection && self.item.1 == op.key && (folds || self.kind.is_none_or(|kind| kind == op.kind))
+        let same = self.resource == op.resource && self.kind.is_none_or(|kind| kind == op.kind);
+        self.item.0 == op.collection && self.item.1 == op.key && (folds || same)
     }
 }

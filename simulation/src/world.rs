@@ -287,7 +287,10 @@ impl World {
     fn edit(&self, device: &Device, process: &Process) {
         let mark = self.marks.fetch_add(1, Ordering::Relaxed);
         let mut random = self.random().split();
-        let done = workload::edit(device, &process.store, &mut random, self.plan.keys, mark);
+        if self.plan.several_rights {
+            self.server.wrote(device.user(), mark);
+        }
+        let done = workload::edit(device, &process.store, &mut random, mark);
         self.count("edits");
         self.trace(format_args!("{} {}", device.name, done.replace(&self.directory, "")));
     }

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::event::LogLevel;
 use crate::event::bus::Bus;
 use crate::outbox::queue;
-use crate::protocol::InboxPage;
+use crate::protocol::{InboxPage, Scope};
 use crate::replica::Replica;
 use crate::replica::state::State;
 use crate::sync::{Access, Direction, Given, RetryPolicy, Seat, Settings, Stage, SyncReport};
@@ -256,10 +256,11 @@ impl Loop {
             Ok(PullRequest {
                 client: state.client,
                 cursor: state.cursor,
+                // What the cursor is of, as the engine asks.
+                scope: Scope::of(state.asked),
                 limit: self.settings.pull_entries,
                 wait: self.wait_for_news,
                 own_payloads: queue::any_in_doubt(connection)?,
-                scope: Default::default(),
             })
         });
         self.schedule.poll_begun(self.now());

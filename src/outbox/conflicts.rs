@@ -151,6 +151,11 @@ pub(crate) fn mark_offered(connection: &Connection, conflict: &Conflict) -> Resu
     Ok(marked > 0)
 }
 
+/// Whether there is one that no consumer has taken.
+pub(crate) fn any_untold(connection: &Connection) -> Result<bool> {
+    Ok(connection.prepare_cached("SELECT 1 FROM conflicts WHERE told = 0 LIMIT 1")?.exists([])?)
+}
+
 /// Up to so many that no consumer has taken, which are taken now.
 pub(crate) fn take(connection: &Connection, most: usize) -> Result<Vec<Conflict>> {
     let taken = select(connection, "told = 0", 0, most)?;

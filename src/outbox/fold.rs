@@ -24,10 +24,13 @@ pub(crate) fn fold(last: &Queued, next: &Payload, view: Option<&str>) -> Option<
     if next.ends_item() {
         return Some(next.clone());
     }
-    if last.payload.resource != next.resource {
+    if last.payload.resource != next.resource && !planted(Planted::FoldsAcrossResources) {
         return None;
     }
     if next.resource != ResourceName::Value {
+        if planted(Planted::ResourceFoldKeepsFirst) {
+            return Some(last.payload.clone());
+        }
         // The last word is the whole of it, and a delete ends nothing that a set would not begin the same way.
         return Some(next.clone());
     }

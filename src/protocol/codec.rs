@@ -1,6 +1,9 @@
-//! The formats of section 7: the same structure in JSON and in MessagePack.
+//! The formats of section 7: the same structure in JSON, in MessagePack and, with the feature `protobuf`, in Protocol
+//! Buffers.
 
 use super::json::Json;
+#[cfg(feature = "protobuf")]
+use super::protobuf;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -12,6 +15,9 @@ pub enum Format {
     Json,
     /// `application/msgpack`: maps with string keys, the same structure.
     MessagePack,
+    /// `application/protobuf+json`: the messages of `proto/json.proto`.
+    #[cfg(feature = "protobuf")]
+    Protobuf,
 }
 
 /// A message could not be read or written.
@@ -27,6 +33,14 @@ pub enum CodecError {
     /// A value that MessagePack cannot carry.
     #[error("cannot be written as MessagePack: {0}")]
     MessagePackEncode(#[from] rmp_serde::encode::Error),
+    /// Bad Protocol Buffers, or another message.
+    #[cfg(feature = "protobuf")]
+    #[error("not a valid Protocol Buffers message: {0}")]
+    Protobuf(#[from] super::ProtobufError),
+    /// A value that cannot be carried.
+    #[cfg(feature = "protobuf")]
+    #[error("cannot be written as Protocol Buffers: {0}")]
+    ProtobufEncode(#[from] super::JsonError),
     /// Bytes follow the message.
     #[error("{0} bytes follow the message")]
     Trailing(usize),
@@ -36,20 +50,28 @@ pub enum CodecError {
 const MESSAGE_PACK_DEPTH: usize = 256;
 
 impl Format {
+    /// Every format of this build, the one to prefer first.
+    pub const ALL: &[Format] = &[
+        Format::Json,
+        Format::MessagePack,
+        #[cfg(feature = "protobuf")]
+        Format::Protobuf,
+    ];
+
     /// The media type of the format.
     pub fn content_type(self) -> &'static str {
         match self {
             Format::Json => "application/json",
             Format::MessagePack => "application/msgpack",
+            #[cfg(feature = "protobuf")]
+            Format::Protobuf => "application/protobuf+json",
         }
     }
 
     /// The format of a `Content-Type` header; parameters do not count.
     pub fn of_content_type(header: &str) -> Option<Format> {
         let media_type = header.split(';').next().unwrap_or_default().trim();
-        [Format::Json, Format::MessagePack]
-            .into_iter()
-            .find(|format| media_type.eq_ignore_ascii_case(format.content_type()))
+        Format::ALL.iter().copied().find(|format| media_type.eq_ignore_ascii_case(format.content_type()))
     }
 
     /// Writes a message.
@@ -57,6 +79,8 @@ impl Format {
         match self {
             Format::Json => Ok(serde_json::to_vec(message)?),
             Format::MessagePack => Ok(rmp_serde::to_vec_named(message)?),
+            #[cfg(feature = "protobuf")]
+            Format::Protobuf => Ok(protobuf::written(&Json::read(&serde_json::to_string(message)?)?)),
         }
     }
 
@@ -73,6 +97,8 @@ impl Format {
                     rest => Err(CodecError::Trailing(rest)),
                 }
             }
+            #[cfg(feature = "protobuf")]
+            Format::Protobuf => Ok(serde_json::from_str(&protobuf::read(bytes)?)?),
         }
     }
 }
@@ -117,8 +143,8 @@ mod tests {
     }
 
     #[test]
-    fn every_value_survives_both_formats() {
-        for format in [Format::Json, Format::MessagePack] {
+    fn every_value_survives_every_format() {
+        for &format in Format::ALL {
             for text in VALUES {
                 let bytes = format.encode(&request(text)).unwrap();
                 let back: PushRequest = format.decode(&bytes).unwrap();

@@ -13,6 +13,8 @@ mod limits;
 mod message;
 mod name;
 pub mod patch;
+#[cfg(feature = "protobuf")]
+mod protobuf;
 mod resource;
 mod transcode;
 
@@ -31,5 +33,7 @@ pub use message::{
     Problem, PublishedRetention, PushOutcome, PushRequest, PushResponse,
 };
 pub use name::{BatchId, ClientId, Cursor, NameError, Ref, Rev, Seq};
+#[cfg(feature = "protobuf")]
+pub use protobuf::ProtobufError;
 pub(crate) use resource::Content;
 pub use resource::{Change, Object, Relation, Resource, ResourceName};

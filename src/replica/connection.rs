@@ -295,16 +295,6 @@ impl Replica {
         })
     }
 
-    /// Like [`Replica::read_at_once`], on a connection of its own: FTS5 keeps what it knows of an index from one
-    /// `integrity_check` of a connection to the next, and would find what others have written meanwhile to be damage.
-    pub fn read_anew<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        let mut reader = self.open_reader()?;
-        let moment = reader.transaction()?;
-        let result = work(&moment)?;
-        moment.finish()?;
-        Ok(result)
-    }
-
     /// Lets the WAL grow longer until [`Replica::end_bulk`], for a load that moves it itself.
     pub fn begin_bulk(&self) -> Result<()> {
         Ok(self.writer.lock().pragma_update(None, "wal_autocheckpoint", BULK_CHECKPOINT)?)

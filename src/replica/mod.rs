@@ -21,6 +21,7 @@ mod schema;
 pub(crate) mod search;
 mod snippets;
 pub(crate) mod state;
+pub(crate) mod sweep;
 mod trail;
 pub(crate) mod turn;
 pub(crate) mod views;

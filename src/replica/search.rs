@@ -86,6 +86,19 @@ pub(super) fn declared(connection: &Connection) -> Result<Vec<String>> {
     names.iter().map(|name| objects(&find(connection, name)?)).collect()
 }
 
+/// Makes FTS5 look again at what this connection has kept of each index.
+///
+/// It asks whether others have written since when a cursor opens on an index, but not for `PRAGMA integrity_check`,
+/// which would find damage where there is none.
+pub(super) fn reopen(connection: &Connection) -> rusqlite::Result<()> {
+    let mut find = connection.prepare("SELECT id FROM searches")?;
+    let ids: Vec<i64> = find.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    for id in ids {
+        connection.prepare(&format!("SELECT rowid FROM search_{id} LIMIT 1"))?.query([])?.next()?;
+    }
+    Ok(())
+}
+
 /// The table and the triggers of a search.
 fn objects(search: &Search) -> Result<String> {
     let id = search.declared.id;

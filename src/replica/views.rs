@@ -23,7 +23,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub(crate) const LONGEST_VALUE: usize = (64 << 20) + (1 << 20);
 
 /// The longest statement, in bytes.
-const LONGEST_STATEMENT: i32 = 256 << 10;
+pub(crate) const LONGEST_STATEMENT: usize = 256 << 10;
+
+/// The longest pattern of LIKE and GLOB, in bytes: matching takes time by its length times the text's, within one step.
+const LONGEST_PATTERN: i32 = 1_000;
 
 /// Kept open for the next statement.
 const IDLE: usize = 2;
@@ -233,7 +236,8 @@ impl Views {
         }
         for (limit, most) in [
             (Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE as i32),
-            (Limit::SQLITE_LIMIT_SQL_LENGTH, LONGEST_STATEMENT),
+            (Limit::SQLITE_LIMIT_SQL_LENGTH, LONGEST_STATEMENT as i32),
+            (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, LONGEST_PATTERN),
             (Limit::SQLITE_LIMIT_ATTACHED, 0),
             (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
         ] {
@@ -311,8 +315,8 @@ impl Views {
     }
 }
 
-/// Steps of SQLite's virtual machine between two looks at the clock: some ten microseconds.
-const PROGRESS_STEPS: i32 = 1_000;
+/// Steps of SQLite's virtual machine between two looks at the clock: a microsecond, but one step may be a call over megabytes.
+const PROGRESS_STEPS: i32 = 100;
 
 /// Why something may not be done; `None`: it may.
 fn refusal(

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::event::bus::News;
 use crate::event::{ConflictNews, Event};
 use crate::outbox::Outcome;
-use crate::protocol::{Ref, ResourceName};
+use crate::protocol::{Filter, Ref, ResourceName};
 use crate::watch::{ItemChange, Told, Watch};
 use rusqlite::Connection;
 use std::cell::{OnceCell, RefCell};
@@ -19,6 +19,8 @@ pub(crate) struct Writing<'a> {
     feed: &'a Feed,
     /// Asked for by the first item that changes.
     interest: OnceCell<Interest>,
+    /// What the host wants kept, asked for by the first write.
+    keep: OnceCell<Filter>,
     changed: RefCell<Changed>,
     wakers: RefCell<Vec<Waker>>,
     /// Whether anybody listens to it.
@@ -59,6 +61,7 @@ impl<'a> Writing<'a> {
             connection,
             feed,
             interest: OnceCell::new(),
+            keep: OnceCell::new(),
             changed: RefCell::default(),
             wakers: RefCell::new(Vec::new()),
             heard,
@@ -72,6 +75,15 @@ impl<'a> Writing<'a> {
         }
         let asked = self.feed.lock().interest(self.connection, &mut self.wakers.borrow_mut())?;
         Ok(self.interest.get_or_init(|| asked))
+    }
+
+    /// Whether the host wants an item kept.
+    pub fn keeps(&self, collection: &str, key: &str) -> Result<bool> {
+        if let Some(keep) = self.keep.get() {
+            return Ok(keep.has(collection, key));
+        }
+        let keep = super::state::load_keep(self.connection)?;
+        Ok(self.keep.get_or_init(|| keep).has(collection, key))
     }
 
     /// Whether anybody watches anything.

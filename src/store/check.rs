@@ -43,7 +43,7 @@ impl Store {
     /// version meanwhile.
     pub fn check(&self) -> Result<CheckReport> {
         let mut findings = Findings::default();
-        let found = self.replica.read_anew(|connection| {
+        let found = self.replica.read_at_once(|connection| {
             let checked = self.check_at_once(connection, &mut findings);
             findings.part("", checked)
         })?;

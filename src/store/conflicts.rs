@@ -9,7 +9,7 @@ use crate::event::ConflictNews;
 use crate::outbox::{Outcome, conflicts, ledger, queue};
 use crate::protocol::{Json, JsonError, Limits, Ref, ResourceName};
 use crate::replica::{Item, Writing, base, collections, parts};
-use crate::sync::{Access, Cause, Seen, rebase};
+use crate::sync::{Access, Cause, Seen, is_same, rebase};
 use crate::watch::Origin;
 use serde_json::Value;
 
@@ -114,7 +114,7 @@ impl Writer {
     ) -> Result<Option<Ref>> {
         let Conflict { collection, key, resource, view, .. } = conflict;
         let name = (collection.as_str(), key.as_str());
-        if view.as_deref() == wanted {
+        if is_same(view.as_deref(), wanted) {
             self.claim(connection, conflict)?;
             return Ok(None);
         }
@@ -125,7 +125,7 @@ impl Writer {
         let withdrawn = self.withdraw(connection, conflict)?;
         let seen = || parts::row(connection, name)?.map_or(Ok(None), |row| parts::seen(connection, row, resource));
         let before = seen()?;
-        let op = if before.as_deref() == wanted {
+        let op = if is_same(before.as_deref(), wanted) {
             if let (Some(told), Some(id)) = (told, collections::live(connection, collection)?) {
                 let cause = Cause { op: None, resource_op: None, revoked: false, origin: Origin::Local };
                 told.after(connection, (id, key), cause)?;
@@ -187,7 +187,11 @@ fn write_of(
             let before = before.map(|before| Json::from_stored(before.to_owned())?.to_value()).transpose()?;
             match (before, value.to_value()?) {
                 (Some(Value::Object(before)), Value::Object(after)) => {
-                    Write::patch(limits, collection, key, &members(&before, &after))
+                    match Write::patch(limits, collection, key, &members(&before, &after)) {
+                        // Many small members take more to name than to say.
+                        Err(Error::Limit(_)) => Write::set(limits, collection, key, &value),
+                        write => write,
+                    }
                 }
                 _ => Write::set(limits, collection, key, &value),
             }

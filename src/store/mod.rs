@@ -8,6 +8,7 @@ mod compact;
 mod conflicts;
 mod events;
 mod indexes;
+mod keep;
 mod options;
 mod outcomes;
 mod pending;
@@ -25,6 +26,7 @@ mod write;
 pub use batch::{Batch, BatchReceipt};
 pub use compact::CompactReport;
 pub use events::Events;
+pub use keep::Kept;
 pub use options::{Durability, Options};
 pub use pending::{PendingOp, PendingState};
 pub use query::{Query, Rows};
@@ -36,7 +38,7 @@ pub use watch::Watcher;
 use crate::background::Background;
 use crate::conflict::{Conflict, Decisions, Resolution};
 use crate::error::{Error, Result};
-use crate::protocol::ClientId;
+use crate::protocol::{ClientId, Filter};
 use crate::replica::{Replica, Tuning};
 use crate::sync::{Access, Seat, Settings};
 use std::fmt;
@@ -89,8 +91,10 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::NotAReplica`], [`Error::NewerSchema`] and [`Error::Corrupt`] leave the file as it is: nothing is ever
-    /// deleted to repair. [`Error::Storage`] when the file cannot be opened or created.
+    /// deleted to repair. [`Error::Storage`] when the file cannot be opened or created; [`Error::Limit`] for what
+    /// `Options::keep` cannot be.
     pub fn open(path: impl AsRef<Path>, options: Options) -> Result<Store> {
+        options.keep.as_ref().map_or(Ok(()), Filter::check)?;
         let tuning = Tuning {
             full: options.durability == Durability::Full,
             cache_bytes: options.cache_bytes,
@@ -100,6 +104,9 @@ impl Store {
         let environment = Arc::clone(&options.environment);
         let client = || *ClientId::from_random(environment.random_u128()).as_bytes();
         let replica = Replica::open(path.as_ref(), tuning, client)?;
+        if let Some(keep) = &options.keep {
+            keep::store(&replica, keep)?;
+        }
         let replica = Arc::new(replica);
         let settings = Arc::new(Settings {
             push_ops: options.push_ops.max(1),

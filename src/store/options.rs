@@ -3,6 +3,7 @@
 use crate::conflict::ConflictResolver;
 use crate::environment::{Environment, SystemEnvironment};
 use crate::outbox::ledger::Retention;
+use crate::protocol::Filter;
 use crate::sync::RetryPolicy;
 use std::fmt;
 use std::sync::Arc;
@@ -61,6 +62,10 @@ pub struct Options {
     /// Whether the next page of a checkpoint is fetched, on a thread of its own, while the one before is stored. Without
     /// it everything happens on the thread that calls. Default: yes.
     pub prefetch: bool,
+    /// Which collections, and which keys of them, the replica keeps: it is kept in the file, and another one than before
+    /// is taken up like one that [`Store::keep`](crate::Store::keep) sets. Default: `None`, as the file has it; a new one
+    /// keeps everything.
+    pub keep: Option<Filter>,
     /// How often and for how long a sync tries again by itself.
     pub retry: RetryPolicy,
     /// Where time and randomness come from. Default: the system.
@@ -87,6 +92,7 @@ impl Default for Options {
             pages: 100_000,
             largest_file: 16 << 30,
             prefetch: true,
+            keep: None,
             retry: RetryPolicy::default(),
             environment: Arc::new(SystemEnvironment::default()),
             vfs: None,
@@ -109,6 +115,7 @@ impl fmt::Debug for Options {
             .field("pages", &self.pages)
             .field("largest_file", &self.largest_file)
             .field("prefetch", &self.prefetch)
+            .field("keep", &self.keep)
             .field("retry", &self.retry)
             .field("vfs", &self.vfs)
             .finish_non_exhaustive()

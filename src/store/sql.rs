@@ -2,7 +2,7 @@
 
 use super::Store;
 use crate::error::{Error, Result};
-use crate::replica::views::{self, LONGEST_VALUE, Views};
+use crate::replica::views::{self, LONGEST_STATEMENT, LONGEST_VALUE, Views};
 use crate::sql::{SqlError, SqlLimits, SqlRows, SqlValue};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{ErrorCode, Statement};
@@ -24,7 +24,8 @@ pub struct Sql<'a> {
 }
 
 impl Store {
-    /// Reads by SQL: one SELECT over the views `items`, `outbox` and `ledger`, which `docs/SQL.md` describes.
+    /// Reads by SQL: one SELECT over the views `items`, `index_entries`, `relations`, `tags`, `outbox` and `ledger`, which
+    /// `docs/SQL.md` describes.
     ///
     /// SQLite's SELECT with all it has: joins, WITH, window and JSON functions. Nothing can be written, attached or
     /// configured, and no other table is there. Values are bound, never put into the text:
@@ -95,7 +96,8 @@ impl Sql<'_> {
     /// Neither waits for writes nor makes them wait. The time is looked at between the steps of a statement (and while
     /// it is planned): one call of a function over a value of many megabytes is not interrupted. Sorts and
     /// intermediate results larger than [`Options::cache_bytes`](crate::Options::cache_bytes) go to temporary files;
-    /// single values are bounded by 65 MiB, and the sum of those that a statement holds at a time is not.
+    /// single values are bounded by 65 MiB, and the sum of those that a statement holds at a time is not. So the limits
+    /// stop mistakes; a statement by somebody who means harm can change nothing and read nothing else, but take all memory.
     ///
     /// # Errors
     ///
@@ -122,6 +124,9 @@ impl Sql<'_> {
         if self.statement.contains('\0') {
             // SQLite would take no notice of what is behind it.
             return Err(refused("it has a zero byte in it"));
+        }
+        if self.statement.len() > LONGEST_STATEMENT {
+            return Err(SqlError::TooLarge { limit: LONGEST_STATEMENT }.into());
         }
         let connection = views.guarded(expired)?;
         let mut statement = match connection.prepare(&self.statement) {

@@ -89,7 +89,7 @@ impl Store {
     ///
     /// [`Error::Limit`] for a name of 0 or more than 128 bytes, a value of more than 1 MiB or 128 levels (or
     /// whatever limits the server publishes); [`Error::Json`] for what JSON cannot hold; [`Error::DiskFull`],
-    /// [`Error::Busy`], [`Error::Storage`]. Then nothing was written.
+    /// [`Error::Busy`], [`Error::Storage`]; [`Error::NotKept`] for an item that [`Store::keep`] leaves out. Then nothing was written.
     pub fn set<T: Serialize + ?Sized>(&self, collection: &str, key: &str, value: &T) -> Result<Ref> {
         let limits = self.replica.limits();
         self.write(&limits, &Write::set(&limits, collection, key, value)?)
@@ -154,7 +154,10 @@ impl Store {
     pub fn update(&self, collection: &str, key: &str, mut change: impl FnMut(&mut Value)) -> Result<Option<Ref>> {
         let limits = self.replica.limits();
         for _ in 0..UPDATE_ATTEMPTS {
-            let Some(text) = self.get_raw(collection, key)? else { return Err(not_found(collection, key)) };
+            let Some(text) = self.get_raw(collection, key)? else {
+                self.refuse_unless_kept(collection, key)?;
+                return Err(not_found(collection, key));
+            };
             let before = Json::from_stored(text)?;
             let from = before.to_value()?;
             let mut to = from.clone();
@@ -244,12 +247,17 @@ impl Writer {
         batch: Option<(BatchId, u32)>,
     ) -> Result<Ref> {
         let Write { collection, key, payload } = write;
+        if !connection.keeps(collection, key)? {
+            return Err(Error::NotKept { collection: collection.clone(), key: key.clone() });
+        }
         let collection_id = collections::find_or_create(connection, collection, Life::Live)?;
-        let item = items::find(connection, collection_id, key)?;
         let watched = connection.watched(collection, key)?;
         let of_value = payload.resource == ResourceName::Value;
-        let needs_before = of_value && (watched.at_all() || payload.kind == OpKind::Patch);
-        let before = if needs_before { item.map_or(Ok(None), |item| items::value(connection, item.id))? } else { None };
+        let (item, before) = if of_value && (watched.at_all() || payload.kind == OpKind::Patch) {
+            items::find_with_value(connection, collection_id, key)?
+        } else {
+            (items::find(connection, collection_id, key)?, None)
+        };
         let seen = if watched.at_all() {
             Some(Seen::before(connection, watched, write, item, before.as_deref())?)
         } else {
@@ -260,6 +268,7 @@ impl Writer {
         let row = self.put_effect(connection, write, batch, (op, collection_id, item), &effect)?;
         if let Some(seen) = seen {
             match &effect {
+                Effect::Value(value) if before.as_deref() == value.as_deref() => {}
                 Effect::Value(value) => seen.value_after(connection, write, row, value.as_deref(), op)?,
                 Effect::Resource(content) => seen.resource_after(connection, write, row, content.as_ref(), op)?,
             }
@@ -349,7 +358,7 @@ impl Effect<'_> {
     fn show(&self, connection: &Connection, item: Item, payload: &Payload) -> Result<()> {
         match self {
             Effect::Value(value) => {
-                if value.is_none() {
+                if value.is_none() && !planted(Planted::DeletedItemKeepsResources) {
                     resources::clear(connection, item.id, Side::View)?;
                 }
                 items::update(connection, item, value.as_deref())

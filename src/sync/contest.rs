@@ -175,7 +175,7 @@ impl Contest {
 }
 
 /// Ends an open one for which nothing was written.
-fn end(connection: &Writing<'_>, conflict: &Conflict, how: Ending, now: u64) -> Result<()> {
+pub(super) fn end(connection: &Writing<'_>, conflict: &Conflict, how: Ending, now: u64) -> Result<()> {
     conflicts::end(connection, conflict.id, how, None, now)?;
     connection.conflict(conflict, ConflictNews::Ended(how));
     Ok(())
@@ -234,7 +234,8 @@ pub(super) fn before_swap(connection: &Connection) -> Result<Vec<(Contest, Decid
     Ok(contests)
 }
 
-fn is_same(one: Option<&str>, other: Option<&str>) -> bool {
+/// Whether two sides are the same JSON value, or both absent.
+pub(crate) fn is_same(one: Option<&str>, other: Option<&str>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => one == other || same_value(one, other),
         (one, other) => one == other,

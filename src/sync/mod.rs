@@ -8,13 +8,16 @@ mod push;
 mod rebase;
 mod received;
 mod report;
+mod rescope;
 mod retry;
 mod seat;
 mod seen;
 mod slice;
 mod token;
+mod touched;
 
 pub(crate) use access::Access;
+pub(crate) use contest::is_same;
 pub(crate) use rebase::rebase;
 pub use report::{BootstrapReason, Progress, SyncReport};
 pub use retry::RetryPolicy;
@@ -27,7 +30,7 @@ use crate::outbox::ledger::Retention;
 use crate::outbox::{Answer, conflicts, ledger, queue};
 use crate::protocol::InboxPage;
 use crate::replica::collections::Life;
-use crate::replica::state::{Reason, State, load_database, store_server};
+use crate::replica::state::{Phase, Reason, State, load_database, store_server};
 use crate::wire::{Expiry, PullRequest, Traffic, Wire, WireError};
 use retry::Retry;
 use std::collections::HashMap;
@@ -194,6 +197,7 @@ impl<'a> Engine<'a> {
     }
 
     fn attempt(&mut self, direction: Direction, up_to: i64) -> Result<(), Halt> {
+        self.narrow()?;
         // Once for each opening of the file.
         if !self.replica.limits_asked() {
             self.meet_server()?;
@@ -201,7 +205,10 @@ impl<'a> Engine<'a> {
             self.forget_waiting(Answer::Queued, up_to)?;
         }
         self.delete_retired()?;
-        if self.replica.read(State::load)?.bootstrap.is_some() {
+        let bootstrap = self.replica.read(State::load)?.bootstrap;
+        if bootstrap.as_ref().is_some_and(|bootstrap| bootstrap.phase == Phase::Join) {
+            self.join()?;
+        } else if bootstrap.is_some_and(|bootstrap| bootstrap.scope.have.is_none()) {
             match self.run_bootstrap() {
                 // There may never be room for the checkpoint; the user's ops do not wait for that.
                 Err(Halt::Error(error @ Error::TooLarge { .. })) if direction != Direction::Pull => {
@@ -213,8 +220,15 @@ impl<'a> Engine<'a> {
         }
         match direction {
             Direction::Push => self.push_pass(up_to, Life::Live),
-            Direction::Pull => self.pull_to_end(Life::Live),
-            Direction::Both => self.push_and_pull(up_to),
+            Direction::Pull => {
+                self.pull_to_end(Life::Live)?;
+                if self.rescope()? { self.pull_to_end(Life::Live) } else { Ok(()) }
+            }
+            // What is missing of another filter may take long to load, and nothing else waits for it.
+            Direction::Both => {
+                self.push_and_pull(up_to)?;
+                if self.rescope()? { self.push_and_pull(up_to) } else { Ok(()) }
+            }
         }
     }
 
@@ -266,7 +280,9 @@ impl<'a> Engine<'a> {
         }
         self.pages += 1;
         let (bytes, loading) = self.replica.read_at_once(|connection| {
-            Ok((crate::replica::content_bytes(connection)?, State::load(connection)?.bootstrap.is_some()))
+            let bootstrap = State::load(connection)?.bootstrap;
+            let replaces = bootstrap.is_some_and(|bootstrap| bootstrap.scope.have.is_none());
+            Ok((crate::replica::content_bytes(connection)?, replaces))
         })?;
         // What a checkpoint replaces is there until the swap.
         let limit = self.settings.largest_file.saturating_mul(if loading { 2 } else { 1 });

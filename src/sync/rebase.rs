@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::outbox::{Payload, Queued, queue};
+use crate::planted::{Planted, planted};
 use crate::protocol::patch::{self, PatchError};
 use crate::protocol::{Content, Json, Limits, OpKind, ResourceName};
 use crate::replica::resources::{self, Side};
@@ -75,7 +76,9 @@ impl View {
 /// decides.
 pub(crate) fn rebase(connection: &Connection, row: Item, confirmed: Option<&str>, ops: &[Queued]) -> Result<()> {
     let rows = resources::of_item(connection, row.id)?;
-    let confirmed_resources = rows.iter().filter_map(|row| Some((row.resource.clone(), row.base.clone()?)));
+    let of_view = planted(Planted::ResourceRebasedOnView);
+    let below = |row: &resources::Stored| if of_view { row.view.clone() } else { row.base.clone() };
+    let confirmed_resources = rows.iter().filter_map(|row| Some((row.resource.clone(), below(row)?)));
     let mut view = View { value: confirmed.map(str::to_owned), resources: confirmed_resources.collect() };
     for op in ops {
         let applies = view.apply(&op.payload);

@@ -131,6 +131,9 @@ pub fn play() {
         } else if random.percent(syncs) {
             wire.expire.store(random.percent(expires), Ordering::SeqCst);
             while_writing(concurrent, &store, &mut random, &mut next_id, || sync(&store, &wire));
+        } else if random.percent(2) {
+            let field = *random.pick(&["/id", "/ids", "/kept"]);
+            while_writing(concurrent, &store, &mut random, &mut next_id, || declare(&store, field));
         } else {
             write(&store, &mut random, &mut next_id);
         }
@@ -156,6 +159,21 @@ fn sync(store: &Store, wire: &SteppedWire) {
     tell(if loads { "begin bootstrapping" } else { "begin syncing" });
     if let Err(error) = store.sync(wire) {
         tell(&format!("error sync: {error:?}"));
+    }
+    tell("end");
+}
+
+/// What is declared over the items is compared with them by the check of whoever opens the replica next.
+fn declare(store: &Store, field: &str) {
+    tell("begin declaring");
+    let declared = ["lists", "own"].iter().try_for_each(|collection| {
+        store.declare_index(collection, "by", field)?;
+        store.declare_search(collection, collection, &[field])?;
+        store.build_index(collection, "by", &mut |_| {})?;
+        store.build_search(collection, &mut |_| {})
+    });
+    if let Err(error) = declared {
+        tell(&format!("error declare: {error:?}"));
     }
     tell("end");
 }

@@ -27,6 +27,27 @@ fn the_time_of_one_statement_is_not_that_of_the_next() {
 }
 
 #[test]
+fn few_steps_that_each_take_long_are_out_of_time_too() {
+    let (_dir, store) = notes();
+    let limit = Duration::from_millis(1);
+    let columns = (0..150).map(|n| format!("length(hex(zeroblob(500000 + {n})))")).collect::<Vec<_>>().join(", ");
+    assert_eq!(error(store.sql(format!("SELECT {columns}")).time(limit).run()), SqlError::OutOfTime { limit });
+}
+
+#[test]
+fn a_pattern_is_no_longer_than_a_thousand_bytes() {
+    let (_dir, store) = notes();
+    for operator in ["LIKE", "GLOB"] {
+        let matches = |length: usize| {
+            let statement = format!("SELECT printf('%.*c', 5000, 'a') {operator} printf('%.*c', ?1, 'a')");
+            store.sql(statement).bind(length as i64).run()
+        };
+        assert_eq!(matches(1_000).unwrap().get(0).unwrap()[0].as_i64(), Some(0));
+        assert!(matches!(error(matches(1_001)), SqlError::Statement(words) if words.contains("pattern")));
+    }
+}
+
+#[test]
 fn a_statement_that_takes_for_ever_to_plan_ends_too() {
     let (_dir, store) = notes();
     for steps in [8, 12, 20, 40] {
@@ -69,7 +90,11 @@ fn large_results_and_values_hit_their_limits() {
 fn a_very_long_statement_and_a_very_deep_one_are_errors() {
     let (_dir, store) = notes();
     let long = format!("SELECT '{}'", "x".repeat(300 << 10));
-    assert!(matches!(error(store.sql(long).run()), SqlError::TooLarge { .. }));
+    let refused = error(store.sql(long).run());
+    assert_eq!(refused, SqlError::TooLarge { limit: 256 << 10 });
+    assert!(refused.to_string().contains("262144 bytes"), "{refused}");
+    let longest = format!("SELECT 1{}", " ".repeat((256 << 10) - 8));
+    assert_eq!(store.sql(longest).run().unwrap().len(), 1);
     let deep = format!("SELECT {}1{}", "(".repeat(5_000), ")".repeat(5_000));
     assert!(matches!(error(store.sql(deep).run()), SqlError::Statement(_)));
     let wide = (0..70).map(|n| format!("items i{n}")).collect::<Vec<_>>().join(", ");

@@ -245,6 +245,11 @@ impl Script<'_> {
         };
         match kind {
             _ if source.one_in(12) => {}
+            OpKind::Set | OpKind::Delete if source.one_in(3) => {
+                let on = source.on_resource(kind == OpKind::Set);
+                (entry.index, entry.order, entry.relation) = (on.index, on.order, on.relation);
+                (entry.predicate, entry.object, entry.tag) = (on.predicate, on.object, on.tag);
+            }
             OpKind::Set => {
                 let text = source.json_text();
                 entry.value = Some(source.raw(text));
@@ -262,6 +267,12 @@ impl Script<'_> {
         (entry.kind, entry.collection, entry.key) = (Some(kind), Some(collection), Some(key));
         entry.as_sent = source.one_in(4);
         entry.full = source.one_in(12);
+        if entry.full || source.one_in(48) {
+            (entry.indexes, entry.relations, entry.tags) = source.resources();
+        }
+        if source.one_in(24) {
+            entry.reason = Some("revoked".to_owned());
+        }
         entry.hidden = source.one_in(16);
         if source.one_in(6) {
             entry.batch = Some(source.batch());
@@ -354,7 +365,10 @@ impl Wire for MadeUp<'_> {
                 let text = script.source.json_text();
                 let rev = script.source.near(script.log.seq.max(1));
                 script.log.revs.insert((collection.clone(), key.clone()), rev);
-                items.push(CheckpointItem::new(collection, key, script.source.raw(text), rev));
+                let (indexes, relations, tags) =
+                    if script.source.one_in(2) { script.source.resources() } else { Default::default() };
+                let item = CheckpointItem::new(collection, key, script.source.raw(text), rev);
+                items.push(CheckpointItem { indexes, relations, tags, ..item });
             }
             let next = match script.source.below(6) {
                 3 => Some(script.source.text()),

@@ -42,6 +42,9 @@ pub fn options(environment: Arc<Still>) -> Options {
 pub struct Files {
     pub replica: Vec<u8>,
     server: Vec<u8>,
+    /// Of another replica, which has index entries, relations and tags too.
+    pub rich: Vec<u8>,
+    rich_server: Vec<u8>,
 }
 
 /// The files that every run begins with: a replica with an operation of each kind waiting.
@@ -62,7 +65,17 @@ pub fn files() -> &'static Files {
         drop(store);
         drop(honest);
         let read = |path: PathBuf| std::fs::read(path).expect("a file that was closed");
-        Files { replica: read(path), server: read(room.path().join(SERVER_FILE)) }
+        let (replica, server) = (read(path), read(room.path().join(SERVER_FILE)));
+        let path = room.path().join("rich.db");
+        let store = Store::open(&path, options(Still::new(8))).expect("a replica");
+        let honest = Honest(service(room.path(), Still::new(9), |_| {}));
+        store.sync(&honest).expect("a sync with an honest server");
+        write_resources(&store);
+        store.sync(&honest).expect("a sync with an honest server");
+        write_each_kind(&store);
+        drop(store);
+        drop(honest);
+        Files { replica, server, rich: read(path), rich_server: read(room.path().join(SERVER_FILE)) }
     })
 }
 
@@ -77,11 +90,36 @@ fn write_each_kind(store: &Store) {
     batch.set("lists", "k0", &[3]).expect("a write");
     batch.delete("notes", "k3").expect("a write");
     batch.commit().expect("a write");
+    store.set_index("notes", "k1", "y", "1").expect("a write");
+    store.delete_index("notes", "k4", "x").expect("a write");
+    store.set_relation("notes", "k4", "x", "of", ("notes", "k1")).expect("a write");
+    store.delete_relation("notes", "k5", "x").expect("a write");
+    store.add_tag("new", "k9", "u").expect("a write");
+    store.remove_tag("notes", "k1", "t").expect("a write");
+    let mut batch = store.batch();
+    batch.set_index("lists", "k0", "x", "2").expect("a write");
+    batch.add_tag("lists", "k0", "t").expect("a write");
+    batch.commit().expect("a write");
+}
+
+/// Gives items what they may have beside a value.
+fn write_resources(store: &Store) {
+    for key in ["k0", "k1", "k4", "k5"] {
+        store.set_index("notes", key, "x", key).expect("a write");
+        store.set_relation("notes", key, "x", "in", ("lists", "k0")).expect("a write");
+        store.add_tag("notes", key, "t").expect("a write");
+    }
 }
 
 /// The honest server with what [`files`] holds, in this directory.
 pub fn honest(data: &Path) -> Honest {
     std::fs::write(data.join(SERVER_FILE), &files().server).expect("room for a file");
+    Honest(service(data, Still::new(3), |_| {}))
+}
+
+/// The one that the other replica has synced with.
+pub fn honest_with_resources(data: &Path) -> Honest {
+    std::fs::write(data.join(SERVER_FILE), &files().rich_server).expect("room for a file");
     Honest(service(data, Still::new(3), |_| {}))
 }
 
@@ -116,6 +154,10 @@ pub fn read_all(store: &Store) -> syncstore::Result<()> {
     for collection in store.collections()? {
         for item in store.list(&collection, &KeyRange::all())?.iter() {
             store.get::<serde_json::Value>(&collection, item.key)?;
+            store.indexes(&collection, item.key)?;
+            store.relations(&collection, item.key, None)?;
+            store.relations_to(&collection, item.key, None)?;
+            store.tags(&collection, item.key)?;
         }
     }
     for op in store.pending()? {
@@ -147,6 +189,17 @@ pub fn assert_sound(path: &Path) {
             "every operation has its item among the live ones",
             "SELECT count(*) FROM outbox o WHERE NOT EXISTS (SELECT 1 FROM items i JOIN collections c
              ON c.id = i.collection WHERE i.id = o.item AND c.life = 0)",
+        ),
+        (
+            "every index entry, relation and tag has its item, under its name",
+            "SELECT count(*) FROM resources r WHERE NOT EXISTS (SELECT 1 FROM items i WHERE i.id = r.item
+             AND i.collection = r.collection AND i.key = r.key)",
+        ),
+        (
+            "they read as confirmed where nothing waits",
+            "SELECT count(*) FROM resources r JOIN items i ON i.id = r.item JOIN collections c ON c.id = i.collection
+             WHERE c.life = 0 AND i.pending = 0 AND (r.base, r.base_collection, r.base_key)
+             IS NOT (r.view, r.view_collection, r.view_key)",
         ),
         (
             "no operation waits and is settled",

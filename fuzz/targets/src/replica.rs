@@ -1,7 +1,7 @@
 //! A replica's file that a disk, a copy or a neighbour has changed.
 
 use crate::environment::Still;
-use crate::peer::{files, honest, options, read_all};
+use crate::peer::{files, honest_with_resources, options, read_all};
 use crate::room::room;
 use crate::source::Source;
 use std::path::Path;
@@ -10,7 +10,7 @@ use syncstore::Store;
 /// Changes the file as the input says, and uses it for everything that a host does.
 pub fn replica_file(data: &[u8]) {
     let mut source = Source::new(data);
-    let mut bytes = files().replica.clone();
+    let mut bytes = files().rich.clone();
     change(&mut bytes, &mut source);
     let room = room();
     let path = room.path().join("replica.db");
@@ -59,8 +59,12 @@ fn use_it(store: &Store, room: &Path) {
     let _ = read_all(store);
     let _ = store.set("notes", "k0", &1);
     let _ = store.update("notes", "k1", |value| *value = 2.into());
+    let _ = store.set_index("notes", "k4", "x", "later");
+    let _ = store.delete_relation("notes", "k5", "x");
+    let _ = store.add_tag("notes", "k0", "u");
+    let _ = store.delete("notes", "k5");
     let _ = store.delete("lists", "k0");
-    let _ = store.sync(&honest(room));
+    let _ = store.sync(&honest_with_resources(room));
     let _ = read_all(store);
-    let _ = store.sync(&honest(room));
+    let _ = store.sync(&honest_with_resources(room));
 }

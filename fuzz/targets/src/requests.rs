@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use syncstore::protocol::{
-    ClientId, Cursor, EntryOutcome, Format, Json, Limits, Op, OpKind, PushOutcome, PushRequest, PushResponse, Ref,
-    patch,
+    Change, ClientId, Cursor, Entry, EntryOutcome, Format, Json, Limits, Object, Op, OpKind, PushOutcome, PushRequest,
+    PushResponse, Ref, patch,
 };
 use syncstore_server::fuzzing;
-use syncstore_server::service::{CheckpointRequest, InboxRequest, Policy, Service, ServiceError};
+use syncstore_server::service::{Caller, CheckpointRequest, InboxRequest, Policy, Service, ServiceError, Tags};
 
 /// The most steps of a run.
 const MOST_STEPS: usize = 24;
@@ -59,6 +59,14 @@ struct Asked {
     pages: Vec<String>,
     /// Pushes that were answered.
     taken: Vec<(&'static str, PushRequest)>,
+}
+
+/// One user sees everything, the other what has a tag.
+fn caller(name: &str) -> Caller {
+    match name {
+        "bob" => Caller { tags: Tags::Only(vec!["t".into()]), grant: vec!["t".into()], ..user(name) },
+        _ => user(name),
+    }
 }
 
 fn client(n: usize) -> ClientId {
@@ -134,7 +142,11 @@ impl Asked {
         if !taken.is_empty() && source.one_in(8) {
             op.op_ref = taken[source.below(taken.len())];
         }
-        if !source.one_in(16) {
+        if source.one_in(3) {
+            let on = source.on_resource(kind == OpKind::Set);
+            (op.index, op.order, op.relation) = (on.index, on.order, on.relation);
+            (op.predicate, op.object, op.tag) = (on.predicate, on.object, on.tag);
+        } else if !source.one_in(16) {
             let (value, patch) = (source.json_text(), source.patch_text());
             match kind {
                 OpKind::Set => op.value = Some(source.raw(value)),
@@ -156,7 +168,7 @@ impl Asked {
 
     fn push(&mut self, name: &'static str, request: PushRequest) {
         let refs: Vec<Ref> = request.ops.iter().map(|op| op.op_ref).collect();
-        match self.service.push(DB, &user(name), request.clone()) {
+        match self.service.push(DB, &caller(name), request.clone()) {
             Ok(response) => {
                 let told: Vec<Ref> = response.results.iter().map(|result| result.op_ref).collect();
                 assert_eq!(told, refs, "a result for each op, in order");
@@ -172,7 +184,7 @@ impl Asked {
 
     /// A repeated push has the outcomes that it had: whatever was committed or refused stays so.
     fn repeats(&self, name: &str, request: &PushRequest, first: &PushResponse) {
-        let again = match self.service.push(DB, &user(name), PushRequest { cursor: None, ..request.clone() }) {
+        let again = match self.service.push(DB, &caller(name), PushRequest { cursor: None, ..request.clone() }) {
             Ok(again) => again,
             Err(error) => return answered(&error),
         };
@@ -185,7 +197,7 @@ impl Asked {
     }
 
     fn inbox(&mut self, name: &str, request: InboxRequest) {
-        match self.service.inbox(DB, &user(name), &request) {
+        match self.service.inbox(DB, &caller(name), &request) {
             Ok(page) => {
                 let seqs: Vec<u64> = page.entries.iter().map(|entry| entry.seq).collect();
                 assert!(seqs.is_sorted_by(|one, next| one < next) && seqs.last().is_none_or(|last| *last <= page.seq));
@@ -196,7 +208,7 @@ impl Asked {
     }
 
     fn checkpoint(&mut self, name: &str, request: CheckpointRequest) {
-        match self.service.checkpoint(DB, &user(name), &request) {
+        match self.service.checkpoint(DB, &caller(name), &request) {
             Ok(page) => {
                 self.cursors.push(page.cursor);
                 self.pages.extend(page.next);
@@ -210,7 +222,7 @@ impl Asked {
         let reader = ClientId::from_random(0xfeed);
         let mut request =
             InboxRequest { client: reader, cursor: None, limit: 100, own_payloads: true, scope: Default::default() };
-        let mut made: BTreeMap<(String, String), (u64, Json)> = BTreeMap::new();
+        let mut made: BTreeMap<(String, String), (u64, Whole)> = BTreeMap::new();
         let mut refs = BTreeSet::new();
         loop {
             let page = match self.service.inbox(DB, &user("reader"), &request) {
@@ -221,21 +233,15 @@ impl Asked {
             for entry in page.entries {
                 assert!(refs.insert(entry.op_ref), "{} stands twice in the log", entry.op_ref);
                 assert_eq!(entry.outcome, EntryOutcome::Accepted, "a rejection is told to another");
-                let (Some(collection), Some(key), Some(rev)) = (entry.collection, entry.key, entry.rev) else {
+                let (Ok((collection, key)), Some(rev), Ok(change)) = (entry.item(), entry.rev, entry.change()) else {
                     panic!("entry {} is not whole", entry.seq)
                 };
-                let at = (collection, key);
+                let at = (collection.to_owned(), key.to_owned());
                 let before = made.remove(&at);
                 assert_eq!(entry.from, Some(before.as_ref().map_or(0, |(rev, _)| *rev)), "entry {}", entry.seq);
-                let value = match (entry.kind, entry.value, entry.patch, before) {
-                    (Some(OpKind::Set), Some(value), ..) => value,
-                    (Some(OpKind::Patch), _, Some(patch), Some((_, before))) => {
-                        patch::apply(&before, &patch, &Limits::default()).expect("a committed patch applies")
-                    }
-                    (Some(OpKind::Delete), ..) => continue,
-                    other => panic!("entry {} is not whole: {other:?}", entry.seq),
-                };
-                made.insert(at, (rev, value));
+                if let Some(after) = applied(before.map(|(_, whole)| whole), &entry, change) {
+                    made.insert(at, (rev, after));
+                }
             }
             request.cursor = Some(page.cursor);
             if !page.more {
@@ -244,12 +250,73 @@ impl Asked {
         }
         let whole = CheckpointRequest { client: reader, page: None, limit: 10_000, scope: Default::default() };
         let page = self.service.checkpoint(DB, &user("reader"), &whole).expect("a checkpoint");
-        let shown: BTreeMap<_, _> =
-            page.items.into_iter().map(|item| ((item.collection, item.key), (item.rev, item.value))).collect();
+        let shown: BTreeMap<_, _> = page
+            .items
+            .into_iter()
+            .map(|item| {
+                let relations = item.relations.into_iter().map(|one| (one.id, (one.predicate, one.object))).collect();
+                let tags = item.tags.into_iter().collect();
+                let whole = Whole { value: item.value, indexes: item.indexes, relations, tags };
+                ((item.collection, item.key), (item.rev, whole))
+            })
+            .collect();
         if page.next.is_none() {
             assert_eq!(shown, made, "the items are what the log makes");
         }
     }
+}
+
+/// An item with all that it has.
+#[derive(Debug, PartialEq)]
+struct Whole {
+    value: Json,
+    indexes: BTreeMap<String, String>,
+    relations: BTreeMap<String, (String, Object)>,
+    tags: BTreeSet<String>,
+}
+
+/// An item after an entry; `None`: it is gone.
+fn applied(before: Option<Whole>, entry: &Entry, change: Change<'_>) -> Option<Whole> {
+    let seq = entry.seq;
+    if let Change::Set(value) = change {
+        let mut whole = before.unwrap_or_else(|| Whole {
+            value: Json::null(),
+            indexes: BTreeMap::new(),
+            relations: BTreeMap::new(),
+            tags: entry.tags.iter().cloned().collect(),
+        });
+        whole.value = value.clone();
+        return Some(whole);
+    }
+    if change == Change::Delete {
+        return None;
+    }
+    let mut whole = before.unwrap_or_else(|| panic!("entry {seq} is on an item that is not there"));
+    let there = match change {
+        Change::Patch(patch) => {
+            let patched = patch::apply(&whole.value, patch, &Limits::default());
+            whole.value = patched.expect("a committed patch applies");
+            true
+        }
+        Change::SetIndex { name, order } => {
+            whole.indexes.insert(name.to_owned(), order.to_owned());
+            true
+        }
+        Change::SetRelation { id, predicate, object } => {
+            whole.relations.insert(id.to_owned(), (predicate.to_owned(), object.clone()));
+            true
+        }
+        Change::AddTag(tag) => {
+            whole.tags.insert(tag.to_owned());
+            true
+        }
+        Change::DeleteIndex { name } => whole.indexes.remove(name).is_some(),
+        Change::DeleteRelation { id } => whole.relations.remove(id).is_some(),
+        Change::RemoveTag(tag) => whole.tags.remove(tag),
+        Change::Set(_) | Change::Delete => true,
+    };
+    assert!(there, "entry {seq} changed nothing, and is told to others");
+    Some(whole)
 }
 
 /// A refusal of a request is one that a client understands; the storage has nothing to do with it.

@@ -1,8 +1,20 @@
 //! What an input says, read as choices.
 
 use arbitrary::Unstructured;
+use std::collections::BTreeMap;
 use syncstore::Ref;
-use syncstore::protocol::{BatchId, Json, OpKind};
+use syncstore::protocol::{BatchId, Json, Object, OpKind, Relation};
+
+/// What an op or an entry is on and is set to, in the members that say so; nothing of it: the value.
+#[derive(Default)]
+pub struct OnResource {
+    pub index: Option<String>,
+    pub order: Option<String>,
+    pub relation: Option<String>,
+    pub predicate: Option<String>,
+    pub object: Option<Object>,
+    pub tag: Option<String>,
+}
 
 /// An input; at its end every choice is the first one.
 pub struct Source<'a>(Unstructured<'a>);
@@ -76,6 +88,49 @@ impl<'a> Source<'a> {
 
     pub fn kind(&mut self) -> OpKind {
         self.pick(&[OpKind::Set, OpKind::Set, OpKind::Patch, OpKind::Delete])
+    }
+
+    /// A name of an index entry, a relation or a tag, or what one is set to.
+    pub fn name(&mut self) -> String {
+        match self.below(12) {
+            11 => self.text(),
+            n => ["x", "y", "t", "u"][n % 4].to_owned(),
+        }
+    }
+
+    fn object(&mut self) -> Object {
+        Object { collection: self.collection(), key: self.key() }
+    }
+
+    /// An index entry, a relation or a tag; in rare cases several at once, or without what it is set to.
+    pub fn on_resource(&mut self, sets: bool) -> OnResource {
+        let mut on = OnResource::default();
+        let (which, all) = (self.below(3), self.one_in(24));
+        let sets = sets != self.one_in(24);
+        if which == 0 || all {
+            on.index = Some(self.name());
+            on.order = sets.then(|| self.name());
+        }
+        if which == 1 || all {
+            on.relation = Some(self.name());
+            on.predicate = sets.then(|| self.name());
+            on.object = sets.then(|| self.object());
+        }
+        if which == 2 || all {
+            on.tag = Some(self.name());
+        }
+        on
+    }
+
+    /// The index entries, relations and tags of a whole item.
+    pub fn resources(&mut self) -> (BTreeMap<String, String>, Vec<Relation>, Vec<String>) {
+        let indexes = (0..self.below(3)).map(|_| (self.name(), self.name())).collect();
+        let mut relations = Vec::new();
+        for _ in 0..self.below(3) {
+            relations.push(Relation { id: self.name(), predicate: self.name(), object: self.object() });
+        }
+        let tags = (0..self.below(3)).map(|_| self.name()).collect();
+        (indexes, relations, tags)
     }
 
     /// A ref that nobody made.

@@ -77,12 +77,14 @@ impl<T: Transaction> Push<'_, T> {
             tags = self.transaction.tags(head.key)?;
             found = self.find(head.key, resource, &tags)?;
         }
-        if head.is_some() && self.word != Word::Tagging && !self.caller.tags.see(&tags) {
-            return Ok(Err(if makes { taken() } else { missing() }));
+        let sees = self.word == Word::Tagging || self.caller.tags.see(&tags);
+        if head.is_some() && !sees && !planted(Planted::Rule4ActsOnHidden) {
+            return Ok(Err(if makes || planted(Planted::Rule4HiddenToldApart) { taken() } else { missing() }));
         }
         if let (Resource::Tag(tag), Some(_)) = (resource, &head)
             && self.word == Word::Sender
             && !self.caller.tags.own(tag)
+            && !planted(Planted::Rule4ForeignTags)
         {
             return Ok(Err(rejection(Code::FORBIDDEN, "the tag is not one of the caller's")));
         }
@@ -206,7 +208,8 @@ impl<T: Transaction> Push<'_, T> {
             (sent, _) => sent,
         };
         let seq = place.seq;
-        let granted = if head.is_none() { self.granted() } else { Vec::new() };
+        let grants = head.is_none() && !planted(Planted::Rule4NothingGranted);
+        let granted = if grants { self.granted() } else { Vec::new() };
         if granted.len() > MOST_TAGS {
             return Ok(Err(full(MOST_TAGS, "tags")));
         }
@@ -260,7 +263,10 @@ impl<T: Transaction> Push<'_, T> {
         let op = place.op;
         let resource = op.change.resource();
         let base = op.base.unwrap_or(0);
-        if place.merging && merge::touched(self.transaction, &head, base, self.author, resource)? {
+        if place.merging
+            && !planted(Planted::MergeTakesResources)
+            && merge::touched(self.transaction, &head, base, self.author, resource)?
+        {
             let kept = Found::as_change(found.as_ref(), resource).ok_or_else(unlike)?;
             let as_sent = kept == op.change && self.word == Word::Sender;
             self.transaction.append(&LogRow { no_op: true, as_sent, ..self.row(place, kept, head.rev) })?;

@@ -95,7 +95,7 @@ impl Position {
         }
         Ok(if self.seq < snapshot.state().pruned {
             Some(Expiry::Pruned)
-        } else if self.digest != digest {
+        } else if self.digest != digest && !planted(Planted::Rule2FilterUnseen) {
             Some(Expiry::Filter)
         } else {
             None

@@ -43,8 +43,7 @@ impl Sent {
     }
 
     fn with(format: Option<Format>, headers: &HeaderMap) -> Result<Sent, Refusal> {
-        let format = format
-            .ok_or_else(|| Refusal::unsupported("the Content-Type must be application/json or application/msgpack"))?;
+        let format = format.ok_or_else(|| Refusal::unsupported(format!("the Content-Type must be {}", formats())))?;
         let gzip = match one(headers, &CONTENT_ENCODING).map(str::trim) {
             None | Some("") => false,
             Some(coding) if coding.eq_ignore_ascii_case("identity") => false,
@@ -88,11 +87,20 @@ fn accepted_format(headers: &HeaderMap) -> Result<Format, Refusal> {
         let ranges = weighted(headers, &ACCEPT).filter_map(|(range, weight)| Some((rank(range)?, weight)));
         ranges.max_by_key(|(rank, _)| *rank).map_or(0.0, |(_, weight)| weight)
     };
-    let (json, message_pack) = (weight_of(Format::Json), weight_of(Format::MessagePack));
-    if json <= 0.0 && message_pack <= 0.0 {
-        return Err(Refusal::not_acceptable("the formats are application/json and application/msgpack"));
+    let mut best = None;
+    for &format in Format::ALL {
+        let weight = weight_of(format);
+        // Of those that the client takes alike the first.
+        if weight > best.map_or(0.0, |(_, best)| best) {
+            best = Some((format, weight));
+        }
     }
-    Ok(if message_pack > json { Format::MessagePack } else { Format::Json })
+    best.map(|(format, _)| format).ok_or_else(|| Refusal::not_acceptable(format!("the formats are {}", formats())))
+}
+
+// The media types, in words.
+fn formats() -> String {
+    Format::ALL.iter().map(|format| format.content_type()).collect::<Vec<_>>().join(" or ")
 }
 
 fn accepts_gzip(headers: &HeaderMap) -> bool {
@@ -131,6 +139,18 @@ mod tests {
         assert_eq!(format(&["*/*, application/json;q=0.5"]), Some(Format::MessagePack));
         assert_eq!(format(&["application/json; charset=utf-8 ; q=0.9, */*;q=0.1"]), Some(Format::Json));
         assert_eq!(format(&["*/*;q=0, Application/JSON"]), Some(Format::Json));
+    }
+
+    #[cfg(feature = "protobuf")]
+    #[test]
+    fn protocol_buffers_for_who_prefers_them() {
+        const PROTOBUF: &str = "application/protobuf+json";
+        assert_eq!(format(&[PROTOBUF]), Some(Format::Protobuf));
+        assert_eq!(format(&["application/*", PROTOBUF]), Some(Format::Json));
+        assert_eq!(
+            format(&["application/json;q=0.5, application/msgpack;q=0.6, */*;q=0.1", PROTOBUF]),
+            Some(Format::Protobuf)
+        );
     }
 
     #[test]

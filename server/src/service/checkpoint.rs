@@ -1,11 +1,13 @@
 //! Pages of a checkpoint (section 5).
 
+use super::seal::{self, Seal};
 use super::{CheckpointRequest, ServiceError, scope};
 use crate::core::Tags;
 use crate::core::cursor::Position;
 use crate::storage::{CheckpointRow, CollectionKey, ItemKey, ItemMark, ItemSpan, Snapshot};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use syncstore::planted::{Planted, planted};
 use syncstore::protocol::{CheckpointItem, CheckpointPage};
 
 use super::Retention;
@@ -24,7 +26,8 @@ pub struct PageToken {
     /// The last item that the caller was given.
     pub collection: CollectionKey,
     pub key: String,
-    /// The last one after it that was looked at and is hidden. The caller has the token: it must not name what is hidden.
+    /// The last one after it that was looked at and is hidden. The caller has the token: it must not name what is hidden,
+    /// and one that the caller makes up must not be told whether there is such an item, and where.
     pub hidden: Option<ItemMark>,
 }
 
@@ -33,7 +36,7 @@ impl PageToken {
         PageToken { id, collection: CollectionKey(0), key: String::new(), hidden: None }
     }
 
-    fn encode(&self) -> String {
+    fn encode(&self, seal: &Seal) -> String {
         let mut bytes = self.id.to_vec();
         // Neither is ever 0 of an item.
         let (item, rev) = self.hidden.map_or((0, 0), |mark| (mark.item.0, mark.rev));
@@ -41,22 +44,35 @@ impl PageToken {
         bytes.extend_from_slice(&rev.to_be_bytes());
         bytes.extend_from_slice(&self.collection.0.to_be_bytes());
         bytes.extend_from_slice(self.key.as_bytes());
+        if self.hidden.is_some() {
+            bytes.extend_from_slice(&seal.of(&bytes));
+        }
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// `None` for a text that this server did not make.
-    pub fn decode(text: &str) -> Option<PageToken> {
-        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-        let number = |at: usize| Some(i64::from_be_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
-        let mark = ItemMark { item: ItemKey(number(16)?), rev: u64::try_from(number(24)?).ok()? };
+    /// `None` for a text that this server did not make. What is hidden does not count where another process has sealed it:
+    /// then it is passed over once more.
+    pub fn decode(text: &str, seal: &Seal) -> Option<PageToken> {
+        let mut bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let number = |bytes: &[u8], at: usize| Some(i64::from_be_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
+        let rev = u64::try_from(number(&bytes, 24)?).ok()?;
+        let mut hidden = None;
+        if rev > 0 {
+            let made = bytes.split_off(bytes.len().checked_sub(seal::LENGTH).filter(|rest| *rest >= NAMES)?);
+            let mark = ItemMark { item: ItemKey(number(&bytes, 16)?), rev };
+            hidden = seal.is(&bytes, &made).then_some(mark);
+        }
         Some(PageToken {
             id: bytes.get(..16)?.try_into().ok()?,
-            collection: CollectionKey(number(32)?),
-            key: String::from_utf8(bytes.get(40..)?.to_vec()).ok()?,
-            hidden: Some(mark).filter(|mark| mark.rev > 0),
+            collection: CollectionKey(number(&bytes, 32)?),
+            key: String::from_utf8(bytes.get(NAMES..)?.to_vec()).ok()?,
+            hidden,
         })
     }
 }
+
+// The checkpoint, the hidden item with its rev, and the collection; the key and the seal follow.
+const NAMES: usize = 16 + 8 + 8 + 8;
 
 /// Fails unless the checkpoint is the caller's and has not expired at `now` (milliseconds since 1970).
 pub fn check(
@@ -69,7 +85,8 @@ pub fn check(
 ) -> Result<(), ServiceError> {
     let past = |at: u64, kept: std::time::Duration| now.saturating_sub(at) > kept.as_millis() as u64;
     let expired = past(row.used, retention.checkpoint_idle) || past(row.made, retention.checkpoint);
-    let same = row.client == request.client && row.digest == digest && row.epoch == snapshot.state().epoch;
+    let same_sight = row.digest == digest || planted(Planted::Rule2FilterUnseen);
+    let same = row.client == request.client && same_sight && row.epoch == snapshot.state().epoch;
     if expired || !same { Err(ServiceError::CheckpointExpired) } else { Ok(()) }
 }
 
@@ -90,6 +107,7 @@ pub fn page(
     token: &PageToken,
     tags: &Tags,
     request: &CheckpointRequest,
+    seal: &Seal,
 ) -> Result<CheckpointPage, ServiceError> {
     let spans = scope::spans(snapshot, &request.scope)?;
     let spans = spans.unwrap_or_else(|| vec![ItemSpan::all()]);
@@ -101,7 +119,8 @@ pub fn page(
     // What was hidden and has changed since may be anywhere now: on from what the caller has, once more.
     let (collection, key) = hidden.as_ref().map_or((token.collection, &token.key), |(at, key)| (*at, key));
     // One beyond the limit, to know whether there is another page.
-    last.hidden = snapshot.items(&spans, (collection, key), tags.needed(), MOST_LOOKED_AT, &mut |item| {
+    let needed = tags.needed().filter(|_| !planted(Planted::CheckpointShowsHidden));
+    last.hidden = snapshot.items(&spans, (collection, key), needed, MOST_LOOKED_AT, &mut |item| {
         if items.len() >= limit || bytes >= PAGE_BYTES {
             more = true;
             return false;
@@ -116,7 +135,7 @@ pub fn page(
         });
         true
     })?;
-    let next = (more || last.hidden.is_some()).then(|| last.encode());
+    let next = (more || last.hidden.is_some()).then(|| last.encode(seal));
     let position = Position { epoch: row.epoch, seq: row.seq, entry: row.entry, digest: row.digest };
     Ok(CheckpointPage {
         checkpoint: URL_SAFE_NO_PAD.encode(row.id),

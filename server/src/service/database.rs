@@ -4,6 +4,7 @@ use super::approval::{Asking, Bell};
 use super::checkpoint::PageToken;
 use super::readers::Readers;
 use super::retention::Round;
+use super::seal::Seal;
 use super::writer::{Job, Queue, Reply, Shared, Writer};
 use super::{
     Caller, CheckpointRequest, CollectionsRequest, DatabaseStats, InboxRequest, ListRequest, ServiceError,
@@ -29,6 +30,7 @@ use tokio::sync::watch;
 pub struct Database {
     options: Arc<ServiceOptions>,
     shared: Arc<Shared>,
+    seal: Arc<Seal>,
     readers: Readers,
     writer: Mutex<Handle>,
     failed: AtomicBool,
@@ -58,6 +60,7 @@ impl Database {
         path: PathBuf,
         options: Arc<ServiceOptions>,
         rules: Arc<Rules>,
+        seal: Arc<Seal>,
     ) -> Result<Database, ServiceError> {
         let file = file(&options, path);
         let mut connection = file.writer(new_epoch(&options))?;
@@ -99,6 +102,7 @@ impl Database {
         Ok(Database {
             options,
             shared,
+            seal,
             readers: Readers::new(file),
             writer: Mutex::new(handle),
             failed: AtomicBool::new(false),
@@ -237,7 +241,7 @@ impl Database {
             self.shared.presence.meet(snapshot, &request.client, &caller.user, 0, now)?;
             let start: Position = inbox::start(snapshot, request, digest)?;
             let own = self.shared.presence.meet(snapshot, &request.client, &caller.user, start.seq, now)?;
-            self.shared.presence.replay_from(&request.client, start.seq);
+            self.shared.presence.replay_from(&request.client, digest, start.seq);
             inbox::page(snapshot, start, own, &caller.tags, request)
         })?;
         self.shared.stats.lock().inbox_pages += 1;
@@ -247,7 +251,7 @@ impl Database {
     pub fn checkpoint(&self, caller: &Caller, request: &CheckpointRequest) -> Result<CheckpointPage, ServiceError> {
         let (digest, now) = (caller.digest(&request.scope.filter), self.options.environment.unix_ms());
         let token = match &request.page {
-            Some(page) => PageToken::decode(page).ok_or(ServiceError::CheckpointExpired)?,
+            Some(page) => PageToken::decode(page, &self.seal).ok_or(ServiceError::CheckpointExpired)?,
             None => {
                 // Here, since it takes long and the one writer has others to serve.
                 let total = self.readers.read(|snapshot| checkpoint::total(snapshot, request, &caller.tags))?;
@@ -263,7 +267,7 @@ impl Database {
             if request.page.is_some() {
                 self.shared.presence.use_checkpoint(row.id, now);
             }
-            let page = checkpoint::page(snapshot, &row, &token, &caller.tags, request)?;
+            let page = checkpoint::page(snapshot, &row, &token, &caller.tags, request, &self.seal)?;
             self.shared.presence.give_page(&row, page.next.is_none());
             Ok(page)
         })?;
@@ -279,7 +283,7 @@ impl Database {
             epoch: name(state.epoch),
             seq: state.head,
             limits: self.options.limits.clone(),
-            formats: [Format::Json, Format::MessagePack].iter().map(|format| format.content_type().into()).collect(),
+            formats: Format::ALL.iter().map(|format| format.content_type().into()).collect(),
             encodings: vec!["gzip".into()],
             retention: self.options.retention.published(),
         })

@@ -63,6 +63,7 @@ pub fn page(
             _ if !request.scope.filter.has(collection, key) => Shown::Hidden,
             Sight::None if mine => Shown::Hidden,
             Sight::None => Shown::Nothing,
+            Sight::Revoked if planted(Planted::Rule17NothingRevoked) => Shown::Nothing,
             Sight::Revoked => Shown::Revoked,
             Sight::Full => Shown::Full,
             Sight::Plain if mine && stored.as_sent && !request.own_payloads => Shown::AsSent,
@@ -128,6 +129,9 @@ fn entry(stored: StoredEntry, shown: Shown) -> Stored<Option<Entry>> {
         Shown::Nothing => return Ok(None),
         Shown::Hidden => {
             entry.hidden = true;
+            if planted(Planted::Rule19HiddenIsNamed) {
+                (entry.collection, entry.key) = (Some(stored.collection), Some(stored.key));
+            }
             return Ok(Some(entry));
         }
         Shown::Rejected => {
@@ -149,6 +153,9 @@ fn entry(stored: StoredEntry, shown: Shown) -> Stored<Option<Entry>> {
         (entry.full, entry.from, entry.tags) = (true, Some(0), stored.tags_after);
         match stored.payload {
             Some(Payload::Json(value)) => entry.value = Some(value),
+            Some(Payload::Item(Image { value, .. })) if planted(Planted::Rule17FullWithoutResources) => {
+                entry.value = Some(value);
+            }
             Some(Payload::Item(Image { value, indexes, relations })) => {
                 (entry.value, entry.indexes, entry.relations) = (Some(value), indexes, relations);
             }

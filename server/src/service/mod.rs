@@ -12,6 +12,7 @@ mod readers;
 mod registry;
 mod retention;
 mod scope;
+mod seal;
 mod sight;
 mod stats;
 mod writer;

@@ -1,6 +1,7 @@
 //! The databases of a data directory by name.
 
 use super::database::{self, Database};
+use super::seal::Seal;
 use super::{ApprovalOptions, DatabaseStats, Databases, ServiceError, ServiceOptions, Writing};
 use crate::core::Rules;
 use crate::storage::StorageError;
@@ -15,6 +16,7 @@ use syncstore::protocol::is_database_name;
 pub struct Registry {
     options: Arc<ServiceOptions>,
     rules: Arc<Rules>,
+    seal: Arc<Seal>,
     open: Mutex<Open>,
     // Told when a name is busy no more.
     settled: Condvar,
@@ -80,6 +82,7 @@ impl Registry {
         let approval = options.approval.as_ref().map(ApprovalOptions::rules).unwrap_or_default();
         let rules = Rules { limits: options.limits.clone(), policies: options.policies.clone(), approval };
         let registry = Registry {
+            seal: Arc::new(Seal::new(options.environment.clone())),
             options: Arc::new(options),
             rules: Arc::new(rules),
             open: Mutex::default(),
@@ -168,7 +171,8 @@ impl Registry {
             place.database.close();
         }
         let path: PathBuf = self.options.data.join(file_name(name));
-        let database = Arc::new(Database::open(name, path, self.options.clone(), self.rules.clone())?);
+        let database =
+            Arc::new(Database::open(name, path, self.options.clone(), self.rules.clone(), self.seal.clone())?);
         if self.options.approval.is_some() && self.options.writing == Writing::Thread {
             database.start_asking()?;
         }

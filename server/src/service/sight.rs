@@ -2,6 +2,7 @@
 
 use crate::core::Tags;
 use crate::storage::{ResourceName, StoredEntry};
+use syncstore::planted::{Planted, planted};
 use syncstore::protocol::OpKind;
 
 /// What of an accepted entry its reader may see.
@@ -25,9 +26,13 @@ impl Sight {
             // There was no item that could be hidden.
             return Sight::Plain;
         }
-        match (tags.see(&entry.tags_before), tags.see(&entry.tags_after)) {
+        let (before, after) = (tags.see(&entry.tags_before), tags.see(&entry.tags_after));
+        let before = if planted(Planted::Rule15TagsAfterAlone) { after } else { before };
+        let after = if planted(Planted::Rule15TagsBeforeAlone) { before } else { after };
+        match (before, after) {
             (true, true) if on_value && entry.from == 0 && !entry.tags_after.is_empty() => Sight::Full,
             (true, true) => Sight::Plain,
+            (false, true) if planted(Planted::Rule17OpInsteadOfFull) => Sight::Plain,
             (false, true) => Sight::Full,
             (true, false) if on_value && entry.kind == OpKind::Delete => Sight::Plain,
             (true, false) => Sight::Revoked,

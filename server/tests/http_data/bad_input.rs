@@ -1,8 +1,9 @@
 //! Every field, parameter and header of every endpoint with something bad in it: answered with the documented code.
 
-use crate::caller::{CONFIG, caller};
-use crate::http_support::{Fixture, gzip, new_ref, send};
+use crate::caller::{CONFIG, ask, caller};
+use crate::http_support::{Fixture, gzip, new_ref};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// What a bad input is answered with.
 #[derive(Clone, Copy, Debug)]
@@ -241,6 +242,11 @@ const ROWS: &[Row] = &[
     ("POST", BATCH, "If-None-Match", "/v1/notes/batch", Some(("if-none-match", "*")), r#"{"ops":[]}"#, BAD),
 ];
 
+/// The fields of an operation that are tried.
+pub fn fields(method: &str, route: &str) -> BTreeSet<String> {
+    ROWS.iter().filter(|row| row.0 == method && row.1 == route).map(|row| row.2.to_owned()).collect()
+}
+
 fn fixture() -> Fixture {
     let text = CONFIG.replacen(r#"databases = ["notes"]"#, r#"databases = ["*"]"#, 1);
     let fixture = Fixture::configured(&text);
@@ -270,7 +276,7 @@ fn each_bad_input_is_answered_with_its_code_and_changes_nothing() {
         headers.extend(header.iter().zip(&value).map(|((name, _), value)| (*name, value.as_str())));
         let body = filled(body);
         let answer =
-            send(&fixture.url, method, &filled(path), &headers, Some(body.as_bytes()).filter(|body| !body.is_empty()));
+            ask(&fixture.url, method, &filled(path), &headers, Some(body.as_bytes()).filter(|body| !body.is_empty()));
         match answered {
             Problem(status, code) => {
                 assert_eq!(
@@ -295,7 +301,7 @@ fn each_bad_input_is_answered_with_its_code_and_changes_nothing() {
 }
 
 /// A path of a route, with names that are good.
-fn path_of(route: &str) -> String {
+pub fn path_of(route: &str) -> String {
     let path = route.replace("{db}", "notes").replace("{collection}", "c").replace("{key}", "there");
     let path = path.replace("{name}", "i").replace("{id}", "r").replace("{tag}", "t");
     let query = if route == INBOX || route == CHECKPOINT { "?client=7d3c1a52-9f0b-4e6d-8a11-0c5e2b7f9d34" } else { "" };
@@ -309,23 +315,23 @@ fn bad_headers_and_bodies_are_refused_by_every_route() {
     routes.retain(|(_, path)| path.starts_with("/v1/"));
     for (method, route) in &routes {
         let path = path_of(route);
-        let ask = |headers: &[(&str, &str)], body: Option<&[u8]>| send(&fixture.url, method, &path, headers, body);
+        let ask_it = |headers: &[(&str, &str)], body: Option<&[u8]>| ask(&fixture.url, method, &path, headers, body);
         for bad in ["Basic x", "Bearer", "Bearer wrong", "HMAC-SHA256 key=1", ""] {
-            ask(&[("authorization", bad), JSON], None).is_problem(401, "unauthenticated");
+            ask_it(&[("authorization", bad), JSON], None).is_problem(401, "unauthenticated");
         }
-        ask(&[JSON], None).is_problem(401, "unauthenticated");
-        ask(&[ROOT, JSON, ("accept", "text/html")], None).is_problem(406, "not_acceptable");
+        ask_it(&[JSON], None).is_problem(401, "unauthenticated");
+        ask_it(&[ROOT, JSON, ("accept", "text/html")], None).is_problem(406, "not_acceptable");
         let takes_body = (method == "PUT" || method == "PATCH" || method == "POST") && *route != TAG;
         if takes_body {
-            ask(&[ROOT], Some(b"1")).is_problem(415, "unsupported_media_type");
-            ask(&[ROOT, ("content-type", "text/plain")], Some(b"1")).is_problem(415, "unsupported_media_type");
-            ask(&[ROOT, JSON, ("content-encoding", "br")], Some(b"1")).is_problem(415, "unsupported_media_type");
-            ask(&[ROOT, JSON, ("content-encoding", "gzip")], Some(b"1")).is_problem(400, "malformed");
-            ask(&[ROOT, ("content-type", "application/msgpack")], Some(b"\xc1")).is_problem(400, "malformed");
+            ask_it(&[ROOT], Some(b"1")).is_problem(415, "unsupported_media_type");
+            ask_it(&[ROOT, ("content-type", "text/plain")], Some(b"1")).is_problem(415, "unsupported_media_type");
+            ask_it(&[ROOT, JSON, ("content-encoding", "br")], Some(b"1")).is_problem(415, "unsupported_media_type");
+            ask_it(&[ROOT, JSON, ("content-encoding", "gzip")], Some(b"1")).is_problem(400, "malformed");
+            ask_it(&[ROOT, ("content-type", "application/msgpack")], Some(b"\xc1")).is_problem(400, "malformed");
             let zeros = gzip(&vec![b' '; (8 << 20) + 1]);
-            ask(&[ROOT, JSON, ("content-encoding", "gzip")], Some(&zeros)).is_problem(413, "too_large");
+            ask_it(&[ROOT, JSON, ("content-encoding", "gzip")], Some(&zeros)).is_problem(413, "too_large");
         }
-        let other = send(&fixture.url, "PURGE", &path, &[ROOT], None);
+        let other = ask(&fixture.url, "PURGE", &path, &[ROOT], None);
         other.is_problem(405, "method_not_allowed");
         assert!(other.header("allow").contains(method.as_str()), "{path}: {}", other.header("allow"));
     }

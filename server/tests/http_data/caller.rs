@@ -1,6 +1,7 @@
 //! A server with three users, and one of them with short ways to ask.
 
 use crate::http_support::{Answer, Fixture, send};
+use crate::openapi;
 use serde_json::Value;
 
 pub const CONFIG: &str = r#"
@@ -33,6 +34,14 @@ policy = "merge"
 
 pub type Headers<'a> = &'a [(&'a str, &'a str)];
 
+/// Asks and holds the answer against docs/openapi.yaml.
+#[track_caller]
+pub fn ask(url: &str, method: &str, target: &str, headers: Headers<'_>, body: Option<&[u8]>) -> Answer {
+    let answer = send(url, method, target, headers, body);
+    openapi::check(method, target, &answer);
+    answer
+}
+
 /// A user without a replica.
 pub struct Caller {
     url: String,
@@ -55,7 +64,7 @@ impl Caller {
             all.push(("content-type", "application/json"));
         }
         all.extend(headers);
-        send(&self.url, method, &format!("/v1/notes{path}"), &all, body)
+        ask(&self.url, method, &format!("/v1/notes{path}"), &all, body)
     }
 
     #[track_caller]

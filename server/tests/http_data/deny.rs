@@ -1,6 +1,6 @@
 //! Every endpoint of sections 3 to 6, asked by who may not see an item: told nothing of it, and changing nothing.
 
-use crate::caller::{CONFIG, Caller, caller};
+use crate::caller::{CONFIG, Caller, ask, caller};
 use crate::http_support::{Answer, Fixture, client, new_ref};
 use serde_json::{Value, json};
 use syncstore::protocol::Ref;
@@ -221,7 +221,7 @@ fn without_a_credential_for_the_database_no_endpoint_tells_anything() {
         for db in ["other", "none", "%2e"] {
             let path = format!("/v1/{db}{}", case.path.replace("ITEM", HIDDEN).replace("CLIENT", CLIENT));
             let headers = [("authorization", "Bearer ada-t0ken"), ("content-type", "application/json")];
-            crate::http_support::send(&fixture.url, case.method, &path, &headers, None).is_problem(403, "forbidden");
+            ask(&fixture.url, case.method, &path, &headers, None).is_problem(403, "forbidden");
         }
     }
     assert_eq!(all_that_there_is(&fixture), before);

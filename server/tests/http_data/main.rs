@@ -9,6 +9,7 @@ mod caller;
 mod conditions;
 mod deny;
 mod listings;
+mod openapi;
 mod repeats;
 mod replicas;
 mod resources;

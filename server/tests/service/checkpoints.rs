@@ -1,6 +1,8 @@
 //! Checkpoints (section 5).
 
 use crate::world::*;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::collections::BTreeMap;
 use syncstore_server::service::ServiceError;
 
@@ -135,4 +137,28 @@ fn a_checkpoint_that_was_read_holds_the_log_only_from_where_its_replay_has_come(
     world.pull(2, Some(head));
     world.service.prune(DB).unwrap();
     assert_eq!(world.service.stats()[0].log_entries, 2);
+}
+
+#[test]
+fn the_name_of_a_page_that_a_caller_makes_up_tells_nothing_of_hidden_items() {
+    let world = World::new();
+    let bob = only("bob", &["b"]);
+    for key in ["a", "c", "e"] {
+        world.accept_as(&bob, 2, world.set(key, "1"));
+    }
+    // The fourth item, behind two of Bob's.
+    let rev = world.accept(1, world.set("d", "1"));
+    let page = world.checkpoint_as(&bob, 2, None, 1).unwrap();
+    assert_eq!(page.items[0].key, "a");
+    let mut name = URL_SAFE_NO_PAD.decode(page.next.unwrap()).unwrap();
+    name[16..24].copy_from_slice(&4_i64.to_be_bytes());
+    name[24..32].copy_from_slice(&rev.to_be_bytes());
+    let keys = |name: &[u8]| {
+        let page = world.checkpoint_as(&bob, 2, Some(URL_SAFE_NO_PAD.encode(name)), 10)?;
+        Ok::<_, ServiceError>(page.items.into_iter().map(|item| item.key).collect::<Vec<_>>())
+    };
+    assert!(keys(&name).is_err(), "otherwise it tells whether there is a hidden item, and that it lies behind c");
+    // One that another process of this server may have sealed.
+    name.extend([7; 16]);
+    assert_eq!(keys(&name).unwrap(), ["c", "e"]);
 }

@@ -5,6 +5,7 @@ mod approval_crashes;
 mod batches;
 mod checkpoints;
 mod cursors;
+mod direct;
 mod filters;
 mod groups;
 mod inbox;

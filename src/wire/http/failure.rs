@@ -97,6 +97,10 @@ pub(super) fn of_decoding(error: &CodecError, call: &Call<'_>) -> WireError {
         CodecError::MessagePackDecode(error) => {
             format!("invalid MessagePack: {}", structure(&error.to_string()).unwrap_or("not to be decoded".into()))
         }
+        #[cfg(feature = "protobuf")]
+        CodecError::Protobuf(error) => format!("invalid Protocol Buffers: {error}"),
+        #[cfg(feature = "protobuf")]
+        CodecError::ProtobufEncode(_) => "not to be decoded".to_owned(),
         CodecError::Trailing(bytes) => format!("{bytes} bytes follow the message"),
         CodecError::MessagePackEncode(_) => "not to be decoded".to_owned(),
     };

@@ -4,6 +4,7 @@ use super::{StorageError, Stored, index_entries, int, json_of, relations, tags, 
 use crate::storage::{ClientKey, CollectionKey, Image, ItemHead, ItemKey, ItemMark, ItemRow, ItemSpan, Tombstone};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 use std::collections::BTreeMap;
+use syncstore::planted::{Planted, planted};
 use syncstore::protocol::Json;
 
 pub fn find_collection(connection: &Connection, name: &str) -> Stored<Option<CollectionKey>> {
@@ -83,7 +84,9 @@ pub fn delete(
     connection.prepare_cached("DELETE FROM items WHERE id = ?1")?.execute([head.key.0])?;
     if head.resources > 0 {
         index_entries::delete_of_item(connection, head.key)?;
-        relations::delete_of_item(connection, head.key)?;
+        if !planted(Planted::EndedItemKeepsRelations) {
+            relations::delete_of_item(connection, head.key)?;
+        }
         tags::delete_of_item(connection, head.key)?;
     }
     let mut statement = connection.prepare_cached("REPLACE INTO tombstones VALUES (?1, ?2, ?3, ?4)")?;

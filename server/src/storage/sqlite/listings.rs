@@ -4,14 +4,14 @@
 //! none is read but those between two entries of one index, and of these no more than [`MOST_PASSED`].
 
 use super::{Stored, index_entries, json_of, tags, uint};
-use crate::storage::{CollectionKey, ItemKey, ItemPlace, Listing};
+use crate::storage::{CollectionKey, CountedCollections, ItemKey, ItemPlace, Listing};
 use rusqlite::{Connection, OptionalExtension, ToSql, params};
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use syncstore::protocol::{Json, Rev};
 
 /// Entries of an index that are passed over because their items are hidden, before what the caller sees of the
-/// collection is looked up instead.
+/// collection is looked up instead; and collections that are looked at for one page.
 const MOST_PASSED: usize = 50_000;
 
 #[derive(Clone, Copy)]
@@ -132,9 +132,19 @@ pub fn places(
     needed: Option<&[String]>,
     most: usize,
 ) -> Stored<(Vec<ItemPlace>, bool)> {
+    places_past(connection, listing, needed, most, MOST_PASSED)
+}
+
+fn places_past(
+    connection: &Connection,
+    listing: &Listing<'_>,
+    needed: Option<&[String]>,
+    most: usize,
+    most_passed: usize,
+) -> Stored<(Vec<ItemPlace>, bool)> {
     let (mut places, more) = match (needed, listing.index) {
         (Some(needed), None) => (of_tags(connection, listing, needed, most + 1)?, false),
-        (Some(needed), Some(index)) => of_index(connection, listing, index, needed, most + 1)?,
+        (Some(needed), Some(index)) => of_index(connection, listing, index, needed, (most + 1, most_passed))?,
         (None, index) => {
             let source = if index.is_some() { Source::Index } else { Source::Keys };
             let mut places = Vec::new();
@@ -199,7 +209,7 @@ fn of_index(
     listing: &Listing<'_>,
     index: &str,
     needed: &[String],
-    most: usize,
+    (most, most_passed): (usize, usize),
 ) -> Stored<(Vec<ItemPlace>, bool)> {
     let (mut places, mut passed, mut ended) = (Vec::new(), 0, true);
     read(connection, Source::Index, listing, None, usize::MAX, &mut |place| {
@@ -209,7 +219,7 @@ fn of_index(
         } else {
             passed += 1;
         }
-        ended = places.len() < most && passed < MOST_PASSED;
+        ended = places.len() < most && passed < most_passed;
         Ok(ended)
     })?;
     if ended || !places.is_empty() {
@@ -251,32 +261,42 @@ pub fn collections(
     after: &str,
     needed: Option<&[String]>,
     most: usize,
-) -> Stored<Vec<(String, u64)>> {
-    let mut counted = Vec::new();
-    match needed {
-        None => {
-            let mut names = connection.prepare_cached(NAMES)?;
-            let mut count = connection.prepare_cached(COUNT_ALL)?;
-            let mut rows = names.query([after])?;
-            while let (Some(row), true) = (rows.next()?, counted.len() < most) {
-                let items = uint(count.query_row([row.get::<_, i64>(1)?], |row| row.get(0))?);
-                if items > 0 {
-                    counted.push((row.get(0)?, items));
-                }
+) -> Stored<CountedCollections> {
+    let mut collections: Vec<(String, u64)> = Vec::new();
+    let full = |collections: Vec<(String, u64)>| {
+        let next = collections.last().map(|(name, _)| name.clone());
+        Ok(CountedCollections { collections, next })
+    };
+    let Some(needed) = needed else {
+        let mut names = connection.prepare_cached(NAMES)?;
+        let mut count = connection.prepare_cached(COUNT_ALL)?;
+        let mut rows = names.query([after])?;
+        let mut passed = 0;
+        while let Some(row) = rows.next()? {
+            let name: String = row.get(0)?;
+            let items = uint(count.query_row([row.get::<_, i64>(1)?], |row| row.get(0))?);
+            passed += 1;
+            if items > 0 && collections.len() == most {
+                return full(collections);
+            }
+            if items > 0 {
+                collections.push((name.clone(), items));
+            }
+            // Collections stay when they are empty, however many there are.
+            if passed >= MOST_PASSED {
+                return Ok(CountedCollections { collections, next: Some(name) });
             }
         }
-        Some(needed) => {
-            for (name, collection) in
-                of_caller(connection, needed)?.range::<str, _>((Bound::Excluded(after), Bound::Unbounded))
-            {
-                if counted.len() >= most {
-                    break;
-                }
-                counted.push((name.clone(), count(connection, *collection, needed)?));
-            }
+        return Ok(CountedCollections { collections, next: None });
+    };
+    for (name, collection) in of_caller(connection, needed)?.range::<str, _>((Bound::Excluded(after), Bound::Unbounded))
+    {
+        if collections.len() == most {
+            return full(collections);
         }
+        collections.push((name.clone(), count(connection, *collection, needed)?));
     }
-    Ok(counted)
+    Ok(CountedCollections { collections, next: None })
 }
 
 // The collections with items of these tags: one step in the index for each collection and tag.
@@ -371,5 +391,54 @@ mod tests {
                 "{sql}\n{plan}"
             );
         }
+    }
+    /// The keys of all pages, with `most` on each, and how many pages that took.
+    fn pages(connection: &Connection, index: Option<&str>, reverse: bool, most: usize) -> (Vec<String>, usize) {
+        let (mut keys, mut after, mut count) = (Vec::new(), None::<(String, String)>, 0);
+        loop {
+            let after_last = after.as_ref().map(|(order, key)| (order.as_str(), key.as_str()));
+            let listing = Listing { index, reverse, after: after_last, ..Listing::whole(CollectionKey(1)) };
+            let needed = ["own".to_owned(), "too".to_owned()];
+            let (places, more) = places_past(connection, &listing, Some(&needed), most, 100).unwrap();
+            count += 1;
+            after = places.last().map(|place| (place.order.clone().unwrap_or_default(), place.key.clone()));
+            keys.extend(places.into_iter().map(|place| place.key));
+            if !more {
+                return (keys, count);
+            }
+            assert!(after.is_some(), "a page that names another has something");
+        }
+    }
+
+    #[test]
+    fn a_listing_gets_on_however_much_of_an_index_is_hidden() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::ensure(&mut connection, [1; 16]).unwrap();
+        // Own items are the first, one in the middle and the last three of 1,200; all in the index, in the order of keys.
+        connection
+            .execute_batch(
+                "INSERT INTO collections VALUES (1, 'c');
+                 WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 1200)
+                 INSERT INTO items SELECT n, 1, printf('k%06d', n), n, 1, 0, 2, '1' FROM n;
+                 INSERT INTO index_entries SELECT id, 'i', 'o' || key, 1, key FROM items;
+                 INSERT INTO tags SELECT id,
+                     CASE WHEN id IN (1, 600, 1198, 1199, 1200) THEN 'own' ELSE 'other' END, 1, key FROM items;
+                 INSERT INTO tags SELECT item, 'too', 1, key FROM tags WHERE item IN (1, 1199);",
+            )
+            .unwrap();
+        let own = ["k000001", "k000600", "k001198", "k001199", "k001200"];
+        for index in [None, Some("i")] {
+            let (keys, _) = pages(&connection, index, false, 2);
+            assert_eq!(keys, own, "{index:?}");
+            let (mut keys, _) = pages(&connection, index, true, 2);
+            keys.reverse();
+            assert_eq!(keys, own, "{index:?}");
+        }
+        let (keys, count) = pages(&connection, Some("i"), false, 100);
+        assert_eq!((keys.len(), count), (5, 2), "the first, since much is hidden behind it, and the rest");
+        let counted = collections(&connection, "", Some(&["own".to_owned(), "too".to_owned()]), 10).unwrap();
+        assert_eq!(counted, CountedCollections { collections: vec![("c".to_owned(), 5)], next: None });
+        let counted = collections(&connection, "", Some(&["nobody".to_owned()]), 10).unwrap();
+        assert_eq!(counted, CountedCollections::default());
     }
 }

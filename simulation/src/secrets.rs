@@ -1,0 +1,75 @@
+//! Marks that must not come to those who may not see them: every write has one of its own.
+//!
+//! This looks at the text of an answer alone, whatever member it may stand in.
+
+use crate::oracle::{Logged, Whole};
+use crate::rights::Sight;
+use std::collections::{BTreeMap, HashSet};
+
+/// The mark of a write, as it stands in values, ordering keys and objects.
+pub fn mark(number: u64) -> String {
+    format!("m{number}m")
+}
+
+#[derive(Debug, Default)]
+pub struct Secrets {
+    /// What was in the log, with the items right before and after it of which a reader must see both.
+    shown: Vec<(Vec<u64>, [Option<Tags>; 2])>,
+    /// What each kind of reader may know, and how many of `shown` are in it.
+    known: BTreeMap<Sight, (usize, HashSet<u64>)>,
+    own: BTreeMap<u64, HashSet<u64>>,
+}
+
+/// An item with its tags alone.
+type Tags = Whole;
+
+fn tags_of(whole: &Whole) -> Tags {
+    let tags = whole.resources.iter().filter(|(resource, _)| matches!(resource, syncstore::ResourceName::Tag(_)));
+    let resources = tags.map(|(resource, content)| (resource.clone(), content.clone())).collect();
+    Whole { value: Default::default(), resources }
+}
+
+/// The numbers of the marks in a text.
+fn marks(text: &str) -> impl Iterator<Item = u64> + '_ {
+    text.match_indices("\"m").filter_map(|(at, _)| {
+        let rest = &text[at + 2..];
+        let end = rest.find("m\"")?;
+        rest[..end].parse().ok()
+    })
+}
+
+impl Secrets {
+    /// A user wrote this one.
+    pub fn wrote(&mut self, user: u64, mark: u64) {
+        self.own.entry(user).or_default().insert(mark);
+    }
+
+    /// The log has an entry, which made `after` of an item.
+    pub fn entry(&mut self, logged: &Logged, before: Option<&Whole>, after: Option<&Whole>) {
+        let Some(after) = after else { return };
+        let contents: Vec<_> = after.resources.values().collect();
+        let text = serde_json::to_string(&(&*after.value, contents)).expect("JSON");
+        self.shown.push((marks(&text).collect(), [Some(tags_of(after)), None]));
+        if let Some(payload) = &logged.payload {
+            // A patch may name what is in no version, for it tests or replaces it.
+            let found: Vec<u64> = marks(&payload.to_string()).collect();
+            self.shown.push((found, [Some(tags_of(after)), before.map(tags_of)]));
+        }
+    }
+
+    /// Fails if an answer has a mark of something that its reader never could see.
+    pub fn check(&mut self, user: u64, sight: &Sight, what: &str, answer: &str) {
+        let (from, known) = self.known.entry(sight.clone()).or_default();
+        for (marks, items) in &self.shown[*from..] {
+            if items.iter().flatten().all(|item| sight.sees(item)) {
+                known.extend(marks);
+            }
+        }
+        *from = self.shown.len();
+        let own = self.own.get(&user);
+        for mark in marks(answer) {
+            let may = known.contains(&mark) || own.is_some_and(|own| own.contains(&mark));
+            assert!(may, "user{user}, who sees {sight:?}, is told m{mark}m by {what}: {answer}");
+        }
+    }
+}
