@@ -5,7 +5,7 @@ use crate::support::{Fleet, ScriptedWire, Server, patch};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use syncstore::protocol::{PushOutcome, PushResponse};
 use syncstore::{Edit, Outcome, PendingState, Ref, Store};
 
@@ -93,7 +93,9 @@ fn what_another_store_on_the_file_settles_ends_a_wait_too() {
             other.set("d", "k", &n).unwrap();
         }
         other.sync(&server.wire()).unwrap();
+        let settled = Instant::now();
         assert!(accepted(wait.join().unwrap()));
+        assert!(settled.elapsed() < LONG / 4, "it looked when its time was over, and not before");
     });
 }
 
