@@ -1,10 +1,11 @@
 //! Conflicts: what a pull records of both sides, and for how long. `resolving` has the ways out.
 
-use crate::support::scripted::{delete_entry, foreign, item, set_entry};
+use crate::support::scripted::{delete_entry, foreign, item, result, set_entry};
 use crate::support::{Fault, FaultyWire, Fleet, ScriptedWire, Server, get, view};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
+use syncstore::protocol::{PushOutcome, PushResponse};
 use syncstore::{Conflict, Ending, Error, FieldMerge, Notice, Options, Prefer, Resolution, ResourceName, Store};
 
 /// A fleet of two replicas, in step, of a server that has `{"a": 0, "b": 0}` at `k` of `c` and of `careful`.
@@ -134,6 +135,27 @@ fn what_is_no_conflict() {
     two.sync();
     assert_eq!(two.ours.conflicts().unwrap(), []);
     assert_eq!(two.ours.ended_conflicts().unwrap(), []);
+}
+
+#[test]
+fn an_own_op_that_was_thought_to_be_refused_is_not_another_clients() {
+    let fleet = Fleet::new();
+    let store = crate::hostile::loaded(&fleet, "a", 1, vec![item("c", "k", json!(0), 1)]);
+    let first = store.set("c", "k", &1).unwrap();
+    let wire = ScriptedWire::new();
+    wire.on_push(|request| {
+        let results = request.ops.iter().map(|op| result(op.op_ref, PushOutcome::Rejected, None));
+        Ok(PushResponse { seq: 1, results: results.collect() })
+    });
+    store.push(&wire).unwrap();
+    store.set("c", "k", &2).unwrap();
+    // A repetition of its push, of which the answer was lost, had been taken.
+    let wire = ScriptedWire::new();
+    wire.on_pull_page(vec![set_entry(2, first, "c", "k", json!(1), 1)]);
+    store.pull(&wire).unwrap();
+    assert_eq!(store.outcome(first).unwrap(), Some(syncstore::Outcome::Accepted { seq: 2 }));
+    assert_eq!((store.conflicts().unwrap(), store.ended_conflicts().unwrap()), (vec![], vec![]));
+    view(&store);
 }
 
 #[test]
@@ -316,8 +338,6 @@ fn a_checkpoint_under_an_op_that_waits_leaves_a_conflict() {
     wire.on_pull(|_| Err(syncstore::wire::WireError::CursorExpired(syncstore::wire::Expiry::Pruned)));
     wire.on_checkpoint_items(9, vec![item("c", "k", json!(2), 7), item("c", "new", json!(2), 8)]);
     wire.on_push(|request| {
-        use crate::support::scripted::result;
-        use syncstore::protocol::{PushOutcome, PushResponse};
         let results = request.ops.iter().map(|op| result(op.op_ref, PushOutcome::Queued, None));
         Ok(PushResponse { seq: 9, results: results.collect() })
     });
