@@ -136,6 +136,114 @@ fn read(criterion: &mut Criterion) -> (f64, f64) {
     (point, scan)
 }
 
+/// A thousand documents in the order of their titles, out of 100,000: by an automatic index and by entries set by hand, each beside
+/// a secondary index of SQLite on a column of its own.
+fn index_scan(criterion: &mut Criterion) -> (f64, f64) {
+    let dir = tempfile::tempdir().unwrap();
+    let documents = documents(DOCUMENTS);
+    let raw = Connection::open(dir.path().join("raw.db")).unwrap();
+    raw.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA cache_size = -16384;
+         CREATE TABLE docs(id INTEGER PRIMARY KEY, key TEXT NOT NULL, title TEXT NOT NULL, value TEXT NOT NULL);
+         CREATE UNIQUE INDEX docs_key ON docs(key); CREATE INDEX docs_title ON docs(title); BEGIN",
+    )
+    .unwrap();
+    for (n, (key, value)) in documents.iter().enumerate() {
+        raw.prepare_cached("INSERT INTO docs(key, title, value) VALUES (?1, ?2, ?3)")
+            .unwrap()
+            .execute((key, title(n), value))
+            .unwrap();
+    }
+    raw.execute_batch("COMMIT").unwrap();
+    let path = dir.path().join("store.db");
+    {
+        let rows = Raw::open(&path);
+        rows.load(&documents);
+        rows.0
+            .execute_batch(
+                "INSERT INTO resources(item, kind, name, collection, key, base, view)
+                 SELECT id, 1, 'set', collection, key, value ->> '$.title', value ->> '$.title' FROM items",
+            )
+            .unwrap();
+    }
+    let store = open(&path);
+    store.declare_index("docs", "automatic", "/title").unwrap();
+    store.build_index("docs", "automatic", &mut |_| {}).unwrap();
+    let starts: Vec<String> =
+        scrambled(DOCUMENTS).take(1_000).map(title).filter(|from| from.as_str() < "Document number 98").collect();
+    let by_hand = |from: &str| -> usize {
+        let mut scan = raw
+            .prepare_cached("SELECT title, key, value FROM docs WHERE title >= ?1 ORDER BY title LIMIT 1000")
+            .unwrap();
+        let mut rows = scan.query([from]).unwrap();
+        let mut bytes = 0;
+        while let Some(row) = rows.next().unwrap() {
+            let text = |column| black_box(row.get_ref(column).unwrap().as_str().unwrap()).len();
+            bytes += text(0) + text(1) + text(2);
+        }
+        bytes
+    };
+    let ours = |index: &str, from: &str| -> usize {
+        let rows = store.query("docs").index(index).from(from).limit(LISTED).run().unwrap();
+        rows.iter().map(|row| row.order.unwrap().len() + row.key.len() + black_box(row.value.unwrap()).len()).sum()
+    };
+    let shares = ["automatic", "set"].map(|index| {
+        let mut group = criterion.benchmark_group(format!("index_scan_{index}"));
+        group.throughput(Throughput::Elements(LISTED as u64));
+        let mut next = starts.iter().cycle();
+        group.bench_function("floor", |bench| bench.iter(|| by_hand(next.next().unwrap())));
+        let mut next = starts.iter().cycle();
+        group.bench_function("syncstore", |bench| bench.iter(|| ours(index, next.next().unwrap())));
+        group.finish();
+        let mut scanned = (0, 0);
+        let share = share(
+            30,
+            || starts.iter().take(50).for_each(|from| scanned.0 += by_hand(from)),
+            || starts.iter().take(50).for_each(|from| scanned.1 += ours(index, from)),
+        );
+        assert_eq!(scanned.0, scanned.1);
+        share
+    });
+    (shares[0], shares[1])
+}
+
+/// A set while a range of an index of its collection is watched that it does not come into; the floor is the same without a watcher.
+fn ranged_set(criterion: &mut Criterion) -> f64 {
+    let dir = tempfile::tempdir().unwrap();
+    let [floor, store] = ["floor.db", "store.db"].map(|name| {
+        let store = open(&dir.path().join(name));
+        store.declare_index("docs", "automatic", "/priority").unwrap();
+        store.build_index("docs", "automatic", &mut |_| {}).unwrap();
+        store
+    });
+    let watcher = store.watch(store.query("docs").index("automatic").from(1_000).watch()).unwrap();
+    let mut next = 0;
+    // Each twice: the second is another value of an item that there is.
+    let mut round = || fresh(&mut next, 500);
+    let rounds: Vec<_> = (0..60).map(|_| round()).collect();
+    let set = |store: &Store, documents: &[(usize, String, Box<RawValue>)]| {
+        for (_, key, value) in documents {
+            store.set("docs", key, value).unwrap();
+            store.set("docs", key, &serde_json::json!({"priority": 7, "text": "other"})).unwrap();
+        }
+    };
+    let mut group = criterion.benchmark_group("ranged_set");
+    group.throughput(Throughput::Elements(1_000));
+    for (name, store) in [("floor", &floor), ("syncstore", &store)] {
+        let mut rounds = rounds.iter().cycle();
+        group.bench_function(name, |bench| bench.iter(|| set(store, rounds.next().unwrap())));
+    }
+    group.finish();
+    let (mut floor_rounds, mut our_rounds) = (rounds.iter(), rounds.iter());
+    let share = share(60, || set(&floor, floor_rounds.next().unwrap()), || set(&store, our_rounds.next().unwrap()));
+    assert!(watcher.take().unwrap().is_empty());
+    share
+}
+
+fn title(n: usize) -> String {
+    format!("Document number {n}")
+}
+
 /// A word that one document in 200 has, by turns; 50 hits with rank and snippet, beside FTS5 by hand.
 fn search(criterion: &mut Criterion) -> f64 {
     let dir = tempfile::tempdir().unwrap();
@@ -186,14 +294,19 @@ fn main() {
     let set = set(&mut criterion);
     let watched = watched_set(&mut criterion);
     let (point, scan) = read(&mut criterion);
+    let ranged = ranged_set(&mut criterion);
+    let (automatic, by_hand) = index_scan(&mut criterion);
     let searched = search(&mut criterion);
     criterion.final_summary();
     println!();
     let lines = [
         ("set", 1.0, set, 0.75),
         ("watched_set", 1.0, watched, 0.95),
+        ("ranged_set", 1_000.0, ranged, 0.95),
         ("get_raw", 1.0, point, 0.80),
         ("list", LISTED as f64, scan, 0.70),
+        ("index_scan_automatic", LISTED as f64, automatic, 0.60),
+        ("index_scan_set", LISTED as f64, by_hand, 0.60),
         ("search", 1.0, searched, 0.80),
     ];
     for (group, items, share, at_least) in lines {

@@ -39,6 +39,8 @@ pub struct CheckReport {
     pub outcomes: u64,
     /// Rejected operations in the ledger.
     pub rejections: u64,
+    /// Open conflicts.
+    pub conflicts: u64,
     /// The size of the database as of the moment of the check, in bytes.
     pub file_bytes: u64,
     /// What of it holds nothing and is used for later writes, in bytes; [`Store::compact`](crate::Store::compact) gives it back.
@@ -163,6 +165,8 @@ pub enum FindingCode {
     /// What the host reads of an item's index entries, relations and tags is not what is confirmed of them with the
     /// pending operations on top.
     ResourceView,
+    /// An automatic index has not the entries that the items of its collection make.
+    IndexEntries,
     /// An operation's ref has parts that no ref has.
     OutboxRef,
     /// A pending operation is on no live item.
@@ -189,7 +193,13 @@ pub enum FindingCode {
     RefTwice,
     /// What is kept of a settled operation does not go with its outcome.
     LedgerOutcome,
-    /// An operation is folded into one that it cannot have been folded into.
+    /// A conflict is on no part of an item, or what is kept of how it stands does not go together.
+    ConflictRow,
+    /// A side of a conflict is none, or is kept though the conflict has ended.
+    ConflictSide,
+    /// Two conflicts are open on the same part of an item.
+    ConflictTwice,
+    /// An operation is folded into one that it cannot have been folded into, or was made again as one that it cannot be.
     FoldTarget,
 }
 

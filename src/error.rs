@@ -1,7 +1,10 @@
 //! What can go wrong, in the application developer's terms.
 
+use crate::conflict::ConflictId;
+use crate::index::IndexError;
+use crate::outbox::Outcome;
 use crate::protocol::patch::PatchError;
-use crate::protocol::{JsonError, LimitError};
+use crate::protocol::{JsonError, LimitError, Ref};
 use crate::search::SearchError;
 use crate::sql::SqlError;
 use crate::wire::WireError;
@@ -104,6 +107,28 @@ pub enum Error {
         /// The key.
         key: String,
     },
+    /// An operation is not one that the host may retry, edit or discard: it was not rejected, is not settled yet, or was dealt with
+    /// before; or of the batch that it was in not all is kept any more. Nothing was written.
+    #[error("operation {op} is no rejected one that waits to be dealt with")]
+    NotRejected {
+        /// The operation.
+        op: Ref,
+        /// What became of it; `None`: this replica does not know it, or no longer.
+        outcome: Option<Box<Outcome>>,
+    },
+    /// An [`Edit`](crate::Edit) is of another part of an item than the rejected operation. Nothing was written.
+    #[error("the edit is of another part of the item than operation {op}")]
+    EditOfAnotherPart {
+        /// The operation.
+        op: Ref,
+    },
+    /// A conflict is not as it was listed: more of theirs has come, something was written here, or it has ended. List it again. Nothing was
+    /// written.
+    #[error("conflict {id} is not as it was listed")]
+    ConflictMoved {
+        /// The conflict.
+        id: ConflictId,
+    },
     /// A text that is to resume a query is none that such a query gave out. Begin the query anew.
     #[error("the token is not of a query of this kind")]
     ResumeToken,
@@ -123,6 +148,9 @@ pub enum Error {
     /// A statement of [`Store::sql`](crate::Store::sql) cannot be run, or hit a limit.
     #[error(transparent)]
     Sql(#[from] SqlError),
+    /// An automatic index cannot be declared, built or read.
+    #[error(transparent)]
+    Index(#[from] IndexError),
     /// A full-text search cannot be declared or run.
     #[error(transparent)]
     Search(#[from] SearchError),

@@ -8,17 +8,20 @@
 #[doc = include_str!("../docs/SQL.md")]
 mod sql_document {}
 
-/// Likewise.
+/// Its examples compile and run.
 #[cfg(doctest)]
+#[cfg(feature = "http")]
 #[doc = include_str!("../docs/GUIDE.md")]
 mod guide_document {}
 
 mod background;
 mod cancel;
 mod check;
+mod conflict;
 pub mod environment;
 mod error;
 mod event;
+mod index;
 mod outbox;
 #[doc(hidden)]
 pub mod planted;
@@ -34,18 +37,23 @@ pub mod wire;
 pub use background::{Stopped, SyncPolicy, SyncState, SyncStatus};
 pub use cancel::{Cancel, OnCancel};
 pub use check::{CheckReport, Finding, FindingCode};
+pub use conflict::{
+    Conflict, ConflictEnd, ConflictId, ConflictResolver, Ending, FieldMerge, LastWriter, Prefer, Resolution,
+    ResolverError,
+};
 pub use error::{Error, Result};
 pub use event::{Event, EventOptions, LogLevel, LogLine, Missed, Pumped, Subscription};
+pub use index::{IndexError, IndexValue, IndexedField};
 pub use json_patch;
 pub use outbox::ledger::Retention;
 pub use outbox::{Outcome, RejectedOp, Rejection};
-pub use protocol::{BatchId, ClientId, Code, Object, OpKind, Ref, Relation, ResourceName, Seq};
+pub use protocol::{BatchId, ClientId, Code, Filter, Object, OpKind, Ref, Relation, ResourceName, Seq};
 pub use replica::{ItemRef, Items, KeyRange, Related, RelatedItem, RelationPath, RelationTo, RowRef, WalkOptions};
 pub use search::{SearchError, SearchHit, SearchHits, SearchQuery};
 pub use sql::{SqlError, SqlLimits, SqlRows, SqlValue};
 pub use store::{
-    Batch, BatchReceipt, CompactReport, Durability, Events, Options, PendingOp, PendingState, Query, Rows, Sql, Store,
-    SyncError, Watcher,
+    Batch, BatchReceipt, CompactReport, Durability, Edit, Events, Notice, Options, PendingOp, PendingState, Query,
+    Rows, Sql, Store, SyncError, Watcher,
 };
 pub use sync::{BootstrapReason, Progress, RetryPolicy, SyncReport};
 pub use watch::{ChangeKind, Changes, ItemChange, Origin, Overflow, Watch};

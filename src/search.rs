@@ -1,5 +1,7 @@
 //! What a full-text search is asked, and what it finds.
 
+use std::collections::HashSet;
+
 /// The most hits of a search that does not say how many.
 const HITS: usize = 50;
 
@@ -7,14 +9,18 @@ const HITS: usize = 50;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchQuery {
     pub(crate) expression: String,
+    /// Finds what fits any part of it, where that is known.
+    pub(crate) any: String,
     pub(crate) limit: usize,
     pub(crate) marks: (String, String),
 }
 
 impl SearchQuery {
     /// Items that have all of these words, in any field and order. What a user typed will do: no sign has a meaning.
+    ///
+    /// Words that are there twice count once; see [`SearchQuery::expression`] for how many there may be.
     pub fn words(words: &str) -> SearchQuery {
-        SearchQuery::expression(quoted(words).join(" "))
+        SearchQuery::all_of(quoted(words))
     }
 
     /// Like [`SearchQuery::words`], and the last word may go on: for a search while the user still types it.
@@ -23,13 +29,19 @@ impl SearchQuery {
         if let Some(last) = words.last_mut() {
             last.push('*');
         }
-        SearchQuery::expression(words.join(" "))
+        SearchQuery::all_of(words)
+    }
+
+    fn all_of(words: Vec<String>) -> SearchQuery {
+        SearchQuery { any: words.join(" OR "), ..SearchQuery::expression(words.join(" ")) }
     }
 
     /// An expression of SQLite's FTS5: `milk AND (bread OR butter*)`, `"whole phrase"`, `NEAR(a b)`. Fields have the
-    /// names `f0`, `f1` and so on, in the order in which they were declared: `f0: milk`.
+    /// names `f0`, `f1` and so on, in the order in which they were declared: `f0: milk`. At most 2 KiB.
     pub fn expression(expression: impl Into<String>) -> SearchQuery {
-        SearchQuery { expression: expression.into(), limit: HITS, marks: ("[".to_owned(), "]".to_owned()) }
+        let expression = expression.into();
+        let any = expression.clone();
+        SearchQuery { expression, any, limit: HITS, marks: ("[".to_owned(), "]".to_owned()) }
     }
 
     /// At most so many hits. Default: 50.
@@ -45,9 +57,14 @@ impl SearchQuery {
     }
 }
 
-/// Each word as a string of FTS5, in which nothing but the quotation mark is special.
+/// Each word once, the last one last, as a string of FTS5, in which nothing but the quotation mark is special.
 fn quoted(words: &str) -> Vec<String> {
-    words.split_whitespace().map(|word| format!("\"{}\"", word.replace('"', "\"\"").replace('\0', " "))).collect()
+    let mut seen = HashSet::new();
+    let words = words.split_whitespace().rev().filter(|word| seen.insert(word.to_lowercase()));
+    let mut words: Vec<String> =
+        words.map(|word| format!("\"{}\"", word.replace('"', "\"\"").replace('\0', " "))).collect();
+    words.reverse();
+    words
 }
 
 /// What a search found, the best first.
@@ -68,7 +85,8 @@ pub struct SearchHit {
     pub key: String,
     /// How well it fits, by BM25: the smaller the better, and always below 0 or about it.
     pub rank: f64,
-    /// A piece of the field that fits best, some 16 words around what was found.
+    /// A piece of the field in which most was found, some 16 words around it. Of a text of more than 8 KiB, of the first place
+    /// in which any of the words is; without marks if that is far behind the beginning.
     pub snippet: String,
 }
 
@@ -86,6 +104,12 @@ pub enum SearchError {
     /// character in it, or with more than three numbers.
     #[error("{0:?} is no JSON Pointer to a field that can be searched")]
     Pointer(String),
+    /// The expression is longer than allowed, or there are more words.
+    #[error("the search expression has more than {limit} bytes")]
+    TooLong {
+        /// The limit.
+        limit: usize,
+    },
     /// FTS5 does not understand the expression.
     #[error("the search expression cannot be read: {0}")]
     Expression(String),

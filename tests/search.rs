@@ -2,6 +2,7 @@
 
 use rusqlite::Connection;
 use serde_json::json;
+use std::time::{Duration, Instant};
 use syncstore::{Error, Options, SearchError, SearchQuery, Store};
 use tempfile::TempDir;
 
@@ -126,6 +127,45 @@ fn hits_are_ranked_and_have_snippets() {
     assert_eq!(store.search("s", &SearchQuery::words("bread").limit(7)).unwrap().hits.len(), 7);
 }
 
+/// What takes time by the square of what is found takes minutes here, and the rest some seconds on a slow machine.
+#[test]
+fn a_long_text_full_of_finds_takes_no_longer_than_it_is_long() {
+    let (_dir, store) = store();
+    declare(&store, &["/title", "/body"]);
+    let body = format!("{}milk and {}eel", "cat ".repeat(100_000), "dog ".repeat(100_000));
+    store.set("notes", "long", &json!({"title": "unsaid", "body": body})).unwrap();
+    let begun = Instant::now();
+    let snippet = |query: SearchQuery| {
+        let mut found = store.search("s", &query).unwrap();
+        assert_eq!(found.hits.len(), 1);
+        found.hits.remove(0).snippet
+    };
+    let cat = snippet(SearchQuery::words("cat"));
+    assert!(cat.starts_with("[cat] [cat]") && cat.ends_with('…') && cat.len() < 200, "{cat}");
+    let milk = snippet(SearchQuery::words_so_far("MIL"));
+    assert!(milk.contains("cat [milk] and dog") && milk.starts_with('…') && milk.ends_with('…'), "{milk}");
+    // Each is in a place of its own, and the other field says more.
+    assert!(snippet(SearchQuery::words("dog milk cat")).contains("[cat]"));
+    let unsaid = snippet(SearchQuery::words("unsaid cat"));
+    assert_eq!(unsaid, "[unsaid]");
+    // Nowhere together, so nothing is marked.
+    assert_eq!(snippet(SearchQuery::expression("cat AND eel")), "unsaid");
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn what_is_typed_again_and_again_is_searched_once_and_what_is_too_long_is_refused() {
+    let (_dir, store) = store();
+    declare(&store, &["/t"]);
+    store.set("notes", "a", &json!({"t": "milk and bread"})).unwrap();
+    assert_eq!(words(&store, &"milk BREAD bread Milk ".repeat(20_000)), ["a"]);
+    assert_eq!(keys(&store, &SearchQuery::words_so_far(&"milk ".repeat(20_000))), ["a"]);
+    let many: String = (0..10_000).map(|n| format!("word{n} ")).collect();
+    for query in [SearchQuery::words(&many), SearchQuery::expression("milk ".repeat(1_000))] {
+        assert_eq!(error(store.search("s", &query)), SearchError::TooLong { limit: 2_048 });
+    }
+}
+
 #[test]
 fn what_a_user_types_has_no_special_signs_and_an_expression_has() {
     let (_dir, store) = store();
@@ -141,7 +181,7 @@ fn what_a_user_types_has_no_special_signs_and_an_expression_has() {
     assert_eq!(keys(&store, &SearchQuery::words_so_far("hello th")), ["b"]);
     assert_eq!(keys(&store, &SearchQuery::expression("hello NOT there")), ["a"]);
     assert_eq!(keys(&store, &SearchQuery::expression("f1: cr*")), ["b"]);
-    for broken in ["\"", "NEAR(", "nofield: x", "AND"] {
+    for broken in ["\"", "NEAR(", "nofield: x", "AND", "*id", " *reads", "*"] {
         let error = error(store.search("s", &SearchQuery::expression(broken)));
         assert!(matches!(error, SearchError::Expression(_)), "{broken}: {error:?}");
     }
@@ -228,5 +268,16 @@ fn another_stores_writes_are_found_and_sql_does_not_reach_the_index() {
     assert_eq!(words(&store, "word"), ["a"]);
     for statement in ["SELECT * FROM search_1", "SELECT count(*) FROM search_1_data", "SELECT * FROM searches"] {
         assert!(matches!(store.sql(statement).run(), Err(Error::Sql(syncstore::SqlError::Refused(_)))), "{statement}");
+    }
+}
+
+#[test]
+fn a_check_after_a_check_finds_nothing_wrong_with_what_was_written_between() {
+    let (_dir, store) = store();
+    declare(&store, &["/t"]);
+    for n in 0..3 {
+        store.set("notes", "n", &json!({"t": format!("word number{n}")})).unwrap();
+        let report = store.check().unwrap();
+        assert!(report.is_ok(), "{report}");
     }
 }

@@ -4,6 +4,7 @@ use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 use syncstore::{ChangeKind, Changes, ItemChange, Options, Origin, Overflow, Ref, Store, Watch, Watcher};
 use tempfile::TempDir;
 
@@ -192,6 +193,61 @@ fn a_waker_may_read_what_woke_it() {
 }
 
 #[test]
+fn a_waker_may_own_what_ends_with_it() {
+    let (done, ended) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let file = File::new();
+        let store = file.open();
+        let inner = store.watch(Watch::all()).unwrap();
+        let outer = store
+            .watch_with(Watch::all(), move || {
+                let _ = &inner;
+            })
+            .unwrap();
+        drop(outer);
+        store.set("c", "k", &1).unwrap();
+        done.send(()).unwrap();
+    });
+    ended.recv_timeout(Duration::from_secs(20)).expect("the end of a watcher waits for itself");
+}
+
+#[test]
+fn what_a_watcher_finds_when_it_is_asked_does_not_wake_it() {
+    let file = File::new();
+    let (ours, theirs) = (file.open(), file.open());
+    let woken = [(), ()].map(|()| Arc::new(AtomicU32::new(0)));
+    let watch = |counter: &Arc<AtomicU32>| {
+        let counter = Arc::clone(counter);
+        let wake = move || {
+            counter.fetch_add(1, Ordering::SeqCst);
+        };
+        ours.watch_with(Watch::all(), wake).unwrap()
+    };
+    let (asked, other) = (watch(&woken[0]), watch(&woken[1]));
+    theirs.set("c", "k", &1).unwrap();
+    assert_eq!(told(&asked), [set("c/k")]);
+    assert_eq!([&woken[0], &woken[1]].map(|counter| counter.load(Ordering::SeqCst)), [0, 1]);
+    assert_eq!(told(&other), [set("c/k")]);
+    ours.set("c", "k", &2).unwrap();
+    assert_eq!([&woken[0], &woken[1]].map(|counter| counter.load(Ordering::SeqCst)), [1, 2]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_store_that_was_opened_by_a_link_is_told_and_tells_too() {
+    let file = File::new();
+    let store = file.open();
+    let link = file.path.with_file_name("link.db");
+    std::os::unix::fs::symlink(&file.path, &link).unwrap();
+    let linked = Store::open(&link, Options::default()).unwrap();
+    let (there, here) = (linked.watch(Watch::all()).unwrap(), store.watch(Watch::all()).unwrap());
+    store.set("c", "one", &1).unwrap();
+    linked.set("c", "two", &1).unwrap();
+    assert_eq!(told(&there), [set("c/one"), set("c/two")]);
+    assert_eq!(told(&here), [set("c/one"), set("c/two")]);
+}
+
+#[test]
 fn the_writes_of_another_store_are_told_too() {
     let file = File::new();
     let (ours, theirs) = (file.open(), file.open());
@@ -367,4 +423,171 @@ fn many_threads_write_and_nothing_is_lost() {
     });
     names.extend(told(&watcher).into_iter().map(|(name, _)| name));
     assert_eq!(names.len(), 600);
+}
+
+fn declare(store: &Store, field: &str) {
+    if store.declare_index("c", "by", field).unwrap() {
+        store.build_index("c", "by", &mut |_| {}).unwrap();
+    }
+}
+
+#[test]
+fn a_range_of_an_index_is_told_of_what_comes_leaves_and_changes_within_it() {
+    let file = File::new();
+    let (ours, theirs) = (file.open(), file.open());
+    declare(&ours, "/n");
+    let query = ours.query("c").index("by").from(5).to(10);
+    let watchers = [ours.watch(query.watch()).unwrap(), theirs.watch(query.watch()).unwrap()];
+    let all = || watchers.each_ref().map(told);
+    let value = |n: u32, text: &str| serde_json::json!({"n": [n, 100], "text": text});
+    let expect = |names: &[&str]| {
+        let expected: Vec<_> = names.iter().map(|name| set(name)).collect();
+        assert_eq!(all(), [expected.clone(), expected]);
+    };
+    ours.set("c", "out", &value(4, "")).unwrap();
+    ours.set("d", "in", &value(5, "")).unwrap();
+    expect(&[]);
+    ours.set("c", "k", &value(5, "")).unwrap();
+    theirs.set("c", "l", &value(9, "")).unwrap();
+    expect(&["c/k", "c/l"]);
+    theirs.set("c", "k", &value(5, "changed")).unwrap();
+    ours.set("c", "l", &value(10, "left")).unwrap();
+    ours.set("c", "out", &value(3, "changed")).unwrap();
+    expect(&["c/k", "c/l"]);
+    ours.set("c", "l", &value(11, "outside")).unwrap();
+    theirs.update("c", "out", |value| value["n"] = 7.into()).unwrap();
+    expect(&["c/out"]);
+    ours.add_tag("c", "out", "tag").unwrap();
+    theirs.add_tag("c", "l", "tag").unwrap();
+    let resources = ("c/out".to_owned(), ChangeKind::Resources);
+    assert_eq!(all(), [vec![resources.clone()], vec![resources]]);
+    ours.delete("c", "k").unwrap();
+    ours.delete("c", "l").unwrap();
+    assert_eq!(all(), [vec![deleted("c/k")], vec![deleted("c/k")]]);
+}
+
+#[test]
+fn a_range_of_entries_set_by_hand_is_told_of_them() {
+    let file = File::new();
+    let (ours, theirs) = (file.open(), file.open());
+    let query = ours.query("c").index("by").prefix("a");
+    let watchers = [ours.watch(query.watch()).unwrap(), theirs.watch(query.watch()).unwrap()];
+    let all = || watchers.each_ref().map(told);
+    let both = |name: &str, kind| {
+        let change = vec![(name.to_owned(), kind)];
+        [change.clone(), change]
+    };
+    ours.set("c", "k", &1).unwrap();
+    ours.set_index("c", "k", "by", "b").unwrap();
+    ours.set_index("c", "k", "other", "a").unwrap();
+    assert_eq!(all(), [vec![], vec![]]);
+    ours.set_index("c", "k", "by", "a1").unwrap();
+    assert_eq!(all(), both("c/k", ChangeKind::Resources));
+    theirs.set("c", "k", &2).unwrap();
+    theirs.set_index("c", "k", "by", "a2").unwrap();
+    assert_eq!(all(), both("c/k", ChangeKind::Set));
+    theirs.delete_index("c", "k", "by").unwrap();
+    assert_eq!(all(), both("c/k", ChangeKind::Resources));
+    ours.set("c", "k", &3).unwrap();
+    assert_eq!(all(), [vec![], vec![]]);
+    let mut batch = ours.batch();
+    batch.set("c", "m", &1).unwrap().set_index("c", "m", "by", "a").unwrap();
+    batch.commit().unwrap();
+    assert_eq!(all(), both("c/m", ChangeKind::Resources), "it came when its entry did");
+    // A bound that is no text is for an automatic index alone.
+    let numbers = ours.watch(ours.query("c").index("by").from(1).watch()).unwrap();
+    ours.set("c", "m", &2).unwrap();
+    assert!(numbers.take().unwrap().is_empty());
+}
+
+#[test]
+fn a_range_of_keys_is_told_like_any_other() {
+    let file = File::new();
+    let (ours, theirs) = (file.open(), file.open());
+    let query = ours.query("c").from("b").to("d");
+    let watchers = [ours.watch(query.watch()).unwrap(), theirs.watch(query.watch()).unwrap()];
+    let nothing = ours.watch(ours.query("c").from(1).watch()).unwrap();
+    for key in ["a", "b", "c", "cz", "d", "e"] {
+        ours.set("c", key, &1).unwrap();
+        ours.set("d", key, &1).unwrap();
+    }
+    let expected = vec![set("c/b"), set("c/c"), set("c/cz")];
+    assert_eq!(watchers.each_ref().map(told), [expected.clone(), expected]);
+    assert!(nothing.take().unwrap().is_empty());
+}
+
+#[test]
+fn an_index_that_becomes_another_says_to_look_again() {
+    let file = File::new();
+    let (ours, theirs) = (file.open(), file.open());
+    ours.set("c", "k", &serde_json::json!({"n": 1, "m": 2})).unwrap();
+    let watchers = [&ours, &theirs].map(|store| store.watch(ours.query("c").index("by").watch()).unwrap());
+    let bystanders = [&ours, &theirs].map(|store| store.watch(Watch::collection("c")).unwrap());
+    let other = ours.watch(ours.query("c").index("other").watch()).unwrap();
+    let looked_again = || {
+        let taken = watchers.each_ref().map(|watcher| watcher.take().unwrap());
+        assert!(bystanders.iter().chain([&other]).all(|watcher| watcher.take().unwrap().is_empty()));
+        taken.map(|changes| changes == Changes::Overflowed(Overflow::Reindexed))
+    };
+    assert!(ours.declare_index("c", "by", "/n").unwrap());
+    assert_eq!(looked_again(), [true, true]);
+    theirs.build_index("c", "by", &mut |_| {}).unwrap();
+    assert_eq!(looked_again(), [true, true]);
+    theirs.build_index("c", "by", &mut |_| {}).unwrap();
+    assert!(!ours.declare_index("c", "by", "/n").unwrap());
+    assert_eq!(looked_again(), [false, false]);
+    // What the new field says counts from then on, in either store.
+    declare(&theirs, "/m");
+    assert_eq!(looked_again(), [true, true]);
+    let range = ours.watch(ours.query("c").index("by").from(5).watch()).unwrap();
+    theirs.update("c", "k", |value| value["n"] = 9.into()).unwrap();
+    assert!(range.take().unwrap().is_empty());
+    ours.update("c", "k", |value| value["m"] = 9.into()).unwrap();
+    assert_eq!(told(&range), [set("c/k")]);
+    assert!(ours.drop_index("c", "by").unwrap());
+    assert_eq!(range.take().unwrap(), Changes::Overflowed(Overflow::Reindexed));
+}
+
+#[test]
+fn with_more_than_another_store_looks_through_a_range_is_told_of_all_of_its_collection() {
+    let file = File::new();
+    let (ours, theirs) = (file.open(), file.open());
+    declare(&ours, "/n");
+    let ranges: Vec<_> =
+        (0..80).map(|n| ours.watch(ours.query("c").index("by").from(n).to(n + 1).watch()).unwrap()).collect();
+    theirs.set("c", "k", &serde_json::json!({"n": 3})).unwrap();
+    theirs.set("d", "k", &serde_json::json!({"n": 3})).unwrap();
+    assert!(ranges.iter().all(|range| told(range) == [set("c/k")]));
+    ours.set("c", "k", &serde_json::json!({"n": 4})).unwrap();
+    let told: Vec<bool> = ranges.iter().map(|range| !range.take().unwrap().is_empty()).collect();
+    assert_eq!((0..80).filter(|n| told[*n]).collect::<Vec<_>>(), [3, 4], "its own it knows");
+}
+
+#[test]
+fn changes_of_an_item_are_told_together() {
+    let file = File::new();
+    let store = file.open();
+    let watcher = store.watch(Watch::all()).unwrap();
+    store.set("c", "a", &1).unwrap();
+    let last = store.set_index("c", "a", "by", "1").unwrap();
+    let changes = items(&watcher);
+    assert_eq!((changes[0].kind, changes[0].op_ref, changes.len()), (ChangeKind::Set, Some(last), 1));
+    store.add_tag("c", "a", "tag").unwrap();
+    store.set("c", "a", &2).unwrap();
+    assert_eq!(told(&watcher), [set("c/a")]);
+    store.add_tag("c", "a", "other").unwrap();
+    store.delete("c", "a").unwrap();
+    assert_eq!(told(&watcher), [deleted("c/a")]);
+    store.set("c", "a", &3).unwrap();
+    store.delete("c", "a").unwrap();
+    store.set("c", "a", &4).unwrap();
+    store.set_relation("c", "a", "r", "in", ("c", "b")).unwrap();
+    assert_eq!(told(&watcher), [set("c/a")]);
+    // In a range it comes back to with an entry alone.
+    let range = store.watch(store.query("c").index("by").watch()).unwrap();
+    store.set_index("c", "a", "by", "1").unwrap();
+    store.delete("c", "a").unwrap();
+    store.set("c", "a", &5).unwrap();
+    store.set_index("c", "a", "by", "1").unwrap();
+    assert_eq!(told(&range), [set("c/a")]);
 }

@@ -20,6 +20,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod approver;
 pub mod config;
 pub mod core;
 mod http;
@@ -30,4 +31,6 @@ pub mod storage;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub use http::fuzzing;
+#[doc(hidden)]
+pub use http::route_names;
 pub use server::{Server, ServerOptions, StartError};

@@ -1,5 +1,6 @@
 //! A whole server within a process: the service, its port and its threads.
 
+use crate::approver::InvalidUrl;
 use crate::config::{Config, Databases};
 use crate::http::{App, Limits, router, serve};
 use crate::service::{self, Service, ServiceError, ServiceOptions};
@@ -76,6 +77,9 @@ pub enum StartError {
     /// The data directory cannot be used.
     #[error("the data directory cannot be used: {0}")]
     Service(#[from] ServiceError),
+    /// The approver cannot be asked.
+    #[error("the approver's url cannot be used: {0}")]
+    Approver(#[from] InvalidUrl),
     /// The threads cannot be started.
     #[error("cannot start the server's threads: {0}")]
     Threads(#[source] io::Error),
@@ -122,7 +126,7 @@ impl Server {
         listener.set_nonblocking(true).map_err(unusable)?;
         let addr = listener.local_addr().map_err(unusable)?;
         let lock = lock_data(&data)?;
-        let service = Service::open(service_options(data, &config, new_epoch, environment.clone()))?;
+        let service = Service::open(service_options(data, &config, new_epoch, environment.clone())?)?;
         let service = Arc::new(service);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .thread_name("syncstore-http")
@@ -205,16 +209,20 @@ fn service_options(
     config: &Config,
     new_epoch: bool,
     environment: Arc<dyn Environment>,
-) -> ServiceOptions {
+) -> Result<ServiceOptions, InvalidUrl> {
     let mut options = ServiceOptions::new(data);
     options.databases = databases(config);
     options.policies = config.collections.iter().map(|(name, collection)| (name.clone(), collection.policy)).collect();
+    options.approval = config.approver.as_ref().map(|approver| approver.options()).transpose()?;
+    if let Some(approval) = &mut options.approval {
+        (approval.queue_ops, approval.queue_bytes) = (config.limits.queued_ops, config.limits.queued_bytes);
+    }
     options.limits = config.limits.on_the_wire();
     options.retention = config.limits.retention();
     options.environment = environment;
     options.new_epoch = new_epoch;
     options.open_databases = config.limits.open_databases;
-    options
+    Ok(options)
 }
 
 // Databases that no credential opens need not be there.

@@ -197,6 +197,14 @@ impl Device {
         }
     }
 
+    /// The log no longer reaches back to where the device has read: what the server called expired before will not be found
+    /// in it.
+    pub fn hear_pruned(&self) {
+        for op in self.told().ops.values_mut().filter(|op| op.expired && !op.settled) {
+            op.loaded = true;
+        }
+    }
+
     /// Remembers a write that was cut off.
     pub fn tell_cut_off(&self, attempts: Vec<Attempt>) {
         self.told().cut_off(attempts);

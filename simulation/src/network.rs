@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 use syncstore::protocol::{CheckpointPage, Code, DatabaseInfo, InboxPage, PushRequest, PushResponse};
-use syncstore::wire::{CheckpointRequest, PullRequest, Wire, WireError};
+use syncstore::wire::{CheckpointRequest, Expiry, PullRequest, Wire, WireError};
 
 /// A device's link, as it is now.
 #[derive(Debug, Default)]
@@ -259,7 +259,13 @@ impl Wire for Way<'_> {
 
     fn pull(&self, request: &PullRequest) -> Result<InboxPage, WireError> {
         assert_eq!(request.wait, Duration::ZERO, "a sync does not wait for news");
-        self.meet("pull", None, |user| self.world.server.pull(user, request))
+        self.meet("pull", None, |user| {
+            let answer = self.world.server.pull(user, request);
+            if matches!(answer, Err(WireError::CursorExpired(Expiry::Pruned))) {
+                self.world.devices[self.device].hear_pruned();
+            }
+            answer
+        })
     }
 
     fn checkpoint(&self, request: &CheckpointRequest) -> Result<CheckpointPage, WireError> {

@@ -192,7 +192,7 @@ impl Server {
         let client = ClientId::from_random(WITNESS);
         if self.state().witness.is_none() {
             // A restored server says by a checkpoint where it stands.
-            let request = service::CheckpointRequest { client, page: None, limit: 1 };
+            let request = service::CheckpointRequest { client, page: None, limit: 1, scope: Default::default() };
             let Ok(page) = self.ask(|service| service.checkpoint(DB, &caller(0), &request)) else { return };
             let mut state = self.state();
             let lineage = state.lineages.last().expect("there is always one");
@@ -201,7 +201,7 @@ impl Server {
         }
         loop {
             let cursor = self.state().witness.clone();
-            let request = InboxRequest { client, cursor, limit: 100, own_payloads: true };
+            let request = InboxRequest { client, cursor, limit: 100, own_payloads: true, scope: Default::default() };
             let page = match self.ask(|service| service.inbox(DB, &caller(0), &request)) {
                 Ok(page) => page,
                 Err(WireError::CursorExpired(expiry)) => {
@@ -247,6 +247,7 @@ impl Server {
             cursor: request.cursor.clone(),
             limit: request.limit,
             own_payloads: request.own_payloads,
+            scope: request.scope.clone(),
         };
         let answer = self.ask(|service| service.inbox(DB, &caller(user), &request));
         if let (Err(WireError::CursorExpired(Expiry::Pruned)), Some(cursor)) = (&answer, &request.cursor) {
@@ -265,8 +266,12 @@ impl Server {
     }
 
     pub fn checkpoint(&self, user: u64, request: &CheckpointRequest) -> Result<CheckpointPage, WireError> {
-        let request =
-            service::CheckpointRequest { client: request.client, page: request.page.clone(), limit: request.limit };
+        let request = service::CheckpointRequest {
+            client: request.client,
+            page: request.page.clone(),
+            limit: request.limit,
+            scope: request.scope.clone(),
+        };
         let answer = self.ask(|service| service.checkpoint(DB, &caller(user), &request));
         if let Ok(page) = &answer {
             let read = self.machine.monotonic();
@@ -305,7 +310,7 @@ impl Server {
         let mut page = None;
         loop {
             let client = ClientId::from_random(WITNESS);
-            let request = service::CheckpointRequest { client, page, limit: 1_000 };
+            let request = service::CheckpointRequest { client, page, limit: 1_000, scope: Default::default() };
             let answer = self.ask(|service| service.checkpoint(DB, &caller(0), &request));
             let answer = answer.expect("a healed server answers");
             for item in answer.items {

@@ -32,7 +32,8 @@ pub struct Op {
     pub settled: bool,
     /// How many checkpoints the device had asked for, when it was made.
     pub checkpoints: u32,
-    /// Whether a checkpoint was loaded between when it was made, or before, and when the server first called it expired.
+    /// Whether a checkpoint was loaded between when it was made, or before, and when the server first called it expired; or
+    /// had to be then, since the log was pruned.
     pub loaded: bool,
     /// The server has called it expired.
     pub expired: bool,

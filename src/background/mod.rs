@@ -46,6 +46,9 @@ pub enum Stopped {
     Soon,
 }
 
+/// What is to be done after each sync, on its thread and in no transaction.
+pub(crate) type AfterSync = Box<dyn Fn() + Send>;
+
 /// The background sync of a store.
 pub(crate) struct Background {
     running: Mutex<Option<Running>>,
@@ -123,11 +126,10 @@ impl Background {
 
     pub fn start(
         &self,
-        replica: &Arc<Replica>,
-        seat: &Arc<Seat>,
-        settings: &Settings,
+        (replica, seat, settings): (&Arc<Replica>, &Arc<Seat>, &Settings),
         wire: Arc<dyn Wire>,
         policy: SyncPolicy,
+        after: Option<AfterSync>,
     ) -> Result<()> {
         let mut running = self.running.lock();
         if running.as_ref().is_some_and(|running| !*running.over.over.lock()) {
@@ -141,6 +143,7 @@ impl Background {
             (Arc::clone(&leg), Arc::clone(&mailbox)),
             policy,
             (Arc::clone(&self.status), Arc::clone(&bus)),
+            after,
         );
         let ending = Ending { status: Arc::clone(&self.status), bus: Arc::clone(&bus), over: Arc::clone(&over) };
         bus.attend(true);

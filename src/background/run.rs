@@ -3,7 +3,7 @@
 use super::courier::Line;
 use super::mailbox::Mailbox;
 use super::schedule::{Ended, Schedule, Step};
-use super::{Leg, SyncPolicy, SyncState, SyncStatus, Told};
+use super::{AfterSync, Leg, SyncPolicy, SyncState, SyncStatus, Told};
 use crate::cancel::Cancel;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
@@ -52,6 +52,7 @@ pub(super) struct Loop {
     /// What SQLite said of others' commits at the last look.
     version: Option<i64>,
     given: Option<Given>,
+    after: Option<AfterSync>,
     stopping: bool,
 }
 
@@ -61,6 +62,7 @@ impl Loop {
         (leg, mailbox): (Arc<Leg>, Arc<Mailbox<Mail>>),
         policy: SyncPolicy,
         (status, bus): (Arc<Told>, Arc<Bus>),
+        after: Option<AfterSync>,
     ) -> Loop {
         let policy = policy.sound();
         let wait_for_news = policy.poll;
@@ -84,6 +86,7 @@ impl Loop {
             covered: 0,
             version: None,
             given: None,
+            after,
             stopping: false,
         }
     }
@@ -190,6 +193,11 @@ impl Loop {
         }
         let left = self.replica.read(|connection| queue::left(connection, self.covered)).is_ok_and(|left| left.1 > 0);
         self.schedule.ran(now, direction, ended, progress, left, random);
+        if let Some(after) = &self.after {
+            after();
+            // What that wrote, nobody told.
+            self.look();
+        }
     }
 
     fn poll(&mut self) {
@@ -201,6 +209,7 @@ impl Loop {
                 limit: self.settings.pull_entries,
                 wait: self.wait_for_news,
                 own_payloads: queue::any_in_doubt(connection)?,
+                scope: Default::default(),
             })
         });
         self.schedule.poll_begun(self.now());

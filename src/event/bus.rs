@@ -4,8 +4,7 @@ use super::bell::Pipe;
 use super::queue::{Entry, Queue};
 use super::{Event, EventOptions, LogLevel, LogLine, Missed, Subscription};
 use crate::background::SyncStatus;
-use crate::outbox::Outcome;
-use crate::protocol::Ref;
+use crate::replica::Settled;
 use parking_lot::RwLock;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,6 +23,7 @@ pub(crate) enum Told {
 
 const OUTCOMES: usize = 0;
 const LOG_LINES: usize = 1;
+const CONFLICTS: usize = 2;
 
 impl Entry for Told {
     fn replaces(&self, earlier: &Told) -> bool {
@@ -41,18 +41,24 @@ impl Entry for Told {
         match self {
             Told::Event(Event::Settled { .. }) => Some(OUTCOMES),
             Told::Event(Event::Log(_)) => Some(LOG_LINES),
+            Told::Event(Event::Conflicted { .. }) => Some(CONFLICTS),
             _ => None,
         }
     }
 
     fn missed(class: usize, count: u64) -> Told {
-        Told::Event(Event::Missed(if class == OUTCOMES { Missed::Outcomes(count) } else { Missed::LogLines(count) }))
+        Told::Event(Event::Missed(match class {
+            OUTCOMES => Missed::Outcomes(count),
+            CONFLICTS => Missed::Conflicts(count),
+            _ => Missed::LogLines(count),
+        }))
     }
 
     fn count_missed(&mut self, class: usize) -> Option<&mut u64> {
         match self {
             Told::Event(Event::Missed(Missed::Outcomes(count))) if class == OUTCOMES => Some(count),
             Told::Event(Event::Missed(Missed::LogLines(count))) if class == LOG_LINES => Some(count),
+            Told::Event(Event::Missed(Missed::Conflicts(count))) if class == CONFLICTS => Some(count),
             _ => None,
         }
     }
@@ -74,8 +80,6 @@ struct Listener {
 #[derive(Default)]
 pub(crate) struct Bus {
     listeners: RwLock<Vec<Listener>>,
-    /// Whether anybody wants outcomes, so that they need not be collected otherwise.
-    outcomes: AtomicBool,
     /// Whether somebody looks regularly what other processes did.
     attended: AtomicBool,
 }
@@ -90,27 +94,14 @@ impl Bus {
     pub fn listen(&self, options: EventOptions, wake: impl Fn() + Send + Sync + 'static) -> Arc<Listening> {
         // A panic of the host's must not pass for one of whoever tells.
         let wake = move || drop(std::panic::catch_unwind(std::panic::AssertUnwindSafe(&wake)));
-        let queue = Arc::new(Queue::new(vec![options.outcomes, options.log_lines], wake));
-        let mut listeners = self.listeners.write();
-        listeners.push(Listener { queue: Arc::downgrade(&queue), options });
-        self.update(&listeners);
+        let queue = Arc::new(Queue::new(vec![options.outcomes, options.log_lines, options.conflicts], wake));
+        self.listeners.write().push(Listener { queue: Arc::downgrade(&queue), options });
         queue
     }
 
     /// Forgets one who listens no longer.
     pub fn cease(&self, queue: &Arc<Listening>) {
-        let mut listeners = self.listeners.write();
-        listeners.retain(|listener| !std::ptr::eq(listener.queue.as_ptr(), Arc::as_ptr(queue)));
-        self.update(&listeners);
-    }
-
-    fn update(&self, listeners: &[Listener]) {
-        self.outcomes.store(listeners.iter().any(|listener| listener.options.outcomes > 0), Ordering::SeqCst);
-    }
-
-    /// Whether outcomes are worth collecting.
-    pub fn wants_outcomes(&self) -> bool {
-        self.outcomes.load(Ordering::SeqCst)
+        self.listeners.write().retain(|listener| !std::ptr::eq(listener.queue.as_ptr(), Arc::as_ptr(queue)));
     }
 
     pub fn attend(&self, attended: bool) {
@@ -131,10 +122,13 @@ impl Bus {
         queues.iter().for_each(|queue| queue.push(told()));
     }
 
-    pub fn settled(&self, settled: &[(Ref, Outcome)]) {
-        for (op_ref, outcome) in settled {
+    pub fn settled(&self, settled: &Settled) {
+        for (op_ref, outcome) in &settled.ops {
             let event = || Event::Settled { op_ref: *op_ref, outcome: outcome.clone() };
             self.tell(|options| options.outcomes > 0, || Told::Event(event()));
+        }
+        for id in &settled.conflicts {
+            self.tell(|options| options.conflicts > 0, || Told::Event(Event::Conflicted { id: *id }));
         }
     }
 

@@ -10,6 +10,7 @@ mod primitives {
 }
 
 use crate::background::SyncStatus;
+use crate::conflict::ConflictId;
 use crate::outbox::Outcome;
 use crate::protocol::Ref;
 use crate::watch::{ItemChange, Overflow};
@@ -37,8 +38,14 @@ pub enum Event {
     Settled {
         /// The operation.
         op_ref: Ref,
-        /// Accepted or rejected.
+        /// Accepted, rejected, or withdrawn when a conflict was resolved.
         outcome: Outcome,
+    },
+    /// Another client changed what an operation of this replica was pending on: see
+    /// [`Store::conflicts`](crate::Store::conflicts).
+    Conflicted {
+        /// The conflict.
+        id: ConflictId,
     },
     /// The background sync is at something else. Of several in a row that nobody has looked at, the last one is told.
     Status(SyncStatus),
@@ -57,6 +64,8 @@ pub enum Missed {
     Outcomes(u64),
     /// Operations may have been settled by another process, or undone by a restored server. Likewise.
     OutcomesUncounted,
+    /// So many conflicts began: ask [`Store::conflicts`](crate::Store::conflicts).
+    Conflicts(u64),
     /// So many lines.
     LogLines(u64),
 }
@@ -107,6 +116,8 @@ impl fmt::Display for Subscription {
 pub struct EventOptions {
     /// The most settled operations that are held; of more, their number is. 0: none are told. Default: 1,024.
     pub outcomes: usize,
+    /// The most conflicts that are held; of more, their number is. 0: none are told. Default: 1,024.
+    pub conflicts: usize,
     /// The most log lines that are held; of more, their number is. Default: 256.
     pub log_lines: usize,
     /// The level down to which log lines are told; `None`: none are. Default: `Warn`.
@@ -115,7 +126,7 @@ pub struct EventOptions {
 
 impl Default for EventOptions {
     fn default() -> EventOptions {
-        EventOptions { outcomes: 1_024, log_lines: 256, log_level: Some(LogLevel::Warn) }
+        EventOptions { outcomes: 1_024, conflicts: 1_024, log_lines: 256, log_level: Some(LogLevel::Warn) }
     }
 }
 

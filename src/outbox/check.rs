@@ -5,7 +5,7 @@ use crate::check::{Finding, FindingCode, Findings};
 use crate::error::Result;
 use crate::protocol::{Content, Json, Limits, OpKind, Ref, ResourceName, patch};
 use crate::replica::check::{integer, optional_text, text};
-use crate::replica::resources;
+use crate::replica::{parts, resources};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 use std::collections::{HashMap, HashSet};
@@ -198,7 +198,8 @@ pub(crate) fn each_item(connection: &Connection, mut take: impl FnMut(i64, Vec<R
 pub(crate) fn ledger(connection: &Connection, findings: &mut Findings) -> Result<(u64, u64)> {
     let mut find = connection.prepare(
         "SELECT l.id, l.random, l.outcome, l.kind, l.payload, l.seq, l.failure, l.base, l.collection, l.key, l.at,
-                l.into_id, l.into_random, o.id, ifnull(q.random, t.random), l.resource, l.name
+                l.into_id, l.into_random, o.id, ifnull(q.random, t.random), l.resource, l.name, l.meant, l.batch, l.batch_of,
+                l.told
          FROM ledger l LEFT JOIN outbox o ON o.id = l.id
          LEFT JOIN outbox q ON q.id = l.into_id LEFT JOIN ledger t ON t.id = l.into_id ORDER BY l.id",
     )?;
@@ -222,10 +223,13 @@ pub(crate) fn ledger(connection: &Connection, findings: &mut Findings) -> Result
         if !is_outcome(row)? {
             add(FindingCode::LedgerOutcome, "what is kept of it does not go with its outcome");
         } else if let (Some(into), into_random) = (integer(row.get_ref(11)?), row.get_ref(12)?) {
-            // One that is gone from both tables was pruned. Ops fold into earlier ones only, so no chain is a ring.
+            // One that is gone from both tables was pruned. Ops fold into earlier ones only and are made again as later ones, so no
+            // chain is a ring: a fold follows a retry to an op that was pending then.
             let target = row.get_ref(14)?;
-            if into >= id || (target != ValueRef::Null && target != into_random) {
-                add(FindingCode::FoldTarget, "it is folded into a later operation, or into one of another ref");
+            let folded = row.get_ref(2)? == ValueRef::Integer(super::ledger::FOLDED);
+            let placed = if folded { into < id } else { into > id };
+            if !placed || (target != ValueRef::Null && target != into_random) {
+                add(FindingCode::FoldTarget, "it leads to an operation in the wrong place, or to one of another ref");
             }
         }
     }
@@ -234,34 +238,101 @@ pub(crate) fn ledger(connection: &Connection, findings: &mut Findings) -> Result
 
 /// Whether an outcome has what it must have, and nothing that it must not.
 fn is_outcome(row: &Row<'_>) -> Result<bool> {
-    use super::ledger::{ACCEPTED, FOLDED, REJECTED, UNDONE};
+    use super::ledger::{ACCEPTED, DISCARDED, FOLDED, REJECTED, RETRIED, UNDONE, WITHDRAWN};
     let null = |column| Ok::<_, rusqlite::Error>(row.get_ref(column)? == ValueRef::Null);
+    let rejected = row.get_ref(2)? == ValueRef::Integer(REJECTED);
     let (seq, failure) = (row.get_ref(5)?, row.get_ref(6)?);
     let folded = matches!((row.get_ref(11)?, row.get_ref(12)?), (ValueRef::Integer(0..), ValueRef::Integer(0..)));
     let not_folded = null(11)? && null(12)?;
     let base = is_optional_number(row.get_ref(7)?);
+    let batch = match (row.get_ref(18)?, row.get_ref(19)?) {
+        (ValueRef::Null, ValueRef::Null) => true,
+        (ValueRef::Blob(id), ValueRef::Integer(1..)) => id.len() == 16 && rejected,
+        _ => false,
+    };
+    let meant = optional_text(row.get_ref(17)?).is_some_and(|meant| {
+        meant.is_none_or(|text| rejected && Json::from_stored(text.to_owned()).is_ok_and(|json| json.check().is_ok()))
+    });
+    let named = text(row.get_ref(8)?).is_some() && text(row.get_ref(9)?).is_some();
     let fits = match integer(row.get_ref(2)?) {
         // Of one that was rejected first the op's name is kept, and its payload is not.
         Some(ACCEPTED | UNDONE) => not_folded && matches!(seq, ValueRef::Integer(0..)) && null(6)? && null(4)?,
-        Some(REJECTED) => {
-            let named = text(row.get_ref(8)?).is_some() && text(row.get_ref(9)?).is_some();
-            not_folded && named && is_rejection(seq, failure) && payload(row, 3, 15)?.is_some()
-        }
-        Some(FOLDED) => {
-            folded
-                && null(3)?
-                && null(4)?
-                && null(5)?
-                && null(6)?
-                && null(7)?
-                && null(8)?
-                && null(9)?
-                && null(15)?
-                && null(16)?
+        Some(REJECTED) => not_folded && named && is_rejection(seq, failure) && payload(row, 3, 15)?.is_some(),
+        Some(RETRIED) => folded && named && is_rejection(seq, failure) && null(4)?,
+        Some(DISCARDED) => not_folded && named && is_rejection(seq, failure) && null(4)?,
+        Some(how @ (FOLDED | WITHDRAWN)) => {
+            let leads = folded || (how == WITHDRAWN && not_folded);
+            let nothing: rusqlite::Result<Vec<bool>> = [3, 4, 5, 6, 7, 8, 9, 15, 16].map(null).into_iter().collect();
+            leads && nothing?.into_iter().all(|null| null)
         }
         _ => false,
     };
-    Ok(fits && base && matches!(row.get_ref(10)?, ValueRef::Integer(0..)))
+    let told = flag(row.get_ref(20)?).is_some();
+    Ok(fits && base && batch && meant && told && matches!(row.get_ref(10)?, ValueRef::Integer(0..)))
+}
+
+/// The table `conflicts`; how many rows there are of open ones.
+pub(crate) fn conflicts(connection: &Connection, findings: &mut Findings) -> Result<u64> {
+    let mut find = connection.prepare(
+        "SELECT id, collection, key, resource, name, ending, ended, op, random, base, local, remote, shown, version, offered,
+            told, accepted, opened, updated FROM conflicts ORDER BY id",
+    )?;
+    let mut rows = find.query([])?;
+    let mut open = HashSet::new();
+    while let Some(row) = rows.next()? {
+        let id: i64 = row.get(0)?;
+        let (collection, key) = (text(row.get_ref(1)?), text(row.get_ref(2)?));
+        let mut add = |code, words: &str| {
+            findings.add(Finding::new(code, "conflicts", words).row(id).item(collection, key));
+        };
+        let (number, name) = (integer(row.get_ref(3)?), optional_text(row.get_ref(4)?));
+        let resource = number.zip(name).and_then(|(number, name)| resources::from_sql(number, name.map(str::to_owned)));
+        let Some((resource, (collection, key))) = resource.zip(collection.zip(key)) else {
+            add(FindingCode::ConflictRow, "it is on no part of an item");
+            continue;
+        };
+        let ending = integer(row.get_ref(5)?);
+        let ended = row.get_ref(5)? != ValueRef::Null;
+        let end_fits = match ending {
+            Some(ending) => super::conflicts::ending_from_sql(ending).is_some() && row.get_ref(6)? != ValueRef::Null,
+            None => !ended && row.get_ref(6)? == ValueRef::Null && row.get_ref(7)? == ValueRef::Null,
+        };
+        let op_fits = match (row.get_ref(7)?, row.get_ref(8)?) {
+            (ValueRef::Null, ValueRef::Null) => true,
+            (ValueRef::Integer(op), ValueRef::Integer(random)) => is_ref(op, Some(random)),
+            _ => false,
+        };
+        let numbers = [6, 13, 14, 17, 18].map(|column| row.get_ref(column).map(is_optional_number));
+        let numbers: rusqlite::Result<Vec<bool>> = numbers.into_iter().collect();
+        let flags = flag(row.get_ref(15)?).is_some() && flag(row.get_ref(16)?).is_some();
+        if !end_fits || !op_fits || !flags || !numbers?.into_iter().all(|fits| fits) {
+            add(FindingCode::ConflictRow, "how it stands and what is kept of that do not go together");
+        }
+        for column in 9..=12 {
+            let fits = match optional_text(row.get_ref(column)?) {
+                Some(None) => true,
+                Some(Some(side)) => !ended && is_side(&resource, side),
+                None => false,
+            };
+            if !fits {
+                add(FindingCode::ConflictSide, "a side is none of that part of an item, or is kept after the end");
+            }
+        }
+        if !ended && !open.insert((collection.to_owned(), key.to_owned(), resource)) {
+            add(FindingCode::ConflictTwice, "another one is open on the same");
+        }
+    }
+    Ok(open.len() as u64)
+}
+
+fn is_side(resource: &ResourceName, side: &str) -> bool {
+    match resource {
+        ResourceName::Value => {
+            let value = Json::from_stored(side.to_owned());
+            value.is_ok_and(|value| value.check_within(&Limits::CONFIRMED).is_ok())
+        }
+        _ => parts::content_of(resource, side).is_some(),
+    }
 }
 
 fn is_ref(id: i64, random: Option<i64>) -> bool {

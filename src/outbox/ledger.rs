@@ -1,11 +1,11 @@
 //! The table `ledger`: every ref that is settled, and what became of it.
 
+use super::kind_to_sql;
 use super::queue::Queued;
-use super::{kind_from_sql, kind_to_sql};
 use crate::error::Result;
-use crate::protocol::{Code, Json, OpKind, Ref, ResourceName, Rev, Seq};
+use crate::protocol::{Code, Json, Ref, Seq};
 use crate::replica::resources;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -27,6 +27,12 @@ pub enum Outcome {
     Rejected(Rejection),
     /// It became part of an operation on the same item that had not been sent either: ask for that one.
     FoldedInto(Ref),
+    /// It was rejected, and then made again as another operation ([`Store::retry`](crate::Store::retry),
+    /// [`Store::edit`](crate::Store::edit)): ask for that one.
+    RetriedAs(Ref),
+    /// It was taken back before it was ever sent: a conflict was resolved otherwise ([`Store::resolve`](crate::Store::resolve)), by that
+    /// operation, if one was needed.
+    Withdrawn(Option<Ref>),
     /// The server had committed it, and then lost it: its log was restored from an older backup.
     Undone {
         /// Its place in the log that is gone.
@@ -95,6 +101,10 @@ pub(super) const ACCEPTED: i64 = 1;
 pub(super) const REJECTED: i64 = 2;
 pub(super) const FOLDED: i64 = 3;
 pub(super) const UNDONE: i64 = 4;
+pub(super) const RETRIED: i64 = 5;
+/// Rejected, and let go by the host, with what was meant.
+pub(super) const DISCARDED: i64 = 6;
+pub(super) const WITHDRAWN: i64 = 7;
 
 /// An op that the server committed.
 ///
@@ -106,22 +116,23 @@ pub(crate) fn accept(connection: &Connection, op_ref: Ref, seq: Seq, now: u64) -
     Ok(())
 }
 
-/// An op that was refused, with what the user meant.
+/// An op that was refused, with what the user meant; `meant`: what a patch made of the value.
 pub(crate) fn reject(
     connection: &Connection,
     op: &Queued,
     item: (&str, &str),
     rejection: &Rejection,
+    meant: Option<&str>,
     now: u64,
 ) -> Result<()> {
     let (resource, name) = resources::to_sql(&op.payload.resource);
     connection
         .prepare_cached(
             "INSERT OR REPLACE INTO ledger(id, random, outcome, at, seq, kind, base, collection, key, failure, payload,
-                resource, name)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+                resource, name, meant, batch, batch_of)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
         )?
-        .execute((
+        .execute(params![
             op.id(),
             op.op_ref.random() as i64,
             REJECTED,
@@ -135,7 +146,10 @@ pub(crate) fn reject(
             op.payload.text.as_deref(),
             resource,
             name,
-        ))?;
+            meant,
+            op.batch.map(|(id, _)| *id.as_bytes()),
+            op.batch.map(|(_, of)| of),
+        ])?;
     Ok(())
 }
 
@@ -149,23 +163,51 @@ pub(crate) fn fold(connection: &Connection, op_ref: Ref, into: Ref, now: u64) ->
     Ok(())
 }
 
+/// An op that is taken back before it was sent.
+pub(crate) fn withdraw(connection: &Connection, op_ref: Ref, now: u64) -> Result<()> {
+    connection.prepare_cached("INSERT INTO ledger(id, random, outcome, at) VALUES (?1, ?2, ?3, ?4)")?.execute((
+        op_ref.order(),
+        op_ref.random() as i64,
+        WITHDRAWN,
+        now as i64,
+    ))?;
+    Ok(())
+}
+
+/// The op that was made in the place of one that was taken back.
+pub(crate) fn withdrawn_for(connection: &Connection, op_ref: Ref, instead: Ref) -> Result<()> {
+    connection.prepare_cached("UPDATE ledger SET into_id = ?2, into_random = ?3 WHERE id = ?1")?.execute((
+        op_ref.order(),
+        instead.order(),
+        instead.random() as i64,
+    ))?;
+    Ok(())
+}
+
 /// Whether an op was refused without a place in the log, or undone, and the log may know better: the request that
 /// brought it was taken, and its answer lost, before the one that was refused; or it came late, when the log had been
 /// restored.
 pub(crate) fn may_be_accepted(connection: &Connection, op_ref: Ref) -> Result<bool> {
-    Ok(match outcome(connection, op_ref)? {
+    let mut find = connection.prepare_cached(
+        "SELECT outcome, failure FROM ledger WHERE id = ?1 AND random = ?2 AND outcome IN (2, 4, 5, 6)",
+    )?;
+    let row = find.query_row((op_ref.order(), op_ref.random() as i64), |row| {
+        if row.get::<_, i64>(0)? == UNDONE {
+            return Ok(true);
+        }
+        let rejection = Rejection::from_sql(&row.get::<_, String>(1)?)?;
         // What the log has under a reused ref is another op.
-        Some(Outcome::Rejected(rejection)) => rejection.seq.is_none() && rejection.code != Code::REF_REUSED,
-        Some(Outcome::Undone { .. }) => true,
-        _ => false,
-    })
+        Ok(rejection.seq.is_none() && rejection.code != Code::REF_REUSED)
+    });
+    Ok(row.optional()?.unwrap_or(false))
 }
 
 /// An op that [may be accepted](may_be_accepted), and was.
 pub(crate) fn correct(connection: &Connection, op_ref: Ref, seq: Seq) -> Result<()> {
     connection
         .prepare_cached(
-            "UPDATE ledger SET outcome = ?4, seq = ?3, failure = NULL, payload = NULL
+            "UPDATE ledger SET outcome = ?4, seq = ?3, failure = NULL, payload = NULL, meant = NULL, batch = NULL,
+                batch_of = NULL, into_id = NULL, into_random = NULL
              WHERE id = ?1 AND random = ?2",
         )?
         .execute((op_ref.order(), op_ref.random() as i64, seq as i64, ACCEPTED))?;
@@ -190,71 +232,32 @@ pub(crate) fn outcome(connection: &Connection, op_ref: Ref) -> Result<Option<Out
         Ok(match row.get::<_, i64>(0)? {
             ACCEPTED => Outcome::Accepted { seq },
             UNDONE => Outcome::Undone { seq },
-            REJECTED => Outcome::Rejected(Rejection::from_sql(&row.get::<_, String>(4)?)?),
-            FOLDED => Outcome::FoldedInto(Ref::from_parts(row.get(2)?, row.get::<_, i64>(3)? as u64)),
+            REJECTED | DISCARDED => Outcome::Rejected(Rejection::from_sql(&row.get::<_, String>(4)?)?),
+            FOLDED => Outcome::FoldedInto(read_ref(row, 2)?),
+            RETRIED => Outcome::RetriedAs(read_ref(row, 2)?),
+            WITHDRAWN => {
+                let instead: Option<i64> = row.get(2)?;
+                Outcome::Withdrawn(instead.map(|_| read_ref(row, 2)).transpose()?)
+            }
             other => return Err(rusqlite::Error::IntegralValueOutOfRange(0, other)),
         })
     });
     Ok(row.optional()?)
 }
 
+/// The ref in two columns of a row.
+pub(super) fn read_ref(row: &Row<'_>, first: usize) -> rusqlite::Result<Ref> {
+    Ok(Ref::from_parts(row.get(first)?, row.get::<_, i64>(first + 1)? as u64))
+}
+
 fn count(connection: &Connection, query: &str) -> Result<u64> {
     Ok(connection.prepare_cached(query)?.query_row([], |row| row.get::<_, i64>(0))? as u64)
 }
 
-/// A rejected operation, with what the user meant by it.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct RejectedOp {
-    /// The operation.
-    pub op_ref: Ref,
-    /// The collection of its item.
-    pub collection: String,
-    /// The key of its item.
-    pub key: String,
-    /// What of the item it was on.
-    pub resource: ResourceName,
-    /// What it was to do.
-    pub kind: OpKind,
-    /// The JSON text of a set's value or a patch's operations, or of what an index entry (`{"order"}`) or a relation
-    /// (`{"predicate","object"}`) was to be.
-    pub payload: Option<String>,
-    /// The rev of the item that this replica had confirmed when it was made; `None`: no claim.
-    pub base: Option<Rev>,
-    /// Why it was rejected.
-    pub rejection: Rejection,
-}
-
-/// The rejected ops, the oldest first.
-pub(crate) fn rejections(connection: &Connection) -> Result<Vec<RejectedOp>> {
-    let mut find = connection.prepare_cached(
-        "SELECT id, random, collection, key, kind, payload, base, failure, ifnull(resource, 0), name
-         FROM ledger WHERE outcome = 2 ORDER BY id",
-    )?;
-    let rows = find.query_map([], |row| {
-        Ok(RejectedOp {
-            op_ref: Ref::from_parts(row.get(0)?, row.get::<_, i64>(1)? as u64),
-            collection: row.get(2)?,
-            key: row.get(3)?,
-            resource: resources::read_name(row, 8, 9)?,
-            kind: kind_from_sql(row.get(4)?)?,
-            payload: row.get(5)?,
-            base: row.get::<_, Option<i64>>(6)?.map(|base| base as Rev),
-            rejection: Rejection::from_sql(&row.get::<_, String>(7)?)?,
-        })
-    })?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
-}
-
-/// Forgets a rejected op; whether it was there.
-pub(crate) fn forget_rejection(connection: &Connection, op_ref: Ref) -> Result<bool> {
-    let forgotten = connection
-        .prepare_cached("DELETE FROM ledger WHERE id = ?1 AND random = ?2 AND outcome = ?3")?
-        .execute((op_ref.order(), op_ref.random() as i64, REJECTED))?;
-    Ok(forgotten > 0)
-}
-
 /// How long settled outcomes are kept. An operation that is still pending is never pruned.
+///
+/// A rejection that nobody has taken ([`Store::take_notices`](crate::Store::take_notices)) or dealt with does not go by age, only as
+/// one of too many, and then after those that somebody has taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
     /// Outcomes older than this go; `None`: age alone removes nothing.
@@ -279,7 +282,8 @@ pub(crate) fn prune(connection: &Connection, retention: &Retention, now: u64, ro
         // By place, the oldest first: an old op that was settled late keeps those behind it a little longer.
         pruned += connection
             .prepare_cached(
-                "DELETE FROM ledger WHERE id IN (SELECT id FROM (SELECT id, at FROM ledger ORDER BY id LIMIT ?2) WHERE at < ?1)",
+                "DELETE FROM ledger WHERE id IN (SELECT id FROM (
+                   SELECT id, at FROM ledger WHERE outcome <> 2 OR told = 1 ORDER BY id LIMIT ?2) WHERE at < ?1)",
             )?
             .execute((before as i64, rows as i64))? as u64;
     }
@@ -288,7 +292,10 @@ pub(crate) fn prune(connection: &Connection, retention: &Retention, now: u64, ro
         let rejected = count(connection, "SELECT count(*) FROM ledger WHERE outcome = 2")?;
         let all = count(connection, "SELECT count(*) FROM ledger")?;
         let oldest = [
-            (rejected, "DELETE FROM ledger WHERE id IN (SELECT id FROM ledger WHERE outcome = 2 ORDER BY id LIMIT ?1)"),
+            (
+                rejected,
+                "DELETE FROM ledger WHERE id IN (SELECT id FROM ledger WHERE outcome = 2 ORDER BY told DESC, id LIMIT ?1)",
+            ),
             (
                 // A damaged index may count more rejections than there are outcomes.
                 all.saturating_sub(rejected),

@@ -1,13 +1,17 @@
 //! The queue of operations that the server has not confirmed, and the ledger of what became of each.
 
 pub(crate) mod check;
+pub(crate) mod conflicts;
+pub(crate) mod dependents;
 mod fold;
 pub(crate) mod ledger;
 pub(crate) mod queue;
+pub(crate) mod rejections;
 
 pub(crate) use fold::fold;
-pub use ledger::{Outcome, RejectedOp, Rejection};
+pub use ledger::{Outcome, Rejection};
 pub(crate) use queue::{Answer, Payload, Queued};
+pub use rejections::RejectedOp;
 
 use crate::environment::Environment;
 use crate::error::Result;

@@ -5,7 +5,7 @@ use super::{kind_from_sql, kind_to_sql};
 use crate::error::{Error, Result};
 use crate::planted::{Planted, planted};
 use crate::protocol::{BatchId, Content, OpKind, Ref, ResourceName, Rev, Seq};
-use crate::replica::resources;
+use crate::replica::{Item, resources};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 /// What the server has said of a queued op so far.
@@ -184,6 +184,35 @@ pub(crate) fn of_item(connection: &Connection, item: i64) -> Result<Vec<Queued>>
         connection.prepare_cached(&format!("SELECT {COLUMNS} FROM outbox o WHERE o.item = ?1 ORDER BY o.id"))?;
     let rows = find.query_map([item], read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Whether any op is on a part of an item.
+pub(crate) fn any_on(connection: &Connection, item: i64, part: &ResourceName) -> Result<bool> {
+    let (resource, name) = resources::to_sql(part);
+    let mut find =
+        connection.prepare_cached("SELECT 1 FROM outbox WHERE item = ?1 AND resource = ?2 AND name IS ?3 LIMIT 1")?;
+    Ok(find.exists((item, resource, name))?)
+}
+
+/// Whether any op is on a part of an item that the server has not refused, as far as is known.
+pub(crate) fn any_unrefused_on(connection: &Connection, item: i64, part: &ResourceName) -> Result<bool> {
+    let (resource, name) = resources::to_sql(part);
+    let mut find = connection.prepare_cached(
+        "SELECT 1 FROM outbox WHERE item = ?1 AND resource = ?2 AND name IS ?3 AND answer <> 2 LIMIT 1",
+    )?;
+    Ok(find.exists((item, resource, name))?)
+}
+
+/// Lets the ops on a part of an item that were never sent claim to know what is confirmed of it now.
+pub(crate) fn claim(connection: &Connection, item: Item, part: &ResourceName) -> Result<()> {
+    let (resource, name) = resources::to_sql(part);
+    connection
+        .prepare_cached(
+            "UPDATE outbox SET base = ?4
+             WHERE item = ?1 AND resource = ?2 AND name IS ?3 AND sent = 0 AND base IS NOT NULL",
+        )?
+        .execute((item.id, resource, name, item.rev as i64))?;
+    Ok(())
 }
 
 /// The last op of an item.

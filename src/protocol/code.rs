@@ -31,6 +31,9 @@ impl Code {
     /// An approver's own reason; see the message and the detail.
     pub const POLICY: Code = Code(Cow::Borrowed("policy"));
 
+    /// No approver decided on the operation for as long as the server keeps what waits for one.
+    pub const UNDECIDED: Code = Code(Cow::Borrowed("undecided"));
+
     /// A code by its word on the wire.
     pub fn new(word: impl Into<String>) -> Code {
         Code(Cow::Owned(word.into()))

@@ -14,6 +14,10 @@ use std::fmt;
 pub struct JsonError(#[from] serde_json::Error);
 
 impl JsonError {
+    pub(crate) fn other(words: &str) -> JsonError {
+        JsonError(serde::de::Error::custom(words))
+    }
+
     pub(crate) fn too_large(bytes: usize, limit: usize) -> JsonError {
         JsonError(serde::de::Error::custom(format!("it has {bytes} bytes; the limit is {limit}")))
     }

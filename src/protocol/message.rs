@@ -134,7 +134,7 @@ impl Op {
 }
 
 // Tells a member that is `null` from one that is absent.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
+pub(super) fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
     Json::deserialize(deserializer).map(Some)
 }
 
@@ -474,6 +474,9 @@ pub struct PublishedRetention {
     /// The ops of an incomplete batch, in seconds after its first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub staged_seconds: Option<u64>,
+    /// An op that waits for an approver, in seconds after it was pushed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queued_seconds: Option<u64>,
     /// A checkpoint, in seconds after its last use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpoint_idle_seconds: Option<u64>,
@@ -506,6 +509,18 @@ pub struct Problem {
     /// The last seq that a rewound log still shares with the log that the cursor is of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restored_seq: Option<Seq>,
+    /// The item's present rev, of a write that was refused because of it (section 6); 0: there is no item.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rev: Option<Rev>,
+    /// The index of the first op at fault in a batch (section 6).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed: Option<usize>,
+    /// The JSON Pointer at which a patch failed (section 6).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The index of the operation at which a patch failed (section 6).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation: Option<usize>,
 }
 
 impl Default for Problem {
@@ -518,6 +533,10 @@ impl Default for Problem {
             detail: String::new(),
             reason: None,
             restored_seq: None,
+            rev: None,
+            failed: None,
+            path: None,
+            operation: None,
         }
     }
 }

@@ -6,6 +6,8 @@
 
 pub mod code;
 mod codec;
+mod data;
+mod filter;
 mod json;
 mod limits;
 mod message;
@@ -16,6 +18,12 @@ mod transcode;
 
 pub use code::Code;
 pub use codec::{CodecError, Format};
+pub use data::{
+    BatchRequest, BatchResponse, CollectionCount, CollectionPage, DataItem, DataOp, IndexBody, ItemIndexes, ItemPage,
+    ItemRelations, ItemTags, ListedItem, RelationBody, Written,
+};
+pub(crate) use filter::after_prefix;
+pub use filter::{Filter, FilterError, KeySpan, Scope};
 pub use json::{Json, JsonError};
 pub use limits::{LimitError, Limits, check_collection, check_key, check_name, is_database_name};
 pub use message::{

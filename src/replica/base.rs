@@ -1,5 +1,6 @@
 //! The table `base`: what the server confirmed of items that have pending operations.
 
+use super::{Item, items};
 use crate::error::Result;
 use rusqlite::{Connection, OptionalExtension};
 
@@ -29,4 +30,13 @@ pub(crate) fn keep(connection: &Connection, item: i64) -> Result<()> {
         )?
         .execute([item])?;
     Ok(())
+}
+
+/// The confirmed value of a row, wherever it is kept; `None`: the server has no such item.
+pub(crate) fn confirmed(connection: &Connection, row: Item) -> Result<Option<String>> {
+    match row {
+        Item { rev: 0, .. } => Ok(None),
+        Item { pending: 0, .. } => items::value(connection, row.id),
+        _ => value(connection, row.id),
+    }
 }

@@ -3,10 +3,11 @@
 //! Rows are read as SQLite has them rather than through the functions that keep them, so that what those would
 //! refuse, or never look at, is found too.
 
+use super::automatic::Wrong;
 use super::collections::Life;
 use super::resources::{read_content, read_name};
 use super::state::{Bootstrap, Phase};
-use super::{schema, search};
+use super::{automatic, schema, search};
 use crate::check::{Finding, FindingCode, Findings};
 use crate::error::{Error, Result};
 use crate::protocol::{Content, Json, Limits, Seq};
@@ -45,8 +46,15 @@ pub(crate) fn schema(connection: &Connection, path: &Path, findings: &mut Findin
         return Err(Error::NewerSchema { path: path.to_owned(), found, supported: schema::SUPPORTED });
     }
     let present = schema::present(connection)?;
-    let has_searches = present.keys().any(|object| object.kind == "table" && object.name == "searches");
-    let expected = schema::expected(&if has_searches { search::declared(connection)? } else { Vec::new() })?;
+    let has = |table: &str| present.keys().any(|object| object.kind == "table" && object.name == table);
+    let mut declared = Vec::new();
+    if has("searches") {
+        declared.extend(search::declared(connection)?);
+    }
+    if has("indexes") {
+        declared.extend(automatic::declared(connection)?);
+    }
+    let expected = schema::expected(&declared)?;
     let mut readable = true;
     for (object, sql) in &expected {
         if present.get(object) != Some(sql) {
@@ -307,6 +315,26 @@ pub(crate) fn resources(connection: &Connection, findings: &mut Findings) -> Res
         seen += u64::from(view.is_some() && life == Some(Life::Live as i64));
     }
     Ok(seen)
+}
+
+/// The entries of the automatic indexes, beside what the items make of them.
+pub(crate) fn automatic_entries(connection: &Connection, findings: &mut Findings) -> Result<()> {
+    for index in automatic::all(connection, automatic::MAIN)? {
+        automatic::compare(connection, &index, |table, wrong| {
+            let finding = |words| Finding::new(FindingCode::IndexEntries, "indexes", words);
+            findings.add(match wrong {
+                Wrong::Missing { item, key, entries } => {
+                    let words = format!("{table} is without {entries} entries of the item");
+                    finding(words).row(item).item(Some(index.collection()), Some(key))
+                }
+                Wrong::Unasked(entries) => {
+                    let words = format!("{table} has {entries} entries that no item makes");
+                    finding(words).item(Some(index.collection()), None)
+                }
+            });
+        })?;
+    }
+    Ok(())
 }
 
 /// A live item with pending operations: what the host reads, and what the server confirmed.

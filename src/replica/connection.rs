@@ -1,14 +1,15 @@
 //! The connections to the file: one that writes, a few that read.
 
+use super::automatic;
 use super::feed::{Feed, Waker};
 use super::schema;
+use super::settled::{Listener, Listeners, Listening, Settled};
 use super::state;
 use super::writing::Writing;
 use crate::error::{Error, Result};
 use crate::event::bus::Bus;
-use crate::outbox::Outcome;
 use crate::planted::{Planted, planted};
-use crate::protocol::{Limits, Ref};
+use crate::protocol::Limits;
 use crate::watch::{Changes, Watch};
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use rusqlite::config::DbConfig;
@@ -56,6 +57,7 @@ pub(crate) struct Replica {
     readers: Mutex<Vec<Connection>>,
     feed: Feed,
     bus: Arc<Bus>,
+    listeners: Listeners,
     /// What the server takes, as far as is known.
     limits: RwLock<Arc<Limits>>,
     /// Whether the server was asked since the file was opened.
@@ -72,10 +74,13 @@ impl Replica {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut writer = open(path, flags, &tuning)?;
         writer.busy_timeout(tuning.busy_timeout)?;
+        automatic::register(&writer)?;
         schema::prepare(&mut writer, path, new_client)?;
         tune(&writer, &tuning)?;
         writer.pragma_update(None, "wal_autocheckpoint", AUTO_CHECKPOINT)?;
         writer.pragma_update(None, "journal_size_limit", WAL_KEPT)?;
+        // The files beside it have SQLite's idea of its name, which follows links.
+        let path = &if path.is_symlink() { std::fs::canonicalize(path)? } else { path.to_owned() };
         let limits = state::load_limits(&writer)?.unwrap_or_default();
         Ok(Replica {
             path: path.to_owned(),
@@ -85,6 +90,7 @@ impl Replica {
             readers: Mutex::new(Vec::new()),
             feed: Feed::new(path),
             bus: Arc::default(),
+            listeners: Listeners::default(),
             limits: RwLock::new(Arc::new(limits)),
             limits_asked: AtomicBool::new(false),
         })
@@ -182,14 +188,11 @@ impl Replica {
         raised: bool,
         work: impl FnOnce(&Writing<'_>) -> Result<T>,
     ) -> Result<T> {
-        let (result, wakers, settled) = transaction(&writer, &self.feed, self.bus.wants_outcomes(), work);
+        let (result, told) = transaction(&writer, &self.feed, work);
         let lowered = self.lower_synchronous(&writer, raised);
         // A loop of slices would otherwise win the lock back before a waiting host's write.
         MutexGuard::unlock_fair(writer);
-        wake(wakers);
-        if result.is_ok() {
-            self.bus.settled(&settled);
-        }
+        self.tell(told, result.is_ok());
         lowered.and(result)
     }
 
@@ -207,9 +210,24 @@ impl Replica {
         if raised { set_synchronous(writer, false) } else { Ok(()) }
     }
 
+    fn tell(&self, (wakers, settled): (Vec<Waker>, Settled), committed: bool) {
+        wake(wakers);
+        if committed {
+            self.listeners.tell(&settled);
+            self.bus.settled(&settled);
+        }
+    }
+
+    /// Listens to what this store's commits settle, until what is returned is dropped.
+    pub fn listen(&self, listener: Listener) -> Listening<'_> {
+        self.listeners.add(listener)
+    }
+
     /// Begins to watch; the watcher's name.
     pub fn begin_watch(&self, watch: Watch, waker: Option<Waker>) -> Result<u64> {
         let mut begun = None;
+        // Another hand on it: should it not come to a watcher, it is dropped here, where no lock is held.
+        let _waker = waker.clone();
         // A write transaction, so that each commit is either before, and read by the host, or after, and told.
         let committed = self.write(|writing| {
             begun = Some(writing.begin_watch(watch, waker)?);
@@ -230,7 +248,7 @@ impl Replica {
         let changes = self.read(|reader| {
             let mut feed = self.feed.lock();
             feed.read_trail(reader, &mut wakers)?;
-            Ok(feed.take(watcher))
+            Ok(feed.take(watcher, &mut wakers))
         });
         wake(wakers);
         changes
@@ -258,7 +276,8 @@ impl Replica {
 
     /// Ends a watcher.
     pub fn end_watch(&self, watcher: u64) {
-        self.feed.lock().end(watcher);
+        let waker = self.feed.lock().end(watcher);
+        drop(waker);
     }
 
     /// Runs `work` with a connection that reads; each statement sees one consistent moment.
@@ -287,6 +306,16 @@ impl Replica {
             moment.finish()?;
             Ok(result)
         })
+    }
+
+    /// Like [`Replica::read_at_once`], on a connection of its own: FTS5 keeps what it knows of an index from one
+    /// `integrity_check` of a connection to the next, and would find what others have written meanwhile to be damage.
+    pub fn read_anew<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let mut reader = self.open_reader()?;
+        let moment = reader.transaction()?;
+        let result = work(&moment)?;
+        moment.finish()?;
+        Ok(result)
     }
 
     /// Lets the WAL grow longer until [`Replica::end_bulk`], for a load that moves it itself.
@@ -383,7 +412,11 @@ pub(super) fn tune(connection: &Connection, tuning: &Tuning) -> Result<()> {
     // SQLite as it is bundled would plan a statement anew for each value bound to it, which takes longer than
     // running it. There are no statistics in the file that a plan could depend on.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    connection.set_prepared_statement_cache_capacity(64);
+    connection.set_prepared_statement_cache_capacity(128);
+    // What a disk of Apple's systems needs to sync in earnest; nothing elsewhere. Once for each connection, since setting
+    // them makes SQLite plan every prepared statement anew.
+    connection.pragma_update(None, "fullfsync", true)?;
+    connection.pragma_update(None, "checkpoint_fullfsync", true)?;
     set_synchronous(connection, tuning.full)?;
     // Negative: in KiB rather than in pages.
     let kib = i64::try_from(tuning.cache_bytes / 1024).unwrap_or(i64::MAX);
@@ -395,9 +428,6 @@ pub(super) fn tune(connection: &Connection, tuning: &Tuning) -> Result<()> {
 }
 
 fn set_synchronous(connection: &Connection, full: bool) -> Result<()> {
-    // What a disk of Apple's systems needs to sync in earnest; nothing elsewhere.
-    connection.pragma_update(None, "fullfsync", true)?;
-    connection.pragma_update(None, "checkpoint_fullfsync", true)?;
     Ok(connection.pragma_update(None, "synchronous", if full { "FULL" } else { "NORMAL" })?)
 }
 
@@ -415,13 +445,11 @@ fn begin(writer: &Connection) -> Result<()> {
 fn transaction<T>(
     connection: &Connection,
     feed: &Feed,
-    outcomes: bool,
     work: impl FnOnce(&Writing<'_>) -> Result<T>,
-) -> (Result<T>, Vec<Waker>, Vec<(Ref, Outcome)>) {
-    let writing = Writing::new(connection, feed, outcomes);
+) -> (Result<T>, (Vec<Waker>, Settled)) {
+    let writing = Writing::new(connection, feed);
     let result = within_transaction(&writing, work);
-    let (wakers, settled) = writing.into_told();
-    (result, wakers, settled)
+    (result, writing.into_told())
 }
 
 fn within_transaction<T>(writing: &Writing<'_>, work: impl FnOnce(&Writing<'_>) -> Result<T>) -> Result<T> {
@@ -448,4 +476,29 @@ fn within_transaction<T>(writing: &Writing<'_>, work: impl FnOnce(&Writing<'_>) 
     writing.commit()?;
     guard.0 = None;
     Ok(result)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::StatementStatus;
+    use std::time::Duration;
+
+    #[test]
+    fn a_synced_commit_leaves_statements_as_they_were_planned() {
+        let dir = tempfile::tempdir().unwrap();
+        let tuning = Tuning { full: false, cache_bytes: 1 << 20, busy_timeout: Duration::from_secs(1), vfs: None };
+        let replica = Replica::open(&dir.path().join("s.db"), tuning, || [7; 16]).unwrap();
+        let planned_anew = || {
+            let status = |writing: &Writing<'_>| -> Result<i32> {
+                let mut find = writing.prepare_cached("SELECT position FROM state WHERE id = 1")?;
+                find.query_row([], |row| row.get::<_, i64>(0))?;
+                Ok(find.get_status(StatementStatus::RePrepare))
+            };
+            replica.write(status).unwrap()
+        };
+        assert_eq!(planned_anew(), 0);
+        replica.write_synced(|_| Ok(())).unwrap();
+        assert_eq!(planned_anew(), 0);
+    }
 }

@@ -5,10 +5,11 @@
 //! the commits.
 
 use super::presence::Presence;
+use super::ranges::{self, Range};
 use super::trail::{self, Step};
 use super::watches;
 use crate::error::Result;
-use crate::watch::{Changes, ItemChange, Overflow, Scope, Watch};
+use crate::watch::{Changes, ItemChange, Overflow, Scope, Told, Watch};
 use parking_lot::{Mutex, MutexGuard};
 use rusqlite::Connection;
 use std::collections::{BTreeMap, HashMap};
@@ -35,6 +36,8 @@ pub(crate) struct Inner {
     presence: Presence,
     /// What other stores wanted at the last look, if any was there.
     others: Arc<[Scope]>,
+    /// The ranges of indexes among both; `None`: to be found out anew.
+    ranges: Option<Arc<[Range]>>,
     /// SQLite's `data_version` of the writing connection then: it moves with every commit of others, so also when one begins
     /// to watch.
     version: Option<i64>,
@@ -59,11 +62,22 @@ impl fmt::Debug for Buffer {
     }
 }
 
+/// What a transaction changes, as far as anybody watches it.
+#[derive(Debug, Default)]
+pub(super) struct Changed {
+    pub items: Vec<Told>,
+    /// Everything may read otherwise.
+    pub reload: bool,
+    /// Indexes that are others now, by collection and name.
+    pub reindexed: Vec<(String, String)>,
+}
+
 /// Who is interested in what a transaction changes.
 #[derive(Debug)]
 pub(super) struct Interest {
     scopes: Arc<[Scope]>,
     others: Arc<[Scope]>,
+    ranges: Arc<[Range]>,
 }
 
 impl Interest {
@@ -71,12 +85,19 @@ impl Interest {
         self.scopes.is_empty() && self.others.is_empty()
     }
 
+    /// Whether anybody wants an item by its name.
     pub fn has(&self, collection: &str, key: &str) -> bool {
-        self.others_have(collection, key) || self.scopes.iter().any(|scope| scope.has(collection, key))
+        self.others.iter().chain(self.scopes.iter()).any(|scope| scope.has(collection, key))
     }
 
-    fn others_have(&self, collection: &str, key: &str) -> bool {
-        self.others.iter().any(|scope| scope.has(collection, key))
+    /// The ranges of a collection's indexes that anybody wants.
+    pub fn ranges<'a>(&'a self, collection: &'a str) -> impl Iterator<Item = &'a Range> {
+        self.ranges.iter().filter(move |range| range.collection == collection)
+    }
+
+    /// Whether anybody wants to know what becomes of an index as a whole.
+    pub fn has_index(&self, collection: &str, index: &str) -> bool {
+        self.others.contains(&Scope::Unlisted) || self.ranges(collection).any(|range| range.index == index)
     }
 }
 
@@ -88,6 +109,7 @@ impl Feed {
             next: 0,
             presence: Presence::new(replica),
             others: Arc::new([]),
+            ranges: None,
             version: None,
             looks: 0,
             store: 0,
@@ -114,9 +136,20 @@ impl Inner {
             self.looks = 0;
             let others = if self.presence.of_others() { watches::load(connection)? } else { Vec::new() };
             self.others = others.into();
+            self.ranges = None;
         }
         self.version = Some(version);
-        Ok(Interest { scopes: Arc::clone(&self.scopes), others: Arc::clone(&self.others) })
+        let ranges = match &self.ranges {
+            Some(ranges) => Arc::clone(ranges),
+            None => ranges::resolve(connection, self.scopes.iter().chain(self.others.iter()))?,
+        };
+        self.ranges = Some(Arc::clone(&ranges));
+        Ok(Interest { scopes: Arc::clone(&self.scopes), others: Arc::clone(&self.others), ranges })
+    }
+
+    /// Finds out anew at the next look which indexes there are.
+    pub(super) fn forget_ranges(&mut self) {
+        self.ranges = None;
     }
 
     /// Begins to watch, within a write transaction; the watcher's name.
@@ -130,16 +163,19 @@ impl Inner {
         if !self.watchers.is_empty() {
             // What is committed already is not for the new one.
             self.read_trail(connection, wakers)?;
+            watches::add(connection, &watch.scope)?;
         } else {
             if !self.presence.of_others() {
                 watches::clear(connection)?;
             }
-            self.presence.begin()?;
             // A commit that others notice, so that they look who watches.
-            self.store = trail::append(connection, 0, &Step::Begin)?;
-            self.told = self.store;
+            let store = trail::append(connection, 0, &Step::Begin)?;
+            watches::add(connection, &watch.scope)?;
+            self.presence.begin()?;
+            // Last: of what fails nothing may stay, least of all a number that another store gets then.
+            self.store = store;
+            self.told = store;
         }
-        watches::add(connection, &watch.scope)?;
         self.next += 1;
         let (items, places) = (Vec::new(), HashMap::new());
         self.watchers.insert(self.next, Buffer { watch, waker, items, places, overflow: None });
@@ -147,14 +183,16 @@ impl Inner {
         Ok(self.next)
     }
 
-    /// Ends a watcher.
-    pub(super) fn end(&mut self, watcher: u64) {
-        self.watchers.remove(&watcher);
+    /// Ends a watcher; its waker, which is the host's and may do anything when it is dropped, so not under a lock.
+    #[must_use]
+    pub(super) fn end(&mut self, watcher: u64) -> Option<Waker> {
+        let ended = self.watchers.remove(&watcher);
         self.update_scopes();
         if self.watchers.is_empty() {
             self.presence.end();
             self.store = 0;
         }
+        ended.and_then(|buffer| buffer.waker)
     }
 
     pub(super) fn has_watchers(&self) -> bool {
@@ -163,6 +201,7 @@ impl Inner {
 
     fn update_scopes(&mut self) {
         self.scopes = self.watchers.values().map(|buffer| buffer.watch.scope.clone()).collect();
+        self.ranges = None;
     }
 
     /// Writes what the other stores are to learn of the transaction that the connection is in; the last row, if there is one.
@@ -170,13 +209,14 @@ impl Inner {
         &self,
         connection: &Connection,
         interest: &Interest,
-        changes: &[ItemChange],
-        reload: bool,
+        changed: &Changed,
     ) -> Result<Option<i64>> {
+        let Changed { items, reload, reindexed } = changed;
         if interest.others.is_empty() {
             return Ok(None);
         }
-        let wanted = || changes.iter().filter(|change| interest.others_have(&change.collection, &change.key));
+        let wanted = || items.iter().filter(|told| interest.others.iter().any(|scope| scope.wants(told)));
+        let unlisted = interest.others.contains(&Scope::Unlisted);
         let count = wanted().count();
         let (mut first, mut last) = (None, None);
         let mut append = |step: Step| -> Result<()> {
@@ -185,11 +225,15 @@ impl Inner {
             last = Some(row);
             Ok(())
         };
-        if reload || trail::is_too_long(count) {
-            append(Step::Overflow(if reload { Overflow::Reloaded } else { Overflow::Missed }))?;
+        if *reload || trail::is_too_long(count) {
+            append(Step::Overflow(if *reload { Overflow::Reloaded } else { Overflow::Missed }))?;
         } else {
-            for change in wanted() {
-                append(Step::Item(change.clone()))?;
+            for told in wanted() {
+                let ranges = told.ranges.clone().filter(|_| !unlisted);
+                append(Step::Item(Told { ranges, ..told.clone() }))?;
+            }
+            for (collection, index) in reindexed {
+                append(Step::Reindexed(collection.clone(), index.clone()))?;
             }
         }
         if let (Some(first), Some(last)) = (first, last) {
@@ -199,15 +243,18 @@ impl Inner {
     }
 
     /// Takes note of what was committed, with its last row of the trail if it left one.
-    pub(super) fn tell(&mut self, changes: &[ItemChange], reload: bool, last: Option<i64>, wakers: &mut Vec<Waker>) {
+    pub(super) fn tell(&mut self, changed: &Changed, last: Option<i64>, wakers: &mut Vec<Waker>) {
         // All before it was read within its transaction.
         self.told = last.unwrap_or(self.told);
         for buffer in self.watchers.values_mut() {
-            if reload {
+            if changed.reload {
                 buffer.overflow(Overflow::Reloaded, wakers);
             }
-            for change in changes {
-                buffer.add(change, wakers);
+            for told in &changed.items {
+                buffer.add(told, wakers);
+            }
+            for (collection, index) in &changed.reindexed {
+                buffer.reindexed(collection, index, wakers);
             }
         }
     }
@@ -222,9 +269,11 @@ impl Inner {
             for buffer in watchers.values_mut() {
                 match &step {
                     _ if missed => buffer.overflow(Overflow::Missed, wakers),
-                    Step::Item(change) if of != store => buffer.add(change, wakers),
-                    Step::Overflow(why) if of != store => buffer.overflow(*why, wakers),
-                    Step::Item(_) | Step::Overflow(_) | Step::Begin => {}
+                    _ if of == store => {}
+                    Step::Item(told) => buffer.add(told, wakers),
+                    Step::Overflow(why) => buffer.overflow(*why, wakers),
+                    Step::Reindexed(collection, index) => buffer.reindexed(collection, index, wakers),
+                    Step::Begin => {}
                 }
             }
         })?;
@@ -232,9 +281,12 @@ impl Inner {
         Ok(())
     }
 
-    /// What a watcher has not been told yet.
-    pub(super) fn take(&mut self, watcher: u64) -> Changes {
+    /// What a watcher has not been told yet; it is not woken for what it is told now.
+    pub(super) fn take(&mut self, watcher: u64, wakers: &mut Vec<Waker>) -> Changes {
         let Some(buffer) = self.watchers.get_mut(&watcher) else { return Changes::Items(Vec::new()) };
+        if let Some(own) = &buffer.waker {
+            wakers.retain(|waker| !Arc::ptr_eq(waker, own));
+        }
         buffer.places.clear();
         let items = std::mem::take(&mut buffer.items);
         match buffer.overflow.take() {
@@ -245,19 +297,31 @@ impl Inner {
 }
 
 impl Buffer {
-    fn add(&mut self, change: &ItemChange, wakers: &mut Vec<Waker>) {
-        if self.overflow.is_some() || !self.watch.scope.has(&change.collection, &change.key) {
+    fn add(&mut self, told: &Told, wakers: &mut Vec<Waker>) {
+        if self.overflow.is_some() || !self.watch.scope.wants(told) {
             return;
         }
+        let change = &told.change;
         let name = (change.collection.clone(), change.key.clone());
         if let Some(item) = self.places.get(&name).and_then(|place| self.items.get_mut(*place)) {
-            *item = change.clone();
+            let kind = change.kind.after(item.kind);
+            *item = ItemChange { kind, ..change.clone() };
         } else if self.items.len() >= self.watch.capacity {
             self.overflow(Overflow::Full, wakers);
         } else {
             self.wake(wakers);
             self.places.insert(name, self.items.len());
             self.items.push(change.clone());
+        }
+    }
+
+    /// What is watched of an index is all to be looked at again.
+    fn reindexed(&mut self, collection: &str, index: &str, wakers: &mut Vec<Waker>) {
+        if let Scope::Index(range) = &self.watch.scope
+            && range.collection == collection
+            && range.index == index
+        {
+            self.overflow(Overflow::Reindexed, wakers);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::resources;
 use crate::error::Result;
-use crate::protocol::{Json, Rev};
+use crate::protocol::{Json, Rev, after_prefix};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension};
 
@@ -199,11 +199,6 @@ impl KeyRange {
         self
     }
 
-    /// Whether it is descending.
-    pub(super) fn is_reverse(&self) -> bool {
-        self.reverse
-    }
-
     /// The lower bound with whether it is part of the range, and the upper bound, which is not.
     pub(super) fn bounds(&self) -> ((String, bool), Option<String>) {
         let mut lower = (String::new(), true);
@@ -237,22 +232,6 @@ impl KeyRange {
         }
         (lower, upper)
     }
-}
-
-/// The least string behind all that begin with `prefix`; `None`: there is none.
-fn after_prefix(prefix: &str) -> Option<String> {
-    let mut chars: Vec<char> = prefix.chars().collect();
-    while let Some(last) = chars.pop() {
-        let next = match last {
-            char::MAX => continue,
-            // The surrogates are no characters.
-            '\u{d7ff}' => '\u{e000}',
-            other => char::from_u32(other as u32 + 1)?,
-        };
-        chars.push(next);
-        return Some(chars.into_iter().collect());
-    }
-    None
 }
 
 /// What a listing found: keys and values in order, in one piece of memory.
@@ -369,15 +348,6 @@ pub(crate) fn list(connection: &Connection, collection: &str, range: &KeyRange) 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_end_of_a_prefix_is_the_next_character() {
-        assert_eq!(after_prefix("ab").as_deref(), Some("ac"));
-        assert_eq!(after_prefix("a\u{10ffff}").as_deref(), Some("b"));
-        assert_eq!(after_prefix("\u{10ffff}"), None);
-        assert_eq!(after_prefix("\u{d7ff}").as_deref(), Some("\u{e000}"));
-        assert_eq!(after_prefix(""), None);
-    }
 
     #[test]
     fn conditions_hold_together() {

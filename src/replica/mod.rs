@@ -3,17 +3,24 @@
 //! Functions that take a `&Connection` run inside whatever transaction it is in; only [`Replica`] opens
 //! transactions.
 
+pub(crate) mod automatic;
 pub(crate) mod base;
+mod bounds;
 pub(crate) mod check;
 pub(crate) mod collections;
 mod connection;
+mod declared;
 mod feed;
 pub(crate) mod items;
+pub(crate) mod parts;
 mod presence;
+mod ranges;
 pub(crate) mod resources;
 pub(crate) mod scan;
 mod schema;
 pub(crate) mod search;
+mod settled;
+mod snippets;
 pub(crate) mod state;
 mod trail;
 pub(crate) mod turn;
@@ -22,13 +29,15 @@ pub(crate) mod walk;
 mod watches;
 mod writing;
 
+pub(crate) use bounds::Bounds;
 pub(crate) use connection::{Replica, Tuning};
 pub(crate) use items::Item;
 pub use items::{ItemRef, Items, KeyRange};
 pub use resources::RelationTo;
 pub use scan::RowRef;
+pub(crate) use settled::Settled;
 pub use walk::{Related, RelatedItem, RelationPath, WalkOptions};
-pub(crate) use writing::Writing;
+pub(crate) use writing::{Stands, Watched, Writing};
 
 use crate::error::Result;
 use rusqlite::Connection;

@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::protocol::{Content, Object, Relation, ResourceName};
 use rusqlite::types::Type;
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 use std::collections::BTreeMap;
 
 /// How a resource is named in the tables; 0 and no name is the item's value.
@@ -82,6 +82,15 @@ pub(crate) fn of_item(connection: &Connection, item: i64) -> Result<Vec<Stored>>
         Ok(Stored { resource, base: read_content(row, kind, 2)?, view: read_content(row, kind, 5)? })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// What the host sees of a resource.
+pub(crate) fn view(connection: &Connection, item: i64, resource: &ResourceName) -> Result<Option<Content>> {
+    let (kind, name) = to_sql(resource);
+    let mut find = connection.prepare_cached(
+        "SELECT view, view_collection, view_key FROM resources WHERE item = ?1 AND kind = ?2 AND name = ?3",
+    )?;
+    Ok(find.query_row((item, kind, name), |row| read_content(row, kind, 0)).optional()?.flatten())
 }
 
 /// Which sides of a row are written.

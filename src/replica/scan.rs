@@ -1,7 +1,9 @@
 //! Scans of a collection, by key or by an index, row by row.
 
-use super::items::KeyRange;
+use super::automatic::{self, Automatic};
+use super::bounds::Bounds;
 use crate::error::{Error, Result};
+use crate::index::{IndexValue, decode};
 use rusqlite::{Connection, params_from_iter};
 use std::ops::ControlFlow;
 
@@ -43,7 +45,7 @@ pub(crate) struct Scan {
     /// `None`: by key.
     pub index: Option<String>,
     /// Of ordering keys, or of keys.
-    pub range: KeyRange,
+    pub bounds: Bounds,
     /// The token of a row; the scan begins behind it, in its direction.
     pub after: Option<String>,
     pub values: bool,
@@ -52,17 +54,31 @@ pub(crate) struct Scan {
 /// One row of a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RowRef<'a> {
-    /// The ordering key, when the query goes by an index.
+    /// The ordering key, when the query goes by an index: what was set, or, in an automatic index, a string itself (but for
+    /// one that is empty or begins with U+0000 to U+0002) and of anything else a text that sorts so; see
+    /// [`RowRef::order_value`].
     pub order: Option<&'a str>,
     /// The item's key.
     pub key: &'a str,
     /// The value's JSON text, as stored; `None`: the query is for keys only.
     pub value: Option<&'a str>,
+    /// Whether the ordering key is an automatic index's.
+    pub(crate) automatic: bool,
 }
 
 impl<'a> RowRef<'a> {
     pub(crate) fn place(&self) -> Place<'a> {
         Place { order: self.order, key: self.key }
+    }
+}
+
+impl RowRef<'_> {
+    /// What the row stands at in an automatic index; `None`: the query goes by key. Of an entry that was set by hand, its text.
+    ///
+    /// A number is the integer that it is the same as, if there is one.
+    pub fn order_value(&self) -> Option<IndexValue> {
+        let order = self.order?;
+        if self.automatic { decode(order) } else { Some(IndexValue::Text(order.to_owned())) }
     }
 }
 
@@ -72,22 +88,43 @@ struct Plan<'a> {
     bound: Vec<&'a str>,
 }
 
+/// The index that a scan goes by.
+#[derive(Clone, Copy)]
+enum Order<'a> {
+    /// The entries of a name that items have as resources.
+    Set(&'a str),
+    Automatic(&'a Automatic),
+}
+
 impl Scan {
-    /// Hands out the rows in order, all as of one moment, for as long as `take` wants more.
+    /// Hands out the rows in order, all as of one moment, for as long as `take` wants more; whether the index has all that it
+    /// should.
+    ///
+    /// The connection must be in a transaction if the scan is by an index.
     pub fn run(
         &self,
         connection: &Connection,
         mut take: impl FnMut(RowRef<'_>) -> Result<ControlFlow<()>>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let after = self.after.as_deref().map(|token| Place::from_token(token, self.index.is_some())).transpose()?;
+        let automatic = match &self.index {
+            Some(index) => automatic::find(connection, &self.collection, index)?,
+            None => None,
+        };
+        let order = match (&automatic, &self.index) {
+            (Some(automatic), _) => Some(Order::Automatic(automatic)),
+            (None, Some(index)) => Some(Order::Set(index)),
+            (None, None) => None,
+        };
+        let range = self.bounds.range(automatic.as_ref().map(|automatic| &automatic.field))?;
         let range = match after {
-            Some(Place { order: None, key }) => self.range.clone().after(key),
-            _ => self.range.clone(),
+            Some(Place { order: None, key }) => range.after(key),
+            _ => range,
         };
         let ((lower, inclusive), upper) = range.bounds();
-        let plan = match &self.index {
+        let plan = match order {
             None => self.by_key((&lower, inclusive), upper.as_deref()),
-            Some(index) => self.by_index(index, &lower, upper.as_deref(), after),
+            Some(order) => self.by_index(order, &lower, upper.as_deref(), after),
         };
         let mut find = connection.prepare_cached(&plan.sql)?;
         let mut rows = find.query(params_from_iter(plan.bound))?;
@@ -96,12 +133,12 @@ impl Scan {
                 Ok(row.get_ref(column)?.as_str_or_null().map_err(rusqlite::Error::from)?)
             };
             let Some(key) = text(1)? else { continue };
-            let row = RowRef { order: text(0)?, key, value: text(2)? };
+            let row = RowRef { order: text(0)?, key, value: text(2)?, automatic: automatic.is_some() };
             if take(row)?.is_break() {
                 break;
             }
         }
-        Ok(())
+        Ok(automatic.is_none_or(|automatic| automatic.is_complete()))
     }
 
     fn by_key<'a>(&'a self, (lower, inclusive): (&'a str, bool), upper: Option<&'a str>) -> Plan<'a> {
@@ -117,13 +154,13 @@ impl Scan {
             sql += " AND key < ?3";
             bound.push(upper);
         }
-        sql += if self.range.is_reverse() { " ORDER BY key DESC" } else { " ORDER BY key" };
+        sql += if self.bounds.reverse { " ORDER BY key DESC" } else { " ORDER BY key" };
         Plan { sql, bound }
     }
 
     fn by_index<'a>(
         &'a self,
-        index: &'a str,
+        order: Order<'a>,
         lower: &'a str,
         upper: Option<&'a str>,
         after: Option<Place<'a>>,
@@ -133,31 +170,41 @@ impl Scan {
             // The index has all that is asked for.
             false => ("NULL", ""),
         };
-        let reverse = self.range.is_reverse();
+        let reverse = self.bounds.reverse;
+        let mut bound = vec![self.collection.as_str()];
+        let (table, column, of_index) = match order {
+            Order::Automatic(index) => (index.table(), "r.ordering", ""),
+            Order::Set(index) => {
+                bound.push(index);
+                ("resources".to_owned(), "r.view", "AND r.kind = 1 AND r.view IS NOT NULL AND r.name = ?2")
+            }
+        };
         let mut sql = format!(
-            "SELECT r.view, r.key, {value} FROM resources r {items}
-             WHERE r.collection = (SELECT id FROM collections WHERE name = ?1 AND life = 0)
-             AND r.kind = 1 AND r.view IS NOT NULL AND r.name = ?2"
+            "SELECT {column}, r.key, {value} FROM {table} r {items}
+             WHERE r.collection = (SELECT id FROM collections WHERE name = ?1 AND life = 0) {of_index}"
         );
-        let mut bound = vec![self.collection.as_str(), index];
         let mut condition = |condition: &str, values: &[&'a str]| {
-            sql += " AND ";
-            sql += condition;
-            sql += &(0..values.len()).map(|_| "?").collect::<Vec<_>>().join(", ");
-            sql += if values.len() > 1 { ")" } else { "" };
+            let marks = (0..values.len()).map(|_| "?").collect::<Vec<_>>().join(", ");
+            sql += &match values.len() {
+                1 => format!(" AND {column} {condition} {marks}"),
+                _ => format!(" AND ({column}, r.key) {condition} ({marks})"),
+            };
             bound.extend(values);
         };
         // A place outside the range adds nothing to that, or leaves nothing of it.
         let place = after.and_then(|place| Some((place.order?, place.key)));
         match place.filter(|(order, _)| !reverse && *order >= lower) {
-            Some((order, key)) => condition("(r.view, r.key) > (", &[order, key]),
-            None => condition("r.view >= ", &[lower]),
+            Some((order, key)) => condition(">", &[order, key]),
+            None => condition(">=", &[lower]),
         }
         match place.filter(|(order, _)| reverse && upper.is_none_or(|upper| *order < upper)) {
-            Some((order, key)) => condition("(r.view, r.key) < (", &[order, key]),
-            None => upper.into_iter().for_each(|upper| condition("r.view < ", &[upper])),
+            Some((order, key)) => condition("<", &[order, key]),
+            None => upper.into_iter().for_each(|upper| condition("<", &[upper])),
         }
-        sql += if reverse { " ORDER BY r.view DESC, r.key DESC" } else { " ORDER BY r.view, r.key" };
+        sql += &match reverse {
+            true => format!(" ORDER BY {column} DESC, r.key DESC"),
+            false => format!(" ORDER BY {column}, r.key"),
+        };
         Plan { sql, bound }
     }
 }
@@ -195,18 +242,23 @@ mod tests {
             let rows = explain.query_map(params_from_iter(plan.bound), |row| row.get::<_, String>(3)).unwrap();
             rows.map(|row| row.unwrap()).collect::<Vec<_>>().join("; ")
         };
+        automatic::declare(&connection, "c", "automatic", &"/x".into()).unwrap();
+        let index = automatic::find(&connection, "c", "automatic").unwrap().unwrap();
         let after = Some(Place { order: Some("b"), key: "k" });
         for reverse in [false, true] {
             for values in [false, true] {
-                let range = if reverse { KeyRange::all().reverse() } else { KeyRange::all() };
-                let scan = Scan { collection: "c".into(), range, values, ..Scan::default() };
+                let bounds = Bounds { reverse, ..Bounds::default() };
+                let scan = Scan { collection: "c".into(), bounds, values, ..Scan::default() };
                 let plan = explain(scan.by_key(("a", true), Some("z")));
                 assert!(plan.contains("INDEX items_key (collection=? AND key>? AND key<?)"), "{plan}");
                 for (after, upper) in [(None, None), (None, Some("z")), (after, None), (after, Some("z"))] {
-                    let plan = explain(scan.by_index("by", "a", upper, after));
+                    let plan = explain(scan.by_index(Order::Set("by"), "a", upper, after));
                     let covering = if values { "" } else { "COVERING " };
-                    let index = format!("{covering}INDEX resources_order (collection=? AND name=? AND ");
-                    assert!(plan.contains(&index) && !plan.contains("TEMP B-TREE"), "{plan}");
+                    let used = format!("{covering}INDEX resources_order (collection=? AND name=? AND ");
+                    assert!(plan.contains(&used) && !plan.contains("TEMP B-TREE"), "{plan}");
+                    let plan = explain(scan.by_index(Order::Automatic(&index), "a", upper, after));
+                    let used = "r USING PRIMARY KEY (collection=? AND ";
+                    assert!(plan.contains(used) && !plan.contains("TEMP B-TREE"), "{plan}");
                 }
             }
         }

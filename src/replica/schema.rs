@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 pub(crate) const APPLICATION_ID: i64 = 0x5379_5354;
 
 /// What makes version n + 1 of a file of version n, in order; a released step never changes.
-const MIGRATIONS: &[&str] = &[VERSION_1, CHANGES, SEARCHES];
+const MIGRATIONS: &[&str] = &[VERSION_1, CHANGES, SEARCHES, INDEXES, RANGES, REJECTIONS, CONFLICTS];
 
 // `life` of a collection: 0 live, 1 incoming (a checkpoint being loaded), 2 retired (being deleted).
 // Swapping a checkpoint in changes these few rows and leaves the items where they are.
@@ -152,8 +152,80 @@ CREATE TABLE searches(
 );
 ";
 
-const TABLES: &[&str] =
-    &["collections", "items", "base", "resources", "outbox", "ledger", "state", "changes", "watches", "searches"];
+// The automatic indexes of collections; each has a table `index_ID` and triggers on `items` (`replica/automatic.rs`). `field`: a JSON
+// Pointer. `at_…`: where the build goes on; NULL: it is complete.
+const INDEXES: &str = "
+CREATE TABLE indexes(
+  id INTEGER PRIMARY KEY,
+  collection TEXT NOT NULL,
+  name TEXT NOT NULL,
+  field TEXT NOT NULL,
+  dates INTEGER NOT NULL,
+  at_collection INTEGER,
+  at_key TEXT,
+  UNIQUE (collection, name)
+);
+";
+
+// Changes tell more. `kind`: 5 its index entries, relations or tags alone, 6 revoked; 7 an index was declared, dropped or built, and `key` is
+// its name. `ranges`: the watched ranges of indexes that the item stood in or stands in, a JSON array of `watches.key`; NULL: it is not known.
+//
+// `watches.kind`: 4 a range of an index, 5 a range of keys, either as JSON in `key`; 6 more than are listed.
+const RANGES: &str = "ALTER TABLE changes ADD COLUMN ranges TEXT;";
+// `ledger.into_id`: of a retried op (outcome 5) the op that it was made again as. `meant`: what a rejected patch made of the value.
+// `told`: a consumer has taken it.
+const REJECTIONS: &str = "
+ALTER TABLE ledger ADD COLUMN meant TEXT;
+ALTER TABLE ledger ADD COLUMN batch BLOB;
+ALTER TABLE ledger ADD COLUMN batch_of INTEGER;
+ALTER TABLE ledger ADD COLUMN told INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX ledger_untold ON ledger(id) WHERE outcome = 2 AND told = 0;
+CREATE INDEX ledger_batch ON ledger(batch) WHERE outcome = 2 AND batch IS NOT NULL;
+CREATE INDEX ledger_retried ON ledger(into_id) WHERE outcome = 5;
+";
+
+// `resource` and `name` as in the outbox. `shown`: what the host read when the sides were noted. `version` counts what came of the remote side, `offered` is
+// the version that a resolver has left open. `ending`: NULL open, 1 to 4 resolved (rebased, theirs, ours, merged), 5 rejected, 6 gone.
+const CONFLICTS: &str = "
+CREATE TABLE conflicts(
+  id INTEGER PRIMARY KEY,
+  collection TEXT NOT NULL,
+  key TEXT NOT NULL,
+  resource INTEGER NOT NULL,
+  name TEXT,
+  version INTEGER NOT NULL DEFAULT 1,
+  opened INTEGER NOT NULL,
+  updated INTEGER NOT NULL,
+  offered INTEGER NOT NULL DEFAULT 0,
+  told INTEGER NOT NULL DEFAULT 0,
+  accepted INTEGER NOT NULL,
+  base TEXT,
+  local TEXT,
+  remote TEXT,
+  shown TEXT,
+  ending INTEGER,
+  ended INTEGER,
+  op INTEGER,
+  random INTEGER
+);
+CREATE INDEX conflicts_open ON conflicts(collection, key) WHERE ending IS NULL;
+CREATE INDEX conflicts_untold ON conflicts(id) WHERE told = 0;
+";
+
+const TABLES: &[&str] = &[
+    "collections",
+    "items",
+    "base",
+    "resources",
+    "outbox",
+    "ledger",
+    "state",
+    "changes",
+    "watches",
+    "searches",
+    "indexes",
+    "conflicts",
+];
 
 /// The version that this library writes, and the newest that it reads.
 pub(super) const SUPPORTED: i64 = MIGRATIONS.len() as i64;

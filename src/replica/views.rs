@@ -5,6 +5,7 @@
 //! by the view that SQLite says is reading would not do: it says the same of a WITH clause that has a view's name.)
 //! The other tables' names are taken by views of their own that nobody may read, so that no name without a schema leads to them.
 
+use super::automatic;
 use super::connection::{Replica, Tuning};
 use crate::error::Result;
 use parking_lot::Mutex;
@@ -91,10 +92,10 @@ const VIEWS: &[(&str, &str)] = &[
             "SELECT ",
             ref_text!("id", "random"),
             " AS ref,
-             CASE outcome WHEN 1 THEN 'accepted' WHEN 2 THEN 'rejected' WHEN 3 THEN 'folded' WHEN 4 THEN 'undone' END
-               AS outcome,
+             CASE outcome WHEN 1 THEN 'accepted' WHEN 2 THEN 'rejected' WHEN 3 THEN 'folded' WHEN 4 THEN 'undone'
+               WHEN 5 THEN 'retried' WHEN 6 THEN 'discarded' WHEN 7 THEN 'withdrawn' END AS outcome,
              seq AS seq, at AS at,
-             CASE WHEN into_id IS NOT NULL THEN ",
+             CASE outcome WHEN 3 THEN ",
             ref_text!("into_id", "into_random"),
             " END AS folded_into,
              collection AS collection, key AS key,
@@ -103,7 +104,13 @@ const VIEWS: &[(&str, &str)] = &[
              failure ->> '$.code' AS code, failure ->> '$.message' AS message, failure -> '$.detail' AS detail,
              ",
             resource_text!("resource"),
-            " AS resource, name AS name
+            " AS resource, name AS name,
+             CASE outcome WHEN 5 THEN ",
+            ref_text!("into_id", "into_random"),
+            " END AS retried_as,
+             CASE WHEN outcome = 7 AND into_id IS NOT NULL THEN ",
+            ref_text!("into_id", "into_random"),
+            " END AS withdrawn_for
              FROM {}.ledger"
         ),
     ),
@@ -130,7 +137,10 @@ const VIEWS: &[(&str, &str)] = &[
     ),
 ];
 
-/// What the views read.
+/// The view of the automatic indexes, each of which has a table of its own.
+const AUTOMATIC_ENTRIES: &str = "automatic_entries";
+
+/// What the other views read.
 const TABLES: &[&str] = &["collections", "items", "resources", "outbox", "ledger"];
 
 /// Table-valued functions.
@@ -180,7 +190,7 @@ impl Replica {
             _ => Views::open(self.path(), self.tuning(), &format!("replica_{:032x}", schema()))?,
         };
         let result = work(&mut views);
-        views.guard.on.store(false, Ordering::Relaxed);
+        views.unguard()?;
         if views.connection.is_autocommit() {
             let mut idle = self.idle_views.lock();
             if idle.len() < IDLE {
@@ -209,7 +219,7 @@ impl Views {
         connection.pragma_update(None, "temp_store", "FILE")?;
         let guard = Arc::new(Guard::default());
         let mut views = Views { connection, guard: Arc::clone(&guard), schema: schema.to_owned(), version: 0 };
-        let hidden = views.create()?;
+        let (hidden, readable) = views.create()?;
         views.version = views.version()?;
         let connection = &mut views.connection;
         connection.pragma_update(None, "query_only", true)?;
@@ -234,7 +244,7 @@ impl Views {
             if !guard.on.load(Ordering::Relaxed) {
                 return Authorization::Allow;
             }
-            match refusal(&asked, &schema, &hidden) {
+            match refusal(&asked, &schema, &hidden, &readable) {
                 None => Authorization::Allow,
                 Some(why) => {
                     guard.refused.lock().get_or_insert(why);
@@ -245,8 +255,8 @@ impl Views {
         Ok(views)
     }
 
-    /// Makes the views; the names that no statement may use.
-    fn create(&self) -> Result<HashSet<String>> {
+    /// Makes the views; the names that no statement may use, and those of the tables that only views may.
+    fn create(&self) -> Result<(HashSet<String>, HashSet<String>)> {
         let names = |query: &str| -> Result<Vec<String>> {
             let mut find = self.connection.prepare(query)?;
             let rows = find.query_map([], |row| row.get::<_, String>(0))?;
@@ -254,17 +264,21 @@ impl Views {
         };
         let tables = names(&format!("SELECT name FROM {}.sqlite_schema WHERE type IN ('table', 'view')", self.schema))?;
         let modules = names("SELECT name FROM pragma_module_list")?;
-        for (name, query) in VIEWS {
+        let indexes = automatic::all(&self.connection, &self.schema)?;
+        let entries = automatic::view(&indexes);
+        for (name, query) in VIEWS.iter().copied().chain([(AUTOMATIC_ENTRIES, entries.as_str())]) {
             self.connection
                 .execute_batch(&format!("CREATE TEMP VIEW {name} AS {}", query.replace("{}", &self.schema)))?;
         }
-        let is_view = |name: &String| VIEWS.iter().any(|(view, _)| view == name);
+        let is_view = |name: &String| is_view(name);
         for name in tables.iter().filter(|name| !is_view(name) && !name.starts_with("sqlite_")) {
             let quoted = name.replace('"', "\"\"");
             self.connection.execute_batch(&format!("CREATE TEMP VIEW \"{quoted}\" AS SELECT NULL AS hidden"))?;
         }
         let hidden = tables.into_iter().chain(modules).map(|name| name.to_lowercase());
-        Ok(hidden.filter(|name| !is_view(name) && !TABLE_FUNCTIONS.contains(&name.as_str())).collect())
+        let hidden = hidden.filter(|name| !is_view(name) && !TABLE_FUNCTIONS.contains(&name.as_str())).collect();
+        let tables = TABLES.iter().map(|table| (*table).to_owned());
+        Ok((hidden, tables.chain(indexes.iter().map(automatic::Automatic::table)).collect()))
     }
 
     fn version(&self) -> Result<i64> {
@@ -278,6 +292,12 @@ impl Views {
         self.guard.refused.lock().take();
         self.guard.on.store(true, Ordering::Relaxed);
         Ok(&self.connection)
+    }
+
+    /// Ends what [`Views::guarded`] began: its time is not that of what runs here next.
+    fn unguard(&mut self) -> Result<()> {
+        self.guard.on.store(false, Ordering::Relaxed);
+        Ok(self.connection.progress_handler(PROGRESS_STEPS, None::<fn() -> bool>)?)
     }
 
     /// What was refused of the statement, if anything was.
@@ -295,17 +315,21 @@ impl Views {
 const PROGRESS_STEPS: i32 = 1_000;
 
 /// Why something may not be done; `None`: it may.
-fn refusal(asked: &AuthContext<'_>, schema: &str, hidden: &HashSet<String>) -> Option<String> {
+fn refusal(
+    asked: &AuthContext<'_>,
+    schema: &str,
+    hidden: &HashSet<String>,
+    readable: &HashSet<String>,
+) -> Option<String> {
     let has = |names: &[&str], name: &str| names.contains(&name.to_lowercase().as_str());
     match asked.action {
         AuthAction::Select | AuthAction::Recursive => None,
         AuthAction::Function { function_name } if is_function(function_name) => None,
         AuthAction::Function { function_name } => Some(format!("the function {function_name}() is not available")),
         AuthAction::Read { table_name, column_name } => {
-            let is_view = VIEWS.iter().any(|(view, _)| view.eq_ignore_ascii_case(table_name));
             let readable = match asked.database_name {
-                Some("temp") => is_view,
-                Some(database) if database == schema => has(TABLES, table_name),
+                Some("temp") => is_view(&table_name.to_lowercase()),
+                Some(database) if database == schema => readable.contains(&table_name.to_lowercase()),
                 Some("main") => has(TABLE_FUNCTIONS, table_name),
                 // Something of which no column is read and no schema was named: also what a statement itself defines.
                 None => {
@@ -318,6 +342,10 @@ fn refusal(asked: &AuthContext<'_>, schema: &str, hidden: &HashSet<String>) -> O
         }
         _ => Some("a statement may only read the views, by SELECT".to_owned()),
     }
+}
+
+fn is_view(name: &str) -> bool {
+    name == AUTOMATIC_ENTRIES || VIEWS.iter().any(|(view, _)| *view == name)
 }
 
 fn is_function(name: &str) -> bool {
@@ -361,7 +389,11 @@ mod tests {
         let path = directory.path().join("r.db");
         let mut connection = Connection::open(&path).unwrap();
         super::super::schema::prepare(&mut connection, &path, || [7; 16]).unwrap();
-        for (name, query) in VIEWS {
+        for name in ["by", "by_other"] {
+            automatic::declare(&connection, "c", name, &"/x".into()).unwrap();
+        }
+        let entries = automatic::view(&automatic::all(&connection, "main").unwrap());
+        for (name, query) in VIEWS.iter().copied().chain([(AUTOMATIC_ENTRIES, entries.as_str())]) {
             let query = query.replace("{}", "main");
             connection.execute_batch(&format!("CREATE TEMP VIEW {name} AS {query}")).unwrap();
         }
@@ -385,5 +417,8 @@ mod tests {
             let plan = plan(query);
             assert!(!plan.contains("SCAN") && !plan.contains("TEMP B-TREE"), "{query}: {plan}");
         }
+        // In each of the indexes that the name leaves.
+        let plan = plan("key FROM automatic_entries WHERE collection = ? AND name = ? AND order_key > ?");
+        assert_eq!(plan.matches("SEARCH e USING PRIMARY KEY (collection=? AND ordering>?)").count(), 2, "{plan}");
     }
 }

@@ -3,19 +3,30 @@
 //! What nobody watches any more may still be in it, until a store begins to watch alone.
 
 use crate::error::Result;
-use crate::watch::Scope;
+use crate::watch::{IndexRange, Scope};
 use rusqlite::Connection;
 
 /// With more than so many, everything is watched: each costs the writes of other stores a little.
 const MOST: i64 = 64;
 
+/// The kind of the row in their place.
+const UNLISTED: i64 = 6;
+
 /// Adds what a watcher wants; nothing is written if that is there.
 pub(super) fn add(connection: &Connection, scope: &Scope) -> Result<()> {
+    let keys;
     let (kind, collection, key) = match scope {
         Scope::All => (0, "", ""),
         Scope::Collection(collection) => (1, collection.as_str(), ""),
         Scope::Key(collection, key) => (2, collection.as_str(), key.as_str()),
         Scope::Prefix(collection, prefix) => (3, collection.as_str(), prefix.as_str()),
+        Scope::Index(range) => (4, range.collection.as_str(), &*range.text),
+        Scope::Keys(collection, first, end) => {
+            keys = serde_json::json!([first, end]).to_string();
+            (5, collection.as_str(), keys.as_str())
+        }
+        Scope::Unlisted => (UNLISTED, "", ""),
+        Scope::Nothing => return Ok(()),
     };
     let mut insert =
         connection.prepare_cached("INSERT OR IGNORE INTO watches(kind, collection, key) VALUES (?1, ?2, ?3)")?;
@@ -23,7 +34,7 @@ pub(super) fn add(connection: &Connection, scope: &Scope) -> Result<()> {
     let count: i64 = connection.query_row("SELECT count(*) FROM watches", [], |row| row.get(0))?;
     if count > MOST {
         clear(connection)?;
-        insert.execute((0, "", ""))?;
+        insert.execute((UNLISTED, "", ""))?;
     }
     Ok(())
 }
@@ -36,6 +47,15 @@ pub(super) fn load(connection: &Connection) -> Result<Vec<Scope>> {
             1 => Scope::Collection(row.get(1)?),
             2 => Scope::Key(row.get(1)?, row.get(2)?),
             3 => Scope::Prefix(row.get(1)?, row.get(2)?),
+            4 => {
+                let (collection, text): (String, String) = (row.get(1)?, row.get(2)?);
+                IndexRange::from_text(&collection, &text).map_or(Scope::Unlisted, Scope::Index)
+            }
+            5 => match serde_json::from_str(&row.get::<_, String>(2)?) {
+                Ok((first, end)) => Scope::Keys(row.get(1)?, first, end),
+                Err(_) => Scope::Unlisted,
+            },
+            UNLISTED => Scope::Unlisted,
             _ => Scope::All,
         })
     })?;

@@ -1,13 +1,16 @@
 //! A write transaction, and what it changes of what the host reads.
 
-use super::feed::{Feed, Interest, Waker};
+use super::feed::{Changed, Feed, Interest, Waker};
+use super::settled::Settled;
+use crate::conflict::ConflictId;
 use crate::error::Result;
 use crate::outbox::Outcome;
 use crate::protocol::Ref;
-use crate::watch::{ChangeKind, ItemChange, Origin, Watch};
+use crate::watch::{ItemChange, Told, Watch};
 use rusqlite::Connection;
 use std::cell::{OnceCell, RefCell};
 use std::ops::Deref;
+use std::sync::Arc;
 
 /// The transaction that its connection is in.
 pub(crate) struct Writing<'a> {
@@ -15,11 +18,28 @@ pub(crate) struct Writing<'a> {
     feed: &'a Feed,
     /// Asked for by the first item that changes.
     interest: OnceCell<Interest>,
-    changes: RefCell<Vec<ItemChange>>,
-    reload: RefCell<bool>,
+    changed: RefCell<Changed>,
     wakers: RefCell<Vec<Waker>>,
-    /// Operations that settled, if anybody wants to know.
-    settled: Option<RefCell<Vec<(Ref, Outcome)>>>,
+    settled: RefCell<Settled>,
+}
+
+/// How an item is watched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Watched {
+    /// By its name.
+    pub named: bool,
+    /// Perhaps, by where it stands in an index.
+    pub ranged: bool,
+}
+
+/// Watched ranges of indexes that an item stands in, by their texts.
+pub(crate) type Stands = Vec<Arc<str>>;
+
+impl Watched {
+    /// Whether it is worth finding out whether it reads otherwise now.
+    pub fn at_all(self) -> bool {
+        self.named || self.ranged
+    }
 }
 
 impl Deref for Writing<'_> {
@@ -31,15 +51,14 @@ impl Deref for Writing<'_> {
 }
 
 impl<'a> Writing<'a> {
-    pub(super) fn new(connection: &'a Connection, feed: &'a Feed, outcomes: bool) -> Writing<'a> {
+    pub(super) fn new(connection: &'a Connection, feed: &'a Feed) -> Writing<'a> {
         Writing {
             connection,
             feed,
             interest: OnceCell::new(),
-            changes: RefCell::new(Vec::new()),
-            reload: RefCell::new(false),
+            changed: RefCell::default(),
             wakers: RefCell::new(Vec::new()),
-            settled: outcomes.then(RefCell::default),
+            settled: RefCell::default(),
         }
     }
 
@@ -56,52 +75,72 @@ impl<'a> Writing<'a> {
         Ok(!self.interest()?.is_none())
     }
 
-    /// Whether anybody watches an item, so that it is worth finding out whether it reads otherwise now.
-    pub fn watches(&self, collection: &str, key: &str) -> Result<bool> {
-        Ok(self.interest()?.has(collection, key))
+    /// Whether and how anybody watches an item.
+    pub fn watched(&self, collection: &str, key: &str) -> Result<Watched> {
+        let interest = self.interest()?;
+        Ok(Watched { named: interest.has(collection, key), ranged: interest.ranges(collection).next().is_some() })
     }
 
-    /// Takes note that an item which is watched reads otherwise than before; `exists`: it has a value.
-    pub fn changed(&self, collection: &str, key: &str, exists: bool, origin: Origin, op: Option<Ref>) {
-        self.changes.borrow_mut().push(ItemChange {
-            collection: collection.to_owned(),
-            key: key.to_owned(),
-            kind: if exists { ChangeKind::Set } else { ChangeKind::Deleted },
-            origin,
-            op_ref: op,
-        });
-    }
-
-    /// Takes note that an operation is settled.
-    pub fn settled(&self, op_ref: Ref, outcome: impl FnOnce() -> Outcome) {
-        if let Some(settled) = &self.settled {
-            settled.borrow_mut().push((op_ref, outcome()));
+    /// The watched ranges that an item stands in now, by its row; without a value it stands in none.
+    pub fn stands(&self, collection: &str, item: Option<i64>, value: Option<&str>) -> Result<Stands> {
+        let mut stands = Stands::new();
+        let (Some(item), Some(value)) = (item, value) else { return Ok(stands) };
+        for range in self.interest()?.ranges(collection) {
+            if range.has(self.connection, item, value)? {
+                stands.push(Arc::clone(&range.text));
+            }
         }
+        Ok(stands)
+    }
+
+    /// Takes note that an item which is watched reads otherwise than before; `stands` are the ranges that it was in or is in.
+    pub fn changed(&self, change: ItemChange, stands: Stands) {
+        self.changed.borrow_mut().items.push(Told { change, ranges: Some(stands) });
+    }
+
+    /// Takes note that an op leaves the outbox, and what became of it.
+    pub fn settled(&self, op: Ref, outcome: Outcome) {
+        self.settled.borrow_mut().ops.push((op, outcome));
+    }
+
+    /// Takes note that a conflict begins.
+    pub fn conflict(&self, id: ConflictId) {
+        self.settled.borrow_mut().conflicts.push(id);
     }
 
     /// Takes note that everything may read otherwise than before.
     pub fn reloaded(&self) -> Result<()> {
         if self.is_watched()? {
-            self.reload.replace(true);
+            self.changed.borrow_mut().reload = true;
         }
+        Ok(())
+    }
+
+    /// Takes note that an index of a collection has other entries than before, without any item having changed.
+    pub fn reindexed(&self, collection: &str, index: &str) -> Result<()> {
+        if self.interest()?.has_index(collection, index) {
+            self.changed.borrow_mut().reindexed.push((collection.to_owned(), index.to_owned()));
+        }
+        // What was found out within this transaction may not be so, should it fail.
+        self.feed.lock().forget_ranges();
         Ok(())
     }
 
     /// Commits, and then tells those who watch.
     pub(super) fn commit(&self) -> Result<()> {
-        let (changes, reload) = (self.changes.borrow(), *self.reload.borrow());
+        let changed = self.changed.borrow();
         let commit = || Ok::<_, crate::Error>(self.connection.prepare_cached("COMMIT")?.execute([]).map(drop)?);
-        if changes.is_empty() && !reload {
+        if changed.items.is_empty() && !changed.reload && changed.reindexed.is_empty() {
             return commit();
         }
         // Locked over the commit: nobody may tell a later one before.
         let mut inner = self.feed.lock();
         let last = match self.interest.get() {
-            Some(interest) => inner.leave_trail(self.connection, interest, &changes, reload)?,
+            Some(interest) => inner.leave_trail(self.connection, interest, &changed)?,
             None => None,
         };
         commit()?;
-        inner.tell(&changes, reload, last, &mut self.wakers.borrow_mut());
+        inner.tell(&changed, last, &mut self.wakers.borrow_mut());
         Ok(())
     }
 
@@ -110,8 +149,8 @@ impl<'a> Writing<'a> {
         self.feed.lock().begin(self.connection, watch, waker, &mut self.wakers.borrow_mut())
     }
 
-    /// Once no lock is held: whom to wake, whatever became of the transaction, and what settled, if it was committed.
-    pub(super) fn into_told(self) -> (Vec<Waker>, Vec<(Ref, Outcome)>) {
-        (self.wakers.into_inner(), self.settled.map(RefCell::into_inner).unwrap_or_default())
+    /// Whom to wake once no lock is held, whatever became of the transaction; and what it settled, if it was committed.
+    pub(super) fn into_told(self) -> (Vec<Waker>, Settled) {
+        (self.wakers.into_inner(), self.settled.into_inner())
     }
 }

@@ -1,10 +1,11 @@
 //! Syncing by itself.
 
 use super::Store;
-use crate::background::{Stopped, SyncPolicy, SyncStatus};
+use crate::background::{AfterSync, Background, Stopped, SyncPolicy, SyncStatus};
 use crate::error::Result;
 use crate::wire::Wire;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 impl Store {
@@ -50,7 +51,23 @@ impl Store {
     /// [`Error::AlreadyStarted`](crate::Error::AlreadyStarted), also while one that was told to stop has not ended; [`Error::Storage`](crate::Error::Storage) when the system gives it no
     /// thread. What fails later shows in the status.
     pub fn start(&self, wire: Arc<dyn Wire>, policy: SyncPolicy) -> Result<()> {
-        self.background.start(&self.replica, &self.seat, &self.settings, wire, policy)
+        // What the thread needs of a store, and no more: it must not keep this one from being dropped.
+        let hand = self.resolver.is_some().then(|| self.hand());
+        let after = hand.map(|hand| -> AfterSync { Box::new(move || hand.offer_conflicts()) });
+        self.background.start((&self.replica, &self.seat, &self.settings), wire, policy, after)
+    }
+
+    /// Another hand on the same open replica, whose background sync is not this one's.
+    fn hand(&self) -> Store {
+        Store {
+            replica: Arc::clone(&self.replica),
+            settings: Arc::clone(&self.settings),
+            coalescing: self.coalescing,
+            seat: Arc::clone(&self.seat),
+            background: Background::new(Arc::clone(&self.settings.environment)),
+            resolver: self.resolver.clone(),
+            unpruned: AtomicU32::new(0),
+        }
     }
 
     /// Ends the background sync: cuts off its requests, and waits for its thread up to `deadline`.

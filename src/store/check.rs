@@ -43,11 +43,12 @@ impl Store {
     /// version meanwhile.
     pub fn check(&self) -> Result<CheckReport> {
         let mut findings = Findings::default();
-        let found = self.replica.read_at_once(|connection| {
+        let found = self.replica.read_anew(|connection| {
             let checked = self.check_at_once(connection, &mut findings);
             findings.part("", checked)
         })?;
-        let Found { standing, items, resources, pending, outcomes, rejections, size } = found.unwrap_or_default();
+        let Found { standing, items, resources, pending, outcomes, rejections, conflicts, size } =
+            found.unwrap_or_default();
         Ok(CheckReport {
             ok: findings.total == 0,
             findings_total: findings.total,
@@ -61,6 +62,7 @@ impl Store {
             pending,
             outcomes,
             rejections,
+            conflicts,
             file_bytes: size.0,
             free_bytes: size.1,
             wal_bytes: self.wal_bytes(),
@@ -86,12 +88,16 @@ impl Store {
         findings.part("base", bases)?;
         let resources = replica::resources(connection, findings);
         found.resources = findings.part("resources", resources)?.unwrap_or_default();
+        let entries = replica::automatic_entries(connection, findings);
+        findings.part("indexes", entries)?;
         let pending = outbox::outbox(connection, findings);
         found.pending = findings.part("outbox", pending)?.unwrap_or_default();
         let views = check_views(connection, findings);
         findings.part("items", views)?;
         let outcomes = outbox::ledger(connection, findings);
         (found.outcomes, found.rejections) = findings.part("ledger", outcomes)?.unwrap_or_default();
+        let conflicts = outbox::conflicts(connection, findings);
+        found.conflicts = findings.part("conflicts", conflicts)?.unwrap_or_default();
         Ok(found)
     }
 
@@ -111,6 +117,7 @@ struct Found {
     pending: u64,
     outcomes: u64,
     rejections: u64,
+    conflicts: u64,
     size: (u64, u64),
 }
 

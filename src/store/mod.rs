@@ -2,15 +2,21 @@
 
 mod background;
 mod batch;
+mod build;
 mod check;
 mod compact;
+mod conflicts;
 mod events;
+mod indexes;
 mod options;
+mod outcomes;
 mod pending;
 mod query;
 mod read;
+mod rejections;
 mod resources;
 mod search;
+mod seen;
 mod sql;
 mod sync;
 mod watch;
@@ -22,11 +28,13 @@ pub use events::Events;
 pub use options::{Durability, Options};
 pub use pending::{PendingOp, PendingState};
 pub use query::{Query, Rows};
+pub use rejections::{Edit, Notice};
 pub use sql::Sql;
 pub use sync::SyncError;
 pub use watch::Watcher;
 
 use crate::background::Background;
+use crate::conflict::ConflictResolver;
 use crate::error::{Error, Result};
 use crate::protocol::ClientId;
 use crate::replica::{Replica, Tuning};
@@ -68,6 +76,7 @@ pub struct Store {
     coalescing: bool,
     seat: Arc<Seat>,
     background: Background,
+    resolver: Option<Arc<dyn ConflictResolver>>,
     /// Writes since outcomes were last pruned: folding makes outcomes without any sync.
     unpruned: AtomicU32,
 }
@@ -107,6 +116,7 @@ impl Store {
             replica,
             settings,
             coalescing: options.coalescing,
+            resolver: options.resolver,
             unpruned: AtomicU32::new(0),
         })
     }

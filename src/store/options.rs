@@ -1,5 +1,6 @@
 //! How a store is opened.
 
+use crate::conflict::ConflictResolver;
 use crate::environment::{Environment, SystemEnvironment};
 use crate::outbox::ledger::Retention;
 use crate::sync::RetryPolicy;
@@ -31,6 +32,10 @@ pub struct Options {
     pub coalescing: bool,
     /// How long settled outcomes are kept.
     pub retention: Retention,
+    /// Decides conflicts as a sync finds them, on the thread that syncs, before the call returns; [`FieldMerge`](crate::FieldMerge) and
+    /// [`LastWriter`](crate::LastWriter) are ready-made. What it writes goes with the next sync. Default: none, they wait in
+    /// [`Store::conflicts`](crate::Store::conflicts).
+    pub resolver: Option<Arc<dyn ConflictResolver>>,
     /// How long a write waits for another process that holds the file. Default: 5 seconds.
     pub busy_timeout: Duration,
     /// The most operations in a push; the server's own limit counts too. Default: 1,000.
@@ -74,6 +79,7 @@ impl Default for Options {
             cache_bytes: 16 << 20,
             coalescing: true,
             retention: Retention::default(),
+            resolver: None,
             busy_timeout: Duration::from_secs(5),
             push_ops: 1_000,
             pull_entries: 1_000,
@@ -95,6 +101,7 @@ impl fmt::Debug for Options {
             .field("cache_bytes", &self.cache_bytes)
             .field("coalescing", &self.coalescing)
             .field("retention", &self.retention)
+            .field("resolver", &self.resolver.is_some())
             .field("busy_timeout", &self.busy_timeout)
             .field("push_ops", &self.push_ops)
             .field("pull_entries", &self.pull_entries)

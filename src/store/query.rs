@@ -2,14 +2,17 @@
 
 use super::Store;
 use crate::error::Result;
+use crate::index::IndexValue;
 use crate::protocol::Json;
-use crate::replica::KeyRange;
 use crate::replica::scan::{RowRef, Scan};
+use crate::watch::{IndexRange, Scope, Watch};
+use rusqlite::Connection;
 use std::ops::ControlFlow;
 
 /// A query of a collection, made by [`Store::query`]; it reads when it is [run](Query::run).
 ///
-/// All conditions hold together. Keys and ordering keys sort bytewise, which for UTF-8 is the order of their code points.
+/// All conditions hold together. Keys and ordering keys sort bytewise, which for UTF-8 is the order of their code points; an
+/// [automatic index](Store::declare_index) in the order of [`IndexValue`].
 #[must_use = "a query reads nothing until it is run"]
 #[derive(Clone, Debug)]
 pub struct Query<'a> {
@@ -45,36 +48,43 @@ impl Store {
 }
 
 impl Query<'_> {
-    fn range(mut self, change: impl FnOnce(KeyRange) -> KeyRange) -> Self {
-        self.scan.range = change(std::mem::take(&mut self.scan.range));
-        self
-    }
-
     /// Goes by the ordering keys of an index, ties by key; only items that are in it. The conditions then speak of
     /// ordering keys.
+    ///
+    /// The index is the [automatic](Store::declare_index) one of that name, if the collection has one, and otherwise that of
+    /// the entries that were [set](Store::set_index). In an automatic index an item stands once for each of its values.
     pub fn index(mut self, name: impl Into<String>) -> Self {
         self.scan.index = Some(name.into());
         self
     }
 
-    /// Only those that begin so.
-    pub fn prefix(self, prefix: impl Into<String>) -> Self {
-        self.range(|range| range.prefix(prefix))
+    /// Only those that begin so; texts.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.scan.bounds.prefix = Some(prefix.into());
+        self
     }
 
     /// Only this one and those behind it (inclusive), whatever the direction.
-    pub fn from(self, first: impl Into<String>) -> Self {
-        self.range(|range| range.from(first))
+    ///
+    /// Of an automatic index it may be a number, a boolean, a date: what it stands for in a value. Without a [`Query::to`] it
+    /// leads to the last value of its own type, and not on into those of the next.
+    pub fn from(mut self, first: impl Into<IndexValue>) -> Self {
+        self.scan.bounds.from = Some(first.into());
+        self
     }
 
     /// Only those before this one (exclusive), whatever the direction.
-    pub fn to(self, end: impl Into<String>) -> Self {
-        self.range(|range| range.to(end))
+    ///
+    /// As with [`Query::from`]; without that, it leads from the first value of its own type.
+    pub fn to(mut self, end: impl Into<IndexValue>) -> Self {
+        self.scan.bounds.to = Some(end.into());
+        self
     }
 
     /// Descending.
-    pub fn reverse(self) -> Self {
-        self.range(KeyRange::reverse)
+    pub fn reverse(mut self) -> Self {
+        self.scan.bounds.reverse = true;
+        self
     }
 
     /// At most so many rows; [`Rows::next`] tells where others begin.
@@ -98,18 +108,53 @@ impl Query<'_> {
         self
     }
 
+    /// What the query goes over, for [`Store::watch`]: the items between its bounds.
+    ///
+    /// A watcher of a range of an index is told of an item when an entry of it comes into the range or leaves it, and when the
+    /// item reads otherwise while it is there. Which of these, a query tells. A limit, a token and the direction do not count. The
+    /// index is the one that a query would read when something changes; that it was declared, dropped or built to its end is
+    /// told as [`Overflow::Reindexed`](crate::Overflow::Reindexed).
+    ///
+    /// ```
+    /// # fn main() -> syncstore::Result<()> {
+    /// # let dir = tempfile::tempdir().unwrap();
+    /// # let store = syncstore::Store::open(dir.path().join("s.db"), syncstore::Options::default())?;
+    /// use serde_json::json;
+    /// use syncstore::Changes;
+    ///
+    /// if store.declare_index("tasks", "by_due", "/due")? {
+    ///     store.build_index("tasks", "by_due", &mut |_| {})?;
+    /// }
+    /// let soon = store.query("tasks").index("by_due").to("2026-12");
+    /// let watcher = store.watch(soon.watch())?;
+    /// store.set("tasks", "tax", &json!({"due": "2027-01-31"}))?;
+    /// assert!(watcher.take()?.is_empty());
+    /// store.update("tasks", "tax", |task| task["due"] = "2026-11-30".into())?;
+    /// assert!(matches!(watcher.take()?, Changes::Items(items) if items[0].key == "tax"));
+    /// assert_eq!(soon.run()?.len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn watch(&self) -> Watch {
+        let Scan { collection, index, bounds, .. } = &self.scan;
+        Watch::new(match index {
+            Some(index) => Scope::Index(IndexRange::new(collection, index, bounds.clone())),
+            None => bounds.keys().map_or(Scope::Nothing, |(first, end)| Scope::Keys(collection.clone(), first, end)),
+        })
+    }
+
     /// Reads the rows, all as of one moment.
     ///
     /// Values are handed out as the texts that they are stored as; none is parsed.
     ///
     /// # Errors
     ///
-    /// [`Error::ResumeToken`](crate::Error::ResumeToken) for a token that is none of such a query; when the file cannot be
-    /// read.
+    /// [`Error::ResumeToken`](crate::Error::ResumeToken) for a token that is none of such a query;
+    /// [`Error::Index`](crate::Error::Index) for a bound that is no text where there are only texts; when the file cannot be read.
     pub fn run(self) -> Result<Rows> {
         let mut rows = Rows { by_index: self.scan.index.is_some(), values: self.scan.values, ..Rows::default() };
         let limit = self.limit.unwrap_or(usize::MAX);
-        self.store.replica.read(|connection| {
+        let complete = self.read(|connection| {
             self.scan.run(connection, |row| {
                 if rows.len() >= limit {
                     rows.more = true;
@@ -119,6 +164,7 @@ impl Query<'_> {
                 Ok(ControlFlow::Continue(()))
             })
         })?;
+        rows.incomplete = !complete;
         rows.next = match rows.last().filter(|_| rows.more) {
             Some(last) => Some(last.place().to_token()),
             // A limit of nothing leads nowhere else than where it began.
@@ -140,12 +186,21 @@ impl Query<'_> {
         if left == 0 {
             return Ok(());
         }
-        self.store.replica.read(|connection| {
+        self.read(|connection| {
             self.scan.run(connection, |row| {
                 left -= 1;
                 Ok(if take(row).is_break() || left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
             })
-        })
+        })?;
+        Ok(())
+    }
+
+    /// What an index is must be found out at the same moment at which it is read.
+    fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        match &self.scan.index {
+            Some(_) => self.store.replica.read_at_once(work),
+            None => self.store.replica.read(work),
+        }
     }
 }
 
@@ -157,12 +212,15 @@ pub struct Rows {
     ends: Vec<(usize, usize, usize)>,
     by_index: bool,
     values: bool,
+    automatic: bool,
     more: bool,
+    incomplete: bool,
     next: Option<String>,
 }
 
 impl Rows {
     fn push(&mut self, row: RowRef<'_>) {
+        self.automatic = row.automatic;
         let mut end = |part: Option<&str>| {
             self.text.push_str(part.unwrap_or_default());
             self.text.len()
@@ -186,6 +244,12 @@ impl Rows {
         self.more
     }
 
+    /// Whether the index that the query went by has all of its collection: not so for an automatic one until
+    /// [`Store::build_index`] has ended, and always for any other.
+    pub fn is_complete(&self) -> bool {
+        !self.incomplete
+    }
+
     /// Where the rows go on that the limit cut off, for [`Query::resume`]; `None`: these were the last.
     ///
     /// An opaque text. It contains names of the item that it stands behind.
@@ -201,6 +265,7 @@ impl Rows {
             order: self.by_index.then_some(&self.text[start..order]),
             key: &self.text[order..key],
             value: self.values.then_some(&self.text[key..value]),
+            automatic: self.automatic,
         })
     }
 

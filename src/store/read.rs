@@ -1,9 +1,8 @@
-//! Reading: the view, the outcomes.
+//! Reading: the view, and where the replica stands.
 
 use super::Store;
 use crate::error::Result;
-use crate::outbox::{Outcome, RejectedOp, ledger, queue};
-use crate::protocol::{Json, Ref, Seq};
+use crate::protocol::{Json, Seq};
 use crate::replica::state::State;
 use crate::replica::{Items, KeyRange, collections, items};
 use crate::sync::Progress;
@@ -64,56 +63,6 @@ impl Store {
     /// When the file cannot be read.
     pub fn collections(&self) -> Result<Vec<String>> {
         self.replica.read(collections::names)
-    }
-
-    /// What became of an operation; `None`: this replica does not know the ref, or no longer
-    /// ([`Options::retention`](crate::Options::retention)).
-    ///
-    /// # Errors
-    ///
-    /// When the file cannot be read.
-    pub fn outcome(&self, op: Ref) -> Result<Option<Outcome>> {
-        self.replica.read_at_once(|connection| match queue::find(connection, op)? {
-            Some(queued) => Ok(Some(queued.outcome())),
-            None => ledger::outcome(connection, op),
-        })
-    }
-
-    /// Every rejected operation that the ledger still holds, the oldest first, with what the user meant by it.
-    ///
-    /// The item itself reads as the server has it: a rejected operation is no longer part of the view. Write again
-    /// what is still wanted, and let the rest go with [`Store::forget_rejection`].
-    ///
-    /// ```no_run
-    /// # fn main() -> syncstore::Result<()> {
-    /// # let store = syncstore::Store::open("notes.db", syncstore::Options::default())?;
-    /// use syncstore::{Code, OpKind};
-    ///
-    /// for op in store.rejections()? {
-    ///     if op.rejection.code == Code::STALE && op.kind == OpKind::Patch {
-    ///         // Somebody else was quicker; the same change may still apply to what there is now.
-    ///         store.patch_raw(&op.collection, &op.key, op.payload.as_deref().unwrap_or("[]"))?;
-    ///     }
-    ///     store.forget_rejection(op.op_ref)?;
-    /// }
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// When the file cannot be read.
-    pub fn rejections(&self) -> Result<Vec<RejectedOp>> {
-        self.replica.read(ledger::rejections)
-    }
-
-    /// Removes a rejected operation from the ledger, and its payload with it; whether it was there.
-    ///
-    /// # Errors
-    ///
-    /// When the file cannot be written.
-    pub fn forget_rejection(&self, op: Ref) -> Result<bool> {
-        self.replica.write(|connection| ledger::forget_rejection(connection, op))
     }
 
     /// Where the replica stands in the server's log: every entry at or below it is in what it reads.

@@ -7,9 +7,6 @@ use crate::replica::search;
 use crate::search::{SearchHits, SearchQuery};
 use crate::sync::Progress;
 
-/// Items that one transaction of a build takes: some milliseconds.
-const SLICE: u32 = 250;
-
 impl Store {
     /// Makes some fields of a collection searchable, under a name of the host's own; whether
     /// [`Store::build_search`] has something to do.
@@ -71,18 +68,11 @@ impl Store {
     ///
     /// [`Error::Search`](crate::Error::Search) when no such search is declared; those of a write.
     pub fn build_search(&self, name: &str, progress: &mut dyn FnMut(Progress)) -> Result<()> {
-        let total = self.replica.read(|connection| search::count(connection, name))?;
-        let mut loaded = 0;
-        loop {
-            let (items, done) = self.replica.write(|connection| search::build(connection, name, SLICE))?;
-            loaded += items;
-            if items > 0 {
-                progress(Progress { loaded, total });
-            }
-            if done {
-                return Ok(());
-            }
-        }
+        self.build_in_slices(
+            |connection| search::count(connection, name),
+            |connection, items| search::build(connection, name, items),
+            progress,
+        )
     }
 
     /// The items that fit a query, as of one moment, the best first.

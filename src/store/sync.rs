@@ -132,6 +132,7 @@ impl Store {
             }
         };
         let (report, result) = self.seat.run(wire, direction, cancel, &mut told);
+        self.offer_conflicts();
         match result {
             Ok(()) => Ok(report),
             Err(error) => Err(SyncError(Box::new((error, report)))),

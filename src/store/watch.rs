@@ -29,8 +29,11 @@ impl Store {
     /// Nothing happens by itself: ask the watcher when it suits, say once for each frame or turn of an event loop. It tells of
     /// what is committed alone, each item once, and says so when there was more than it could hold.
     ///
-    /// It tells of items' values: that one came, is another or is gone. What changes of index entries, relations and tags alone is
-    /// not told.
+    /// Each change has the item's name, what became of it, whether that came from here or from the server, and the operation. It
+    /// tells apart that the value came or is another, that the item is gone, that the user may not see it any more, and
+    /// that index entries, relations or tags are others while the value is not ([`ChangeKind`](crate::ChangeKind)).
+    ///
+    /// [`Query::watch`](crate::Query::watch) makes a watch of a range of an index, or of keys.
     ///
     /// ```
     /// # fn main() -> syncstore::Result<()> {
@@ -57,7 +60,8 @@ impl Store {
     ///
     /// While a store watches, the writes of other stores on its file leave a trail in the file, which makes them a little slower. Its
     /// own writes find out, for an item that is watched, whether it reads otherwise than before; for any other, watching costs
-    /// next to nothing.
+    /// next to nothing. For a watched range of an index each write to its collection finds out where the item stood and stands. With more
+    /// than 64 different watches of all stores on a file, the others' ranges are told of all changes in their collection.
     ///
     /// # Errors
     ///
@@ -70,9 +74,12 @@ impl Store {
 
     /// Like [`Store::watch`], and calls `wake` each time that the watcher, having had nothing to tell, has something.
     ///
-    /// It is called on the thread that commits, after the commit and before the call that made it (a write, a sync) goes on, with no lock
-    /// held. It should do no more than to wake an event loop: send a message, set a flag. It must not panic. Commits of other stores
-    /// are found when something is written here, or a watcher is asked; only then does it come.
+    /// It is called on the thread that commits, after the commit and before the call that made it (a write, a sync) goes on. It
+    /// should do no more than to wake an event loop: send a message, set a flag. It may read and write the store and end
+    /// watchers; a sync, push or pull from within it would wait for itself if it is one that woke it. It must not panic. Commits
+    /// of other stores are found when something is written here, or a watcher is asked (another than this); only then does it come.
+    ///
+    /// A call that another thread is about to make may still come after the watcher was dropped. What it holds is dropped after the last.
     ///
     /// # Errors
     ///

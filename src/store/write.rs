@@ -1,5 +1,6 @@
 //! Writing: one transaction for the view, the op in the outbox, and its ref.
 
+use super::seen::Seen;
 use super::{Store, not_found};
 use crate::error::{Error, Result};
 use crate::outbox::{Payload, fold, ledger, next_ref, queue};
@@ -9,7 +10,6 @@ use crate::protocol::{BatchId, Content, Json, Limits, OpKind, Ref, ResourceName,
 use crate::replica::collections::{self, Life};
 use crate::replica::resources::{self, Side};
 use crate::replica::{Item, Writing, base, items};
-use crate::watch::Origin;
 use json_patch::{Patch, PatchOperation, ReplaceOperation};
 use rusqlite::Connection;
 use serde::Serialize;
@@ -208,19 +208,36 @@ impl Store {
         let Write { collection, key, payload } = write;
         let collection_id = collections::find_or_create(connection, collection, Life::Live)?;
         let item = items::find(connection, collection_id, key)?;
-        // Watchers are told of values alone.
+        let watched = connection.watched(collection, key)?;
         let of_value = payload.resource == ResourceName::Value;
-        let watched = of_value && connection.watches(collection, key)?;
-        let before = if watched || (of_value && payload.kind == OpKind::Patch) {
-            item.map_or(Ok(None), |item| items::value(connection, item.id))?
+        let needs_before = of_value && (watched.at_all() || payload.kind == OpKind::Patch);
+        let before = if needs_before { item.map_or(Ok(None), |item| items::value(connection, item.id))? } else { None };
+        let seen = if watched.at_all() {
+            Some(Seen::before(connection, watched, write, item, before.as_deref())?)
         } else {
             None
         };
         let effect = effect(connection, limits, write, item, before.as_deref())?;
         let op = next_ref(connection, &*self.settings.environment)?;
-        if watched && before.as_deref() != effect.value() {
-            connection.changed(collection, key, effect.value().is_some(), Origin::Local, Some(op));
+        let row = self.put_effect(connection, write, batch, (op, collection_id, item), &effect)?;
+        if let Some(seen) = seen {
+            match &effect {
+                Effect::Value(value) => seen.value_after(connection, write, row, value.as_deref(), op)?,
+                Effect::Resource(content) => seen.resource_after(connection, write, row, content.as_ref(), op)?,
+            }
         }
+        Ok(op)
+    }
+
+    /// Writes what an op makes of an item, and the op; the item's row.
+    fn put_effect(
+        &self,
+        connection: &Connection,
+        Write { key, payload, .. }: &Write,
+        batch: Option<(BatchId, u32)>,
+        (op, collection, item): (Ref, i64, Option<Item>),
+        effect: &Effect<'_>,
+    ) -> Result<i64> {
         if let Some(item) = item.filter(|item| item.pending > 0 && self.coalescing && batch.is_none())
             && let Some(last) = queue::last_of_item(connection, item.id)?
             && let Some(folded) = fold(&last, payload, effect.value())
@@ -228,10 +245,10 @@ impl Store {
             queue::update_payload(connection, last.id(), &folded)?;
             ledger::fold(connection, op, last.op_ref, self.settings.environment.unix_ms())?;
             effect.show(connection, item, payload)?;
-            return Ok(op);
+            return Ok(item.id);
         }
         let (item, rev) = match item {
-            None => (items::insert(connection, collection_id, key, 0, 1, effect.value())?, 0),
+            None => (items::insert(connection, collection, key, 0, 1, effect.value())?, 0),
             Some(item) => {
                 if item.pending == 0 && !planted(Planted::BaseNotKept) {
                     base::keep(connection, item.id)?;
@@ -241,7 +258,7 @@ impl Store {
             }
         };
         queue::insert(connection, op, item, payload, Some(rev), batch)?;
-        Ok(op)
+        Ok(item)
     }
 
     /// Wakes the background sync, and keeps the ledger within its retention for a host that writes and never syncs.

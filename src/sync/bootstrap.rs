@@ -3,6 +3,7 @@
 //! Every step is in the file before the next begins, so an interruption at any point resumes there. The
 //! host reads and writes its live items all the while.
 
+use super::contest;
 use super::rebase::rebase;
 use super::received::{check_received, check_received_name, received_resources};
 use super::report::{BootstrapReason, Progress};
@@ -10,7 +11,7 @@ use super::slice::Slice;
 use super::token::{self, Circle};
 use super::{Engine, Halt, Stage};
 use crate::error::{Error, Result};
-use crate::outbox::{Answer, ledger, queue};
+use crate::outbox::{Answer, conflicts, ledger, queue};
 use crate::planted::{Planted, planted};
 use crate::protocol::{CheckpointItem, CheckpointPage, ClientId, Cursor, Seq};
 use crate::replica::collections::{self, Life};
@@ -123,6 +124,7 @@ impl Engine<'_> {
                 client: state.client,
                 page: bootstrap.page.clone(),
                 limit: self.settings.checkpoint_items,
+                scope: Default::default(),
             };
             let page = match ahead.take() {
                 Some(page) => Ok(page),
@@ -195,6 +197,7 @@ impl Engine<'_> {
             limit: 1,
             wait: Duration::ZERO,
             own_payloads: false,
+            scope: Default::default(),
         };
         match self.call(|wire| wire.pull(&request)) {
             Ok(_) | Err(Halt::Bootstrap { reason: Reason::Expired, .. }) => Ok(()),
@@ -275,6 +278,7 @@ impl Engine<'_> {
                 // As do those made since the push.
                 forget_bases(connection)?;
             }
+            let contests = contest::before_swap(connection)?;
             let pending = items::live_pending(connection)?;
             let carried =
                 if planted(Planted::SwapDropsPending) { pending.len().saturating_sub(1) } else { pending.len() };
@@ -296,8 +300,14 @@ impl Engine<'_> {
             collections::incoming_to_live(connection)?;
             connection.reloaded()?;
             let mut slice = Slice::new(connection, Life::Live, bootstrap.position, now, &self.counted)?;
+            // The conflicts go over to what was loaded as a whole.
+            slice.any_conflict = false;
             slice.settle_answered(bootstrap.position)?;
             let settled = slice.finish()?;
+            for (contest, decided, gone) in contests {
+                contest.after(connection, &decided, gone, now)?;
+            }
+            conflicts::bound(connection)?;
             state.cursor = bootstrap.cursor;
             state.position = bootstrap.position;
             state.store(connection)?;
@@ -437,7 +447,10 @@ mod tests {
                 total: 1,
             };
             let client = ClientId::from_random(1);
-            check_page(&page, &CheckpointRequest { client, page: asked.map(str::to_owned), limit: 1 })
+            check_page(
+                &page,
+                &CheckpointRequest { client, page: asked.map(str::to_owned), limit: 1, scope: Default::default() },
+            )
         };
         check(LAST, LAST, Some("p2"), None).unwrap();
         check(0, 1, None, None).unwrap();

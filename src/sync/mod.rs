@@ -2,6 +2,7 @@
 
 mod access;
 mod bootstrap;
+mod contest;
 mod pull;
 mod push;
 mod rebase;
@@ -9,18 +10,21 @@ mod received;
 mod report;
 mod retry;
 mod seat;
+mod seen;
 mod slice;
 mod token;
 
 pub(crate) use access::Access;
+pub(crate) use rebase::rebase;
 pub use report::{BootstrapReason, Progress, SyncReport};
 pub use retry::RetryPolicy;
 pub(crate) use seat::Seat;
+pub(crate) use seen::{Cause, Seen};
 
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::outbox::ledger::Retention;
-use crate::outbox::{Answer, ledger, queue};
+use crate::outbox::{Answer, conflicts, ledger, queue};
 use crate::protocol::InboxPage;
 use crate::replica::collections::Life;
 use crate::replica::state::{Reason, State, load_database, store_server};
@@ -193,6 +197,8 @@ impl<'a> Engine<'a> {
         // Once for each opening of the file.
         if !self.replica.limits_asked() {
             self.meet_server()?;
+            // A copy of this file may have been told what became of them, and the server may have been restored.
+            self.forget_waiting(Answer::Queued, up_to)?;
         }
         self.delete_retired()?;
         if self.replica.read(State::load)?.bootstrap.is_some() {
@@ -221,7 +227,7 @@ impl<'a> Engine<'a> {
             self.pull_to_end(Life::Live)?;
             let left = self.replica.read(|connection| queue::left(connection, up_to))?;
             if left.1 == 0 {
-                if unstaged || !self.unstage(up_to)? {
+                if unstaged || !self.forget_waiting(Answer::Staged, up_to)? {
                     return Ok(());
                 }
                 unstaged = true;
@@ -281,7 +287,7 @@ impl<'a> Engine<'a> {
         let retention = self.settings.retention;
         while self.replica.write(|connection| ledger::prune(connection, &retention, now, PRUNE_SLICE))? >= PRUNE_SLICE {
         }
-        Ok(())
+        self.replica.write(|connection| conflicts::prune(connection, &retention, now))
     }
 
     /// Makes a request over the wire, tried again as the policy allows. No lock is held.

@@ -45,6 +45,7 @@ impl Engine<'_> {
                 limit: self.settings.pull_entries,
                 wait: Duration::ZERO,
                 own_payloads,
+                scope: Default::default(),
             };
             let page = match self.given.take() {
                 Some(given) if answers(&given.request, &request) => given.page,
@@ -179,7 +180,10 @@ impl Engine<'_> {
 
 /// Whether the page of one request is what another one asks for; less of it is as good.
 fn answers(asked: &PullRequest, wanted: &PullRequest) -> bool {
-    asked.client == wanted.client && asked.cursor == wanted.cursor && (asked.own_payloads || !wanted.own_payloads)
+    asked.client == wanted.client
+        && asked.scope == wanted.scope
+        && asked.cursor == wanted.cursor
+        && (asked.own_payloads || !wanted.own_payloads)
 }
 
 /// What became of a page.
@@ -311,6 +315,7 @@ mod tests {
             limit: 10,
             wait: Duration::ZERO,
             own_payloads: false,
+            scope: Default::default(),
         };
         let page = |seqs: &[u64], rev: Option<u64>, seq, more| {
             let mut entries = entries(&vec![None; seqs.len()]);

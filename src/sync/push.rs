@@ -263,23 +263,24 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// Batches that the server holds incomplete though all their ops were sent: they are pushed again, once a call.
-    pub(super) fn unstage(&mut self, up_to: i64) -> Result<bool> {
-        let staged = self.replica.write(|connection| {
-            let mut staged = Vec::new();
+    /// Forgets that ops wait, so that they are pushed again: once a call, batches that the server holds incomplete though
+    /// all their ops were sent; once for each opening of the file, what waits for an approver.
+    pub(super) fn forget_waiting(&mut self, answer: Answer, up_to: i64) -> Result<bool> {
+        let waiting = self.replica.write(|connection| {
+            let mut waiting = Vec::new();
             queue::scan(connection, 0, up_to, |row, _, _| {
-                if row.answer == Answer::Staged {
-                    staged.push(row.id());
+                if row.answer == answer {
+                    waiting.push(row.id());
                 }
                 true
             })?;
-            for id in &staged {
+            for id in &waiting {
                 queue::forget_answer(connection, *id)?;
             }
-            Ok(staged)
+            Ok(waiting)
         })?;
-        self.counted.extend(staged.iter().map(|id| (*id, Answer::Staged)));
-        Ok(!staged.is_empty())
+        self.counted.extend(waiting.iter().map(|id| (*id, answer)));
+        Ok(!waiting.is_empty())
     }
 }
 

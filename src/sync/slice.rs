@@ -2,18 +2,23 @@
 //!
 //! Entries change items in memory; [`Slice::finish`] writes each item once, however many entries it had.
 
+use super::contest::{self, Contest, Decided, Theirs, same_value};
 use super::rebase::{apply_payload, rebase};
 use super::received::{broken, diverged, named, payload, resources_of, rev_after};
+use super::seen::{Cause, Seen};
 use crate::error::{Error, Result};
-use crate::outbox::{Answer, Outcome, Payload, Queued, Rejection, ledger, queue};
+use crate::outbox::{Answer, Outcome, Payload, Queued, Rejection, conflicts, ledger, queue};
 use crate::planted::{Planted, planted};
-use crate::protocol::{Content, Entry, EntryOutcome, Json, OpKind, Ref, ResourceName, Rev, Seq};
+use crate::protocol::{Content, Entry, EntryOutcome, OpKind, Ref, ResourceName, Rev, Seq};
 use crate::replica::collections::{self, Life};
 use crate::replica::resources::{self, Side};
-use crate::replica::{Item, Writing, base, items};
+use crate::replica::{Item, Writing, base, items, parts};
 use crate::watch::Origin;
 use rusqlite::Connection;
 use std::collections::{BTreeMap, HashMap};
+
+/// What a rejected patch made of a value is kept up to so many bytes: a small patch may be of a large value.
+const LONGEST_MEANT: usize = 256 << 10;
 
 /// What was confirmed of an item, as far as this slice knows.
 enum Base {
@@ -22,6 +27,9 @@ enum Base {
     /// A value, or that there is no item.
     Known(Option<String>),
 }
+
+/// The reason of a delete of what the caller may not see any more (◆17).
+const REVOKED: &str = "revoked";
 
 /// What entries did to the resources of an item.
 #[derive(Default)]
@@ -60,8 +68,18 @@ struct Touched {
     view_is_base: bool,
     /// How many of its ops this slice has settled.
     settled: u32,
+    /// Those of them on its value that others are behind, by their places.
+    gone: Vec<(i64, Payload)>,
     /// The last operation that changed its value, or ceased to.
     op: Option<Ref>,
+    /// The same of its resources.
+    resource_op: Option<Ref>,
+    /// What others did to parts of it.
+    theirs: Vec<Theirs>,
+    /// What became of own ops on it.
+    decided: Decided,
+    /// The user may not see it any more.
+    revoked: bool,
 }
 
 /// How many ops a slice settled, by outcome.
@@ -81,6 +99,8 @@ pub(super) struct Slice<'a> {
     /// Answers that were counted before they were forgotten.
     counted: &'a HashMap<i64, Answer>,
     outbox_empty: bool,
+    /// Whether a conflict is open that this slice must carry on.
+    pub any_conflict: bool,
     collections: HashMap<String, i64>,
     /// Sorted, so that the same entries make the same file.
     items: BTreeMap<(i64, String), Touched>,
@@ -107,6 +127,7 @@ impl<'a> Slice<'a> {
             now,
             counted,
             outbox_empty: queue::last_id(connection)? == 0,
+            any_conflict: life == Life::Live && conflicts::any_open(connection)?,
             collections: HashMap::new(),
             items: BTreeMap::new(),
             rows: HashMap::new(),
@@ -150,7 +171,7 @@ impl<'a> Slice<'a> {
             (Some(op), None) => self.settle_accepted(&op, entry.seq),
             (Some(op), Some(rejection)) => self.settle_rejected(&op, &rejection),
             (None, None) if ledger::may_be_accepted(self.connection, entry.op_ref)? => {
-                self.connection.settled(entry.op_ref, || Outcome::Accepted { seq: entry.seq });
+                self.connection.settled(entry.op_ref, Outcome::Accepted { seq: entry.seq });
                 ledger::correct(self.connection, entry.op_ref, entry.seq)
             }
             (None, _) => Ok(()),
@@ -206,7 +227,43 @@ impl<'a> Slice<'a> {
                 // It left the value as the base has it, if there is one.
                 _ => before > 0 && matches!(touched.base, Base::Stored),
             };
-        self.move_base(&at, entry, change)
+        touched.revoked = contest::revokes(entry);
+        let met = own.is_none() && self.meets_pending(&at, entry, &change.resource)?;
+        if own.is_some() || (!met && !self.any_conflict) {
+            return self.move_base(&at, entry, change);
+        }
+        let part = change.resource.clone();
+        let confirmed = self.confirmed_part(&at, &part)?;
+        self.move_base(&at, entry, change)?;
+        let moved = self.confirmed_part(&at, &part)?;
+        if !contest::revokes(entry) && contest::is_foreign(self.connection, entry.op_ref)? {
+            Theirs::add(&mut self.touched(&at)?.theirs, &part, (confirmed, moved), met);
+        }
+        Ok(())
+    }
+
+    /// Whether an entry of another client is on a part of an item that an own op is pending on.
+    fn meets_pending(&self, at: &(i64, String), entry: &Entry, part: &ResourceName) -> Result<bool> {
+        if self.outbox_empty || contest::revokes(entry) {
+            return Ok(false);
+        }
+        let Some(Touched { row: Some(row), settled, .. }) = self.items.get(at) else { return Ok(false) };
+        Ok(row.pending > *settled
+            && queue::any_unrefused_on(self.connection, row.id, part)?
+            && contest::is_foreign(self.connection, entry.op_ref)?)
+    }
+
+    /// What is confirmed of a part of a touched item.
+    fn confirmed_part(&self, at: &(i64, String), part: &ResourceName) -> Result<Option<String>> {
+        if *part == ResourceName::Value {
+            return self.confirmed(at);
+        }
+        let Some(touched) = self.items.get(at) else { return Ok(None) };
+        match (touched.moved.changed.get(part), touched.row) {
+            (Some(content), _) => Ok(content.as_ref().map(parts::text_of)),
+            (None, Some(row)) if !touched.moved.cleared => parts::confirmed(self.connection, row, part),
+            _ => Ok(None),
+        }
     }
 
     /// Moves an item of a checkpoint on by one entry (section 5, step 2): what its page already held, or held
@@ -247,6 +304,7 @@ impl<'a> Slice<'a> {
         let whole = if entry.full && after.is_some() { Some(resources_of(entry)?) } else { None };
         let touched = self.touched(at)?;
         touched.op = Some(entry.op_ref);
+        touched.revoked = after.is_none() && entry.reason.as_deref() == Some(REVOKED);
         touched.rev = if after.is_some() { rev_after(entry) } else { 0 };
         if after.is_none() || whole.is_some() {
             touched.moved.clear();
@@ -266,6 +324,7 @@ impl<'a> Slice<'a> {
             _ => {}
         }
         touched.rev = rev_after(entry);
+        touched.resource_op = Some(entry.op_ref);
         touched.moved.changed.insert(change.resource, content);
         Ok(())
     }
@@ -276,24 +335,65 @@ impl<'a> Slice<'a> {
             return Ok(());
         }
         self.settle(op)?;
+        self.decide(op, true);
         ledger::accept(self.connection, op.op_ref, seq, self.now)?;
-        self.connection.settled(op.op_ref, || Outcome::Accepted { seq });
         queue::delete(self.connection, op.id())?;
+        self.connection.settled(op.op_ref, Outcome::Accepted { seq });
         self.settled.accepted += u64::from(!self.was_counted(op, Answer::Accepted));
         Ok(())
     }
 
     /// Settles an op that the server, or this replica for it, refused.
     pub fn settle_rejected(&mut self, op: &Queued, rejection: &Rejection) -> Result<()> {
+        let meant = self.meant(op)?;
         if !planted(Planted::RejectedStaysInView) {
             self.settle(op)?;
+            self.decide(op, false);
         }
         let (_, collection, key) = item_name(self.connection, op.item)?;
-        ledger::reject(self.connection, op, (&collection, &key), rejection, self.now)?;
-        self.connection.settled(op.op_ref, || Outcome::Rejected(rejection.clone()));
+        ledger::reject(self.connection, op, (&collection, &key), rejection, meant.as_deref(), self.now)?;
         queue::delete(self.connection, op.id())?;
+        self.connection.settled(op.op_ref, Outcome::Rejected(rejection.clone()));
         self.settled.rejected += u64::from(!self.was_counted(op, Answer::Rejected));
         Ok(())
+    }
+
+    /// Takes note of what became of an own op, where that matters to a conflict.
+    fn decide(&mut self, op: &Queued, accepted: bool) {
+        let part = &op.payload.resource;
+        let touched = self.rows.get(&op.item).and_then(|at| self.items.get_mut(at));
+        if let Some(touched) = touched.filter(|touched| self.any_conflict || !touched.theirs.is_empty()) {
+            if accepted {
+                Theirs::accepted(&mut touched.theirs, part);
+            }
+            touched.decided.push((part.clone(), accepted));
+        }
+    }
+
+    /// What the host read of an item before this slice with no other op on top of a patch that is rejected, if it applied.
+    fn meant(&self, op: &Queued) -> Result<Option<String>> {
+        if op.payload.kind != OpKind::Patch || !op.applies {
+            return Ok(None);
+        }
+        let touched = self.rows.get(&op.item).and_then(|at| self.items.get(at));
+        let row = match touched {
+            Some(touched) => touched.row,
+            None => items::find_by_id(self.connection, op.item)?,
+        };
+        let Some(row) = row else { return Ok(None) };
+        let mut ops: Vec<(i64, Payload)> = touched.map_or(Vec::new(), |touched| touched.gone.clone());
+        let queued = queue::of_item(self.connection, op.item)?.into_iter();
+        let on_value = queued.filter(|other| other.applies && other.payload.resource == ResourceName::Value);
+        ops.extend(on_value.map(|other| (other.id(), other.payload)));
+        ops.sort_by_key(|(id, _)| *id);
+        let mut value = base::confirmed(self.connection, row)?;
+        for (_, payload) in ops.iter().take_while(|(id, _)| *id <= op.id()) {
+            match apply_payload(value.as_deref(), payload) {
+                Ok(next) => value = next,
+                Err(_) => return Ok(None),
+            }
+        }
+        Ok(value.filter(|value| value.len() <= LONGEST_MEANT))
     }
 
     /// Whether an answer, forgotten or not, has counted an op as what it settles as.
@@ -317,12 +417,28 @@ impl<'a> Slice<'a> {
     pub fn finish(self) -> Result<Settled> {
         let connection = self.connection;
         let watched = self.life == Life::Live && connection.is_watched()?;
-        let names: HashMap<i64, String> = match watched {
+        let any_theirs = self.items.values().any(|touched| !touched.theirs.is_empty());
+        let names: HashMap<i64, String> = match watched || any_theirs || self.any_conflict {
             true => self.collections.into_iter().map(|(name, id)| (id, name)).collect(),
             false => HashMap::new(),
         };
-        for ((collection, key), touched) in self.items {
-            let seen = Seen::before(connection, names.get(&collection), &key, &touched)?;
+        let mut any_contest = false;
+        for ((collection, key), mut touched) in self.items {
+            let name = names.get(&collection);
+            let row = touched.row.map(|row| row.id);
+            let seen = match name.filter(|_| watched) {
+                Some(name) => Seen::before(connection, name, &key, row)?,
+                None => None,
+            };
+            let (op, resource_op, revoked) = (touched.op, touched.resource_op, touched.revoked);
+            let cause = Cause { op, resource_op, revoked, origin: Origin::Remote };
+            let theirs = std::mem::take(&mut touched.theirs);
+            let contest = match name {
+                Some(name) if self.any_conflict || !theirs.is_empty() => {
+                    Contest::before(connection, (name, &key), touched.row, theirs, self.any_conflict)?
+                }
+                _ => None,
+            };
             let known = match touched.base {
                 Base::Known(value) => Some(value),
                 Base::Stored => None,
@@ -368,15 +484,22 @@ impl<'a> Slice<'a> {
                     } else {
                         let base = match known {
                             Some(value) => value,
-                            None => stored_base(connection, row)?,
+                            None => base::confirmed(connection, row)?,
                         };
                         rebase(connection, Item { rev: touched.rev, ..row }, base.as_deref(), &ops)?;
                     }
                 }
             }
             if let Some(seen) = seen {
-                seen.after(connection, collection, &key)?;
+                seen.after(connection, (collection, &key), cause)?;
             }
+            if let Some(contest) = contest {
+                any_contest = true;
+                contest.after(connection, &touched.decided, touched.revoked, self.now)?;
+            }
+        }
+        if any_contest {
+            conflicts::bound(connection)?;
         }
         Ok(self.settled)
     }
@@ -413,8 +536,13 @@ impl<'a> Slice<'a> {
         };
         let touched = self.touched(&at)?;
         touched.settled += 1;
-        if op.payload.resource == ResourceName::Value {
-            touched.op = Some(op.op_ref);
+        if op.payload.resource != ResourceName::Value {
+            touched.resource_op = Some(op.op_ref);
+            return Ok(());
+        }
+        touched.op = Some(op.op_ref);
+        if op.applies && touched.row.is_some_and(|row| row.pending > touched.settled) {
+            touched.gone.push((op.id(), op.payload.clone()));
         }
         Ok(())
     }
@@ -425,7 +553,20 @@ impl<'a> Slice<'a> {
             self.rows.insert(row.id, at.clone());
         }
         let moved = Moved::default();
-        let touched = Touched { row, rev, base: Base::Stored, moved, view_is_base: false, settled: 0, op: None };
+        let touched = Touched {
+            row,
+            rev,
+            base: Base::Stored,
+            moved,
+            view_is_base: false,
+            settled: 0,
+            gone: Vec::new(),
+            op: None,
+            resource_op: None,
+            theirs: Vec::new(),
+            decided: Vec::new(),
+            revoked: false,
+        };
         self.items.insert(at, touched);
     }
 
@@ -437,45 +578,9 @@ impl<'a> Slice<'a> {
     fn confirmed(&self, at: &(i64, String)) -> Result<Option<String>> {
         match self.items.get(at) {
             Some(Touched { base: Base::Known(value), .. }) => Ok(value.clone()),
-            Some(Touched { row: Some(row), .. }) => stored_base(self.connection, *row),
+            Some(Touched { row: Some(row), .. }) => base::confirmed(self.connection, *row),
             _ => Ok(None),
         }
-    }
-}
-
-/// What a watched item read as before a slice.
-struct Seen<'a> {
-    name: &'a str,
-    view: Option<String>,
-    op: Option<Ref>,
-}
-
-impl<'a> Seen<'a> {
-    /// `None`: nobody watches it.
-    fn before(
-        connection: &Writing<'_>,
-        name: Option<&'a String>,
-        key: &str,
-        touched: &Touched,
-    ) -> Result<Option<Seen<'a>>> {
-        let Some(name) = name else { return Ok(None) };
-        if !connection.watches(name, key)? {
-            return Ok(None);
-        }
-        let view = touched.row.map_or(Ok(None), |row| items::value(connection, row.id))?;
-        Ok(Some(Seen { name, view, op: touched.op }))
-    }
-
-    /// Tells if it reads otherwise now.
-    fn after(self, connection: &Writing<'_>, collection: i64, key: &str) -> Result<()> {
-        let now = match items::find(connection, collection, key)? {
-            Some(row) => items::value(connection, row.id)?,
-            None => None,
-        };
-        if now != self.view {
-            connection.changed(self.name, key, now.is_some(), Origin::Remote, self.op);
-        }
-        Ok(())
     }
 }
 
@@ -483,18 +588,4 @@ impl<'a> Seen<'a> {
 fn item_name(connection: &Connection, item: i64) -> Result<(i64, String, String)> {
     let missing = || Error::Corrupt(format!("item {item} of a queued operation is missing"));
     items::name(connection, item)?.ok_or_else(missing)
-}
-
-/// The confirmed value of a row, wherever it is kept.
-pub(super) fn stored_base(connection: &Connection, row: Item) -> Result<Option<String>> {
-    match row {
-        Item { rev: 0, .. } => Ok(None),
-        Item { pending: 0, .. } => items::value(connection, row.id),
-        _ => base::value(connection, row.id),
-    }
-}
-
-fn same_value(one: &str, other: &str) -> bool {
-    let value = |text: &str| Json::from_stored(text.to_owned());
-    matches!((value(one), value(other)), (Ok(one), Ok(other)) if one.same_value(&other))
 }

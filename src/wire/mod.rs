@@ -9,7 +9,7 @@ pub use error::{Expiry, WireError};
 pub use http::{Compression, Credential, CredentialSource, HttpOptions, HttpWire, Secret};
 
 use crate::cancel::Cancel;
-use crate::protocol::{CheckpointPage, ClientId, Cursor, DatabaseInfo, InboxPage, PushRequest, PushResponse};
+use crate::protocol::{CheckpointPage, ClientId, Cursor, DatabaseInfo, InboxPage, PushRequest, PushResponse, Scope};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,6 +63,8 @@ pub struct PullRequest {
     pub wait: Duration,
     /// Whether the payload of the caller's own ops must come along even when they were committed as sent.
     pub own_payloads: bool,
+    /// Which items to read of; a server that cannot filter sends more, and the engine leaves that out.
+    pub scope: Scope,
 }
 
 /// Which page of a checkpoint to read.
@@ -74,6 +76,8 @@ pub struct CheckpointRequest {
     pub page: Option<String>,
     /// The most items that the page may have.
     pub limit: u32,
+    /// Which items to read, as with [`PullRequest::scope`]; the same for each page.
+    pub scope: Scope,
 }
 
 /// What has gone over a wire.

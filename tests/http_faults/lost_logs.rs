@@ -37,7 +37,15 @@ impl Environment for Moved {
 
 fn expired(wire: &HttpWire, cursor: Option<syncstore::protocol::Cursor>) -> Option<WireError> {
     let client = ClientId::from_random(99);
-    wire.pull(&PullRequest { client, cursor, limit: 1, wait: Duration::ZERO, own_payloads: false }).err()
+    wire.pull(&PullRequest {
+        client,
+        cursor,
+        limit: 1,
+        wait: Duration::ZERO,
+        own_payloads: false,
+        scope: Default::default(),
+    })
+    .err()
 }
 
 #[test]

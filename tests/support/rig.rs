@@ -139,7 +139,14 @@ impl Rig {
     pub fn assert_log_has_each_ref_once(&self, http: HttpOptions) {
         let wire = self.wire(http);
         let client = ClientId::from_random(0x5eed);
-        let mut request = PullRequest { client, cursor: None, limit: 1_000, wait: Duration::ZERO, own_payloads: true };
+        let mut request = PullRequest {
+            client,
+            cursor: None,
+            limit: 1_000,
+            wait: Duration::ZERO,
+            own_payloads: true,
+            scope: Default::default(),
+        };
         let (mut refs, mut accepted) = (BTreeSet::new(), 0);
         loop {
             let page = wire.pull(&request).unwrap();

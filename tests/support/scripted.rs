@@ -217,7 +217,14 @@ pub fn push_of(value: &str) -> PushRequest {
 }
 
 pub fn pull_of(wait: Duration) -> PullRequest {
-    PullRequest { client: ClientId::from_random(1), cursor: None, limit: 10, wait, own_payloads: false }
+    PullRequest {
+        client: ClientId::from_random(1),
+        cursor: None,
+        limit: 10,
+        wait,
+        own_payloads: false,
+        scope: Default::default(),
+    }
 }
 
 /// A clock that stands still, and random numbers that count.

@@ -126,6 +126,11 @@ impl Damaged {
         store.set("careful", "s", &"s3cret").unwrap();
         store.sync(&wire).unwrap();
         assert_eq!(store.rejections().unwrap().len(), 1);
+        store.set("conflict", "k", &json!("s3cret ours")).unwrap();
+        other.set("conflict", "k", &json!("s3cret theirs")).unwrap();
+        other.sync(&wire).unwrap();
+        store.sync(&wire).unwrap();
+        assert_eq!(store.conflicts().unwrap().len(), 1);
         // One answered, one sent, and of the others none.
         store.set("c", "answered", &1).unwrap();
         store.push(&wire).unwrap();
@@ -290,11 +295,46 @@ fn each_damage_to_the_ledger_has_its_finding() {
     replica.finds(LedgerOutcome, "UPDATE ledger SET key = NULL WHERE outcome = 2");
     replica.finds(LedgerOutcome, "UPDATE ledger SET into_random = NULL WHERE outcome = 3");
     replica.finds(LedgerOutcome, "UPDATE ledger SET at = 'x' WHERE outcome = 3");
+    replica.finds(LedgerOutcome, "UPDATE ledger SET meant = '{' WHERE outcome = 2");
+    replica.finds(LedgerOutcome, "UPDATE ledger SET meant = '1' WHERE outcome = 3");
+    replica.finds(LedgerOutcome, "UPDATE ledger SET batch = x'00', batch_of = 1 WHERE outcome = 2");
+    replica.finds(LedgerOutcome, "UPDATE ledger SET told = 2 WHERE outcome = 2");
+    replica.finds(LedgerOutcome, "UPDATE ledger SET outcome = 5 WHERE outcome = 2");
+    replica.finds(LedgerOutcome, "UPDATE ledger SET outcome = 6 WHERE outcome = 2");
+    replica.finds(
+        FoldTarget,
+        "UPDATE ledger SET outcome = 5, payload = NULL, into_id = id - 1, into_random = 1 WHERE outcome = 2",
+    );
     replica.finds(FoldTarget, "UPDATE ledger SET into_id = id WHERE outcome = 3");
     replica.finds(FoldTarget, "UPDATE ledger SET into_random = into_random + 1 WHERE outcome = 3");
     replica.finds(
         RefTwice,
         "INSERT INTO ledger(id, random, outcome, at, seq) SELECT id, random, 1, 1, 1 FROM outbox LIMIT 1",
+    );
+}
+
+#[test]
+fn each_damage_to_the_conflicts_has_its_finding() {
+    use FindingCode::*;
+    let mut replica = Damaged::new();
+    replica.finds(ConflictRow, "UPDATE conflicts SET resource = 1");
+    replica.finds(ConflictRow, "UPDATE conflicts SET told = 2");
+    replica.finds(ConflictRow, "UPDATE conflicts SET accepted = 'x'");
+    replica.finds(
+        ConflictRow,
+        "UPDATE conflicts SET ending = 9, ended = 1, base = NULL, local = NULL, remote = NULL, shown = NULL",
+    );
+    replica.finds(ConflictRow, "UPDATE conflicts SET ended = 1");
+    replica.finds(ConflictRow, "UPDATE conflicts SET op = 1");
+    replica.finds(ConflictRow, "UPDATE conflicts SET version = -1");
+    replica.finds(ConflictSide, "UPDATE conflicts SET base = '{'");
+    replica.finds(ConflictSide, "UPDATE conflicts SET remote = x'00'");
+    replica.finds(ConflictSide, "UPDATE conflicts SET resource = 1, name = 'by_a'");
+    replica.finds(ConflictSide, "UPDATE conflicts SET ending = 1, ended = 1");
+    replica.finds(
+        ConflictTwice,
+        "INSERT INTO conflicts(id, collection, key, resource, opened, updated, accepted)
+         SELECT id + 1, collection, key, resource, opened, updated, accepted FROM conflicts",
     );
 }
 

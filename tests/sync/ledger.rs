@@ -217,7 +217,7 @@ fn what_the_server_publishes_is_what_the_store_refuses() {
 }
 
 #[test]
-fn a_rejected_op_is_listed_with_what_was_meant_until_it_is_forgotten() {
+fn a_rejected_op_is_listed_with_what_was_meant_until_it_is_discarded() {
     let (fleet, server) = (Fleet::new(), Server::start());
     let (ours, theirs) = (fleet.open("a"), fleet.open("b"));
     ours.set("careful", "k", &0).unwrap();
@@ -234,9 +234,10 @@ fn a_rejected_op_is_listed_with_what_was_meant_until_it_is_forgotten() {
     assert_eq!((listed[0].op_ref, listed[0].collection.as_str(), listed[0].key.as_str()), (op, "careful", "k"));
     assert_eq!((listed[0].payload.as_deref(), listed[0].base), (Some(r#""ours""#), Some(1)));
     assert_eq!(listed[0].rejection.code, Code::STALE);
-    assert!(ours.forget_rejection(op).unwrap());
-    assert!(!ours.forget_rejection(op).unwrap());
-    assert_eq!((ours.rejections().unwrap().len(), ours.outcome(op).unwrap()), (0, None));
+    let outcome = ours.outcome(op).unwrap();
+    assert!(ours.discard(op).unwrap());
+    assert!(!ours.discard(op).unwrap());
+    assert_eq!((ours.rejections().unwrap().len(), ours.outcome(op).unwrap()), (0, outcome));
 }
 
 #[test]

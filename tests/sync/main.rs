@@ -24,7 +24,7 @@
 //! | 4: `seq` is the position of the cursor | `hostile::pages_may_end_early_and_be_empty_with_more_to_come`, `hostile::more_without_progress_ends_in_an_error` |
 //! | 4: the committed form counts | `hostile::a_stranger_form_of_an_own_op_is_what_counts`, `rebasing::a_merge_by_the_server_is_what_everybody_ends_with` |
 //! | 4: a batch is never split | `batches::a_batch_of_another_replica_arrives_in_one_piece`, `concurrency::a_pull_of_a_hundred_thousand_entries_stops_neither_readers_nor_writers` |
-//! | 4: `full`, `revoked` | `hostile::a_full_set_and_a_delete_are_not_checked_against_from` |
+//! | 4: `full`, `revoked` | `hostile::a_full_set_and_a_delete_are_not_checked_against_from`, `watching::an_item_that_may_not_be_seen_any_more_is_told_as_revoked_and_not_as_deleted` |
 //! | 4: `as_sent`, and ops in doubt | `concurrency::a_pull_that_crosses_another_stores_push_is_no_divergence`, `copies::a_pull_before_the_push_does_not_take_the_other_files_op_for_its_own` |
 //! | 4: `hidden` | `hostile::a_hidden_outcome_settles_the_op_and_shows_nothing` |
 //! | 4: `from`, divergence, one way to recover | `hostile::what_does_not_fit_is_divergence_and_a_checkpoint_under_a_new_client_id_mends_it`, `hostile::divergence_that_no_checkpoint_mends_ends_in_an_error_after_few_tries`, `rewound::a_restored_replica_file_is_found_out_and_loses_nothing`, `copies::*` |
@@ -45,22 +45,28 @@
 
 mod support;
 
+mod approving;
 mod batches;
 mod bootstrap;
 mod cancelling;
 mod check;
 mod coalescing;
 mod concurrency;
+mod conflicts;
 mod convergence;
 mod copies;
+mod data;
+mod declared;
 mod endless;
 mod hostile;
 mod ledger;
 mod limits;
 mod listing;
+mod outcomes;
 mod pushing;
 mod queries;
 mod rebasing;
+mod reconciling;
 mod refusals;
 mod repeats;
 mod replay;
@@ -69,5 +75,6 @@ mod rewound;
 mod room;
 mod searching;
 mod visibility;
+mod waiting;
 mod walks;
 mod watching;

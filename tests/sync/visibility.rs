@@ -9,10 +9,10 @@ use syncstore::{Error, KeyRange, Store};
 use syncstore_server::service::{Caller, CheckpointRequest, Tags};
 use syncstore_simulation::Random;
 
-const COLLECTIONS: &[&str] = &["open", "careful", "merged"];
-const TAGS: &[&str] = &["a", "b", "both"];
+pub const COLLECTIONS: &[&str] = &["open", "careful", "merged"];
+pub const TAGS: &[&str] = &["a", "b", "both"];
 
-fn callers() -> [Caller; 4] {
+pub fn callers() -> [Caller; 4] {
     let of = |user: &str, tags: &[&str], grant: &[&str]| Caller {
         user: user.into(),
         tags: Tags::Only(tags.iter().map(|tag| (*tag).to_owned()).collect()),
@@ -23,11 +23,12 @@ fn callers() -> [Caller; 4] {
 }
 
 /// What a caller sees of the server.
-fn seen(server: &Arc<Server>, caller: &Caller, client: u128) -> BTreeMap<(String, String), CheckpointItem> {
+pub fn seen(server: &Arc<Server>, caller: &Caller, client: u128) -> BTreeMap<(String, String), CheckpointItem> {
     let mut items = BTreeMap::new();
     let mut page = None;
     loop {
-        let request = CheckpointRequest { client: ClientId::from_random(client), page, limit: 100 };
+        let request =
+            CheckpointRequest { client: ClientId::from_random(client), page, limit: 100, scope: Default::default() };
         let answer =
             server.service(|service| service.checkpoint(crate::support::server::DB, caller, &request)).unwrap();
         items.extend(answer.items.into_iter().map(|item| ((item.collection.clone(), item.key.clone()), item)));
@@ -38,7 +39,7 @@ fn seen(server: &Arc<Server>, caller: &Caller, client: u128) -> BTreeMap<(String
     }
 }
 
-fn edit(store: &Store, random: &mut Random, mark: u64) {
+pub fn edit(store: &Store, random: &mut Random, mark: u64) {
     let collection = *random.pick(COLLECTIONS);
     let key = format!("k{}", random.below(4));
     let name = format!("n{}", random.below(2));
@@ -72,7 +73,7 @@ fn edit(store: &Store, random: &mut Random, mark: u64) {
     }
 }
 
-fn compare(who: &str, store: &Store, seen: &BTreeMap<(String, String), CheckpointItem>) {
+pub fn compare(who: &str, store: &Store, seen: &BTreeMap<(String, String), CheckpointItem>) {
     let mut keys = Vec::new();
     for collection in store.collections().unwrap() {
         for item in store.list(&collection, &KeyRange::all()).unwrap().iter() {

@@ -3,8 +3,9 @@
 use crate::support::scripted::{accept_all, as_sent_entry, delete_entry, foreign, item, rejected_entry, set_entry};
 use crate::support::{Fleet, ScriptedWire, Server, get};
 use serde_json::json;
-use syncstore::protocol::{Code, OpKind};
+use syncstore::protocol::{Code, Entry, OpKind, Ref};
 use syncstore::{ChangeKind, Changes, ItemChange, Origin, Overflow, Store, Watch, Watcher};
+use syncstore_server::service::{Caller, Tags};
 
 fn told(watcher: &Watcher) -> Vec<ItemChange> {
     match watcher.take().unwrap() {
@@ -61,31 +62,131 @@ fn the_own_ops_that_come_back_as_they_were_sent_change_nothing() {
 }
 
 #[test]
-fn index_entries_relations_and_tags_are_not_told_and_do_not_stand_for_the_values_op() {
+fn index_entries_relations_and_tags_are_told_as_such_under_their_own_ops() {
     let (fleet, server) = (Fleet::new(), Server::start());
     let (ours, theirs) = (fleet.open("a"), fleet.open("b"));
     ours.set("c", "k", &1).unwrap();
     ours.sync(&server.wire()).unwrap();
     theirs.sync(&server.wire()).unwrap();
     let watcher = ours.watch(Watch::all()).unwrap();
+    let others = fleet.open("a");
+    let other = others.watch(Watch::key("c", "k")).unwrap();
+    let expect = |op, origin, kind| {
+        for watcher in [&watcher, &other] {
+            let changes = told(watcher);
+            assert_eq!(changes.len(), 1);
+            assert_eq!((changes[0].op_ref, changes[0].origin, changes[0].kind), (Some(op), origin, kind));
+        }
+    };
+    expect_each(&ours, |op| expect(op, Origin::Local, ChangeKind::Resources));
     ours.set_index("c", "k", "by", "b").unwrap();
-    ours.set_relation("c", "k", "r1", "in", ("f", "home")).unwrap();
+    ours.delete_index("c", "k", "none").unwrap();
     ours.add_tag("c", "k", "team").unwrap();
-    ours.delete_index("c", "k", "by").unwrap();
-    assert!(watcher.take().unwrap().is_empty());
+    assert!(watcher.take().unwrap().is_empty() && other.take().unwrap().is_empty(), "as they were");
     ours.sync(&server.wire()).unwrap();
     assert!(ours.pending().unwrap().is_empty() && watcher.take().unwrap().is_empty());
-    theirs.set_index("c", "k", "other", "b").unwrap();
+    let op = theirs.set_index("c", "k", "other", "b").unwrap();
     theirs.sync(&server.wire()).unwrap();
     ours.sync(&server.wire()).unwrap();
     assert_eq!(ours.indexes("c", "k").unwrap()["other"], "b");
-    assert!(watcher.take().unwrap().is_empty());
+    expect(op, Origin::Remote, ChangeKind::Resources);
+    // With the value it is one change, under the op that changed that.
     let op = theirs.set("c", "k", &2).unwrap();
+    theirs.set_index("c", "k", "other", "c").unwrap();
     theirs.sync(&server.wire()).unwrap();
     ours.set_index("c", "k", "by", "c").unwrap();
     ours.sync(&server.wire()).unwrap();
+    expect(op, Origin::Remote, ChangeKind::Set);
+    let op = theirs.delete("c", "k").unwrap();
+    theirs.sync(&server.wire()).unwrap();
+    ours.sync(&server.wire()).unwrap();
+    expect(op, Origin::Remote, ChangeKind::Deleted);
+}
+
+/// Writes one resource after the other.
+fn expect_each(store: &Store, told: impl Fn(Ref)) {
+    told(store.set_index("c", "k", "by", "a").unwrap());
+    told(store.set_index("c", "k", "by", "b").unwrap());
+    told(store.set_relation("c", "k", "r1", "in", ("f", "home")).unwrap());
+    told(store.add_tag("c", "k", "team").unwrap());
+    told(store.delete_relation("c", "k", "r1").unwrap());
+}
+
+#[test]
+fn an_item_that_may_not_be_seen_any_more_is_told_as_revoked_and_not_as_deleted() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let tags = Tags::Only(["team".to_owned()].into());
+    let bob = Caller { user: "bob".into(), tags, grant: vec!["team".into()] };
+    let (ours, theirs) = (fleet.open("a"), fleet.open("b"));
+    for key in ["taken", "deleted", "given up"] {
+        theirs.set("c", key, &1).unwrap();
+        theirs.add_tag("c", key, "team").unwrap();
+    }
+    theirs.sync(&server.wire()).unwrap();
+    ours.sync(&server.wire_of(bob.clone())).unwrap();
+    assert_eq!(ours.list("c", &Default::default()).unwrap().len(), 3);
+    let watcher = ours.watch(Watch::all()).unwrap();
+    let others = fleet.open("a");
+    let other = others.watch(Watch::all()).unwrap();
+    let taken = theirs.remove_tag("c", "taken", "team").unwrap();
+    let deleted = theirs.delete("c", "deleted").unwrap();
+    theirs.sync(&server.wire()).unwrap();
+    ours.sync(&server.wire_of(bob.clone())).unwrap();
+    for watcher in [&watcher, &other] {
+        let mut changes = told(watcher);
+        changes.sort_by(|a, b| b.key.cmp(&a.key));
+        let kinds: Vec<_> = changes.iter().map(|change| (change.key.as_str(), change.kind, change.op_ref)).collect();
+        let expected = [("taken", ChangeKind::Revoked, Some(taken)), ("deleted", ChangeKind::Deleted, Some(deleted))];
+        assert_eq!(kinds, expected);
+        assert!(changes.iter().all(|change| change.origin == Origin::Remote));
+    }
+    // By an own op: a local change of its tags, and then it is gone.
+    let op = ours.remove_tag("c", "given up", "team").unwrap();
+    assert_eq!(told(&watcher)[0].kind, ChangeKind::Resources);
+    ours.sync(&server.wire_of(bob)).unwrap();
     let changes = told(&watcher);
-    assert_eq!((changes[0].op_ref, changes[0].origin, changes.len()), (Some(op), Origin::Remote, 1));
+    assert_eq!((changes[0].kind, changes[0].op_ref), (ChangeKind::Revoked, Some(op)));
+    assert_eq!(get(&ours, "c", "given up"), None);
+}
+
+#[test]
+fn a_range_of_an_index_is_told_of_what_a_sync_brings_into_it_out_of_it_and_within_it() {
+    let fleet = Fleet::new();
+    let (store, others) = (synced(&fleet), fleet.open("a"));
+    store.declare_index("c", "by", "/n").unwrap();
+    store.build_index("c", "by", &mut |_| {}).unwrap();
+    let range = |store: &Store, index: &str| {
+        let query = store.query("c").index(index);
+        let query = if index == "by" { query.from(5).to(10) } else { query.from("5").to("6") };
+        store.watch(query.watch()).unwrap()
+    };
+    let watchers = [range(&store, "by"), range(&others, "by"), range(&store, "set"), range(&others, "set")];
+    let names = |watcher: &Watcher| {
+        told(watcher).iter().map(|change| format!("{} {:?}", change.key, change.kind)).collect::<Vec<_>>().join(", ")
+    };
+    let all = || watchers.iter().map(names).collect::<Vec<_>>();
+    let set = |seq, key: &str, n: i64, from| set_entry(seq, foreign(seq), "c", key, json!({"n": n}), from);
+    let order = |seq, key: &str, order: &str, from| Entry {
+        index: Some("set".into()),
+        order: Some(order.into()),
+        value: None,
+        ..set_entry(seq, foreign(seq), "c", key, json!(0), from)
+    };
+    let pull = |entries: Vec<Entry>| {
+        let wire = ScriptedWire::new();
+        wire.on_pull_page(entries);
+        store.pull(&wire).unwrap();
+    };
+    pull(vec![set(1, "in", 5, 0), set(2, "out", 10, 0), set(3, "leaves", 7, 0), set(4, "comes", 1, 0)]);
+    assert_eq!(all(), ["in Set, leaves Set", "in Set, leaves Set", "", ""]);
+    pull(vec![set(5, "in", 6, 1), set(6, "out", 11, 2), set(7, "leaves", 4, 3), set(8, "comes", 9, 4)]);
+    assert_eq!(all(), ["comes Set, in Set, leaves Set", "comes Set, in Set, leaves Set", "", ""]);
+    pull(vec![order(9, "in", "5", 5), order(10, "out", "6", 6), order(11, "leaves", "55", 7)]);
+    let expected = "in Resources, leaves Resources";
+    assert_eq!(all(), ["in Resources", "in Resources", expected, expected]);
+    pull(vec![order(12, "leaves", "7", 11), delete_entry(13, foreign(13), "c", "in", 9)]);
+    let expected = "in Deleted, leaves Resources";
+    assert_eq!(all(), ["in Deleted", "in Deleted", expected, expected]);
 }
 
 #[test]

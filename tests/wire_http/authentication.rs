@@ -143,7 +143,13 @@ fn every_request_is_signed_over_what_was_sent() {
     pull.cursor = Some(syncstore::protocol::Cursor::new("ä/+ =&?#%41"));
     wire.pull(&pull).unwrap();
     let client = pull.client;
-    wire.checkpoint(&syncstore::wire::CheckpointRequest { client, page: Some("p q".into()), limit: 1 }).unwrap();
+    wire.checkpoint(&syncstore::wire::CheckpointRequest {
+        client,
+        page: Some("p q".into()),
+        limit: 1,
+        scope: Default::default(),
+    })
+    .unwrap();
     let requests = server.finish();
     assert_eq!(requests[2].header("content-encoding"), Some("gzip"), "the compressed bytes are signed");
     let mut nonces = Vec::new();

@@ -22,7 +22,12 @@ fn each_call_is_sent_as_the_protocol_says() {
     assert_eq!(wire.push(&push).unwrap().seq, 7);
     assert_eq!(wire.pull(&pull).unwrap().cursor.as_str(), "c2");
     let client = push.client;
-    assert_eq!(wire.checkpoint(&CheckpointRequest { client, page: Some("p/2".into()), limit: 9 }).unwrap().seq, 7);
+    assert_eq!(
+        wire.checkpoint(&CheckpointRequest { client, page: Some("p/2".into()), limit: 9, scope: Default::default() })
+            .unwrap()
+            .seq,
+        7
+    );
 
     let address = server.address.to_string();
     let requests = server.finish();

@@ -98,15 +98,15 @@ impl Wire for Honest {
     }
 
     fn pull(&self, request: &PullRequest) -> Result<InboxPage, WireError> {
-        let PullRequest { client, cursor, limit, own_payloads, .. } = request.clone();
-        let request = service::InboxRequest { client, cursor, limit, own_payloads };
+        let PullRequest { client, cursor, limit, own_payloads, scope, .. } = request.clone();
+        let request = service::InboxRequest { client, cursor, limit, own_payloads, scope };
         self.0.inbox(DB, &user("ada"), &request).map_err(WireError::from)
     }
 
     fn checkpoint(&self, request: &CheckpointRequest) -> Result<CheckpointPage, WireError> {
-        let CheckpointRequest { client, page, limit } = request.clone();
+        let CheckpointRequest { client, page, limit, scope } = request.clone();
         self.0
-            .checkpoint(DB, &user("ada"), &service::CheckpointRequest { client, page, limit })
+            .checkpoint(DB, &user("ada"), &service::CheckpointRequest { client, page, limit, scope })
             .map_err(WireError::from)
     }
 }

@@ -70,8 +70,8 @@ impl Asked {
         if let Some(text) = chunk.strip_prefix(b"?").and_then(|text| std::str::from_utf8(text).ok()) {
             let (client, cursor, page, limit) = fuzzing::query(text);
             let (Some(client), Some(limit)) = (client, limit) else { return };
-            self.inbox("ada", InboxRequest { client, cursor, limit, own_payloads: false });
-            self.checkpoint("ada", CheckpointRequest { client, page, limit });
+            self.inbox("ada", InboxRequest { client, cursor, limit, own_payloads: false, scope: Default::default() });
+            self.checkpoint("ada", CheckpointRequest { client, page, limit, scope: Default::default() });
         } else if let Ok(request) = format.decode::<PushRequest>(chunk) {
             self.push("ada", request);
         }
@@ -88,6 +88,7 @@ impl Asked {
                     cursor: self.cursor(source),
                     limit: source.number() as u32,
                     own_payloads: source.one_in(2),
+                    scope: Default::default(),
                 },
             ),
             5 => {
@@ -96,7 +97,10 @@ impl Asked {
                     (2, _) => Some(source.text()),
                     _ => None,
                 };
-                self.checkpoint(name, CheckpointRequest { client, page, limit: 1 + source.below(4) as u32 });
+                self.checkpoint(
+                    name,
+                    CheckpointRequest { client, page, limit: 1 + source.below(4) as u32, scope: Default::default() },
+                );
             }
             6 => {
                 self.environment.pass(Duration::from_secs(source.pick(&[1, 3_600, 86_400, 8 * 86_400, 100 * 86_400])));
@@ -204,7 +208,8 @@ impl Asked {
     /// What the whole log makes is what a checkpoint shows, and no ref was applied twice.
     fn agrees_with_its_log(&self) {
         let reader = ClientId::from_random(0xfeed);
-        let mut request = InboxRequest { client: reader, cursor: None, limit: 100, own_payloads: true };
+        let mut request =
+            InboxRequest { client: reader, cursor: None, limit: 100, own_payloads: true, scope: Default::default() };
         let mut made: BTreeMap<(String, String), (u64, Json)> = BTreeMap::new();
         let mut refs = BTreeSet::new();
         loop {
@@ -237,7 +242,7 @@ impl Asked {
                 break;
             }
         }
-        let whole = CheckpointRequest { client: reader, page: None, limit: 10_000 };
+        let whole = CheckpointRequest { client: reader, page: None, limit: 10_000, scope: Default::default() };
         let page = self.service.checkpoint(DB, &user("reader"), &whole).expect("a checkpoint");
         let shown: BTreeMap<_, _> =
             page.items.into_iter().map(|item| ((item.collection, item.key), (item.rev, item.value))).collect();

@@ -1,6 +1,6 @@
 //! From the text of a file to a configuration that can be used.
 
-use super::{Collection, Config, ConfigError, Credential, Databases, Proof, Secret, ServerLimits};
+use super::{ApproverConfig, Collection, Config, ConfigError, Credential, Databases, Proof, Secret, ServerLimits};
 use crate::core::MOST_TAGS;
 use crate::http::is_word;
 use crate::service::Tags;
@@ -18,6 +18,7 @@ struct File {
     collections: BTreeMap<String, Collection>,
     #[serde(default)]
     limits: ServerLimits,
+    approver: Option<ApproverConfig>,
     metrics: Option<Metrics>,
 }
 
@@ -72,13 +73,17 @@ pub(super) fn parse(text: &str) -> Result<Config, ConfigError> {
         check_collection(name, &Limits::default())
             .map_err(|error| ConfigError::Value { field: "collections".into(), message: error.to_string() })?;
     }
+    if let Some(approver) = &file.approver {
+        approver.check()?;
+    }
     file.limits.check()?;
     let metrics_token = file.metrics.map(|metrics| metrics.token);
     if metrics_token.as_ref().is_some_and(|token| !is_token(token.expose())) {
         let message = "it is not 1 to 512 visible ASCII characters".to_owned();
         return Err(ConfigError::Value { field: "metrics.token".into(), message });
     }
-    Ok(Config { credentials, collections: file.collections, limits: file.limits, metrics_token, dev: false })
+    let File { collections, approver, limits, .. } = file;
+    Ok(Config { credentials, collections, approver, limits, metrics_token, dev: false })
 }
 
 fn check(entry: Entry) -> Result<Credential, String> {
@@ -126,7 +131,7 @@ fn check(entry: Entry) -> Result<Credential, String> {
     Ok(Credential { proof, user: entry.user, databases, tags, grant: entry.grant })
 }
 
-fn is_token(token: &str) -> bool {
+pub(super) fn is_token(token: &str) -> bool {
     (1..=512).contains(&token.len()) && token.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
@@ -156,6 +161,11 @@ all_tags = true
 [collections.invoices]
 policy = "reject_stale"
 
+[approver]
+url = "http://127.0.0.1:9000/approve"
+collections = ["ask"]
+token = "appr0ver"
+
 [limits]
 log_retention = 5000
 
@@ -176,6 +186,15 @@ token = "m3trics"
         assert_eq!((&app.user, &app.databases, &app.tags), (&None, &Databases::All, &Tags::All));
         assert_eq!(config.collections["invoices"].policy, Policy::RejectStale);
         assert_eq!(config.limits, ServerLimits { log_retention: 5000, ..ServerLimits::default() });
+        let approver = config.approver.unwrap();
+        assert_eq!(
+            (approver.url.as_str(), &*approver.collections),
+            ("http://127.0.0.1:9000/approve", &["ask".to_owned()][..])
+        );
+        assert_eq!(
+            (approver.token.unwrap().expose(), approver.timeout_seconds, approver.request_ops),
+            ("appr0ver", 30, 100)
+        );
         assert!(config.metrics_token.is_some() && !config.dev);
     }
 
@@ -201,9 +220,9 @@ token = "m3trics"
             ("all_tags = true", "all_tags = true\ntags = [\"a\"]", "line 9: credential 2: it has tags and all_tags"),
             ("all_tags = true", "tags = [\"\"]", "line 9: credential 2: the tag \"\""),
             ("reject_stale", "refuse", "line 16: unknown variant `refuse`"),
-            ("log_retention", "log_retenton", "line 19: unknown field `log_retenton`"),
+            ("log_retention", "log_retenton", "line 24: unknown field `log_retenton`"),
             ("log_retention = 5000", "log_retention = 0", "limits.log_retention: 0 is not between"),
-            ("log_retention = 5000", "log_retention = -1", "line 19: "),
+            ("log_retention = 5000", "log_retention = -1", "line 24: "),
             ("log_retention = 5000", "ref_days = 89", "limits.ref_days: 89 is not between 90"),
             (
                 "log_retention = 5000",
@@ -216,7 +235,20 @@ token = "m3trics"
             ("log_retention = 5000", "value = 4096\nbody = 4096", "limits.value: 4096 is not less than limits.body"),
             ("log_retention = 5000", "body = 4096", "limits.value: 1048576 is not less than limits.body"),
             ("m3trics", "", "metrics.token: "),
-            ("[metrics]", "[metric]", "line 21: unknown field `metric`"),
+            ("http://127", "https://127", "approver.url: it must begin with http://"),
+            ("http://127", "127", "approver.url: it is not a URL"),
+            ("http://127.0.0.1", "http://a:s3cret@127.0.0.1", "approver.url: it must hold no user"),
+            ("[\"ask\"]", "[]", "approver.collections: it is empty"),
+            ("[\"ask\"]", "[\"\"]", "approver.collections: "),
+            ("appr0ver", "", "approver.token: it is not 1 to 512"),
+            ("\"appr0ver\"", "\"x\"\ntimeout_seconds = 0", "approver.timeout_seconds: 0 is not between 1 and 600"),
+            ("\"appr0ver\"", "\"x\"\nrequest_ops = 0", "approver.request_ops: 0 is not between 1 and 10000"),
+            ("\"appr0ver\"", "7", "line 21: not a string"),
+            ("collections = [\"ask\"]", "", "line 18: missing field `collections`"),
+            ("log_retention = 5000", "queued_hours = 0", "limits.queued_hours: 0 is not between 1 and"),
+            ("log_retention = 5000", "queued_ops = 0", "limits.queued_ops: 0 is not between 1 and"),
+            ("log_retention = 5000", "queued_bytes = 0", "limits.queued_bytes: 0 is not between 1 and"),
+            ("[metrics]", "[metric]", "line 26: unknown field `metric`"),
         ] {
             assert!(GOOD.contains(part));
             let error = Config::parse(&GOOD.replacen(part, other, 1)).unwrap_err().to_string();
@@ -252,6 +284,12 @@ token = "m3trics"
     #[test]
     fn debug_shows_no_secret() {
         let text = format!("{:?}", Config::parse(GOOD).unwrap());
-        assert!(!text.contains("s3cret") && !text.contains("rps_1") && !text.contains("m3trics"), "{text}");
+        assert!(
+            !text.contains("s3cret")
+                && !text.contains("rps_1")
+                && !text.contains("m3trics")
+                && !text.contains("appr0ver"),
+            "{text}"
+        );
     }
 }

@@ -31,6 +31,12 @@ pub struct ServerLimits {
     pub client_days: u64,
     /// Hours for which an incomplete batch waits for the rest of its ops (168).
     pub staged_hours: u64,
+    /// Hours for which an operation waits for an approver (168).
+    pub queued_hours: u64,
+    /// Operations of a database that may wait for an approver; beyond, they are answered `skipped` (10,000).
+    pub queued_ops: u64,
+    /// Bytes of those operations; beyond, they are answered `skipped` (64 MiB).
+    pub queued_bytes: u64,
     /// Hours for which a checkpoint is kept after its last page was read (24).
     pub checkpoint_idle_hours: u64,
     /// Hours for which a checkpoint is kept at the most (168).
@@ -63,6 +69,9 @@ impl Default for ServerLimits {
             ref_days: 90,
             client_days: 365,
             staged_hours: 7 * 24,
+            queued_hours: 7 * 24,
+            queued_ops: 10_000,
+            queued_bytes: 64 << 20,
             checkpoint_idle_hours: 24,
             checkpoint_hours: 7 * 24,
             open_databases: 256,
@@ -94,6 +103,7 @@ impl ServerLimits {
             refs: HOUR * 24 * self.ref_days as u32,
             clients: HOUR * 24 * self.client_days as u32,
             staged: HOUR * self.staged_hours as u32,
+            queued: HOUR * self.queued_hours as u32,
             checkpoint_idle: HOUR * self.checkpoint_idle_hours as u32,
             checkpoint: HOUR * self.checkpoint_hours as u32,
             ..Retention::default()
@@ -122,6 +132,8 @@ impl ServerLimits {
                 "value" | "batch" => 16 << 20,
                 "batch_ops" => 16_384,
                 "push_ops" => 32_768,
+                // The writer looks through all of them, without their payloads, for each answer.
+                "queued_ops" => 1_000_000,
                 _ if field.ends_with("_days") || field.ends_with("_hours") || field.ends_with("_seconds") => 1_000_000,
                 _ => 1 << 30,
             };
@@ -145,6 +157,9 @@ impl ServerLimits {
         within("log_retention", self.log_retention, 1)?;
         within("ref_days", self.ref_days, 90)?;
         within("staged_hours", self.staged_hours, 1)?;
+        within("queued_hours", self.queued_hours, 1)?;
+        within("queued_ops", self.queued_ops, 1)?;
+        within("queued_bytes", self.queued_bytes, 1)?;
         within("client_days", self.client_days, 1)?;
         within("checkpoint_idle_hours", self.checkpoint_idle_hours, 1)?;
         within("checkpoint_hours", self.checkpoint_hours, 1)?;

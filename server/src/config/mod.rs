@@ -1,10 +1,12 @@
 //! What an operator writes: `server.toml`, read and checked.
 
+mod approver;
 mod check;
 mod error;
 mod limits;
 mod secret;
 
+pub use approver::ApproverConfig;
 pub use error::ConfigError;
 pub use limits::ServerLimits;
 pub use secret::Secret;
@@ -21,6 +23,8 @@ pub struct Config {
     pub credentials: Vec<Credential>,
     /// What the server does with concurrent changes, by collection; others have the default policy.
     pub collections: BTreeMap<String, Collection>,
+    /// Who decides on the operations of some collections.
+    pub approver: Option<ApproverConfig>,
     /// Sizes, counts and times.
     pub limits: ServerLimits,
     /// The bearer token that `/metrics` asks for; without one the metrics are open, but name no database.

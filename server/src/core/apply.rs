@@ -1,5 +1,6 @@
 //! One op on its item: whether it is accepted, and what it changes then.
 
+use super::approval::Word;
 use super::examine::{Proposal, rejection, shortened};
 use super::policy::{changed_by, is_behind};
 use super::push::Push;
@@ -30,7 +31,7 @@ struct Place<'a> {
 }
 
 /// What an op on another resource than the value finds there.
-enum Found {
+pub(super) enum Found {
     Order(String),
     Link(Link),
     Tag,
@@ -76,10 +77,11 @@ impl<T: Transaction> Push<'_, T> {
             tags = self.transaction.tags(head.key)?;
             found = self.find(head.key, resource, &tags)?;
         }
-        if head.is_some() && !self.caller.tags.see(&tags) {
+        if head.is_some() && self.word != Word::Tagging && !self.caller.tags.see(&tags) {
             return Ok(Err(if makes { taken() } else { missing() }));
         }
         if let (Resource::Tag(tag), Some(_)) = (resource, &head)
+            && self.word == Word::Sender
             && !self.caller.tags.own(tag)
         {
             return Ok(Err(rejection(Code::FORBIDDEN, "the tag is not one of the caller's")));
@@ -89,8 +91,8 @@ impl<T: Transaction> Push<'_, T> {
         let behind = match (policy, op.base) {
             (Policy::Accept, _) => false,
             (Policy::Merge, None) => false,
-            (Policy::RejectStale, None) => head.is_some(),
-            (_, Some(base)) => is_behind(self.transaction, collection, op.key, head.as_ref(), base, self.client)?,
+            (Policy::RejectStale, None) => head.as_ref().is_some_and(|head| !self.author.has_just_left(head)),
+            (_, Some(base)) => is_behind(self.transaction, collection, op.key, head.as_ref(), base, self.author)?,
         };
         let merging = behind && policy == Policy::Merge;
         if behind && (!merging || head.is_none()) {
@@ -114,7 +116,7 @@ impl<T: Transaction> Push<'_, T> {
         LogRow {
             seq: place.seq,
             op_ref: place.op.op_ref,
-            client: self.client,
+            client: self.author.client,
             collection: place.collection,
             key: place.op.key,
             change: committed,
@@ -123,7 +125,8 @@ impl<T: Transaction> Push<'_, T> {
             tags_after: place.tags,
             from,
             no_op: false,
-            as_sent: true,
+            as_sent: self.word == Word::Sender,
+            altered: self.word == Word::Altered,
             batch: place.batch,
             at: self.now,
         }
@@ -152,6 +155,15 @@ impl<T: Transaction> Push<'_, T> {
         })
     }
 
+    // The tags of what the present op makes, sorted.
+    fn granted(&self) -> Vec<String> {
+        let mut tags = self.caller.granted();
+        tags.extend(self.added.iter().cloned());
+        tags.sort_unstable();
+        tags.dedup();
+        tags
+    }
+
     // A batch stands on one page, and whole items in it have more bytes than its ops.
     fn show(&mut self, place: &Place<'_>, bytes: usize, tags: &[String]) -> Result<(), Rejection> {
         let tags = tags.iter().map(String::len).sum::<usize>();
@@ -163,7 +175,7 @@ impl<T: Transaction> Push<'_, T> {
         Ok(())
     }
 
-    fn find(&self, item: ItemKey, resource: Resource<'_>, tags: &[String]) -> Stored<Option<Found>> {
+    pub(super) fn find(&self, item: ItemKey, resource: Resource<'_>, tags: &[String]) -> Stored<Option<Found>> {
         Ok(match resource {
             Resource::Index(name) => self.transaction.index_entry(item, name)?.map(Found::Order),
             Resource::Relation(id) => self.transaction.relation(item, id)?.map(Found::Link),
@@ -178,7 +190,7 @@ impl<T: Transaction> Push<'_, T> {
         let mut merged = None;
         if let (true, Some(head), Change::Set(sent) | Change::Patch(sent)) = (place.merging, &head, op.change) {
             let base = op.base.unwrap_or(0);
-            let touched = merge::Touched::since(self.transaction, head, base, self.client, limits)?;
+            let touched = merge::Touched::since(self.transaction, head, base, self.author, limits)?;
             let result = match op.change {
                 Change::Set(_) => merge::set(&self.transaction.item_value(head.key)?, sent, &touched, limits)?,
                 _ => merge::patch(sent, &touched)?,
@@ -194,17 +206,21 @@ impl<T: Transaction> Push<'_, T> {
             (sent, _) => sent,
         };
         let seq = place.seq;
-        let granted = if head.is_none() { self.caller.granted() } else { Vec::new() };
+        let granted = if head.is_none() { self.granted() } else { Vec::new() };
+        if granted.len() > MOST_TAGS {
+            return Ok(Err(full(MOST_TAGS, "tags")));
+        }
+        let author = self.changer();
         match (committed, head) {
             (Change::Set(value), Some(head)) => {
-                self.transaction.update_item(&changed_by(&head, self.client, seq), value)?;
+                self.transaction.update_item(&changed_by(&head, author, seq), value)?;
             }
             (Change::Set(value), None) => {
                 if let Err(rejection) = self.show(place, 0, &granted) {
                     return Ok(Err(rejection));
                 }
                 let resources = u32::try_from(granted.len()).unwrap_or(u32::MAX);
-                let head = ItemHead { key: ItemKey(0), rev: seq, client: self.client, other: 0, resources };
+                let head = ItemHead { key: ItemKey(0), rev: seq, client: author.client, other: 0, resources };
                 let item = self.transaction.insert_item(place.collection, op.key, &head, value)?;
                 for tag in &granted {
                     self.transaction.add_tag(item, tag)?;
@@ -213,17 +229,18 @@ impl<T: Transaction> Push<'_, T> {
             (Change::Patch(patch), Some(head)) => {
                 let value = self.transaction.item_value(head.key)?;
                 match patched(&value, patch, limits) {
-                    Ok(value) => self.transaction.update_item(&changed_by(&head, self.client, seq), &value)?,
+                    Ok(value) => self.transaction.update_item(&changed_by(&head, author, seq), &value)?,
                     Err(rejection) => return Ok(Err(rejection)),
                 }
             }
             (Change::Delete, Some(head)) => {
-                let tombstone = Tombstone { seq, client: self.client };
+                let tombstone = Tombstone { seq, client: author.client };
                 self.transaction.delete_item(&head, place.collection, op.key, &tombstone)?;
             }
             _ => return Ok(Err(missing())),
         }
-        let as_sent = (merged.is_none() || planted(Planted::Rule18AsSentWhenMerged)) && granted.is_empty();
+        let unchanged = merged.is_none() || planted(Planted::Rule18AsSentWhenMerged);
+        let as_sent = unchanged && granted.is_empty() && self.word == Word::Sender;
         let from = head.map_or(0, |head| head.rev);
         let tags_after = match committed {
             Change::Delete => &[],
@@ -240,16 +257,16 @@ impl<T: Transaction> Push<'_, T> {
         head: ItemHead,
         found: Option<Found>,
     ) -> Stored<Result<(), Rejection>> {
-        let (op, client) = (place.op, self.client);
+        let op = place.op;
         let resource = op.change.resource();
         let base = op.base.unwrap_or(0);
-        if place.merging && merge::touched(self.transaction, &head, base, client, resource)? {
+        if place.merging && merge::touched(self.transaction, &head, base, self.author, resource)? {
             let kept = Found::as_change(found.as_ref(), resource).ok_or_else(unlike)?;
-            let as_sent = kept == op.change;
+            let as_sent = kept == op.change && self.word == Word::Sender;
             self.transaction.append(&LogRow { no_op: true, as_sent, ..self.row(place, kept, head.rev) })?;
             return Ok(Ok(()));
         }
-        let mut changed = changed_by(&head, client, place.seq);
+        let mut changed = changed_by(&head, self.changer(), place.seq);
         match (op.change.kind(), &found) {
             (OpKind::Delete, _) => changed.resources = changed.resources.saturating_sub(1),
             (_, Some(_)) => {}

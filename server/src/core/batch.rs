@@ -1,12 +1,12 @@
 //! Batches: staged until all their ops have come, then committed or rejected as one.
 
-use super::examine::{Proposal, rejection};
-use super::push::{Item, Push, rejected, result};
+use super::examine::rejection;
+use super::push::{Push, result};
 use super::{Caller, Rules, Tags};
 use crate::storage::{
     BatchKey, BatchRow, BatchState, ClientKey, RefState, Rejection, StorageError, Stored, Transaction,
 };
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use syncstore::protocol::{BatchId, Code, Op, OpResult, PushOutcome, Ref};
 
 pub fn begin(
@@ -27,40 +27,20 @@ pub fn not_at_fault() -> Rejection {
 }
 
 impl<T: Transaction> Push<'_, T> {
-    /// Commits a batch whose ops have all come, or rejects them all.
+    /// Commits a batch whose ops have all come, or rejects them all; or queues them, if one of them must be.
     pub fn complete(&mut self, mut row: BatchRow) -> Stored<()> {
         let ops = self.transaction.take_staged(row.key)?;
-        self.shown = 0;
-        let part = self.transaction.begin_part()?;
-        let mut answers = Vec::with_capacity(ops.len());
-        let mut faults: HashMap<Ref, Rejection> = HashMap::new();
-        let mut failed: HashSet<(&str, &str)> = HashSet::new();
-        for op in &ops {
-            // What follows a faulty op on its item is not judged: it was made on top of it.
-            if failed.contains(&(op.collection.as_str(), op.key.as_str())) {
-                continue;
+        let answers = if ops.iter().any(|op| self.must_queue(op)) {
+            for op in &ops {
+                self.transaction.settle_ref(&op.op_ref, RefState::Queued, 0, self.now)?;
             }
-            let seq = self.transaction.next_seq()?;
-            let proposal = Proposal::of(op).map_err(StorageError::corrupt)?;
-            match self.apply(&proposal, seq, Some(row.batch))? {
-                Ok(()) => answers.push(result(op.op_ref, PushOutcome::Accepted, Some(seq))),
-                Err(fault) => {
-                    failed.insert((&op.collection, &op.key));
-                    faults.insert(op.op_ref, fault);
-                }
-            }
-        }
-        self.transaction.end_part(part, faults.is_empty())?;
-        if faults.is_empty() {
-            for answer in &answers {
-                let seq = answer.seq.unwrap_or_default();
-                self.transaction.settle_ref(&answer.op_ref, RefState::Accepted, seq, self.now)?;
-            }
-            row.state = BatchState::Done;
+            self.enqueue(ops.clone(), Some(row.batch))?;
+            ops.iter().map(|op| result(op.op_ref, PushOutcome::Queued, None)).collect()
         } else {
-            answers = self.reject_all(&ops, row.batch, |op_ref| faults.remove(op_ref))?;
-            row.state = BatchState::Failed;
-        }
+            self.commit_together(&ops, Some(row.batch), &HashMap::new())?
+        };
+        let rejected = answers.iter().any(|answer| answer.outcome == PushOutcome::Rejected);
+        row.state = if rejected { BatchState::Failed } else { BatchState::Done };
         self.transaction.update_batch(&row)?;
         self.settled(row.batch, &ops, answers);
         Ok(())
@@ -73,14 +53,14 @@ impl<T: Transaction> Push<'_, T> {
         let Some(batch) = op.batch else { return Ok(staged) };
         let theirs = self.transaction.batch(from, &batch)?.filter(|row| row.state == BatchState::Staged);
         let Some(theirs) = theirs else { return Ok(staged) };
-        let own = self.transaction.batch(self.client, &batch)?;
+        let own = self.transaction.batch(self.author.client, &batch)?;
         // Another batch under the same id: what is staged stays and expires.
         if own.is_some_and(|own| own.state == BatchState::Done) {
             return Ok(staged);
         }
-        self.transaction.hand_over(theirs.key, self.client, own.map(|own| own.key))?;
+        self.transaction.hand_over(theirs.key, self.author.client, own.map(|own| own.key))?;
         let row = match own {
-            None => BatchRow { client: self.client, ..theirs },
+            None => BatchRow { client: self.author.client, ..theirs },
             Some(own) => BatchRow {
                 ops: own.ops.saturating_add(theirs.ops),
                 bytes: own.bytes.saturating_add(theirs.bytes),
@@ -106,35 +86,17 @@ impl<T: Transaction> Push<'_, T> {
 
     /// Rejects what has come of a batch because of an op that is not among it, and whatever will come of it.
     pub fn fail_batch(&mut self, batch: BatchId, of: u32) -> Stored<()> {
-        let mut row = match self.transaction.batch(self.client, &batch)? {
+        let mut row = match self.transaction.batch(self.author.client, &batch)? {
             Some(row) if row.state != BatchState::Staged => return Ok(()),
             Some(row) => row,
-            None => begin(self.transaction, self.client, batch, of, self.now)?,
+            None => begin(self.transaction, self.author.client, batch, of, self.now)?,
         };
         let ops = self.transaction.take_staged(row.key)?;
-        let answers = self.reject_all(&ops, batch, |_| None)?;
+        let answers = self.reject_all(&ops, Some(batch), |_| None)?;
         row.state = BatchState::Failed;
         self.transaction.update_batch(&row)?;
         self.settled(batch, &ops, answers);
         Ok(())
-    }
-
-    fn reject_all(
-        &mut self,
-        ops: &[Op],
-        batch: BatchId,
-        mut fault: impl FnMut(&Ref) -> Option<Rejection>,
-    ) -> Stored<Vec<OpResult>> {
-        let mut answers = Vec::with_capacity(ops.len());
-        for op in ops {
-            let why = fault(&op.op_ref).unwrap_or_else(not_at_fault);
-            let seq = self.transaction.next_seq()?;
-            self.record_rejection(&op.op_ref, seq, Some(batch), &why)?;
-            let item: Item<'_> = (op.collection.clone().into(), op.key.clone().into());
-            self.failed.insert(item);
-            answers.push(rejected(op.op_ref, Some(seq), why));
-        }
-        Ok(answers)
     }
 
     // Ops of the batch that this push answered `staged` before are answered with what has become of them.
@@ -158,19 +120,9 @@ pub fn expire(transaction: &mut impl Transaction, rules: &Rules, before: u64, no
     let why = rejection(Code::BATCH_FAILED, "the batch was not completed in time");
     let nobody = Caller { user: String::new(), tags: Tags::Only(Vec::new()), grant: Vec::new() };
     for mut row in overdue.iter().copied() {
-        let mut push = Push {
-            transaction,
-            rules,
-            caller: &nobody,
-            client: row.client,
-            now,
-            failed: HashSet::new(),
-            held: HashMap::new(),
-            shown: 0,
-            results: Vec::new(),
-        };
+        let mut push = Push::new(transaction, rules, &nobody, row.client, now);
         let ops = push.transaction.take_staged(row.key)?;
-        push.reject_all(&ops, row.batch, |_| Some(why.clone()))?;
+        push.reject_all(&ops, Some(row.batch), |_| Some(why.clone()))?;
         row.state = BatchState::Failed;
         push.transaction.update_batch(&row)?;
     }

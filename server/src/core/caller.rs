@@ -1,6 +1,7 @@
 //! Who asks, and what of a database is there for it.
 
 use super::digest;
+use syncstore::protocol::Filter;
 
 /// Who asks, as authentication found out.
 #[derive(Clone, Debug)]
@@ -49,9 +50,9 @@ impl Tags {
 }
 
 impl Caller {
-    /// What tells its view of the log from another's; part of its cursors.
-    pub fn digest(&self) -> u64 {
-        digest::tags(self.tags.needed())
+    /// What tells its view of the log, through a filter, from another's; part of its cursors.
+    pub fn digest(&self, filter: &Filter) -> u64 {
+        digest::filtered(digest::tags(self.tags.needed()), filter)
     }
 
     /// The tags of an item that it creates, sorted.
@@ -66,6 +67,20 @@ impl Caller {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_log_is_told_from_another_by_tags_and_by_filter() {
+        let of = |tags| Caller { user: "u".into(), tags, grant: Vec::new() };
+        let callers = [of(Tags::All), of(Tags::Only(vec!["t".into()])), of(Tags::Only(Vec::new()))];
+        let filters = ["a", "a,b", "a:b", ""].map(|text| Filter::parse(text).unwrap());
+        let filters: Vec<Filter> = filters.into_iter().chain([Filter::everything()]).collect();
+        let digests: std::collections::HashSet<u64> =
+            callers.iter().flat_map(|caller| filters.iter().map(|filter| caller.digest(filter))).collect();
+        assert_eq!(digests.len(), callers.len() * filters.len());
+        assert_eq!(callers[0].digest(&Filter::everything()), 0, "as it was before there were filters");
+        let same = ["b,a", "a,b,a:x"].map(|text| callers[0].digest(&Filter::parse(text).unwrap()));
+        assert_eq!(same, [callers[0].digest(&filters[1]); 2]);
+    }
 
     #[test]
     fn one_tag_in_common_is_enough_and_no_tag_is_never() {

@@ -5,7 +5,8 @@
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use std::fmt;
-use xxhash_rust::xxh3::{xxh3_64, xxh3_128, xxh3_128_with_seed};
+use syncstore::protocol::Filter;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed, xxh3_128, xxh3_128_with_seed};
 
 // Kinds of JSON values; a string and a number of the same bytes differ.
 const NULL: u64 = 1;
@@ -68,6 +69,12 @@ pub fn tags(tags: Option<&[String]>) -> u64 {
         text.extend_from_slice(tag.as_bytes());
     }
     xxh3_64(&text)
+}
+
+/// The digest of a log as a caller with this digest of its tags reads it through a filter.
+pub fn filtered(tags: u64, filter: &Filter) -> u64 {
+    // The name before it: a list of tags is hashed too, and neither must pass for the other.
+    filter.text().map_or(tags, |text| xxh3_64_with_seed(format!("collections={text}").as_bytes(), tags))
 }
 
 struct Value;

@@ -2,12 +2,11 @@
 //!
 //! A property is a member of an object; arrays and scalars are taken as wholes. An index entry, a relation and a
 //! tag are properties of their own. "Changed" is what ops of *other*
-//! clients touched: a client's second op on an item must not lose against its own first.
+//! clients, and those that an approver altered, touched: a client's second op on an item must not lose against its own first.
 
 use super::examine::rejection;
-use crate::storage::{
-    ClientKey, ItemHead, Payload, Rejection, ResourceName, StorageError, Stored, StoredEntry, Transaction,
-};
+use super::policy::Author;
+use crate::storage::{ItemHead, Payload, Rejection, ResourceName, StorageError, Stored, StoredEntry, Transaction};
 use json_patch::PatchOperation;
 use serde_json::{Map, Value};
 use syncstore::protocol::patch;
@@ -47,7 +46,7 @@ impl Touched {
         transaction: &T,
         head: &ItemHead,
         base: Rev,
-        client: ClientKey,
+        author: Author,
         limits: &Limits,
     ) -> Stored<Touched> {
         let mut entries = Vec::new();
@@ -75,7 +74,7 @@ impl Touched {
         let mut value: Option<Json> = None;
         for entry in entries.iter().rev() {
             let Some(after) = replay(value.as_ref(), entry, limits) else { return Ok(Touched::everything()) };
-            if entry.seq > base && entry.client != client {
+            if entry.seq > base && (!author.made(entry.client, entry.seq) || entry.altered) {
                 match &value {
                     Some(before) => changed(&parsed(before)?, &parsed(&after)?, &mut Vec::new(), &mut touched.0),
                     None => return Ok(Touched::everything()),
@@ -92,7 +91,7 @@ pub fn touched(
     transaction: &impl Transaction,
     head: &ItemHead,
     base: Rev,
-    client: ClientKey,
+    author: Author,
     resource: Resource<'_>,
 ) -> Stored<bool> {
     let mut seq = head.rev;
@@ -102,7 +101,7 @@ pub fn touched(
         let granted = |tag: &str| entry.from == 0 && entry.tags_after.iter().any(|granted| granted == tag);
         let touches =
             entry.resource.as_resource() == resource || matches!(resource, Resource::Tag(tag) if granted(tag));
-        if entry.client != client && touches {
+        if (!author.made(entry.client, entry.seq) || entry.altered) && touches {
             return Ok(true);
         }
         if entry.from <= base || entry.from >= seq {

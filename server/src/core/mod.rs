@@ -1,14 +1,16 @@
 //! The deciding core: given a transaction of the storage and a push, what becomes of every op.
 //!
 //! It has no clock, no randomness and no I/O but the transaction it is given, so a test or a
-//! simulation can drive it. [`push`] is the whole of it; the rules are those of sections 2 and 3 of the
-//! protocol.
+//! simulation can drive it. [`push`] is the most of it, [`write`] and [`write_batch`] decide by the same rules for
+//! callers without a replica; the rules are those of sections 2, 3 and 6 of the protocol.
 
 mod apply;
+pub mod approval;
 mod batch;
 mod caller;
 pub mod cursor;
 mod digest;
+mod direct;
 mod examine;
 mod merge;
 mod policy;
@@ -17,12 +19,14 @@ mod push;
 pub use apply::MOST_TAGS;
 pub use batch::expire as expire_batches;
 pub use caller::{Caller, Tags};
+pub use direct::{Conditions, Expected, batch as write_batch, write};
 pub use policy::Policy;
 pub use push::{SEEN_INTERVAL, claim, push};
 
-use crate::storage::StorageError;
+use crate::storage::{Rejection, StorageError};
+use approval::Approval;
 use std::collections::BTreeMap;
-use syncstore::protocol::Limits;
+use syncstore::protocol::{Limits, Rev};
 use syncstore::wire::Expiry;
 
 /// What a database is held to.
@@ -32,6 +36,8 @@ pub struct Rules {
     pub limits: Limits,
     /// The policy of each collection by its name; any other accepts in the order of arrival.
     pub policies: BTreeMap<String, Policy>,
+    /// Which ops wait for an approver.
+    pub approval: Approval,
 }
 
 impl Rules {
@@ -53,6 +59,20 @@ pub enum Refusal {
     /// The push exceeds a limit.
     #[error("{0}")]
     TooLarge(String),
+    /// The item is not as a condition of the request asks.
+    #[error("the item is not as the request's conditions ask")]
+    Unmet {
+        /// Its rev as the caller sees it; 0: it sees none.
+        rev: Rev,
+    },
+    /// An op of a batch is at fault, so none was applied.
+    #[error("operation {failed} of the batch: {}", .rejection.message)]
+    BatchFailed {
+        /// Its index.
+        failed: usize,
+        /// What is wrong with it.
+        rejection: Rejection,
+    },
     /// The storage failed.
     #[error(transparent)]
     Storage(#[from] StorageError),

@@ -17,33 +17,54 @@ pub enum Policy {
     Merge,
 }
 
-/// The highest seq of an op of another client than `client` in the item's present life; 0 without one.
-pub fn last_of_others(head: &ItemHead, client: ClientKey) -> Seq {
-    if head.client == client { head.other } else { head.rev }
+/// Whose ops do not count as another's.
+#[derive(Clone, Copy, Debug)]
+pub struct Author {
+    /// The client.
+    pub client: ClientKey,
+    /// Where its ops begin: before, others wrote as the same client. 0 for a replica's.
+    pub since: Seq,
 }
 
-/// The item's head after an op of `client`.
-pub fn changed_by(head: &ItemHead, client: ClientKey, rev: Rev) -> ItemHead {
-    ItemHead { rev, client, other: last_of_others(head, client), ..*head }
+impl Author {
+    /// Whether the op at that seq is its own.
+    pub fn made(self, client: ClientKey, seq: Seq) -> bool {
+        self.client == client && seq >= self.since
+    }
+
+    /// Whether the item is as this request, one without a replica, has just left it.
+    pub fn has_just_left(self, head: &ItemHead) -> bool {
+        self.since > 0 && self.made(head.client, head.rev)
+    }
 }
 
-/// Whether a base is behind for `client`.
+/// The highest seq of an op of another than `author` in the item's present life; 0 without one.
+pub fn last_of_others(head: &ItemHead, author: Author) -> Seq {
+    if author.made(head.client, head.rev) { head.other } else { head.rev }
+}
+
+/// The item's head after an op of `author`.
+pub fn changed_by(head: &ItemHead, author: Author, rev: Rev) -> ItemHead {
+    ItemHead { rev, client: author.client, other: last_of_others(head, author), ..*head }
+}
+
+/// Whether a base is behind for `author`.
 pub fn is_behind(
     transaction: &impl Transaction,
     collection: CollectionKey,
     key: &str,
     head: Option<&ItemHead>,
     base: Rev,
-    client: ClientKey,
+    author: Author,
 ) -> Stored<bool> {
     if planted(Planted::Rule5OthersIgnored) {
         return Ok(false);
     }
     match head {
-        Some(head) => Ok(last_of_others(head, client) > base),
+        Some(head) => Ok(last_of_others(head, author) > base),
         None if base == 0 => Ok(false),
         None => match transaction.tombstone(collection, key)? {
-            Some(tombstone) => Ok(tombstone.client != client && tombstone.seq > base),
+            Some(tombstone) => Ok(!author.made(tombstone.client, tombstone.seq) && tombstone.seq > base),
             // The delete is older than the log: whose it was is forgotten, and no replica of today relies on it.
             None => Ok(true),
         },

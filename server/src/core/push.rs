@@ -1,11 +1,15 @@
 //! One push, op by op, in the client's order.
 
+use super::approval::Word;
 use super::examine::{Proposal, beyond, examine, rejection};
+use super::policy::Author;
 use super::{Caller, Refusal, Rules, batch, cursor};
 use crate::storage::{BatchState, ClientKey, RefRow, RefState, Rejection, StorageError, Stored, Transaction};
 use std::collections::{HashMap, HashSet};
 use syncstore::planted::{Planted, planted};
-use syncstore::protocol::{BatchId, ClientId, Code, Op, OpResult, PushOutcome, PushRequest, PushResponse, Ref, Seq};
+use syncstore::protocol::{
+    BatchId, ClientId, Code, Op, OpResult, PushOutcome, PushRequest, PushResponse, Ref, Rev, Seq,
+};
 
 /// Decides a push of `caller` at `now` (milliseconds since 1970) within a transaction, which the caller
 /// commits, or undoes when this fails.
@@ -32,20 +36,12 @@ pub fn push(
             return Err(Refusal::CursorExpired(rewound));
         }
     }
-    let mut push = Push {
-        transaction,
-        rules,
-        caller,
-        client,
-        now,
-        failed: HashSet::new(),
-        held: HashMap::new(),
-        shown: 0,
-        results: Vec::with_capacity(ops),
-    };
+    let mut push = Push::new(transaction, rules, caller, client, now);
+    push.results.reserve(ops);
     push.hold()?;
+    push.await_queue()?;
     for op in &request.ops {
-        let result = push.decide(op)?;
+        let result = push.decide(op, op.base)?;
         push.results.push(result);
     }
     let results = push.results;
@@ -80,12 +76,17 @@ pub struct Push<'a, T> {
     pub transaction: &'a mut T,
     pub rules: &'a Rules,
     pub caller: &'a Caller,
-    pub client: ClientKey,
+    pub author: Author,
     pub now: u64,
     // Items of ops rejected in this push: what follows on them was made on top of what was not to be.
     pub failed: HashSet<Item<'a>>,
     // Items of staged ops: what follows on them must not be decided before them.
     pub held: HashMap<Item<'a>, BatchId>,
+    // Items of ops that wait for an approver: what follows on them waits behind them.
+    pub waiting: HashSet<Item<'a>>,
+    // On whose word the present op is applied, and the tags that the approver puts on what it makes.
+    pub word: Word,
+    pub added: Vec<String>,
     // Bytes of items that the present batch has made visible.
     pub shown: usize,
     pub results: Vec<OpResult>,
@@ -107,7 +108,8 @@ pub fn rejected(op_ref: Ref, seq: Option<Seq>, rejection: Rejection) -> OpResult
 }
 
 impl<'a, T: Transaction> Push<'a, T> {
-    fn decide(&mut self, op: &'a Op) -> Stored<OpResult> {
+    /// Decides one op as if it had this `base`.
+    pub fn decide(&mut self, op: &'a Op, base: Option<Rev>) -> Stored<OpResult> {
         let (digest, fault) = examine(op, &self.rules.limits);
         if !op.op_ref.is_v7() {
             return self.refuse(op, rejection(Code::INVALID, "the ref is not a UUIDv7"));
@@ -115,7 +117,8 @@ impl<'a, T: Transaction> Push<'a, T> {
         let item: Item<'a> = (op.collection.as_str().into(), op.key.as_str().into());
         let held = self.held.get(&item).is_some_and(|batch| Some(*batch) != op.batch);
         let failed = self.failed.contains(&item) && !planted(Planted::Rule12NothingSkipped);
-        let blocked = held || failed;
+        let queues = self.must_queue(op);
+        let blocked = held || failed || queues && self.queue_is_full();
         let perhaps_forgotten =
             op.op_ref.unix_ms() <= self.transaction.state().horizon && !planted(Planted::Rule8OldRefsTaken);
         if blocked || perhaps_forgotten {
@@ -133,9 +136,13 @@ impl<'a, T: Transaction> Push<'a, T> {
             None => None,
         };
         // Recorded as what it most likely becomes, so that a new op costs one statement less.
-        let state = if op.batch.is_some() { RefState::Staged } else { RefState::Accepted };
-        let seq = if op.batch.is_some() { 0 } else { self.transaction.state().next };
-        let row = RefRow { client: self.client, digest, state, seq, at: self.now };
+        let state = match op.batch {
+            Some(_) => RefState::Staged,
+            None if queues => RefState::Queued,
+            None => RefState::Accepted,
+        };
+        let seq = if state == RefState::Accepted { self.transaction.state().next } else { 0 };
+        let row = RefRow { client: self.author.client, digest, state, seq, at: self.now };
         if !self.transaction.record_ref(&op.op_ref, &row)? && !planted(Planted::Rule7RefsNotLookedUp) {
             return match self.transaction.find_ref(&op.op_ref)? {
                 Some(known) => self.present(op, digest, &known),
@@ -147,11 +154,15 @@ impl<'a, T: Transaction> Push<'a, T> {
         {
             return self.stage(op, batch, of, fault);
         }
+        if queues && fault.is_none() {
+            self.enqueue(vec![op.clone()], None)?;
+            return Ok(result(op.op_ref, PushOutcome::Queued, None));
+        }
         let seq = self.transaction.next_seq()?;
         let verdict = match fault {
             Some(fault) => Err(fault),
             None => match Proposal::of(op) {
-                Ok(proposal) => self.apply(&proposal, seq, None)?,
+                Ok(proposal) => self.apply(&Proposal { base, ..proposal }, seq, None)?,
                 Err(malformed) => Err(rejection(Code::INVALID, malformed)),
             },
         };
@@ -167,7 +178,7 @@ impl<'a, T: Transaction> Push<'a, T> {
 
     /// Holds the items of the client's staged ops.
     pub fn hold(&mut self) -> Stored<()> {
-        for (collection, key, batch) in self.transaction.staged_items(self.client)? {
+        for (collection, key, batch) in self.transaction.staged_items(self.author.client)? {
             self.held.insert((collection.into(), key.into()), batch);
         }
         Ok(())
@@ -190,12 +201,12 @@ impl<'a, T: Transaction> Push<'a, T> {
         rejection: &Rejection,
     ) -> Stored<()> {
         self.transaction.settle_ref(op_ref, RefState::Rejected, seq, self.now)?;
-        self.transaction.append_rejected(seq, op_ref, self.client, batch, self.now, rejection)
+        self.transaction.append_rejected(seq, op_ref, self.author.client, batch, self.now, rejection)
     }
 
     /// What became of a ref that was seen before.
     fn present(&mut self, op: &'a Op, digest: u128, known: &RefRow) -> Stored<OpResult> {
-        let own = known.client == self.client
+        let own = known.client == self.author.client
             || self.transaction.user_of(known.client)?.is_some_and(|user| user == self.caller.user);
         if !own || known.digest != digest && !planted(Planted::Rule7OpsNotCompared) {
             let by = if own { "for another operation" } else { "by another user" };
@@ -203,10 +214,12 @@ impl<'a, T: Transaction> Push<'a, T> {
         }
         match known.state {
             RefState::Accepted => Ok(result(op.op_ref, PushOutcome::Accepted, Some(known.seq))),
-            RefState::Staged if known.client != self.client => self.take_over(op, known.client),
+            RefState::Staged if known.client != self.author.client => self.take_over(op, known.client),
             RefState::Staged => Ok(result(op.op_ref, PushOutcome::Staged, None)),
+            RefState::Queued if known.client != self.author.client => self.take_over_queued(op),
+            RefState::Queued => Ok(result(op.op_ref, PushOutcome::Queued, None)),
             RefState::Rejected => {
-                if let Some(batch) = op.batch.filter(|_| known.client != self.client) {
+                if let Some(batch) = op.batch.filter(|_| known.client != self.author.client) {
                     // It failed under the replica's earlier id; what is left of it must not begin it anew.
                     self.fail_batch(batch, op.of.unwrap_or(1))?;
                 }
@@ -221,9 +234,9 @@ impl<'a, T: Transaction> Push<'a, T> {
     fn stage(&mut self, op: &'a Op, batch: BatchId, of: u32, fault: Option<Rejection>) -> Stored<OpResult> {
         let item: Item<'a> = (op.collection.as_str().into(), op.key.as_str().into());
         let limits = &self.rules.limits;
-        let mut row = match self.transaction.batch(self.client, &batch)? {
+        let mut row = match self.transaction.batch(self.author.client, &batch)? {
             Some(row) => row,
-            None => batch::begin(self.transaction, self.client, batch, of, self.now)?,
+            None => batch::begin(self.transaction, self.author.client, batch, of, self.now)?,
         };
         let (ops, bytes) = (row.ops.saturating_add(1), row.bytes.saturating_add(op.payload_len() as u64));
         let size = limits.check_batch(ops.max(of) as usize, usize::try_from(bytes).unwrap_or(usize::MAX));

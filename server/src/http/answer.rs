@@ -1,18 +1,23 @@
 //! An answer that is what the request asked for.
 
 use super::body::deflate;
+use super::conditions::entity_tag;
 use super::negotiate::Wanted;
 use super::refusal::Refusal;
 use axum::body::Body;
-use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, VARY};
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderValue, VARY};
 use axum::response::Response;
 use serde::Serialize;
+use syncstore::protocol::Rev;
 
 /// A message as the client takes it.
 pub(crate) struct Answer {
-    content_type: &'static str,
+    // None of an answer without a body.
+    content_type: Option<&'static str>,
     gzip: bool,
     body: Vec<u8>,
+    rev: Option<Rev>,
 }
 
 impl Answer {
@@ -22,20 +27,38 @@ impl Answer {
             tracing::error!(%error, "an answer cannot be encoded");
             Refusal::internal()
         })?;
-        let content_type = wanted.format.content_type();
+        let content_type = Some(wanted.format.content_type());
         match wanted.gzip.then(|| deflate(&body)).flatten() {
-            Some(gzip) => Ok(Answer { content_type, gzip: true, body: gzip }),
-            None => Ok(Answer { content_type, gzip: false, body }),
+            Some(gzip) => Ok(Answer { content_type, gzip: true, body: gzip, rev: None }),
+            None => Ok(Answer { content_type, gzip: false, body, rev: None }),
         }
+    }
+
+    /// The same with the entity tag of that rev.
+    pub(crate) fn of_rev(self, rev: Rev) -> Answer {
+        Answer { rev: Some(rev), ..self }
+    }
+
+    /// That the client has what there is, at that rev.
+    pub(crate) fn not_modified(rev: Rev) -> Answer {
+        Answer { content_type: None, gzip: false, body: Vec::new(), rev: Some(rev) }
     }
 
     pub(crate) fn into_response(self) -> Response {
         let mut response = Response::new(Body::from(self.body));
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        if let Some(content_type) = self.content_type {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        }
+        if let Some(tag) = self.rev.and_then(|rev| HeaderValue::try_from(entity_tag(rev)).ok()) {
+            headers.insert(ETAG, tag);
+        }
         headers.insert(VARY, HeaderValue::from_static("accept, accept-encoding, authorization"));
         if self.gzip {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        if self.content_type.is_none() {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
         }
         response
     }

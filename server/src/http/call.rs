@@ -78,6 +78,10 @@ impl Entered {
         Query::parse(self.uri.query())
     }
 
+    pub(crate) fn has_body(&self) -> bool {
+        !self.body.bytes.is_empty()
+    }
+
     /// Takes the body out, as the client wrote it before any coding.
     ///
     /// Its share of the memory for bodies stays taken: by what is made of it.

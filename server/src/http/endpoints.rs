@@ -81,7 +81,7 @@ pub(crate) async fn checkpoint(State(app): State<Arc<App>>, Db(db): Db, request:
             let entered = call.enter()?;
             let query = entered.query();
             let (client, page, limit) = (query.client()?, query.page()?, query.limit(1000)?);
-            let request = CheckpointRequest { client, page, limit };
+            let request = CheckpointRequest { client, page, limit, scope: query.scope()? };
             let caller = &entered.identity.caller;
             let page = app.service.checkpoint(&entered.db, caller, &request).map_err(refused)?;
             Ok((Answer::encode(wanted, &page)?, Some(page.items.len())))
@@ -139,6 +139,7 @@ impl Reading {
             cursor: query.cursor()?,
             limit: query.limit(500)?,
             own_payloads: query.own_payloads()?,
+            scope: query.scope()?,
         };
         let wait = query.wait()?;
         let Entered { identity, db, .. } = entered;
@@ -252,7 +253,7 @@ fn text(content_type: &'static str, text: String) -> Response {
     response
 }
 
-fn refused(error: ServiceError) -> Refusal {
+pub(super) fn refused(error: ServiceError) -> Refusal {
     if let ServiceError::Storage(error) = &error {
         tracing::error!(%error, "the storage failed");
     }
@@ -263,7 +264,7 @@ fn refused(error: ServiceError) -> Refusal {
     }
 }
 
-fn respond(db: &str, answered: Result<(Answer, Option<usize>), Refusal>) -> Response {
+pub(super) fn respond(db: &str, answered: Result<(Answer, Option<usize>), Refusal>) -> Response {
     let (mut response, ops) = match answered {
         Ok((answer, ops)) => (answer.into_response(), ops),
         Err(refusal) => (refusal.into_response(), None),

@@ -136,6 +136,8 @@ fn of_databases(stats: &[DatabaseStats]) -> Registry {
     gauge("log_head", "The seq of the newest log entry", |stats| stats.head);
     gauge("log_entries", "Log entries kept", |stats| stats.log_entries);
     gauge("items", "Items", |stats| stats.items);
+    gauge("awaiting_approval_ops", "Ops that wait for the approver, or behind one that does", |stats| stats.queued_ops);
+    gauge("awaiting_approval_bytes", "The bytes of those ops", |stats| stats.queued_bytes);
     gauge("queued_requests", "Requests that wait for the writer", |stats| stats.queued);
     gauge("largest_group", "The most pushes that one transaction committed", |stats| stats.largest_group);
     let mut counter = |name: &str, help: &str, value: fn(&DatabaseStats) -> u64| {
@@ -148,6 +150,9 @@ fn of_databases(stats: &[DatabaseStats]) -> Registry {
     counter("pushes", "Pushes answered", |stats| stats.pushes);
     counter("groups", "Transactions that committed pushes; pushes / groups is the mean group", |stats| stats.groups);
     counter("ops_accepted", "Ops accepted, repeats not counted", |stats| stats.accepted);
+    counter("approver_requests", "Requests to the approver", |stats| stats.approver_requests);
+    counter("approver_failures", "Requests to the approver without a usable answer", |stats| stats.approver_failures);
+    counter("approver_answers_ignored", "Parts of its answers that were ignored", |stats| stats.approver_ignored);
     counter("log_entries_pruned", "Log entries pruned", |stats| stats.pruned);
     counter("inbox_pages", "Inbox pages read", |stats| stats.inbox_pages);
     counter("checkpoint_pages", "Checkpoint pages read", |stats| stats.checkpoint_pages);

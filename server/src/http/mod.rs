@@ -4,7 +4,9 @@ mod answer;
 mod auth;
 mod body;
 mod call;
+mod conditions;
 mod connection;
+mod data;
 mod endpoints;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
@@ -12,9 +14,11 @@ mod listen;
 mod metrics;
 mod negotiate;
 mod nonces;
+mod place;
 mod query;
 mod record;
 mod refusal;
+mod routes;
 mod signature;
 
 pub(crate) use listen::{Limits, serve};
@@ -27,7 +31,6 @@ use crate::service::Service;
 use auth::{Authenticator, digest};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
 use body::BodyLimits;
 use metrics::Metrics;
 use std::sync::Arc;
@@ -40,6 +43,8 @@ pub(crate) struct App {
     authenticator: Authenticator,
     body: BodyLimits,
     metrics: Arc<Metrics>,
+    // The paths that there are, as labels of metrics.
+    paths: Vec<&'static str>,
     // The digest of the token that `/metrics` asks for.
     metrics_token: Option<[u8; 32]>,
     dev: bool,
@@ -64,6 +69,7 @@ impl App {
                 memory: Arc::new(Semaphore::new(config.limits.body_memory.max(config.limits.body.saturating_mul(2)))),
             },
             metrics: Arc::new(Metrics::new()),
+            paths: routes::routes().into_iter().map(|route| route.path).collect(),
             metrics_token: config.metrics_token.as_ref().map(|token| digest(token.expose())),
             dev: config.dev,
             environment,
@@ -79,15 +85,16 @@ async fn stopped(stopping: &mut watch::Receiver<bool>) {
 
 /// All routes.
 pub(crate) fn router(app: Arc<App>) -> Router {
-    Router::new()
-        .route("/v1/{db}", get(endpoints::info))
-        .route("/v1/{db}/sync/outbox", post(endpoints::outbox))
-        .route("/v1/{db}/sync/inbox", get(endpoints::inbox))
-        .route("/v1/{db}/sync/checkpoint", get(endpoints::checkpoint))
-        .route("/healthz", get(endpoints::health))
-        .route("/metrics", get(endpoints::metrics))
+    let all = routes::routes().into_iter();
+    all.fold(Router::new(), |router, route| router.route(route.path, route.handler))
         .fallback(endpoints::unknown_route)
         .method_not_allowed_fallback(endpoints::wrong_method)
         .layer(from_fn_with_state(app.clone(), record::record))
         .with_state(app)
+}
+
+/// Every method of every path, for the project's own tests.
+#[doc(hidden)]
+pub fn route_names() -> Vec<(String, &'static str)> {
+    routes::routes().into_iter().map(|route| (route.method.to_string(), route.path)).collect()
 }

@@ -29,8 +29,21 @@ pub(crate) struct Sent {
 impl Sent {
     /// Reads `Content-Type` and `Content-Encoding`; 415 for what the server does not read.
     pub(crate) fn of(headers: &HeaderMap) -> Result<Sent, Refusal> {
+        let format = Format::of_content_type(one(headers, &CONTENT_TYPE).unwrap_or_default());
+        Sent::with(format, headers)
+    }
+
+    /// The same of a JSON Patch, which has a type of its own (RFC 6902).
+    pub(crate) fn of_patch(headers: &HeaderMap) -> Result<Sent, Refusal> {
         let content_type = one(headers, &CONTENT_TYPE).unwrap_or_default();
-        let format = Format::of_content_type(content_type)
+        let media_type = content_type.split(';').next().unwrap_or_default().trim();
+        let patch = media_type.eq_ignore_ascii_case("application/json-patch+json");
+        let format = if patch { Some(Format::Json) } else { Format::of_content_type(content_type) };
+        Sent::with(format, headers)
+    }
+
+    fn with(format: Option<Format>, headers: &HeaderMap) -> Result<Sent, Refusal> {
+        let format = format
             .ok_or_else(|| Refusal::unsupported("the Content-Type must be application/json or application/msgpack"))?;
         let gzip = match one(headers, &CONTENT_ENCODING).map(str::trim) {
             None | Some("") => false,

@@ -5,7 +5,7 @@ use form_urlencoded::parse;
 use std::borrow::Cow;
 use std::str::FromStr;
 use std::time::Duration;
-use syncstore::protocol::{ClientId, Cursor};
+use syncstore::protocol::{ClientId, Cursor, Filter, Scope};
 
 /// The longest that an answer is held.
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -57,6 +57,27 @@ impl<'a> Query<'a> {
         }
     }
 
+    /// Any text.
+    pub(crate) fn given(&self, name: &str) -> Result<Option<String>, Refusal> {
+        Ok(self.text(name)?.map(str::to_owned))
+    }
+
+    /// `true` or `false`, which is the default.
+    pub(crate) fn flag(&self, name: &str) -> Result<bool, Refusal> {
+        Ok(self.parsed(name, "true or false")?.unwrap_or(false))
+    }
+
+    /// What of the database the request asks for.
+    pub(crate) fn scope(&self) -> Result<Scope, Refusal> {
+        Ok(Scope { filter: self.list("collections")?.unwrap_or_default(), have: self.list("have")? })
+    }
+
+    fn list(&self, name: &str) -> Result<Option<Filter>, Refusal> {
+        let parse =
+            |text| Filter::parse(text).map_err(|error| Refusal::malformed(format!("the parameter {name}: {error}")));
+        self.text(name)?.map(parse).transpose()
+    }
+
     fn text(&self, name: &str) -> Result<Option<&str>, Refusal> {
         let mut values = self.0.iter().filter(|(found, _)| found == name);
         let first = values.next();
@@ -93,6 +114,21 @@ mod tests {
         assert_eq!((empty.limit(500).unwrap(), empty.wait().unwrap()), (500, Duration::ZERO));
         assert!(empty.cursor().unwrap().is_none() && empty.page().unwrap().is_none());
         assert!(!empty.own_payloads().unwrap());
+    }
+
+    #[test]
+    fn a_scope_is_made_of_lists_and_is_everything_without() {
+        let scope = |text: &str| Query::parse(Some(text)).scope();
+        let found = scope("collections=notes,a%5C,b,orders:2026-&have=notes").unwrap();
+        assert_eq!(found.filter, Filter::only(["notes", "a,b"]).and_prefix("orders", "2026-"));
+        assert_eq!(found.have, Some(Filter::only(["notes"])));
+        assert_eq!(Query::parse(None).scope().unwrap(), Scope::default());
+        assert_eq!(scope("collections=").unwrap().filter, Filter::only::<&str>([]));
+        for bad in ["collections=,", "collections=a::", "collections=a&collections=a", "collections=%5C"] {
+            assert_eq!(scope(bad).unwrap_err().status, 400, "{bad}");
+            assert!(scope(&bad.replace("collections", "have")).is_err(), "{bad}");
+        }
+        assert!(scope(&format!("collections={}", vec!["c"; 101].join(","))).is_err());
     }
 
     #[test]

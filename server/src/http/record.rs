@@ -22,7 +22,7 @@ pub(crate) struct Noted {
 pub(crate) async fn record(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let start = Instant::now();
     let method = name_of(request.method());
-    let route = route_of(request.extensions());
+    let route = route_of(&app.paths, request.extensions());
     let mut response = next.run(request).await;
     let duration = start.elapsed();
     let status = response.status().as_u16();
@@ -59,9 +59,7 @@ fn name_of(method: &Method) -> &'static str {
     }
 }
 
-fn route_of(extensions: &Extensions) -> &'static str {
-    const ROUTES: [&str; 6] =
-        ["/v1/{db}", "/v1/{db}/sync/outbox", "/v1/{db}/sync/inbox", "/v1/{db}/sync/checkpoint", "/healthz", "/metrics"];
+fn route_of(paths: &[&'static str], extensions: &Extensions) -> &'static str {
     let matched = extensions.get::<MatchedPath>().map(MatchedPath::as_str);
-    ROUTES.into_iter().find(|route| matched == Some(route)).unwrap_or("other")
+    paths.iter().find(|path| matched == Some(path)).copied().unwrap_or("other")
 }

@@ -1,9 +1,9 @@
 //! Pages of a checkpoint (section 5).
 
-use super::{CheckpointRequest, ServiceError};
+use super::{CheckpointRequest, ServiceError, scope};
 use crate::core::Tags;
 use crate::core::cursor::Position;
-use crate::storage::{CheckpointRow, CollectionKey, ItemKey, ItemMark, Snapshot};
+use crate::storage::{CheckpointRow, CollectionKey, ItemKey, ItemMark, ItemSpan, Snapshot};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use syncstore::protocol::{CheckpointItem, CheckpointPage};
@@ -73,15 +73,27 @@ pub fn check(
     if expired || !same { Err(ServiceError::CheckpointExpired) } else { Ok(()) }
 }
 
-/// Reads the page after `token`: of the items that `tags` see.
+/// How many items there are that `tags` see and the request asks for; `None`: every item of the database.
+pub fn total(snapshot: &impl Snapshot, request: &CheckpointRequest, tags: &Tags) -> Result<Option<u64>, ServiceError> {
+    let spans = scope::spans(snapshot, &request.scope)?;
+    Ok(match (spans, tags.needed()) {
+        (Some(spans), needed) => Some(snapshot.count_spans(&spans, needed)?),
+        (None, Some(needed)) => Some(snapshot.count_items(needed)?),
+        (None, None) => None,
+    })
+}
+
+/// Reads the page after `token`: of the items that `tags` see and the request asks for.
 pub fn page(
     snapshot: &impl Snapshot,
     row: &CheckpointRow,
     token: &PageToken,
     tags: &Tags,
-    limit: u32,
+    request: &CheckpointRequest,
 ) -> Result<CheckpointPage, ServiceError> {
-    let limit = limit.clamp(1, MOST_ITEMS) as usize;
+    let spans = scope::spans(snapshot, &request.scope)?;
+    let spans = spans.unwrap_or_else(|| vec![ItemSpan::all()]);
+    let limit = request.limit.clamp(1, MOST_ITEMS) as usize;
     let mut items: Vec<CheckpointItem> = Vec::new();
     let (mut bytes, mut more) = (0, false);
     let mut last = PageToken { hidden: None, ..token.clone() };
@@ -89,7 +101,7 @@ pub fn page(
     // What was hidden and has changed since may be anywhere now: on from what the caller has, once more.
     let (collection, key) = hidden.as_ref().map_or((token.collection, &token.key), |(at, key)| (*at, key));
     // One beyond the limit, to know whether there is another page.
-    last.hidden = snapshot.items((collection, key), tags.needed(), MOST_LOOKED_AT, &mut |item| {
+    last.hidden = snapshot.items(&spans, (collection, key), tags.needed(), MOST_LOOKED_AT, &mut |item| {
         if items.len() >= limit || bytes >= PAGE_BYTES {
             more = true;
             return false;

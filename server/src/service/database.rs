@@ -1,22 +1,29 @@
 //! One open database.
 
+use super::approval::{Asking, Bell};
 use super::checkpoint::PageToken;
 use super::readers::Readers;
 use super::retention::Round;
 use super::writer::{Job, Queue, Reply, Shared, Writer};
 use super::{
-    Caller, CheckpointRequest, DatabaseStats, InboxRequest, ServiceError, ServiceOptions, Writing, checkpoint, inbox,
+    Caller, CheckpointRequest, CollectionsRequest, DatabaseStats, InboxRequest, ListRequest, ServiceError,
+    ServiceOptions, WriteRequest, Writing, checkpoint, data, inbox,
 };
+use crate::core::approval::{Decided, Verdict};
 use crate::core::{Rules, cursor::Position};
 use crate::storage::sqlite::{SqliteFile, SqliteSnapshot, WriterCaches};
 use crate::storage::{EpochId, Snapshot, StorageError};
 use parking_lot::Mutex;
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
-use syncstore::protocol::{CheckpointPage, DatabaseInfo, Format, InboxPage, PushRequest, PushResponse, Seq};
+use syncstore::protocol::{
+    BatchId, BatchRequest, BatchResponse, CheckpointPage, CollectionPage, DataItem, DatabaseInfo, Format, InboxPage,
+    ItemPage, Op, PushRequest, PushResponse, Ref, Seq, Written,
+};
 use tokio::sync::watch;
 
 pub struct Database {
@@ -60,6 +67,8 @@ impl Database {
             head: state.head,
             items: state.items,
             log_entries: state.entries,
+            queued_ops: state.queued,
+            queued_bytes: state.queued_bytes,
             ..DatabaseStats::default()
         };
         let shared = Arc::new(Shared {
@@ -67,6 +76,8 @@ impl Database {
             head: watch::Sender::new(state.head),
             stats: Mutex::new(stats),
             queue: Mutex::default(),
+            asking: Mutex::new(Asking::default()),
+            bell: Bell::default(),
         });
         let writer = Writer {
             connection,
@@ -151,8 +162,75 @@ impl Database {
         self.submit(bytes, |reply| Job::Push { caller, request, bytes, reply })
     }
 
+    fn new_ref(&self) -> Ref {
+        let environment = &self.options.environment;
+        let now = i64::try_from(environment.unix_ms()).unwrap_or(i64::MAX);
+        let random = environment.random();
+        // The low bits of the order only tell refs of one replica apart.
+        Ref::from_parts(now.wrapping_shl(12) | (environment.random() & 0xfff) as i64, random)
+    }
+
+    pub fn write(&self, caller: &Caller, request: WriteRequest) -> Result<Written, ServiceError> {
+        let WriteRequest { op, conditions } = request;
+        let op = Box::new(op.into_op(|| self.new_ref()));
+        let (caller, bytes) = (caller.clone(), op.payload_len());
+        let decided = self.submit(bytes, |reply| Job::Write { caller, op, conditions, bytes, reply })?;
+        decided.map(|rev| Written { rev }).map_err(ServiceError::Rejected)
+    }
+
+    pub fn batch(&self, caller: &Caller, request: BatchRequest) -> Result<BatchResponse, ServiceError> {
+        if request.ops.is_empty() {
+            return Err(ServiceError::Invalid("a batch has at least one operation".into()));
+        }
+        let ops: Vec<Op> = request.ops.into_iter().map(|op| op.into_op(|| self.new_ref())).collect();
+        let bytes = ops.iter().map(Op::payload_len).sum();
+        // Here too, before it waits with others for the writer.
+        self.options.limits.check_batch(ops.len(), bytes)?;
+        let environment = &self.options.environment;
+        let random = (u128::from(environment.random()) << 64) | u128::from(environment.random());
+        let (batch, caller) = (BatchId::from_random(random), caller.clone());
+        let revs = self.submit(bytes, |reply| Job::Batch { caller, ops, batch, bytes, reply })?;
+        Ok(BatchResponse { results: revs.into_iter().map(|rev| Written { rev }).collect() })
+    }
+
+    pub fn collections(&self, caller: &Caller, request: &CollectionsRequest) -> Result<CollectionPage, ServiceError> {
+        self.readers.read(|snapshot| data::collections(snapshot, caller, request))
+    }
+
+    pub fn list(&self, caller: &Caller, request: &ListRequest) -> Result<ItemPage, ServiceError> {
+        self.readers.read(|snapshot| data::list(snapshot, &self.options.limits, caller, request))
+    }
+
+    pub fn item(&self, caller: &Caller, collection: &str, key: &str) -> Result<DataItem, ServiceError> {
+        self.readers.read(|snapshot| data::item(snapshot, &self.options.limits, caller, collection, key))
+    }
+
+    pub(super) fn options(&self) -> &ServiceOptions {
+        &self.options
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(super) fn name(&self) -> String {
+        self.shared.stats.lock().name.clone()
+    }
+
+    pub(super) fn read<R>(
+        &self,
+        read: impl FnOnce(&SqliteSnapshot<'_>) -> Result<R, ServiceError>,
+    ) -> Result<R, ServiceError> {
+        self.readers.read(read)
+    }
+
+    /// Carries out what an approver has decided.
+    pub(super) fn decide(&self, verdicts: HashMap<Ref, Verdict>) -> Result<Decided, ServiceError> {
+        self.submit(0, |reply| Job::Decide { verdicts, reply })
+    }
+
     pub fn inbox(&self, caller: &Caller, request: &InboxRequest) -> Result<InboxPage, ServiceError> {
-        let digest = caller.digest();
+        let digest = caller.digest(&request.scope.filter);
         let now = self.options.environment.unix_ms();
         let page = self.readers.read(|snapshot| {
             // Whose the client id is comes first: nothing is told to another user.
@@ -167,17 +245,14 @@ impl Database {
     }
 
     pub fn checkpoint(&self, caller: &Caller, request: &CheckpointRequest) -> Result<CheckpointPage, ServiceError> {
-        let (digest, now) = (caller.digest(), self.options.environment.unix_ms());
+        let (digest, now) = (caller.digest(&request.scope.filter), self.options.environment.unix_ms());
         let token = match &request.page {
             Some(page) => PageToken::decode(page).ok_or(ServiceError::CheckpointExpired)?,
             None => {
                 // Here, since it takes long and the one writer has others to serve.
-                let total = match caller.tags.needed() {
-                    Some(needed) => Some(self.readers.read(|snapshot| Ok(snapshot.count_items(needed)?))?),
-                    None => None,
-                };
-                let (client, caller) = (request.client, caller.clone());
-                let row = self.submit(0, |reply| Job::Checkpoint { client, caller, total, reply })?;
+                let total = self.readers.read(|snapshot| checkpoint::total(snapshot, request, &caller.tags))?;
+                let (client, user) = (request.client, caller.user.clone());
+                let row = self.submit(0, |reply| Job::Checkpoint { client, user, digest, total, reply })?;
                 PageToken::first(row.id)
             }
         };
@@ -188,7 +263,7 @@ impl Database {
             if request.page.is_some() {
                 self.shared.presence.use_checkpoint(row.id, now);
             }
-            let page = checkpoint::page(snapshot, &row, &token, &caller.tags, request.limit)?;
+            let page = checkpoint::page(snapshot, &row, &token, &caller.tags, request)?;
             self.shared.presence.give_page(&row, page.next.is_none());
             Ok(page)
         })?;
@@ -230,6 +305,7 @@ impl Database {
     /// Finishes what waits and closes the file. Later calls fail; a second close does nothing.
     pub fn close(&self) {
         let handle = std::mem::replace(&mut *self.writer.lock(), Handle::Closed);
+        self.shared.bell.close();
         self.readers.close();
         match handle {
             Handle::Thread(sender, thread) => {

@@ -1,9 +1,9 @@
 //! Why a request was not taken as a whole.
 
 use crate::core::Refusal;
-use crate::storage::StorageError;
+use crate::storage::{Rejection, StorageError};
 use std::time::Duration;
-use syncstore::protocol::Problem;
+use syncstore::protocol::{Problem, Rev};
 use syncstore::wire::{Expiry, WireError};
 
 /// Why a request was not taken as a whole; nothing of it was applied.
@@ -22,6 +22,29 @@ pub enum ServiceError {
     /// The checkpoint is gone, or was never made; the replica begins a new one.
     #[error("the checkpoint has expired; begin a new one")]
     CheckpointExpired,
+    /// There is no such item, or its caller does not see it.
+    #[error("there is no such item")]
+    NotFound,
+    /// The item is not as the request's conditions ask; nothing was recorded.
+    #[error("the item is not as the request's conditions ask")]
+    Unmet {
+        /// Its rev as the caller sees it; 0: it sees none.
+        rev: Rev,
+    },
+    /// The op was rejected, for good.
+    #[error("{}", .0.message)]
+    Rejected(Rejection),
+    /// An op of a batch is at fault, so none of them was applied.
+    #[error("operation {failed} of the batch: {}", .rejection.message)]
+    BatchFailed {
+        /// Its index.
+        failed: usize,
+        /// What is wrong with it.
+        rejection: Rejection,
+    },
+    /// The request cannot be read.
+    #[error("{0}")]
+    Malformed(String),
     /// The request is not well formed.
     #[error("{0}")]
     Invalid(String),
@@ -42,9 +65,20 @@ impl From<Refusal> for ServiceError {
             Refusal::Forbidden => ServiceError::Forbidden(refusal.to_string()),
             Refusal::CursorExpired(expiry) => ServiceError::CursorExpired(expiry),
             Refusal::TooLarge(what) => ServiceError::TooLarge(what),
+            Refusal::Unmet { rev } => ServiceError::Unmet { rev },
+            Refusal::BatchFailed { failed, rejection } => ServiceError::BatchFailed { failed, rejection },
             Refusal::Storage(error) => ServiceError::Storage(error),
         }
     }
+}
+
+// What the detail of a rejection may have.
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+struct Told {
+    rev: Option<Rev>,
+    path: Option<String>,
+    operation: Option<usize>,
 }
 
 fn expiry_words(expiry: &Expiry) -> &'static str {
@@ -64,6 +98,17 @@ impl ServiceError {
             ServiceError::Forbidden(_) => (403, "Forbidden", "forbidden"),
             ServiceError::CursorExpired(_) => (410, "Gone", "cursor_expired"),
             ServiceError::CheckpointExpired => (410, "Gone", "checkpoint_expired"),
+            ServiceError::NotFound => (404, "Not Found", "not_found"),
+            ServiceError::Unmet { .. } => (412, "Precondition Failed", "precondition_failed"),
+            ServiceError::Rejected(rejection) => match rejection.code.as_str() {
+                code @ "not_found" => (404, "Not Found", code),
+                code @ "forbidden" => (403, "Forbidden", code),
+                code @ "stale" => (409, "Conflict", code),
+                code @ "too_large" => (413, "Content Too Large", code),
+                code => (422, "Unprocessable Content", code),
+            },
+            ServiceError::BatchFailed { rejection, .. } => (422, "Unprocessable Content", rejection.code.as_str()),
+            ServiceError::Malformed(_) => (400, "Bad Request", "malformed"),
             ServiceError::Invalid(_) => (422, "Unprocessable Content", "invalid"),
             ServiceError::TooLarge(_) => (413, "Content Too Large", "too_large"),
             ServiceError::Overloaded(_) => (503, "Service Unavailable", "overloaded"),
@@ -80,7 +125,18 @@ impl ServiceError {
             ServiceError::Storage(_) => "the server's storage failed; its log says how".to_owned(),
             other => other.to_string(),
         };
+        let (failed, rejection) = match self {
+            ServiceError::Rejected(rejection) => (None, Some(rejection)),
+            ServiceError::BatchFailed { failed, rejection } => (Some(*failed), Some(rejection)),
+            _ => (None, None),
+        };
+        let told = rejection.and_then(|rejection| rejection.detail.as_ref()?.to::<Told>().ok()).unwrap_or_default();
+        let rev = if let ServiceError::Unmet { rev } = self { Some(*rev) } else { told.rev };
         Problem {
+            rev,
+            failed,
+            path: told.path,
+            operation: told.operation,
             title: title.to_owned(),
             status,
             code: code.to_owned(),

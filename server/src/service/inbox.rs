@@ -53,9 +53,14 @@ pub fn page(
     let mut failed = None;
     let shown = |stored: &StoredEntry| {
         let mine = own == Some(stored.client);
+        let (collection, key) = (stored.collection.as_str(), stored.key.as_str());
         match Sight::of(tags, stored) {
             _ if !mine && (stored.rejected || stored.no_op) => Shown::Nothing,
             _ if stored.rejected => Shown::Rejected,
+            // Asked for with another cursor.
+            _ if request.scope.is_had(collection, key) => Shown::Nothing,
+            _ if !mine && !request.scope.filter.has(collection, key) => Shown::Nothing,
+            _ if !request.scope.filter.has(collection, key) => Shown::Hidden,
             Sight::None if mine => Shown::Hidden,
             Sight::None => Shown::Nothing,
             Sight::Revoked => Shown::Revoked,
@@ -173,7 +178,7 @@ fn entry(stored: StoredEntry, shown: Shown) -> Stored<Option<Entry>> {
 // The last millisecond that RFC 3339 can write; a clock may say anything.
 const LAST: u64 = 253_402_300_799_999;
 
-fn rfc3339(unix_ms: u64) -> String {
+pub fn rfc3339(unix_ms: u64) -> String {
     let time = UNIX_EPOCH.checked_add(Duration::from_millis(unix_ms.min(LAST))).unwrap_or(UNIX_EPOCH);
     humantime::format_rfc3339_millis(time).to_string()
 }

@@ -1,6 +1,8 @@
 //! The server without HTTP: databases by name, pushes in groups, the inbox, checkpoints.
 
+mod approval;
 mod checkpoint;
+mod data;
 mod database;
 mod error;
 mod inbox;
@@ -9,18 +11,24 @@ mod presence;
 mod readers;
 mod registry;
 mod retention;
+mod scope;
 mod sight;
 mod stats;
 mod writer;
 
-pub use crate::core::{Caller, Policy, Tags};
+pub use crate::core::{Caller, Conditions, Expected, Policy, Tags};
+pub use approval::ApprovalOptions;
+pub use data::{CollectionsRequest, ListRequest, WriteRequest};
 pub use error::ServiceError;
 pub use options::{Databases, Retention, ServiceOptions, Writing};
 pub use stats::DatabaseStats;
 
 use registry::Registry;
 
-use syncstore::protocol::{CheckpointPage, ClientId, Cursor, DatabaseInfo, InboxPage, PushRequest, PushResponse, Seq};
+use syncstore::protocol::{
+    BatchRequest, BatchResponse, CheckpointPage, ClientId, CollectionPage, Cursor, DataItem, DatabaseInfo, InboxPage,
+    ItemPage, PushRequest, PushResponse, Scope, Seq, Written,
+};
 use tokio::sync::watch;
 
 /// What to read of a log.
@@ -34,6 +42,8 @@ pub struct InboxRequest {
     pub limit: u32,
     /// Leave no payload out, though the caller sent it itself.
     pub own_payloads: bool,
+    /// The items that it asks for; of others that it does not have it is told the outcomes of its own ops.
+    pub scope: Scope,
 }
 
 /// Which page of a checkpoint to read.
@@ -45,6 +55,8 @@ pub struct CheckpointRequest {
     pub page: Option<String>,
     /// The most items.
     pub limit: u32,
+    /// The items that it asks for.
+    pub scope: Scope,
 }
 
 /// All databases of one data directory. Every method blocks on SQLite: call it from a thread that may.
@@ -95,6 +107,41 @@ impl Service {
         self.registry.database(db)?.info()
     }
 
+    /// One page of the collections that the caller sees something of.
+    pub fn collections(
+        &self,
+        db: &str,
+        caller: &Caller,
+        request: &CollectionsRequest,
+    ) -> Result<CollectionPage, ServiceError> {
+        self.registry.database(db)?.collections(caller, request)
+    }
+
+    /// One page of a collection, in the order of its keys or of one of its indexes.
+    pub fn list(&self, db: &str, caller: &Caller, request: &ListRequest) -> Result<ItemPage, ServiceError> {
+        self.registry.database(db)?.list(caller, request)
+    }
+
+    /// One item with all that it has. [`ServiceError::NotFound`] for one that the caller does not see.
+    pub fn item(&self, db: &str, caller: &Caller, collection: &str, key: &str) -> Result<DataItem, ServiceError> {
+        self.registry.database(db)?.item(caller, collection, key)
+    }
+
+    /// Decides and commits one op of a caller without a replica; returns once it is durable.
+    ///
+    /// Fails with [`ServiceError::Rejected`] as a push rejects, and with [`ServiceError::Unmet`], with nothing recorded,
+    /// when the item is not as the conditions ask.
+    pub fn write(&self, db: &str, caller: &Caller, request: WriteRequest) -> Result<Written, ServiceError> {
+        self.registry.database(db)?.write(caller, request)
+    }
+
+    /// Applies all ops of a batch of a caller without a replica, or none; returns once it is durable.
+    ///
+    /// Fails with [`ServiceError::BatchFailed`], with nothing recorded, at the first op at fault.
+    pub fn batch(&self, db: &str, caller: &Caller, request: BatchRequest) -> Result<BatchResponse, ServiceError> {
+        self.registry.database(db)?.batch(caller, request)
+    }
+
     /// The head of a database's log, to be told whenever it moves.
     ///
     /// Subscribe before reading a page that may turn out empty, or news between the two is missed. The
@@ -106,6 +153,15 @@ impl Service {
     /// Prunes, to the end, what the retention lets go now. The writer does the same by itself, a slice at a time.
     pub fn prune(&self, db: &str) -> Result<(), ServiceError> {
         self.registry.database(db)?.prune()
+    }
+
+    /// Asks the approver about what waits for it in a database, once, and commits its answers; how many ops that decided,
+    /// those that only waited behind others included.
+    ///
+    /// With [`Writing::Thread`] a thread of the database does this by itself. An approver that fails decides nothing; it
+    /// is not asked again before a pause is over, nor about an op that its answer has left out.
+    pub fn approve(&self, db: &str) -> Result<usize, ServiceError> {
+        self.registry.database(db)?.approve()
     }
 
     /// Numbers of every database that is open, by name.

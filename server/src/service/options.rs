@@ -1,5 +1,6 @@
 //! How a service keeps its databases.
 
+use super::ApprovalOptions;
 use crate::core::Policy;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -20,6 +21,8 @@ pub struct ServiceOptions {
     pub databases: Databases,
     /// The policy of each collection by its name; any other accepts in the order of arrival.
     pub policies: BTreeMap<String, Policy>,
+    /// Which ops wait for an approver. Default: none.
+    pub approval: Option<ApprovalOptions>,
     /// What a database takes, as `GET /v1/:db` publishes it; values nest at most 200 deep, whatever is set here.
     pub limits: Limits,
     /// How long things are kept.
@@ -55,6 +58,7 @@ impl ServiceOptions {
             data: data.into(),
             databases: Databases::Any,
             policies: BTreeMap::new(),
+            approval: None,
             limits: Limits::default(),
             retention: Retention::default(),
             environment: Arc::new(SystemEnvironment::default()),
@@ -101,6 +105,8 @@ pub struct Retention {
     pub clients: Duration,
     /// A batch that is not complete, after its first op; then its ops are rejected `batch_failed`. Default: 7 days.
     pub staged: Duration,
+    /// An op that waits for an approver, after it was pushed; then it is rejected `undecided`. Default: 7 days.
+    pub queued: Duration,
     /// A checkpoint, after its last page was read; the log is not pruned behind it. Default: 1 day.
     pub checkpoint_idle: Duration,
     /// A checkpoint in any case, after it was made. Default: 7 days.
@@ -117,6 +123,7 @@ impl Retention {
         published.ref_seconds = Some(self.refs.as_secs());
         published.client_seconds = Some(self.clients.as_secs());
         published.staged_seconds = Some(self.staged.as_secs());
+        published.queued_seconds = Some(self.queued.as_secs());
         published.checkpoint_idle_seconds = Some(self.checkpoint_idle.as_secs());
         published.checkpoint_seconds = Some(self.checkpoint.as_secs());
         published
@@ -130,6 +137,7 @@ impl Default for Retention {
             refs: 90 * DAY,
             clients: 365 * DAY,
             staged: 7 * DAY,
+            queued: 7 * DAY,
             checkpoint_idle: DAY,
             checkpoint: 7 * DAY,
             interval: Duration::from_secs(60),

@@ -1,7 +1,7 @@
 //! The databases of a data directory by name.
 
 use super::database::{self, Database};
-use super::{DatabaseStats, Databases, ServiceError, ServiceOptions};
+use super::{ApprovalOptions, DatabaseStats, Databases, ServiceError, ServiceOptions, Writing};
 use crate::core::Rules;
 use crate::storage::StorageError;
 use crate::storage::Transaction;
@@ -60,11 +60,25 @@ fn file_name(name: &str) -> String {
     file + SUFFIX
 }
 
+/// The database of a file, if it is one's.
+fn database_name(file: &str) -> Option<String> {
+    let mut name = String::new();
+    let mut capital = false;
+    for letter in file.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?.chars() {
+        if letter != '+' {
+            name.push(if capital { letter.to_ascii_uppercase() } else { letter });
+        }
+        capital = letter == '+';
+    }
+    Some(name).filter(|name| file_name(name) == file)
+}
+
 impl Registry {
     pub fn open(mut options: ServiceOptions) -> Result<Registry, ServiceError> {
         options.limits.nesting = options.limits.nesting.min(MOST_NESTING);
         std::fs::create_dir_all(&options.data).map_err(StorageError::from)?;
-        let rules = Rules { limits: options.limits.clone(), policies: options.policies.clone() };
+        let approval = options.approval.as_ref().map(ApprovalOptions::rules).unwrap_or_default();
+        let rules = Rules { limits: options.limits.clone(), policies: options.policies.clone(), approval };
         let registry = Registry {
             options: Arc::new(options),
             rules: Arc::new(rules),
@@ -74,7 +88,28 @@ impl Registry {
         if registry.options.new_epoch {
             registry.begin_epochs()?;
         }
+        if registry.options.approval.is_some() && registry.options.writing == Writing::Thread {
+            registry.open_queues()?;
+        }
         Ok(registry)
+    }
+
+    // What waits for an approver must not wait for somebody to use its database, too.
+    fn open_queues(&self) -> Result<(), ServiceError> {
+        let mut waiting = Vec::new();
+        for entry in std::fs::read_dir(&self.options.data).map_err(StorageError::from)? {
+            let entry = entry.map_err(StorageError::from)?;
+            let name = entry.file_name().to_str().and_then(database_name);
+            if name.is_some() && database::file(&self.options, entry.path()).queued() > 0 {
+                waiting.extend(name);
+            }
+        }
+        for name in waiting.iter().take(self.options.open_databases) {
+            if let Err(error) = self.database(name) {
+                tracing::warn!(database = name, %error, "what waits for the approver there waits on");
+            }
+        }
+        Ok(())
     }
 
     // In every database that is there, used or not: the whole directory was restored.
@@ -134,6 +169,9 @@ impl Registry {
         }
         let path: PathBuf = self.options.data.join(file_name(name));
         let database = Arc::new(Database::open(name, path, self.options.clone(), self.rules.clone())?);
+        if self.options.approval.is_some() && self.options.writing == Writing::Thread {
+            database.start_asking()?;
+        }
         let mut open = self.open.lock();
         if open.closed {
             drop(open);
@@ -214,5 +252,11 @@ mod tests {
         }
         assert_eq!(file_name("Notes"), "db-+notes.sqlite");
         assert_ne!(file_name("Notes").to_lowercase(), file_name("notes"));
+        for name in ["a", "Notes", "A-b_C.9", "ABC"] {
+            assert_eq!(database_name(&file_name(name)).as_deref(), Some(name));
+        }
+        for file in ["notes", "db-notes", "db-++notes.sqlite", "db-Notes.sqlite", "db-+1.sqlite", "db-a+.sqlite"] {
+            assert_eq!(database_name(file), None, "{file}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Retention;
 use super::presence::Presence;
-use crate::core::{Rules, expire_batches};
+use crate::core::{Rules, approval, expire_batches};
 use crate::storage::{ClientKey, Stored, Transaction};
 use std::time::Duration;
 use syncstore::protocol::Ref;
@@ -11,6 +11,8 @@ use syncstore::protocol::Ref;
 const SLICE: u32 = 1_000;
 // Batches expired in one slice: each may have 10,000 ops.
 const BATCHES: u32 = 1;
+// Units that waited for an approver, expired in one slice.
+const UNITS: u32 = 100;
 
 /// What there is to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +22,7 @@ pub enum Round {
     /// Checkpoints first: they hold the log.
     Checkpoints,
     Staged,
+    Queued,
     Batches,
     Log,
     Refs(Option<Ref>),
@@ -48,8 +51,12 @@ impl Round {
             }
             Round::Staged => {
                 let expired = expire_batches(transaction, rules, before(retention.staged), now, BATCHES)?;
-                if expired > 0 { Round::Staged } else { Round::Batches }
+                if expired > 0 { Round::Staged } else { Round::Queued }
             }
+            Round::Queued => match approval::expire(transaction, rules, before(retention.queued), now, UNITS)? {
+                0 => Round::Batches,
+                _ => Round::Queued,
+            },
             // What became of a batch is known for as long as what became of its refs is.
             Round::Batches => match transaction.prune_batches(before(retention.refs), SLICE)? {
                 0 => Round::Log,

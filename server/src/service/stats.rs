@@ -1,7 +1,7 @@
 //! Numbers for an operator.
 
 use std::collections::BTreeMap;
-use syncstore::protocol::Seq;
+use syncstore::protocol::{Code, Seq};
 
 /// What one open database has and has done since it was opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,15 +17,25 @@ pub struct DatabaseStats {
     pub log_entries: u64,
     /// Requests that wait for its writer.
     pub queued: u64,
-    /// Pushes answered.
+    /// Ops that wait for the approver, or behind one that does.
+    pub queued_ops: u64,
+    /// The bytes of those.
+    pub queued_bytes: u64,
+    /// Requests to the approver.
+    pub approver_requests: u64,
+    /// Those of them that had no answer that could be read.
+    pub approver_failures: u64,
+    /// Parts of answers that were ignored: malformed, or on ops that did not wait for them.
+    pub approver_ignored: u64,
+    /// Pushes answered, and writes and batches without a replica.
     pub pushes: u64,
     /// Ops accepted, repeats not counted.
     pub accepted: u64,
     /// Ops rejected, repeats not counted, by their code.
     pub rejected: BTreeMap<String, u64>,
-    /// Transactions that committed pushes.
+    /// Transactions that committed these.
     pub groups: u64,
-    /// The most pushes that one transaction committed.
+    /// The most of them that one transaction committed.
     pub largest_group: u64,
     /// Log entries pruned.
     pub pruned: u64,
@@ -33,4 +43,17 @@ pub struct DatabaseStats {
     pub inbox_pages: u64,
     /// Checkpoint pages read.
     pub checkpoint_pages: u64,
+}
+
+impl DatabaseStats {
+    /// Counts an op that was decided: accepted without a code.
+    pub(super) fn count(&mut self, rejected: Option<&Code>) {
+        match rejected {
+            None => self.accepted += 1,
+            Some(code) => match self.rejected.get_mut(code.as_str()) {
+                Some(count) => *count += 1,
+                None => drop(self.rejected.insert(code.as_str().to_owned(), 1)),
+            },
+        }
+    }
 }

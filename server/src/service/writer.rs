@@ -1,37 +1,45 @@
 //! The one who writes: pushes in groups, one transaction each; pruning in between.
 
+use super::approval::{Asking, Bell};
 use super::presence::Presence;
 use super::retention::Round;
 use super::{Caller, DatabaseStats, ServiceError, ServiceOptions};
+use crate::core::approval::{self, Decided, Verdict};
 use crate::core::cursor::Position;
-use crate::core::{Refusal, Rules, claim, push};
+use crate::core::{Conditions, Refusal, Rules, claim, push, write, write_batch};
 use crate::storage::sqlite::{SqliteTransaction, WriterCaches};
-use crate::storage::{CheckpointRow, Snapshot, State, StorageError, Stored, Transaction};
+use crate::storage::{CheckpointRow, Rejection, Snapshot, State, StorageError, Stored, Transaction};
 use parking_lot::Mutex;
 use rusqlite::Connection;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError};
 use std::time::Duration;
-use syncstore::protocol::{ClientId, PushOutcome, PushRequest, PushResponse, Seq};
+use syncstore::protocol::{BatchId, ClientId, Op, OpResult, PushOutcome, PushRequest, PushResponse, Ref, Rev, Seq};
 use tokio::sync::watch;
 
 /// Where the answer to a job goes.
 pub type Reply<T> = SyncSender<Result<T, ServiceError>>;
 
-/// What the writer is asked to do. `total` counts the items of which the caller sees only some.
+/// What the writer is asked to do. `total` counts the items of a checkpoint that has not all there are.
 pub enum Job {
     Push { caller: Caller, request: PushRequest, bytes: usize, reply: Reply<PushResponse> },
-    Checkpoint { client: ClientId, caller: Caller, total: Option<u64>, reply: Reply<CheckpointRow> },
+    Write { caller: Caller, op: Box<Op>, conditions: Conditions, bytes: usize, reply: Reply<Result<Rev, Rejection>> },
+    Batch { caller: Caller, ops: Vec<Op>, batch: BatchId, bytes: usize, reply: Reply<Vec<Rev>> },
+    Checkpoint { client: ClientId, user: String, digest: u64, total: Option<u64>, reply: Reply<CheckpointRow> },
     Prune { reply: Reply<()> },
+    Decide { verdicts: HashMap<Ref, Verdict>, reply: Reply<Decided> },
 }
 
-/// What the writer shares with the readers.
+/// What the writer shares with the readers, and with who asks the approver.
 #[derive(Debug)]
 pub struct Shared {
     pub presence: Presence,
     pub head: watch::Sender<Seq>,
     pub stats: Mutex<DatabaseStats>,
     pub queue: Mutex<Queue>,
+    pub asking: Mutex<Asking>,
+    pub bell: Bell,
 }
 
 /// How much waits for the writer.
@@ -56,9 +64,18 @@ pub struct Writer {
 const GROUP_JOBS: usize = 256;
 const GROUP_OPS: usize = 20_000;
 
+// What tells repeats from new outcomes: the seq that a job's first new entry would have had, and whether there is one.
+struct Since {
+    first: Seq,
+    decided: bool,
+}
+
 enum Answer {
     Push(PushResponse),
+    Write(Result<Rev, Rejection>),
+    Batch(Vec<Rev>),
     Checkpoint(CheckpointRow),
+    Decided(Decided),
     None,
 }
 
@@ -145,8 +162,9 @@ impl Writer {
                     let part = transaction.begin_part()?;
                     let first = transaction.state().next;
                     let answer = job.decide(transaction, &rules, &options, now);
+                    let decided = transaction.state().next > first;
                     transaction.end_part(part, answer.is_ok())?;
-                    Ok((first, answer.map_err(ServiceError::from)))
+                    Ok((Since { first, decided }, answer.map_err(ServiceError::from)))
                 })
                 .collect::<Stored<Vec<_>>>()
         })?;
@@ -193,11 +211,19 @@ impl Writer {
 
 impl Job {
     fn ops(&self) -> usize {
-        if let Job::Push { request, .. } = self { request.ops.len() } else { 1 }
+        match self {
+            Job::Push { request, .. } => request.ops.len(),
+            Job::Batch { ops, .. } => ops.len(),
+            Job::Decide { verdicts, .. } => verdicts.len(),
+            _ => 1,
+        }
     }
 
     fn bytes(&self) -> usize {
-        if let Job::Push { bytes, .. } = self { *bytes } else { 0 }
+        match self {
+            Job::Push { bytes, .. } | Job::Write { bytes, .. } | Job::Batch { bytes, .. } => *bytes,
+            _ => 0,
+        }
     }
 
     fn decide(
@@ -209,9 +235,15 @@ impl Job {
     ) -> Result<Answer, Refusal> {
         match self {
             Job::Push { caller, request, .. } => Ok(Answer::Push(push(transaction, rules, caller, request, now)?)),
-            Job::Checkpoint { client, caller, total, .. } => {
-                claim(transaction, client, &caller.user, now)?;
-                let digest = caller.digest();
+            Job::Write { caller, op, conditions, .. } => {
+                Ok(Answer::Write(write(transaction, rules, caller, op, conditions, now)?))
+            }
+            Job::Batch { caller, ops, batch, .. } => {
+                Ok(Answer::Batch(write_batch(transaction, rules, caller, ops, *batch, now)?))
+            }
+            Job::Checkpoint { client, user, digest, total, .. } => {
+                claim(transaction, client, user, now)?;
+                let digest = *digest;
                 let position = Position::head(transaction, digest)?;
                 let id = (u128::from(options.environment.random()) << 64) | u128::from(options.environment.random());
                 let row = CheckpointRow {
@@ -229,6 +261,7 @@ impl Job {
                 Ok(Answer::Checkpoint(row))
             }
             Job::Prune { .. } => Ok(Answer::None),
+            Job::Decide { verdicts, .. } => Ok(Answer::Decided(approval::decide(transaction, rules, verdicts, now)?)),
         }
     }
 
@@ -244,9 +277,15 @@ fn answer(group: Vec<Job>, answers: Vec<Result<Answer, ServiceError>>) {
     for (job, answer) in group.into_iter().zip(answers) {
         let _ = match (job, answer) {
             (Job::Push { reply, .. }, Ok(Answer::Push(response))) => reply.send(Ok(response)).is_ok(),
+            (Job::Write { reply, .. }, Ok(Answer::Write(decided))) => reply.send(Ok(decided)).is_ok(),
+            (Job::Batch { reply, .. }, Ok(Answer::Batch(revs))) => reply.send(Ok(revs)).is_ok(),
             (Job::Checkpoint { reply, .. }, Ok(Answer::Checkpoint(row))) => reply.send(Ok(row)).is_ok(),
             (Job::Prune { reply }, Ok(_)) => reply.send(Ok(())).is_ok(),
+            (Job::Decide { reply, .. }, Ok(Answer::Decided(decided))) => reply.send(Ok(decided)).is_ok(),
+            (Job::Decide { reply, .. }, Err(error)) => reply.send(Err(error)).is_ok(),
             (Job::Push { reply, .. }, Err(error)) => reply.send(Err(error)).is_ok(),
+            (Job::Write { reply, .. }, Err(error)) => reply.send(Err(error)).is_ok(),
+            (Job::Batch { reply, .. }, Err(error)) => reply.send(Err(error)).is_ok(),
             (Job::Checkpoint { reply, .. }, Err(error)) => reply.send(Err(error)).is_ok(),
             (Job::Prune { reply }, Err(error)) => reply.send(Err(error)).is_ok(),
             _ => false,
@@ -255,26 +294,32 @@ fn answer(group: Vec<Job>, answers: Vec<Result<Answer, ServiceError>>) {
 }
 
 impl Shared {
-    // After a commit: what was committed is announced and counted. Each answer comes with the seq that its job's first
-    // new entry would have had, by which repeats are told from new outcomes.
-    fn record(&self, state: &State, answers: &[(Seq, Result<Answer, ServiceError>)]) {
+    // After a commit: what was committed is announced and counted.
+    fn record(&self, state: &State, answers: &[(Since, Result<Answer, ServiceError>)]) {
         let mut stats = self.stats.lock();
         (stats.head, stats.items, stats.log_entries) = (state.head, state.items, state.entries);
+        let waits = (stats.queued_ops, stats.queued_bytes) != (state.queued, state.queued_bytes);
+        (stats.queued_ops, stats.queued_bytes) = (state.queued, state.queued_bytes);
         let mut pushes = 0;
-        for (first, answer) in answers {
-            let Ok(Answer::Push(response)) = answer else { continue };
-            pushes += 1;
-            for result in response.results.iter().filter(|result| result.seq.is_some_and(|seq| seq >= *first)) {
-                match (result.outcome, &result.code) {
-                    (PushOutcome::Rejected, Some(code)) => match stats.rejected.get_mut(code.as_str()) {
-                        Some(count) => *count += 1,
-                        None => {
-                            stats.rejected.insert(code.as_str().to_owned(), 1);
-                        }
-                    },
-                    _ => stats.accepted += 1,
+        for (since, answer) in answers {
+            match answer {
+                Ok(Answer::Push(response)) => {
+                    let new = |result: &&OpResult| result.seq.is_some_and(|seq| seq >= since.first);
+                    for result in response.results.iter().filter(new) {
+                        stats.count(result.code.as_ref().filter(|_| result.outcome == PushOutcome::Rejected));
+                    }
                 }
+                Ok(Answer::Write(Err(rejection))) if since.decided => stats.count(Some(&rejection.code)),
+                Ok(Answer::Write(_)) => stats.accepted += u64::from(since.decided),
+                Ok(Answer::Batch(revs)) if since.decided => stats.accepted += revs.len() as u64,
+                Ok(Answer::Batch(_)) => {}
+                Ok(Answer::Decided(decided)) => {
+                    decided.codes.iter().for_each(|code| stats.count(code.as_ref()));
+                    continue;
+                }
+                _ => continue,
             }
+            pushes += 1;
         }
         if pushes > 0 {
             stats.pushes += pushes;
@@ -282,6 +327,9 @@ impl Shared {
             stats.largest_group = stats.largest_group.max(pushes);
         }
         drop(stats);
+        if waits {
+            self.bell.ring();
+        }
         self.head.send_if_modified(|head| std::mem::replace(head, state.head) != state.head);
     }
 }

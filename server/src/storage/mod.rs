@@ -1,24 +1,28 @@
 //! What the server keeps: the primitives that the deciding core and the readers need, and SQLite behind them.
 
 mod error;
+mod listing;
+pub mod queued;
 mod row;
 pub mod sqlite;
 
 pub use error::StorageError;
+pub use listing::{ItemPlace, Listing};
 pub use row::{BatchKey, ClientKey, CollectionKey, EpochId, ItemKey, Part};
 pub use row::{
-    BatchRow, BatchState, CheckpointRow, ClientRow, Image, ItemHead, ItemMark, ItemRow, Link, LogRow, Payload, RefRow,
-    RefState, Rejection, ResourceName, State, StoredEntry, Tombstone,
+    BatchRow, BatchState, CheckpointRow, ClientRow, Image, ItemHead, ItemMark, ItemRow, ItemSpan, Link, LogRow,
+    Payload, RefRow, RefState, Rejection, ResourceName, State, StoredEntry, Tombstone,
 };
 
+use queued::{QueueSnapshot, QueueTransaction};
 use std::collections::HashMap;
-use syncstore::protocol::{BatchId, ClientId, Json, Object, Op, Ref, Seq};
+use syncstore::protocol::{BatchId, ClientId, Json, Object, Op, Ref, Rev, Seq};
 
 /// The result of every primitive.
 pub type Stored<T> = Result<T, StorageError>;
 
 /// A view of one database as it was at one moment.
-pub trait Snapshot {
+pub trait Snapshot: QueueSnapshot {
     /// The head of the log and everything else that there is one of.
     fn state(&self) -> &State;
     /// The ref of the log's entry at exactly `seq`.
@@ -43,12 +47,15 @@ pub trait Snapshot {
         wanted: &dyn Fn(&StoredEntry) -> bool,
         visit: &mut dyn FnMut(StoredEntry) -> bool,
     ) -> Stored<()>;
-    /// The items after that place in the order of (collection key, key), for as long as `visit` says to go on; of those
-    /// that have one of the tags in `needed`, if there is such a list.
+    /// The number of a collection that has or had items.
+    fn collection_key(&self, name: &str) -> Stored<Option<CollectionKey>>;
+    /// The items of these ranges, which must be in order, after that place in the order of (collection key, key), for as
+    /// long as `visit` says to go on; of those that have one of the tags in `needed`, if there is such a list.
     ///
     /// Ends after `most` items were looked at, if the last of them was left out, and returns that one.
     fn items(
         &self,
+        spans: &[ItemSpan],
         after: (CollectionKey, &str),
         needed: Option<&[String]>,
         most: usize,
@@ -58,10 +65,29 @@ pub trait Snapshot {
     fn marked(&self, mark: ItemMark) -> Stored<Option<(CollectionKey, String)>>;
     /// How many items have one of these tags.
     fn count_items(&self, needed: &[String]) -> Stored<u64>;
+    /// How many items there are in these ranges, or how many of them have one of the tags in `needed`.
+    fn count_spans(&self, spans: &[ItemSpan], needed: Option<&[String]>) -> Stored<u64>;
+
+    /// The number of a collection that has or had items.
+    fn collection_named(&self, name: &str) -> Stored<Option<CollectionKey>>;
+    /// An item without its value.
+    fn item(&self, collection: CollectionKey, key: &str) -> Stored<Option<ItemHead>>;
+    /// An item with everything but its tags.
+    fn image(&self, item: ItemKey) -> Stored<Image>;
+    /// An item's tags, sorted.
+    fn tags(&self, item: ItemKey) -> Stored<Vec<String>>;
+    /// Up to `most` places of a listing in its order, and whether there may be more after the last of them; of items that
+    /// have one of the tags in `needed`, if there is such a list, which must be sorted and without repetitions.
+    fn places(&self, listing: &Listing<'_>, needed: Option<&[String]>, most: usize) -> Stored<(Vec<ItemPlace>, bool)>;
+    /// An item's rev and value.
+    fn item_content(&self, item: ItemKey) -> Stored<(Rev, Json)>;
+    /// Up to `most` collections after that name, in the order of names, and how many items each has: of those that have
+    /// one of the tags in `needed`, if there is such a list, which must be sorted and without repetitions. None without items.
+    fn collections(&self, after: &str, needed: Option<&[String]>, most: usize) -> Stored<Vec<(String, u64)>>;
 }
 
 /// A transaction that may write; what it did is kept only once its owner commits it.
-pub trait Transaction: Snapshot {
+pub trait Transaction: Snapshot + QueueTransaction {
     /// Takes the next seq; the log's entry with it must follow.
     fn next_seq(&mut self) -> Stored<Seq>;
     /// Begins a part that may be undone by itself; parts nest.
@@ -76,6 +102,10 @@ pub trait Transaction: Snapshot {
     /// Records that a client was seen, and how far it has pulled.
     fn touch_client(&mut self, client: &ClientId, position: Seq, now: u64) -> Stored<()>;
 
+    /// The client as which a user writes without a replica, made when missing; it counts as having pulled everything.
+    /// That it was seen is recorded every `seen_interval` milliseconds.
+    fn client_without_replica(&mut self, user: &str, now: u64, seen_interval: u64) -> Stored<ClientKey>;
+
     /// Records a ref; `false` when it is known, which changes nothing.
     fn record_ref(&mut self, op_ref: &Ref, row: &RefRow) -> Stored<bool>;
     /// What became of a ref.
@@ -87,8 +117,6 @@ pub trait Transaction: Snapshot {
     fn find_collection(&mut self, name: &str) -> Stored<Option<CollectionKey>>;
     /// A collection, made when missing.
     fn collection(&mut self, name: &str) -> Stored<CollectionKey>;
-    /// An item without its value.
-    fn item(&self, collection: CollectionKey, key: &str) -> Stored<Option<ItemHead>>;
     /// An item's value.
     fn item_value(&self, item: ItemKey) -> Stored<Json>;
     /// Makes an item.
@@ -108,10 +136,6 @@ pub trait Transaction: Snapshot {
     /// The delete that ended an item, for as long as the log reaches back to it.
     fn tombstone(&self, collection: CollectionKey, key: &str) -> Stored<Option<Tombstone>>;
 
-    /// An item with everything but its tags.
-    fn image(&self, item: ItemKey) -> Stored<Image>;
-    /// An item's tags, sorted.
-    fn tags(&self, item: ItemKey) -> Stored<Vec<String>>;
     /// Adds a tag that the item does not have.
     fn add_tag(&mut self, item: ItemKey, tag: &str) -> Stored<()>;
     /// Removes a tag.
@@ -141,6 +165,8 @@ pub trait Transaction: Snapshot {
         now: u64,
         rejection: &Rejection,
     ) -> Stored<()>;
+    /// The rev that the accepted entry with that seq left its item at; `None`: there is none, or it was pruned.
+    fn rev_after(&self, seq: Seq) -> Stored<Option<Rev>>;
     /// One entry of the log, with the payload if it is on the value.
     fn entry(&self, seq: Seq) -> Stored<Option<StoredEntry>>;
 

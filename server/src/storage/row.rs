@@ -45,6 +45,10 @@ pub struct State {
     pub pruned_ref: Option<Ref>,
     /// The latest time, in milliseconds since 1970, within a ref that was forgotten; 0: none was.
     pub horizon: u64,
+    /// How many ops wait for an approver, or behind one that does.
+    pub queued: u64,
+    /// The bytes of their payloads, collections and keys.
+    pub queued_bytes: u64,
 }
 
 /// Whose a client id is.
@@ -69,6 +73,8 @@ pub enum RefState {
     Rejected,
     /// Its op waits for the rest of its batch.
     Staged,
+    /// Its op waits for an approver, or behind one that does.
+    Queued,
 }
 
 /// A known ref.
@@ -119,6 +125,27 @@ pub struct ItemMark {
     pub item: ItemKey,
     /// Its rev.
     pub rev: Rev,
+}
+
+/// A range of items, in the order of (collection key, key).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ItemSpan {
+    /// The first place in it.
+    pub from: (CollectionKey, String),
+    /// The first place behind it.
+    pub to: (CollectionKey, String),
+}
+
+impl ItemSpan {
+    /// Every item.
+    pub fn all() -> ItemSpan {
+        ItemSpan { from: (CollectionKey(0), String::new()), to: (CollectionKey(i64::MAX), String::new()) }
+    }
+
+    /// Whether a place lies behind it.
+    pub fn ends_before(&self, collection: CollectionKey, key: &str) -> bool {
+        (self.to.0, self.to.1.as_str()) <= (collection, key)
+    }
 }
 
 /// What of an item a kept change is on: a [`Resource`] with a name of its own.
@@ -255,6 +282,8 @@ pub struct LogRow<'a> {
     pub no_op: bool,
     /// The committed form is what was sent.
     pub as_sent: bool,
+    /// The committed form is an approver's: it counts as another client's op.
+    pub altered: bool,
     /// Its batch.
     pub batch: Option<BatchId>,
     /// When it was committed, in milliseconds since 1970.
@@ -280,6 +309,8 @@ pub struct StoredEntry {
     pub no_op: bool,
     /// The committed form is what was sent.
     pub as_sent: bool,
+    /// The committed form is an approver's: it counts as another client's op.
+    pub altered: bool,
     /// The collection's name; empty when rejected.
     pub collection: String,
     /// The key; empty when rejected.

@@ -41,7 +41,8 @@ fn a_cursor_of_other_tags_expires_as_filter() {
     let cursor = world.head(1);
     let mut caller = ada();
     caller.tags = Tags::Only(vec!["team:7".into()]);
-    let request = InboxRequest { client: id(1), cursor: Some(cursor), limit: 1, own_payloads: false };
+    let request =
+        InboxRequest { client: id(1), cursor: Some(cursor), limit: 1, own_payloads: false, scope: Default::default() };
     assert_eq!(expiry(world.service.inbox(DB, &caller, &request)), Expiry::Filter);
 }
 

@@ -26,7 +26,8 @@ fn own_payloads_are_left_out_unless_asked_for_and_others_never() {
     world.accept(1, world.set("a", "1"));
     let own = world.pull(1, None).0.remove(0);
     assert!(own.as_sent && own.value.is_none() && own.key.is_some());
-    let request = InboxRequest { client: id(1), cursor: None, limit: 10, own_payloads: true };
+    let request =
+        InboxRequest { client: id(1), cursor: None, limit: 10, own_payloads: true, scope: Default::default() };
     let full = world.service.inbox(DB, &ada(), &request).unwrap().entries.remove(0);
     assert!(!full.as_sent && full.value.is_some());
     let other = world.pull(2, None).0.remove(0);

@@ -1,11 +1,15 @@
 //! The service without HTTP: every rule of the protocol that it is to keep, by name.
 
+mod approval;
+mod approval_crashes;
 mod batches;
 mod checkpoints;
 mod cursors;
+mod filters;
 mod groups;
 mod inbox;
 mod neighbours;
+mod office;
 mod policies;
 mod push;
 mod replay;

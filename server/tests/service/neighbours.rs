@@ -25,14 +25,26 @@ fn anothers_client_id_page_and_refs_tell_nothing() {
     let pages = world.checkpoint(1, None, 2).unwrap();
     let bob = user("bob");
     // As the owner's client: nothing at all.
-    let inbox = InboxRequest { client: id(1), cursor: None, limit: 10, own_payloads: true };
+    let inbox = InboxRequest { client: id(1), cursor: None, limit: 10, own_payloads: true, scope: Default::default() };
     forbidden(world.service.inbox(DB, &bob, &inbox));
-    forbidden(world.service.checkpoint(DB, &bob, &CheckpointRequest { client: id(1), page: None, limit: 2 }));
+    forbidden(world.service.checkpoint(
+        DB,
+        &bob,
+        &CheckpointRequest { client: id(1), page: None, limit: 2, scope: Default::default() },
+    ));
     let page = pages.next.clone();
-    forbidden(world.service.checkpoint(DB, &bob, &CheckpointRequest { client: id(1), page: page.clone(), limit: 2 }));
+    forbidden(world.service.checkpoint(
+        DB,
+        &bob,
+        &CheckpointRequest { client: id(1), page: page.clone(), limit: 2, scope: Default::default() },
+    ));
     forbidden(world.service.push(DB, &bob, PushRequest { client: id(1), cursor: None, ops: Vec::new() }));
     // As a client of his own with the owner's page.
-    let stolen = world.service.checkpoint(DB, &bob, &CheckpointRequest { client: id(9), page, limit: 2 });
+    let stolen = world.service.checkpoint(
+        DB,
+        &bob,
+        &CheckpointRequest { client: id(9), page, limit: 2, scope: Default::default() },
+    );
     assert!(matches!(stolen, Err(ServiceError::CheckpointExpired)), "{stolen:?}");
     // The owner's ref: neither its outcome nor the reason of its rejection.
     let request = PushRequest { client: id(9), cursor: None, ops: vec![refused] };
@@ -40,7 +52,13 @@ fn anothers_client_id_page_and_refs_tell_nothing() {
     assert_eq!(words(&results), ["rejected - ref_reused"]);
     assert_eq!(results[0].detail, None);
     // The log tells him of no rejection but his own.
-    let inbox = InboxRequest { client: id(9), cursor: Some(pages.cursor), limit: 10, own_payloads: true };
+    let inbox = InboxRequest {
+        client: id(9),
+        cursor: Some(pages.cursor),
+        limit: 10,
+        own_payloads: true,
+        scope: Default::default(),
+    };
     assert_eq!(world.service.inbox(DB, &bob, &inbox).unwrap().entries.len(), 0);
 }
 

@@ -87,10 +87,20 @@ fn a_client_id_belongs_to_the_user_who_first_used_it() {
         let error = world.service.push(DB, &user("eve"), request).unwrap_err();
         assert!(matches!(error, ServiceError::Forbidden(_)));
         assert_eq!((error.problem().status, error.problem().code.as_str()), (403, "forbidden"));
-        let request =
-            syncstore_server::service::InboxRequest { client: id(client), cursor: None, limit: 1, own_payloads: false };
+        let request = syncstore_server::service::InboxRequest {
+            client: id(client),
+            cursor: None,
+            limit: 1,
+            own_payloads: false,
+            scope: Default::default(),
+        };
         assert!(matches!(world.service.inbox(DB, &user("eve"), &request), Err(ServiceError::Forbidden(_))));
-        let request = syncstore_server::service::CheckpointRequest { client: id(client), page: None, limit: 1 };
+        let request = syncstore_server::service::CheckpointRequest {
+            client: id(client),
+            page: None,
+            limit: 1,
+            scope: Default::default(),
+        };
         assert!(matches!(world.service.checkpoint(DB, &user("eve"), &request), Err(ServiceError::Forbidden(_))));
     }
 }

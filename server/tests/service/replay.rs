@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, HashMap};
 use syncstore::protocol::{Change, CheckpointItem, EntryOutcome, Json, Limits, Op, PushOutcome, Ref, Relation, patch};
 use syncstore_server::service::Policy;
 
-struct Dice(u64);
+pub struct Dice(pub u64);
 
 impl Dice {
-    fn below(&mut self, sides: u64) -> u64 {
+    pub fn below(&mut self, sides: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

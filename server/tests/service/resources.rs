@@ -62,7 +62,8 @@ fn own_ones_are_as_sent_and_named_unless_their_payload_is_asked_for() {
     let own = world.pull(1, None).0;
     assert!(own[1].as_sent && own[1].index.as_deref() == Some("by") && own[1].order.is_none());
     assert!(own[2].as_sent && own[2].relation.as_deref() == Some("r") && own[2].predicate.is_none());
-    let request = InboxRequest { client: id(1), cursor: None, limit: 10, own_payloads: true };
+    let request =
+        InboxRequest { client: id(1), cursor: None, limit: 10, own_payloads: true, scope: Default::default() };
     let full = world.service.inbox(DB, &ada(), &request).unwrap().entries;
     assert!(!full[1].as_sent && full[1].order.is_some() && full[2].object.is_some());
 }

@@ -264,6 +264,7 @@ fn an_item_without_a_tag_of_its_creators_is_hidden_from_it() {
     let root = Caller { user: "root".into(), tags: Tags::All, grant: vec!["t".into()] };
     world.accept_as(&root, 2, world.set("b", "1"));
     assert_eq!(world.seen_by(&eve, 1), ["b=1: #t"]);
-    let request = InboxRequest { client: id(2), cursor: None, limit: 10, own_payloads: true };
+    let request =
+        InboxRequest { client: id(2), cursor: None, limit: 10, own_payloads: true, scope: Default::default() };
     assert!(world.service.inbox(DB, &root, &request).unwrap().entries[1].full);
 }

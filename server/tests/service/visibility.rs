@@ -275,7 +275,8 @@ fn other_tags_are_another_log_and_another_checkpoint() {
 
 /// All that a caller can read of a database, as text.
 fn everything(world: &World, caller: &Caller, client: u128) -> String {
-    let request = InboxRequest { client: id(client), cursor: None, limit: 10_000, own_payloads: true };
+    let request =
+        InboxRequest { client: id(client), cursor: None, limit: 10_000, own_payloads: true, scope: Default::default() };
     let inbox = world.service.inbox(DB, caller, &request).unwrap();
     let checkpoint = world.checkpoint_as(caller, client, None, 10_000).unwrap();
     let info = world.service.info(DB, caller).unwrap();

@@ -151,7 +151,8 @@ impl World {
     }
 
     pub fn page(&self, client: u128, cursor: Option<Cursor>, limit: u32) -> Result<InboxPage, ServiceError> {
-        let request = InboxRequest { client: id(client), cursor, limit, own_payloads: false };
+        let request =
+            InboxRequest { client: id(client), cursor, limit, own_payloads: false, scope: Default::default() };
         self.service.inbox(DB, &ada(), &request)
     }
 
@@ -179,7 +180,8 @@ impl World {
         cursor: Option<Cursor>,
         limit: u32,
     ) -> Result<InboxPage, ServiceError> {
-        let request = InboxRequest { client: id(client), cursor, limit, own_payloads: false };
+        let request =
+            InboxRequest { client: id(client), cursor, limit, own_payloads: false, scope: Default::default() };
         self.service.inbox(DB, caller, &request)
     }
 
@@ -196,7 +198,11 @@ impl World {
         page: Option<String>,
         limit: u32,
     ) -> Result<CheckpointPage, ServiceError> {
-        self.service.checkpoint(DB, caller, &CheckpointRequest { client: id(client), page, limit })
+        self.service.checkpoint(
+            DB,
+            caller,
+            &CheckpointRequest { client: id(client), page, limit, scope: Default::default() },
+        )
     }
 
     /// What a caller's checkpoint has, as "key=value: resources".
@@ -220,7 +226,11 @@ impl World {
     }
 
     pub fn checkpoint(&self, client: u128, page: Option<String>, limit: u32) -> Result<CheckpointPage, ServiceError> {
-        self.service.checkpoint(DB, &ada(), &CheckpointRequest { client: id(client), page, limit })
+        self.service.checkpoint(
+            DB,
+            &ada(),
+            &CheckpointRequest { client: id(client), page, limit, scope: Default::default() },
+        )
     }
 
     /// All items as "key=value", in the order of keys.
@@ -276,7 +286,7 @@ pub fn ada() -> Caller {
     user("ada")
 }
 
-/// "accepted 3", "rejected 4 stale", "rejected - expired", "staged", "skipped".
+/// "accepted 3", "rejected 4 stale", "rejected - expired", "staged", "queued", "skipped".
 pub fn words(results: &[OpResult]) -> Vec<String> {
     let word = |result: &OpResult| match (result.outcome, &result.code) {
         (PushOutcome::Accepted, _) => format!("accepted {}", result.seq.unwrap()),
@@ -285,6 +295,7 @@ pub fn words(results: &[OpResult]) -> Vec<String> {
         }
         (PushOutcome::Staged, _) => "staged".into(),
         (PushOutcome::Skipped, _) => "skipped".into(),
+        (PushOutcome::Queued, _) => "queued".into(),
         other => format!("{other:?}"),
     };
     results.iter().map(word).collect()

@@ -81,7 +81,13 @@ impl Server {
 
     /// Up to which seq another client is shown the log.
     fn shows(&self) -> Result<Seq, ServiceError> {
-        let request = InboxRequest { client: ClientId::from_random(2), cursor: None, limit: 1_000, own_payloads: true };
+        let request = InboxRequest {
+            client: ClientId::from_random(2),
+            cursor: None,
+            limit: 1_000,
+            own_payloads: true,
+            scope: Default::default(),
+        };
         let page = self.0.inbox(DB, &caller(), &request)?;
         Ok(page.entries.last().map_or(0, |entry| entry.seq))
     }

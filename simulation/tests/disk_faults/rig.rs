@@ -181,7 +181,7 @@ impl Server {
         let mut items = Items::new();
         let mut page = None;
         loop {
-            let request = CheckpointRequest { client: peer(), page, limit: 1_000 };
+            let request = CheckpointRequest { client: peer(), page, limit: 1_000, scope: Default::default() };
             let answer = self.ask(|service| service.checkpoint(DB, &caller(), &request)).unwrap();
             for item in answer.items {
                 items.insert((item.collection, item.key), item.value.to_value().unwrap());
@@ -209,13 +209,18 @@ impl Wire for Server {
     }
 
     fn pull(&self, request: &PullRequest) -> Result<InboxPage, WireError> {
-        let PullRequest { client, cursor, limit, own_payloads, .. } = request.clone();
-        let request = InboxRequest { client, cursor, limit, own_payloads };
+        let PullRequest { client, cursor, limit, own_payloads, scope, .. } = request.clone();
+        let request = InboxRequest { client, cursor, limit, own_payloads, scope };
         self.ask(|service| service.inbox(DB, &caller(), &request))
     }
 
     fn checkpoint(&self, request: &wire::CheckpointRequest) -> Result<CheckpointPage, WireError> {
-        let request = CheckpointRequest { client: request.client, page: request.page.clone(), limit: request.limit };
+        let request = CheckpointRequest {
+            client: request.client,
+            page: request.page.clone(),
+            limit: request.limit,
+            scope: request.scope.clone(),
+        };
         self.ask(|service| service.checkpoint(DB, &caller(), &request))
     }
 }

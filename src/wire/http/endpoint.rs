@@ -1,6 +1,6 @@
 //! Where a database is on the web, and the URL of each call.
 
-use crate::protocol::is_database_name;
+use crate::protocol::{Filter, Scope, is_database_name};
 use crate::wire::{CheckpointRequest, PullRequest, WireError};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::fmt::{self, Write};
@@ -51,17 +51,27 @@ impl Call<'_> {
                 if request.own_payloads {
                     url.write_str("&as_sent=never")?;
                 }
-                Ok(())
+                write_scope(url, &request.scope)
             }
             Call::Checkpoint(request) => {
                 write!(url, "/sync/checkpoint?client={}&limit={}", request.client, request.limit)?;
-                match &request.page {
-                    Some(page) => write!(url, "&page={}", utf8_percent_encode(page, QUERY)),
-                    None => Ok(()),
+                if let Some(page) = &request.page {
+                    write!(url, "&page={}", utf8_percent_encode(page, QUERY))?;
                 }
+                write_scope(url, &request.scope)
             }
         }
     }
+}
+
+fn write_scope(url: &mut String, scope: &Scope) -> fmt::Result {
+    let have = scope.have.as_ref().and_then(Filter::text);
+    for (name, text) in [("collections", scope.filter.text()), ("have", have)] {
+        if let Some(text) = text {
+            write!(url, "&{name}={}", utf8_percent_encode(&text, QUERY))?;
+        }
+    }
+    Ok(())
 }
 
 // Rounded up: a wait shorter than a second must not become none, which would make the caller spin.
@@ -153,7 +163,14 @@ mod tests {
     #[test]
     fn each_call_has_the_protocols_target() {
         let client = ClientId::from_random(1);
-        let mut pull = PullRequest { client, cursor: None, limit: 500, wait: Duration::ZERO, own_payloads: false };
+        let mut pull = PullRequest {
+            client,
+            cursor: None,
+            limit: 500,
+            wait: Duration::ZERO,
+            own_payloads: false,
+            scope: Default::default(),
+        };
         assert_eq!(target(&Call::Info), "/v1/db");
         assert_eq!(target(&Call::Push), "/v1/db/sync/outbox");
         assert_eq!(target(&Call::Pull(&pull)), format!("/v1/db/sync/inbox?client={client}&limit=500"));
@@ -166,13 +183,20 @@ mod tests {
                 "/v1/db/sync/inbox?client={client}&cursor=a%20b%26c%3Dd%2B%25%2F%C3%A9~&limit=500&wait=25&as_sent=never"
             )
         );
-        let mut checkpoint = CheckpointRequest { client, page: None, limit: 7 };
+        let mut checkpoint = CheckpointRequest { client, page: None, limit: 7, scope: Default::default() };
         assert_eq!(target(&Call::Checkpoint(&checkpoint)), format!("/v1/db/sync/checkpoint?client={client}&limit=7"));
         checkpoint.page = Some("p#2".into());
         assert_eq!(
             target(&Call::Checkpoint(&checkpoint)),
             format!("/v1/db/sync/checkpoint?client={client}&limit=7&page=p%232")
         );
+        checkpoint.page = None;
+        checkpoint.scope.filter = Filter::only(["a,b", "notes"]).and_prefix("ö", "2026-");
+        let filter = "collections=a%5C%2Cb%2Cnotes%2C%C3%B6%3A2026-";
+        let begin = format!("/v1/db/sync/checkpoint?client={client}&limit=7&{filter}");
+        assert_eq!(target(&Call::Checkpoint(&checkpoint)), begin);
+        checkpoint.scope.have = Some(Filter::only::<&str>([]));
+        assert_eq!(target(&Call::Checkpoint(&checkpoint)), format!("{begin}&have="));
     }
 
     #[test]

@@ -65,13 +65,18 @@ impl Wire for DirectWire {
             cursor: request.cursor.clone(),
             limit: request.limit,
             own_payloads: request.own_payloads,
+            scope: request.scope.clone(),
         };
         self.answer(self.server.service(|service| service.inbox(DB, &self.caller, &request)))
     }
 
     fn checkpoint(&self, request: &CheckpointRequest) -> Result<CheckpointPage, WireError> {
-        let request =
-            service::CheckpointRequest { client: request.client, page: request.page.clone(), limit: request.limit };
+        let request = service::CheckpointRequest {
+            client: request.client,
+            page: request.page.clone(),
+            limit: request.limit,
+            scope: request.scope.clone(),
+        };
         self.answer(self.server.service(|service| service.checkpoint(DB, &self.caller, &request)))
     }
 

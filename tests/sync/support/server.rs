@@ -64,6 +64,12 @@ impl Server {
         }
     }
 
+    /// Ends the service and starts it again.
+    pub fn restart(&self) {
+        self.close();
+        self.open(false);
+    }
+
     pub fn backup(&self) -> Backup {
         self.close();
         let copy = tempfile::tempdir().unwrap();
@@ -104,7 +110,7 @@ impl Server {
         let mut items = BTreeMap::new();
         let mut page = None;
         loop {
-            let request = CheckpointRequest { client: observer(), page, limit: 1_000 };
+            let request = CheckpointRequest { client: observer(), page, limit: 1_000, scope: Default::default() };
             let answer = self.service(|service| service.checkpoint(DB, &caller(), &request)).unwrap();
             for item in answer.items {
                 items.insert((item.collection, item.key), (item.value.to_value().unwrap(), item.rev));
@@ -125,7 +131,13 @@ impl Server {
         let mut entries = Vec::new();
         let mut cursor = None;
         loop {
-            let request = InboxRequest { client: observer(), cursor, limit: 1_000, own_payloads: true };
+            let request = InboxRequest {
+                client: observer(),
+                cursor,
+                limit: 1_000,
+                own_payloads: true,
+                scope: Default::default(),
+            };
             let page = self.service(|service| service.inbox(DB, &caller(), &request)).unwrap();
             entries.extend(page.entries);
             if !page.more {

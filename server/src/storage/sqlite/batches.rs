@@ -3,6 +3,7 @@
 use super::{StorageError, Stored, int, kind_number, kind_of, resource, uint};
 use crate::storage::{BatchKey, BatchRow, BatchState, ClientKey, Link, Payload, ResourceName};
 use rusqlite::{Connection, Row, params};
+use std::borrow::Cow;
 use syncstore::protocol::{BatchId, Op, OpKind, Ref};
 
 const STAGED: i64 = 0;
@@ -91,20 +92,58 @@ pub fn stage(connection: &Connection, batch: BatchKey, op: &Op) -> Stored<()> {
         "INSERT INTO staged (batch, ref, kind, collection, key, base, resource, name, payload)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
     )?;
-    let change = op.change().map_err(StorageError::corrupt)?;
-    let (on, name) = resource::columns(change.resource());
+    let OpColumns { kind, resource, name, payload } = op_columns(op)?;
+    let op_ref = op.op_ref.as_bytes().as_slice();
     statement.execute(params![
         batch.0,
-        op.op_ref.as_bytes().as_slice(),
-        kind_number(op.kind),
+        op_ref,
+        kind,
         op.collection,
         op.key,
         op.base.map(int),
-        on,
+        resource,
         name,
-        resource::payload(&change, None)?,
+        payload
     ])?;
     Ok(())
+}
+
+pub struct OpColumns<'a> {
+    pub kind: i64,
+    pub resource: i64,
+    pub name: Option<&'a str>,
+    pub payload: Option<Cow<'a, str>>,
+}
+
+/// What tells of an op that is kept what it does.
+pub fn op_columns(op: &Op) -> Stored<OpColumns<'_>> {
+    let change = op.change().map_err(StorageError::corrupt)?;
+    let (resource, name) = resource::columns(change.resource());
+    Ok(OpColumns { kind: kind_number(op.kind), resource, name, payload: resource::payload(&change, None)? })
+}
+
+/// An op from the columns `ref`, `kind`, `collection`, `key`, `base`, `resource`, `name` and `payload`.
+pub fn read_op(row: &Row<'_>) -> Stored<Op> {
+    let kind = kind_of(row.get(1)?)?;
+    let mut op = Op::new(Ref::from_bytes(row.get(0)?), kind, row.get::<_, String>(2)?, row.get::<_, String>(3)?);
+    op.base = row.get::<_, Option<i64>>(4)?.map(uint);
+    let on = resource::of_columns(row.get(5)?, row.get(6)?)?;
+    match resource::read(&on, kind, row.get(7)?)? {
+        Some(Payload::Json(json)) if kind == OpKind::Patch => op.patch = Some(json),
+        Some(Payload::Json(json)) => op.value = Some(json),
+        Some(Payload::Order(order)) => op.order = Some(order),
+        Some(Payload::Link(Link { predicate, object })) => {
+            (op.predicate, op.object) = (Some(predicate), Some(object));
+        }
+        Some(Payload::Item(_)) | None => {}
+    }
+    match on {
+        ResourceName::Value => {}
+        ResourceName::Index(name) => op.index = Some(name),
+        ResourceName::Relation(id) => op.relation = Some(id),
+        ResourceName::Tag(tag) => op.tag = Some(tag),
+    }
+    Ok(op)
 }
 
 pub fn take(connection: &Connection, batch: BatchKey) -> Stored<Vec<Op>> {
@@ -114,26 +153,7 @@ pub fn take(connection: &Connection, batch: BatchKey) -> Stored<Vec<Op>> {
     let mut rows = statement.query([batch.0])?;
     let mut ops = Vec::new();
     while let Some(row) = rows.next()? {
-        let kind = kind_of(row.get(1)?)?;
-        let mut op = Op::new(Ref::from_bytes(row.get(0)?), kind, row.get::<_, String>(2)?, row.get::<_, String>(3)?);
-        op.base = row.get::<_, Option<i64>>(4)?.map(uint);
-        let on = resource::of_columns(row.get(5)?, row.get(6)?)?;
-        match resource::read(&on, kind, row.get(7)?)? {
-            Some(Payload::Json(json)) if kind == OpKind::Patch => op.patch = Some(json),
-            Some(Payload::Json(json)) => op.value = Some(json),
-            Some(Payload::Order(order)) => op.order = Some(order),
-            Some(Payload::Link(Link { predicate, object })) => {
-                (op.predicate, op.object) = (Some(predicate), Some(object));
-            }
-            Some(Payload::Item(_)) | None => {}
-        }
-        match on {
-            ResourceName::Value => {}
-            ResourceName::Index(name) => op.index = Some(name),
-            ResourceName::Relation(id) => op.relation = Some(id),
-            ResourceName::Tag(tag) => op.tag = Some(tag),
-        }
-        ops.push(op);
+        ops.push(read_op(row)?);
     }
     connection.prepare_cached("DELETE FROM staged WHERE batch = ?1")?.execute([batch.0])?;
     Ok(ops)

@@ -3,6 +3,7 @@
 use super::{Stored, int, uint};
 use crate::storage::{ClientKey, ClientRow};
 use rusqlite::{Connection, OptionalExtension, params};
+use sha2::{Digest, Sha256};
 use syncstore::protocol::{ClientId, Seq};
 
 pub fn find(connection: &Connection, client: &ClientId) -> Stored<Option<ClientRow>> {
@@ -27,6 +28,25 @@ pub fn add(connection: &Connection, client: &ClientId, user: &str, now: u64) -> 
     let mut statement =
         connection.prepare_cached("INSERT INTO clients (client, user, position, seen) VALUES (?1, ?2, 0, ?3)")?;
     Ok(ClientKey(statement.insert(params![client.as_bytes().as_slice(), user, int(now)])?))
+}
+
+/// The client as which a user writes without a replica, made when missing.
+///
+/// It is found by more than 16 bytes, so no client id that a replica makes up is ever it; and it has pulled past
+/// everything, since nobody pulls for it.
+pub fn without_replica(connection: &Connection, user: &str, now: u64, seen_interval: u64) -> Stored<ClientKey> {
+    let name: [u8; 32] = Sha256::digest(user.as_bytes()).into();
+    let mut find = connection.prepare_cached("SELECT id, seen FROM clients WHERE client = ?1")?;
+    let found = find.query_row([name.as_slice()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)));
+    let Some((id, seen)) = found.optional()? else {
+        let mut add =
+            connection.prepare_cached("INSERT INTO clients (client, user, position, seen) VALUES (?1, ?2, ?3, ?4)")?;
+        return Ok(ClientKey(add.insert(params![name.as_slice(), user, i64::MAX, int(now)])?));
+    };
+    if now.saturating_sub(uint(seen)) >= seen_interval {
+        connection.prepare_cached("UPDATE clients SET seen = ?2 WHERE id = ?1")?.execute(params![id, int(now)])?;
+    }
+    Ok(ClientKey(id))
 }
 
 pub fn touch(connection: &Connection, client: &ClientId, position: Seq, now: u64) -> Stored<()> {

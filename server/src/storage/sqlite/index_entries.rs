@@ -12,9 +12,9 @@ pub fn find(connection: &Connection, item: ItemKey, name: &str) -> Stored<Option
 }
 
 pub fn set(connection: &Connection, item: ItemKey, name: &str, order: &str) -> Stored<()> {
-    connection
-        .prepare_cached("REPLACE INTO index_entries VALUES (?1, ?2, ?3)")?
-        .execute(params![item.0, name, order])?;
+    let mut statement = connection
+        .prepare_cached("REPLACE INTO index_entries SELECT id, ?2, ?3, collection, key FROM items WHERE id = ?1")?;
+    statement.execute(params![item.0, name, order])?;
     Ok(())
 }
 

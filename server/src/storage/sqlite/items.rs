@@ -1,8 +1,8 @@
 //! The tables `collections`, `items` and `tombstones`.
 
-use super::{Stored, index_entries, int, json_of, relations, tags, uint};
-use crate::storage::{ClientKey, CollectionKey, Image, ItemHead, ItemKey, ItemMark, ItemRow, Tombstone};
-use rusqlite::{Connection, OptionalExtension, params};
+use super::{StorageError, Stored, index_entries, int, json_of, relations, tags, uint};
+use crate::storage::{ClientKey, CollectionKey, Image, ItemHead, ItemKey, ItemMark, ItemRow, ItemSpan, Tombstone};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 use std::collections::BTreeMap;
 use syncstore::protocol::Json;
 
@@ -110,59 +110,110 @@ pub fn image(connection: &Connection, item: ItemKey) -> Stored<Image> {
 
 pub fn page(
     connection: &Connection,
+    spans: &[ItemSpan],
     after: (CollectionKey, &str),
     needed: Option<&[String]>,
     most: usize,
     visit: &mut dyn FnMut(ItemRow) -> bool,
 ) -> Stored<Option<ItemMark>> {
-    // CROSS JOIN holds SQLite to this order: through the items' index, which has all that this asks of an item, so that
-    // the rows of items that are not wanted are never read.
-    let mut names = connection.prepare_cached(
-        "SELECT items.id, items.collection, items.key, collections.name
-         FROM items CROSS JOIN collections ON collections.id = items.collection
-         WHERE (items.collection, items.key) > (?1, ?2) ORDER BY items.collection, items.key",
-    )?;
     let mut content = connection.prepare_cached("SELECT rev, resources, value FROM items WHERE id = ?1")?;
-    let mut rows = names.query(params![after.0.0, after.1])?;
     let mut looked_at = 0;
-    while let Some(row) = rows.next()? {
-        looked_at += 1;
-        let item = ItemKey(row.get(0)?);
-        let mut tags = None;
-        if let Some(needed) = needed {
-            let has = tags::of_item(connection, item)?;
-            if !needed.iter().any(|tag| has.binary_search(tag).is_ok()) {
-                if looked_at < most {
-                    continue;
+    for span in spans.iter().filter(|span| !span.ends_before(after.0, after.1)) {
+        let mut names = names_from(connection, span, Some(after))?;
+        let mut rows = names.raw_query();
+        while let Some(row) = rows.next()? {
+            let (collection_key, key) =
+                (CollectionKey(row.get(1)?), row.get_ref(2)?.as_str().map_err(StorageError::corrupt)?);
+            if span.ends_before(collection_key, key) {
+                break;
+            }
+            looked_at += 1;
+            let item = ItemKey(row.get(0)?);
+            let mut tags = None;
+            if let Some(needed) = needed {
+                let has = tags::of_item(connection, item)?;
+                if !has_one(&has, needed) {
+                    if looked_at < most {
+                        continue;
+                    }
+                    let rev = content.query_row([item.0], |row| row.get(0))?;
+                    return Ok(Some(ItemMark { item, rev: uint(rev) }));
                 }
-                let rev = content.query_row([item.0], |row| row.get(0))?;
-                return Ok(Some(ItemMark { item, rev: uint(rev) }));
+                tags = Some(has);
             }
-            tags = Some(has);
-        }
-        let (rev, resources, value) =
-            content.query_row([item.0], |row| Ok((row.get(0)?, row.get::<_, u32>(1)?, row.get::<_, String>(2)?)))?;
-        let mut image = Image { value: json_of(value)?, indexes: BTreeMap::new(), relations: Vec::new() };
-        if resources > 0 {
-            image.indexes = index_entries::of_item(connection, item)?;
-            image.relations = relations::of_item(connection, item)?;
-            if tags.is_none() {
-                tags = Some(tags::of_item(connection, item)?);
+            let (rev, resources, value) = content
+                .query_row([item.0], |row| Ok((row.get(0)?, row.get::<_, u32>(1)?, row.get::<_, String>(2)?)))?;
+            let mut image = Image { value: json_of(value)?, indexes: BTreeMap::new(), relations: Vec::new() };
+            if resources > 0 {
+                image.indexes = index_entries::of_item(connection, item)?;
+                image.relations = relations::of_item(connection, item)?;
+                if tags.is_none() {
+                    tags = Some(tags::of_item(connection, item)?);
+                }
             }
-        }
-        let item = ItemRow {
-            collection_key: CollectionKey(row.get(1)?),
-            collection: row.get(3)?,
-            key: row.get(2)?,
-            rev: uint(rev),
-            image,
-            tags: tags.unwrap_or_default(),
-        };
-        if !visit(item) {
-            break;
+            let item = ItemRow {
+                collection_key,
+                collection: row.get(3)?,
+                key: key.to_owned(),
+                rev: uint(rev),
+                image,
+                tags: tags.unwrap_or_default(),
+            };
+            if !visit(item) {
+                return Ok(None);
+            }
         }
     }
     Ok(None)
+}
+
+/// Walks the ranges in the items' index, and reads the tags of each item if some are needed.
+pub fn count(connection: &Connection, spans: &[ItemSpan], needed: Option<&[String]>) -> Stored<u64> {
+    let mut count = 0;
+    for span in spans {
+        let mut names = names_from(connection, span, None)?;
+        let mut rows = names.raw_query();
+        while let Some(row) = rows.next()? {
+            if span.ends_before(CollectionKey(row.get(1)?), row.get_ref(2)?.as_str().map_err(StorageError::corrupt)?) {
+                break;
+            }
+            let seen = match needed {
+                Some(needed) => has_one(&tags::of_item(connection, ItemKey(row.get(0)?))?, needed),
+                None => true,
+            };
+            count += u64::from(seen);
+        }
+    }
+    Ok(count)
+}
+
+// `has` must be sorted.
+fn has_one(has: &[String], needed: &[String]) -> bool {
+    needed.iter().any(|tag| has.binary_search(tag).is_ok())
+}
+
+// The items from the begin of a range on, or from behind a place in it, with number, collection, key and its name. Where the
+// range ends the reader sees: SQLite would look whether each row is within, all the way to the end of the index.
+fn names_from<'a>(
+    connection: &'a Connection,
+    span: &ItemSpan,
+    after: Option<(CollectionKey, &str)>,
+) -> Stored<CachedStatement<'a>> {
+    let from = (span.from.0, span.from.1.as_str());
+    let (is, place) = match after.filter(|after| *after >= from) {
+        Some(after) => (">", after),
+        None => (">=", from),
+    };
+    // CROSS JOIN holds SQLite to this order: through the items' index, which has all that this asks of an item, so that
+    // the rows of items that are not wanted are never read.
+    let mut names = connection.prepare_cached(&format!(
+        "SELECT items.id, items.collection, items.key, collections.name
+         FROM items CROSS JOIN collections ON collections.id = items.collection
+         WHERE (items.collection, items.key) {is} (?1, ?2) ORDER BY items.collection, items.key",
+    ))?;
+    names.raw_bind_parameter(1, place.0.0)?;
+    names.raw_bind_parameter(2, place.1)?;
+    Ok(names)
 }
 
 pub fn marked(connection: &Connection, mark: ItemMark) -> Stored<Option<(CollectionKey, String)>> {

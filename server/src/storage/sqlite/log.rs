@@ -5,12 +5,13 @@ use crate::storage::{ClientKey, LogRow, Payload, Rejection, ResourceName, Stored
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::HashMap;
 use syncstore::planted::{Planted, planted};
-use syncstore::protocol::{BatchId, Code, OpKind, Ref, Seq};
+use syncstore::protocol::{BatchId, Code, OpKind, Ref, Rev, Seq};
 
 const REJECTED: i64 = 1;
 const NO_OP: i64 = 2;
 const AS_SENT: i64 = 4;
 const RETAGGED: i64 = 8;
+const ALTERED: i64 = 16;
 
 const COLUMNS: &str = "log.seq, log.ref, log.client, log.kind, log.flags, collections.name, log.key, log.from_rev, \
                        log.at, log.batch, log.resource, log.name, log.tags, \
@@ -25,7 +26,7 @@ pub fn append(connection: &Connection, row: &LogRow<'_>) -> Stored<()> {
         .prepare_cached("INSERT INTO log VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)")?;
     let (on, name) = resource::columns(row.change.resource());
     let retagged = row.tags_before != row.tags_after;
-    let flags = [(row.no_op, NO_OP), (row.as_sent, AS_SENT), (retagged, RETAGGED)];
+    let flags = [(row.no_op, NO_OP), (row.as_sent, AS_SENT), (retagged, RETAGGED), (row.altered, ALTERED)];
     let flags = flags.iter().filter(|(on, _)| *on).fold(0, |flags, (_, flag)| flags | flag);
     let before = if retagged { tags::column(row.tags_before)? } else { None };
     statement.execute(params![
@@ -95,6 +96,7 @@ fn read(row: &Row<'_>) -> Stored<StoredEntry> {
         rejected: flags & REJECTED != 0,
         no_op: flags & NO_OP != 0,
         as_sent: flags & AS_SENT != 0,
+        altered: flags & ALTERED != 0,
         collection: row.get::<_, Option<String>>(5)?.unwrap_or_default(),
         key: row.get::<_, Option<String>>(6)?.unwrap_or_default(),
         from: uint(row.get(7)?),
@@ -110,6 +112,17 @@ fn read(row: &Row<'_>) -> Stored<StoredEntry> {
 fn payload(connection: &Connection, entry: &StoredEntry) -> Stored<Option<Payload>> {
     let mut statement = connection.prepare_cached("SELECT payload FROM log WHERE seq = ?1")?;
     resource::read(&entry.resource, entry.kind, statement.query_row([int(entry.seq)], |row| row.get(0))?)
+}
+
+pub fn rev_after(connection: &Connection, seq: Seq) -> Stored<Option<Rev>> {
+    let mut statement = connection.prepare_cached("SELECT flags, from_rev FROM log WHERE seq = ?1")?;
+    let found = statement.query_row([int(seq)], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?))).optional()?;
+    Ok(match found {
+        Some((flags, _)) if flags & REJECTED != 0 => None,
+        Some((flags, from)) if flags & NO_OP != 0 => Some(uint(from)),
+        Some(_) => Some(seq),
+        None => None,
+    })
 }
 
 pub fn entry(connection: &Connection, seq: Seq) -> Stored<Option<StoredEntry>> {

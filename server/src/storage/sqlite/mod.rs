@@ -5,7 +5,9 @@ mod checkpoints;
 mod clients;
 mod index_entries;
 mod items;
+mod listings;
 mod log;
+mod queued;
 mod refs;
 mod relations;
 mod resource;
@@ -77,6 +79,14 @@ impl SqliteFile {
             Some(vfs) => Connection::open_with_flags_and_vfs(&self.path, flags, vfs.as_str())?,
             None => Connection::open_with_flags(&self.path, flags)?,
         })
+    }
+
+    /// How many ops wait for an approver in it; none in one of a version that knew none, or of another program.
+    pub fn queued(&self) -> u64 {
+        let count = |connection: Connection| {
+            connection.query_row("SELECT queued FROM state WHERE id = 1", [], |row| row.get(0)).unwrap_or(0)
+        };
+        self.reader().map_or(0, |connection| uint(count(connection)))
     }
 
     /// Opens the file to read; it must exist.

@@ -8,12 +8,14 @@ use syncstore::protocol::{Ref, Seq};
 
 const REJECTED: i64 = 1;
 const STAGED: i64 = 2;
+const QUEUED: i64 = 3;
 
 fn number(state: RefState) -> i64 {
     match state {
         RefState::Accepted => 0,
         RefState::Rejected => REJECTED,
         RefState::Staged => STAGED,
+        RefState::Queued => QUEUED,
     }
 }
 
@@ -22,6 +24,7 @@ fn state_of(number: i64) -> Stored<RefState> {
         0 => Ok(RefState::Accepted),
         REJECTED => Ok(RefState::Rejected),
         STAGED => Ok(RefState::Staged),
+        QUEUED => Ok(RefState::Queued),
         other => Err(StorageError::corrupt(format_args!("a ref in state {other}"))),
     }
 }
@@ -81,7 +84,7 @@ pub fn prune(
         let (outcome, seq, at): (i64, i64, i64) = (row.get(1)?, row.get(2)?, row.get(3)?);
         let position: Option<i64> = row.get(4)?;
         let pulled_past = position.is_none_or(|position| position >= seq) || planted(Planted::Rule8ForgetsUnpulled);
-        if outcome != STAGED && uint(at) < before && pulled_past {
+        if outcome != STAGED && outcome != QUEUED && uint(at) < before && pulled_past {
             gone.push((op_ref, outcome, seq));
         }
         looked_at += 1;

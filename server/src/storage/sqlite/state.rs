@@ -12,7 +12,7 @@ pub const MAX_SEQ: Seq = (1 << 53) - 1;
 
 pub fn read(connection: &Connection) -> Stored<State> {
     let mut statement = connection.prepare_cached(
-        "SELECT epoch, head, next, items, entries, pruned, pruned_ref, horizon FROM state WHERE id = 1",
+        "SELECT epoch, head, next, items, entries, pruned, pruned_ref, horizon, queued, queued_bytes FROM state WHERE id = 1",
     )?;
     let state = statement.query_row([], |row| {
         Ok(State {
@@ -24,6 +24,8 @@ pub fn read(connection: &Connection) -> Stored<State> {
             pruned: uint(row.get(5)?),
             pruned_ref: row.get::<_, Option<[u8; 16]>>(6)?.map(Ref::from_bytes),
             horizon: uint(row.get(7)?),
+            queued: uint(row.get(8)?),
+            queued_bytes: uint(row.get(9)?),
         })
     });
     state.optional()?.ok_or_else(|| StorageError::corrupt("it has no state"))
@@ -32,7 +34,7 @@ pub fn read(connection: &Connection) -> Stored<State> {
 pub fn write(connection: &Connection, state: &State) -> Stored<()> {
     let mut statement = connection.prepare_cached(
         "UPDATE state SET epoch = ?1, head = ?2, next = ?3, items = ?4, entries = ?5, pruned = ?6, pruned_ref = ?7,
-         horizon = ?8 WHERE id = 1",
+         horizon = ?8, queued = ?9, queued_bytes = ?10 WHERE id = 1",
     )?;
     statement.execute(params![
         state.epoch.as_slice(),
@@ -43,6 +45,8 @@ pub fn write(connection: &Connection, state: &State) -> Stored<()> {
         int(state.pruned),
         state.pruned_ref.as_ref().map(|entry| entry.as_bytes().as_slice()),
         int(state.horizon),
+        int(state.queued),
+        int(state.queued_bytes),
     ])?;
     Ok(())
 }

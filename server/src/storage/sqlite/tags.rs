@@ -13,7 +13,9 @@ pub fn of_item(connection: &Connection, item: ItemKey) -> Stored<Vec<String>> {
 }
 
 pub fn add(connection: &Connection, item: ItemKey, tag: &str) -> Stored<()> {
-    connection.prepare_cached("INSERT INTO tags VALUES (?1, ?2)")?.execute(params![item.0, tag])?;
+    let mut statement =
+        connection.prepare_cached("INSERT INTO tags SELECT id, ?2, collection, key FROM items WHERE id = ?1")?;
+    statement.execute(params![item.0, tag])?;
     Ok(())
 }
 

@@ -2,20 +2,21 @@
 
 use super::state::MAX_SEQ;
 use super::{
-    StorageError, Stored, batches, checkpoints, clients, index_entries, items, log, refs, relations, state, tags,
+    StorageError, Stored, batches, checkpoints, clients, index_entries, items, listings, log, refs, relations, state,
+    tags,
 };
 use crate::storage::{
     BatchKey, BatchRow, CheckpointRow, ClientKey, ClientRow, CollectionKey, EpochId, Image, ItemHead, ItemKey,
-    ItemMark, ItemRow, Link, LogRow, Part, RefRow, RefState, Rejection, Snapshot, State, StoredEntry, Tombstone,
-    Transaction,
+    ItemMark, ItemPlace, ItemRow, ItemSpan, Link, Listing, LogRow, Part, RefRow, RefState, Rejection, Snapshot, State,
+    StoredEntry, Tombstone, Transaction,
 };
 use rusqlite::{Connection, TransactionBehavior};
 use std::collections::HashMap;
-use syncstore::protocol::{BatchId, ClientId, Json, Object, Op, Ref, Seq};
+use syncstore::protocol::{BatchId, ClientId, Json, Object, Op, Ref, Rev, Seq};
 
 /// A read transaction: everything it gives is of one moment.
 pub struct SqliteSnapshot<'c> {
-    transaction: rusqlite::Transaction<'c>,
+    pub(super) transaction: rusqlite::Transaction<'c>,
     state: State,
 }
 
@@ -49,9 +50,9 @@ impl WriterCaches {
 
 /// The write transaction of a group of pushes; dropped, it is undone.
 pub struct SqliteTransaction<'c> {
-    transaction: rusqlite::Transaction<'c>,
+    pub(super) transaction: rusqlite::Transaction<'c>,
     caches: &'c mut WriterCaches,
-    state: State,
+    pub(super) state: State,
     parts: Vec<State>,
     committed: bool,
 }
@@ -116,20 +117,53 @@ macro_rules! snapshot {
             ) -> Stored<()> {
                 log::entries(&self.transaction, after, wanted, visit)
             }
+            fn collection_key(&self, name: &str) -> Stored<Option<CollectionKey>> {
+                items::find_collection(&self.transaction, name)
+            }
             fn items(
                 &self,
+                spans: &[ItemSpan],
                 after: (CollectionKey, &str),
                 needed: Option<&[String]>,
                 most: usize,
                 visit: &mut dyn FnMut(ItemRow) -> bool,
             ) -> Stored<Option<ItemMark>> {
-                items::page(&self.transaction, after, needed, most, visit)
+                items::page(&self.transaction, spans, after, needed, most, visit)
             }
             fn marked(&self, mark: ItemMark) -> Stored<Option<(CollectionKey, String)>> {
                 items::marked(&self.transaction, mark)
             }
             fn count_items(&self, needed: &[String]) -> Stored<u64> {
                 tags::count_items(&self.transaction, needed)
+            }
+            fn collection_named(&self, name: &str) -> Stored<Option<CollectionKey>> {
+                items::find_collection(&self.transaction, name)
+            }
+            fn item(&self, collection: CollectionKey, key: &str) -> Stored<Option<ItemHead>> {
+                items::find(&self.transaction, collection, key)
+            }
+            fn image(&self, item: ItemKey) -> Stored<Image> {
+                items::image(&self.transaction, item)
+            }
+            fn tags(&self, item: ItemKey) -> Stored<Vec<String>> {
+                tags::of_item(&self.transaction, item)
+            }
+            fn places(
+                &self,
+                listing: &Listing<'_>,
+                needed: Option<&[String]>,
+                most: usize,
+            ) -> Stored<(Vec<ItemPlace>, bool)> {
+                listings::places(&self.transaction, listing, needed, most)
+            }
+            fn item_content(&self, item: ItemKey) -> Stored<(Rev, Json)> {
+                listings::content(&self.transaction, item)
+            }
+            fn collections(&self, after: &str, needed: Option<&[String]>, most: usize) -> Stored<Vec<(String, u64)>> {
+                listings::collections(&self.transaction, after, needed, most)
+            }
+            fn count_spans(&self, spans: &[ItemSpan], needed: Option<&[String]>) -> Stored<u64> {
+                items::count(&self.transaction, spans, needed)
             }
         }
     };
@@ -175,6 +209,10 @@ impl Transaction for SqliteTransaction<'_> {
         clients::touch(&self.transaction, client, position, now)
     }
 
+    fn client_without_replica(&mut self, user: &str, now: u64, seen_interval: u64) -> Stored<ClientKey> {
+        clients::without_replica(&self.transaction, user, now, seen_interval)
+    }
+
     fn record_ref(&mut self, op_ref: &Ref, row: &RefRow) -> Stored<bool> {
         refs::record(&self.transaction, op_ref, row)
     }
@@ -203,9 +241,6 @@ impl Transaction for SqliteTransaction<'_> {
         self.caches.remember(name, made);
         Ok(made)
     }
-    fn item(&self, collection: CollectionKey, key: &str) -> Stored<Option<ItemHead>> {
-        items::find(&self.transaction, collection, key)
-    }
     fn item_value(&self, item: ItemKey) -> Stored<Json> {
         items::value(&self.transaction, item)
     }
@@ -233,12 +268,6 @@ impl Transaction for SqliteTransaction<'_> {
         items::tombstone(&self.transaction, collection, key)
     }
 
-    fn image(&self, item: ItemKey) -> Stored<Image> {
-        items::image(&self.transaction, item)
-    }
-    fn tags(&self, item: ItemKey) -> Stored<Vec<String>> {
-        tags::of_item(&self.transaction, item)
-    }
     fn add_tag(&mut self, item: ItemKey, tag: &str) -> Stored<()> {
         tags::add(&self.transaction, item, tag)
     }
@@ -281,6 +310,9 @@ impl Transaction for SqliteTransaction<'_> {
         self.state.head = seq;
         self.state.entries += 1;
         log::append_rejected(&self.transaction, seq, op_ref, client, batch, now, rejection)
+    }
+    fn rev_after(&self, seq: Seq) -> Stored<Option<Rev>> {
+        log::rev_after(&self.transaction, seq)
     }
     fn entry(&self, seq: Seq) -> Stored<Option<StoredEntry>> {
         log::entry(&self.transaction, seq)

@@ -1,0 +1,316 @@
+//! Asking the approver: what it may be asked now goes to it, what it answers to the writer.
+
+use super::database::Database;
+use super::inbox::rfc3339;
+use super::{ServiceError, ServiceOptions};
+use crate::approver::{ApprovalRequest, ApprovalResponse, Approver, AskedOp, ItemNow, OpAnswer};
+use crate::core::approval::{Approval, Verdict, heads};
+use crate::storage::queued::{QueueSnapshot, UnitKey};
+use crate::storage::{Image, StorageError, Stored};
+use parking_lot::{Condvar, Mutex};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use syncstore::protocol::{Limits, Op, Ref};
+
+/// Which ops wait for an approver, and how it is asked; [`ApprovalOptions::new`] gives the defaults.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct ApprovalOptions {
+    /// Who decides.
+    pub approver: Arc<dyn Approver>,
+    /// The collections whose ops wait for it.
+    pub collections: BTreeSet<String>,
+    /// The most ops of one request, but for a batch, which is not divided. Default: 100.
+    pub request_ops: usize,
+    /// While that many ops of a database wait, no more are taken in: pushes are answered `skipped`. Default: 10,000.
+    pub queue_ops: u64,
+    /// While that many bytes of ops of a database wait, no more are taken in. Default: 64 MiB.
+    pub queue_bytes: u64,
+}
+
+impl ApprovalOptions {
+    /// The defaults, for an approver and its collections.
+    pub fn new(approver: Arc<dyn Approver>, collections: impl IntoIterator<Item = String>) -> ApprovalOptions {
+        let collections = collections.into_iter().collect();
+        ApprovalOptions { approver, collections, request_ops: 100, queue_ops: 10_000, queue_bytes: 64 << 20 }
+    }
+
+    pub(super) fn rules(&self) -> Approval {
+        Approval { collections: self.collections.clone(), most_ops: self.queue_ops, most_bytes: self.queue_bytes }
+    }
+}
+
+// A request is no larger than this, in bytes of ops and of the items that they are on, unless one unit is.
+const REQUEST_BYTES: usize = 4 << 20;
+
+// How long nothing is asked after a request that failed, and how long a unit is not asked about that was left out of an
+// answer; doubled each time up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// What is known between two requests. It is lost with the process: then everything is asked at once.
+#[derive(Debug, Default)]
+pub struct Asking {
+    // When a unit that was left out of an answer is due again, and the pause after that.
+    left_out: HashMap<UnitKey, (Duration, Duration)>,
+    // Until when nothing is asked after a failure, and the pause after the next.
+    paused: Option<(Duration, Duration)>,
+}
+
+/// When there is something to ask again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    Now,
+    After(Duration),
+    WhenRung,
+}
+
+/// A request, and what was asked with it.
+struct Question {
+    request: ApprovalRequest,
+    asked: HashMap<Ref, (UnitKey, Op)>,
+}
+
+impl Asking {
+    fn failed(&mut self, now: Duration, random: u64) {
+        let pause = self.paused.map_or(FIRST_PAUSE, |(_, next)| next);
+        // Half of it at random, so that the databases of a server do not all ask at the same moment.
+        let jittered = pause / 2 + pause.mul_f64(random as f64 / u64::MAX as f64) / 2;
+        self.paused = Some((now + jittered, (pause * 2).min(LONGEST_PAUSE)));
+    }
+
+    fn left_out(&mut self, unit: UnitKey, now: Duration) {
+        let pause = self.left_out.get(&unit).map_or(FIRST_PAUSE, |(_, next)| *next);
+        self.left_out.insert(unit, (now + pause, (pause * 2).min(LONGEST_PAUSE)));
+    }
+
+    /// The next request; else when there may be one.
+    fn question(
+        &mut self,
+        snapshot: &impl QueueSnapshot,
+        database: &str,
+        most: usize,
+        now: Duration,
+    ) -> Stored<Result<Question, Next>> {
+        if let Some((until, _)) = self.paused.filter(|(until, _)| *until > now) {
+            return Ok(Err(Next::After(until - now)));
+        }
+        let asking = heads(snapshot)?.asking;
+        let present: HashSet<UnitKey> = asking.iter().copied().collect();
+        self.left_out.retain(|unit, _| present.contains(unit));
+        let request = ApprovalRequest { database: database.to_owned(), ops: Vec::new() };
+        let mut question = Question { request, asked: HashMap::new() };
+        let (mut bytes, mut next) = (0, Next::WhenRung);
+        for unit in asking {
+            if let Some((due, _)) = self.left_out.get(&unit).filter(|(due, _)| *due > now) {
+                let wait = *due - now;
+                next = if let Next::After(other) = next { Next::After(other.min(wait)) } else { Next::After(wait) };
+                continue;
+            }
+            if question.request.ops.len() >= most.max(1) || bytes >= REQUEST_BYTES {
+                break;
+            }
+            bytes += question.add(snapshot, unit)?;
+        }
+        Ok(if question.request.ops.is_empty() { Err(next) } else { Ok(question) })
+    }
+}
+
+impl Question {
+    // Adds the ops of a unit; about how many bytes they are.
+    fn add(&mut self, snapshot: &impl QueueSnapshot, key: UnitKey) -> Stored<usize> {
+        let Some((unit, queued)) = snapshot.unit(key)? else { return Ok(0) };
+        let of = u32::try_from(queued.len()).map_err(StorageError::corrupt)?;
+        let mut bytes = 0;
+        for op in queued.into_iter().filter(|queued| queued.asks).map(|queued| queued.op) {
+            let item = snapshot.item_now(&op.collection, &op.key)?;
+            let item = item.map(|(rev, Image { value, indexes, relations }, tags)| {
+                bytes += value.as_str().len();
+                ItemNow { rev, value, indexes, relations, tags }
+            });
+            bytes += op.payload_len();
+            self.asked.insert(op.op_ref, (key, op.clone()));
+            let op = Op { batch: unit.batch, of: unit.batch.map(|_| of), ..op };
+            self.request.ops.push(AskedOp { op, user: unit.user.clone(), at: rfc3339(unit.at), item });
+        }
+        Ok(bytes)
+    }
+
+    // What the answer says of what was asked, and how many parts of it say nothing that can be carried out.
+    fn read(&self, response: ApprovalResponse, limits: &Limits) -> (HashMap<Ref, Verdict>, u64) {
+        let (mut verdicts, mut ignored) = (HashMap::new(), 0);
+        for answer in response.answers {
+            let verdict = answer.to::<OpAnswer>().map_err(|error| error.to_string()).and_then(|answer| {
+                let op_ref = answer.op_ref;
+                let (_, op) = self.asked.get(&op_ref).ok_or_else(|| format!("{op_ref} was not asked about"))?;
+                if verdicts.contains_key(&op_ref) {
+                    return Err(format!("{op_ref} is answered twice"));
+                }
+                let verdict = answer.verdict(op, limits).map_err(|error| format!("{op_ref}: {error}"))?;
+                Ok((op_ref, verdict))
+            });
+            match verdict {
+                Ok((op_ref, verdict)) => drop(verdicts.insert(op_ref, verdict)),
+                Err(error) => {
+                    ignored += 1;
+                    // It may repeat what the approver wrote: keep it short.
+                    let error = error.chars().take(200).collect::<String>();
+                    let database = &self.request.database;
+                    tracing::warn!(database, error, "a part of the approver's answer is ignored");
+                }
+            }
+        }
+        (verdicts, ignored)
+    }
+}
+
+impl Database {
+    /// Asks about what waits, once, and commits the answers; how many ops were decided. An approver that fails decides
+    /// none.
+    pub fn approve(&self) -> Result<usize, ServiceError> {
+        let Some(approval) = self.options().approval.clone() else { return Ok(0) };
+        let Ok(question) = self.question()? else { return Ok(0) };
+        let answer = approval.approver.ask(&question.request);
+        self.take_answer(question, answer)
+    }
+
+    fn question(&self) -> Result<Result<Question, Next>, ServiceError> {
+        let options = self.options();
+        let Some(approval) = &options.approval else { return Ok(Err(Next::WhenRung)) };
+        let now = options.environment.monotonic();
+        let name = self.name();
+        self.read(|snapshot| {
+            let mut asking = self.shared().asking.lock();
+            Ok(asking.question(snapshot, &name, approval.request_ops, now)?)
+        })
+    }
+
+    fn take_answer(
+        &self,
+        question: Question,
+        answer: Result<ApprovalResponse, crate::approver::ApproverError>,
+    ) -> Result<usize, ServiceError> {
+        let ServiceOptions { environment, limits, .. } = self.options();
+        let (database, now) = (&question.request.database, environment.monotonic());
+        self.shared().stats.lock().approver_requests += 1;
+        let response = match answer {
+            Ok(response) => response,
+            Err(error) => {
+                self.shared().stats.lock().approver_failures += 1;
+                self.shared().asking.lock().failed(now, environment.random());
+                tracing::warn!(database, %error, "the approver failed; it is asked again later");
+                return Ok(0);
+            }
+        };
+        self.shared().asking.lock().paused = None;
+        let (verdicts, ignored) = question.read(response, limits);
+        let decided = if verdicts.is_empty() { Default::default() } else { self.decide(verdicts)? };
+        self.shared().stats.lock().approver_ignored += ignored + decided.ignored;
+        // Those that are still there were left out, or not answered so that they could be decided.
+        let units: HashSet<UnitKey> = question.asked.values().map(|(unit, _)| *unit).collect();
+        let left = self.read(|snapshot| {
+            let mut left = Vec::new();
+            for unit in units {
+                if snapshot.unit(unit)?.is_some() {
+                    left.push(unit);
+                }
+            }
+            Ok(left)
+        })?;
+        let mut asking = self.shared().asking.lock();
+        left.into_iter().for_each(|unit| asking.left_out(unit, now));
+        Ok(decided.codes.len())
+    }
+
+    /// Starts the thread that asks, which ends with the database, or when its present request has.
+    pub fn start_asking(self: &Arc<Database>) -> Result<(), ServiceError> {
+        let (database, shared) = (Arc::downgrade(self), self.shared().clone());
+        let thread = std::thread::Builder::new().name(format!("approver {}", self.name()));
+        thread.spawn(move || keep_asking(&database, &shared.bell)).map_err(StorageError::from)?;
+        Ok(())
+    }
+}
+
+fn keep_asking(database: &Weak<Database>, bell: &Bell) {
+    let mut next = Next::Now;
+    while bell.wait(next) {
+        // Not held while the approver is asked, which may take long: the database may be closed meanwhile.
+        let Some(open) = database.upgrade() else { return };
+        let Some(approval) = open.options().approval.clone() else { return };
+        let question = open.question();
+        drop(open);
+        next = match question {
+            Ok(Ok(question)) => {
+                let answer = approval.approver.ask(&question.request);
+                let Some(open) = database.upgrade() else { return };
+                match open.take_answer(question, answer) {
+                    Ok(_) => Next::Now,
+                    Err(error) => failed(&error),
+                }
+            }
+            Ok(Err(next)) => next,
+            Err(error) => failed(&error),
+        };
+    }
+}
+
+fn failed(error: &ServiceError) -> Next {
+    tracing::warn!(%error, "the answers of the approver were not committed; it is asked again later");
+    Next::After(FIRST_PAUSE)
+}
+
+/// Wakes the thread that asks.
+#[derive(Debug)]
+pub struct Bell {
+    state: Mutex<Sound>,
+    changed: Condvar,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sound {
+    Silent,
+    Rung,
+    Closed,
+}
+
+impl Default for Bell {
+    fn default() -> Bell {
+        Bell { state: Mutex::new(Sound::Silent), changed: Condvar::new() }
+    }
+}
+
+impl Bell {
+    /// Something waits that did not before.
+    pub fn ring(&self) {
+        let mut state = self.state.lock();
+        if *state == Sound::Silent {
+            *state = Sound::Rung;
+            self.changed.notify_one();
+        }
+    }
+
+    /// There is nothing to ask any more, ever.
+    pub fn close(&self) {
+        *self.state.lock() = Sound::Closed;
+        self.changed.notify_one();
+    }
+
+    /// Waits until it is time or the bell rings; `false`: it was closed.
+    fn wait(&self, next: Next) -> bool {
+        let mut state = self.state.lock();
+        while *state == Sound::Silent {
+            match next {
+                Next::Now => break,
+                Next::After(pause) if self.changed.wait_for(&mut state, pause).timed_out() => break,
+                Next::After(_) => {}
+                Next::WhenRung => self.changed.wait(&mut state),
+            }
+        }
+        let open = *state != Sound::Closed;
+        if open {
+            *state = Sound::Silent;
+        }
+        open
+    }
+}

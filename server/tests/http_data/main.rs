@@ -1,0 +1,15 @@
+//! Section 6 over HTTP: data for callers without a replica.
+
+#[path = "../http_support/mod.rs"]
+mod http_support;
+
+mod bad_input;
+mod batches;
+mod caller;
+mod conditions;
+mod deny;
+mod listings;
+mod repeats;
+mod replicas;
+mod resources;
+mod values;

@@ -1,0 +1,518 @@
+//! Ops that wait for an approver (section 3, ◆11).
+
+use crate::office::{Office, of};
+use crate::world::*;
+use syncstore::protocol::{Code, Json, Op, OpKind, PushRequest, Ref};
+use syncstore_server::approver::{ApprovalResponse, ApproverError, Form, OpAnswer};
+use syncstore_server::service::{Policy, ServiceOptions, Tags};
+
+fn json(text: &str) -> Json {
+    Json::parse(text).unwrap()
+}
+
+fn replaced(op_ref: Ref, form: Form) -> OpAnswer {
+    OpAnswer { op: Some(form), ..OpAnswer::accepted(op_ref) }
+}
+
+fn tagged(op_ref: Ref, tags: &[&str]) -> OpAnswer {
+    OpAnswer { tags: tags.iter().map(|tag| (*tag).to_owned()).collect(), ..OpAnswer::accepted(op_ref) }
+}
+
+fn silent() -> Result<ApprovalResponse, ApproverError> {
+    Ok(ApprovalResponse::default())
+}
+
+fn down() -> Result<ApprovalResponse, ApproverError> {
+    Err(ApproverError("it is down".into()))
+}
+
+#[test]
+fn an_op_is_committed_as_the_answer_says() {
+    let office = Office::answering(|asked| match asked.op.key.as_str() {
+        "yes" => OpAnswer::accepted(asked.op.op_ref),
+        "no" => OpAnswer {
+            code: Some(Code::new("too_dear")),
+            detail: Some(json(r#"{"most":7}"#)),
+            ..OpAnswer::rejected(asked.op.op_ref, "it costs too much")
+        },
+        "other" => replaced(asked.op.op_ref, Form::set(json("2"))),
+        _ => tagged(asked.op.op_ref, &["team"]),
+    });
+    let world = &office.world;
+    let ops = ["yes", "no", "other", "tagged"].map(|key| world.set(key, "1"));
+    assert_eq!(office.push(&ops), ["queued"; 4]);
+    assert!(world.items().is_empty() && office.told().is_empty());
+    assert_eq!(office.approve(), 4);
+    assert_eq!(
+        office.told(),
+        ["1 accepted yes as sent", "2 rejected too_dear", "3 accepted other=2", "4 accepted tagged=1"]
+    );
+    let no = world.pull(1, None).0.remove(1);
+    assert_eq!(
+        (no.message.unwrap(), no.detail.unwrap().into_string()),
+        ("it costs too much".into(), r#"{"most":7}"#.into())
+    );
+    assert_eq!(office.told_to(2), ["1 accepted yes=1", "3 accepted other=2", "4 accepted tagged=1"]);
+    assert_eq!(world.resources()[1], "tagged: #team");
+    assert_eq!(office.push(&ops), ["accepted 1", "rejected 2 too_dear", "accepted 3", "accepted 4"]);
+    assert_eq!((office.approve(), office.requests().len()), (0, 1), "nothing is decided twice");
+}
+
+#[test]
+fn an_approver_is_told_who_asks_for_what_on_which_item() {
+    let office = Office::lenient();
+    let world = &office.world;
+    office.push(&[world.set("k", "1"), world.index("k", "i", "o")]);
+    office.approve_all();
+    let patch = based(world.patch("k", "[]"), 2);
+    office.push(std::slice::from_ref(&patch));
+    office.approve();
+    let request = office.last_request();
+    let [asked] = &request.ops[..] else { panic!("one op") };
+    assert_eq!((request.database.as_str(), asked.user.as_str()), (DB, "ada"));
+    assert_eq!((asked.op.op_ref, asked.op.kind, asked.op.base), (patch.op_ref, OpKind::Patch, Some(2)));
+    assert!(asked.at.starts_with("20") && asked.at.ends_with('Z'), "{}", asked.at);
+    let item = asked.item.as_ref().unwrap();
+    assert_eq!((item.rev, item.value.as_str(), item.indexes["i"].as_str()), (2, "1", "o"));
+}
+
+#[test]
+fn later_ops_on_the_item_and_their_batches_wait_and_are_decided_in_order() {
+    let office = Office::new(|_| silent());
+    let world = &office.world;
+    let first = world.set("x", "1");
+    let second = world.set("x", "2");
+    let pair = [batch(world.set("x", "3"), 1, 2), batch(of("open", world.set("y", "3")), 1, 2)];
+    let behind = of("open", world.set("y", "4"));
+    let free = of("open", world.set("z", "1"));
+    let ops = [vec![first, second], pair.to_vec(), vec![behind, free]].concat();
+    assert_eq!(office.push(&ops), ["queued", "queued", "queued", "queued", "queued", "accepted 1"]);
+    assert_eq!((office.approve(), office.requests()), (0, vec![vec![ops[0].op_ref]]), "one at a time");
+    office.answer_each(|asked| OpAnswer::accepted(asked.op.op_ref));
+    assert_eq!(office.approve_later(), 1);
+    assert_eq!(office.approve(), 1);
+    assert_eq!(office.approve(), 3, "a batch, and what needs no approver behind it");
+    let asked: Vec<Ref> = office.requests().concat();
+    assert_eq!(asked, [ops[0].op_ref, ops[0].op_ref, ops[1].op_ref, ops[2].op_ref]);
+    assert_eq!(office.last_request().ops[0].op.of, Some(2));
+    let seqs = ["accepted 2", "accepted 3", "accepted 4", "accepted 5", "accepted 6", "accepted 1"];
+    assert_eq!(office.push(&ops), seqs);
+    assert_eq!(world.items(), ["y=4", "z=1", "x=3"]);
+}
+
+#[test]
+fn a_rejected_op_leaves_those_behind_it_to_be_judged_by_themselves() {
+    let office = Office::answering(|asked| match &asked.item {
+        None if asked.op.kind == OpKind::Set => OpAnswer::rejected(asked.op.op_ref, "nothing new"),
+        _ => OpAnswer::accepted(asked.op.op_ref),
+    });
+    let world = &office.world;
+    let ops = [world.set("x", "1"), world.patch("x", "[]"), of("open", world.set("x", "1"))];
+    assert_eq!(office.push(&ops), ["queued", "queued", "accepted 1"]);
+    office.approve_all();
+    assert_eq!(office.push(&ops), ["rejected 2 policy", "rejected 3 not_found", "accepted 1"]);
+}
+
+#[test]
+fn ops_of_other_clients_and_of_other_items_do_not_wait() {
+    let office = Office::new(|_| silent());
+    let world = &office.world;
+    assert_eq!(office.push(&[of("open", world.set("k", "1")), world.set("k", "1")]), ["accepted 1", "queued"]);
+    assert_eq!(words(&world.push(2, &[of("open", world.set("k", "2"))])), ["accepted 2"]);
+    assert_eq!(words(&world.push(2, &[world.set("k", "2"), world.set("other", "2")])), ["queued", "queued"]);
+    office.approve();
+    assert_eq!(office.last_request().ops.len(), 3, "the clients' ops on one item are asked about together");
+}
+
+#[test]
+fn a_repeat_is_answered_queued_and_another_op_under_the_ref_is_refused() {
+    let office = Office::lenient();
+    let world = &office.world;
+    let op = world.set("k", "1");
+    assert_eq!(office.push(std::slice::from_ref(&op)), ["queued"]);
+    assert_eq!(office.push(&[op.clone(), op.clone()]), ["queued", "queued"]);
+    let other = Op { value: Some(json("2")), ..op.clone() };
+    assert_eq!(office.push(&[other]), ["rejected - ref_reused"]);
+    let request = PushRequest { client: id(9), cursor: None, ops: vec![op.clone()] };
+    let eve = world.service.push(DB, &user("eve"), request).unwrap();
+    assert_eq!(words(&eve.results), ["rejected - ref_reused"]);
+    assert_eq!(office.approve(), 1);
+    assert_eq!(office.push(&[op]), ["accepted 1"]);
+    assert_eq!(world.items(), ["k=1"]);
+}
+
+#[test]
+fn a_malformed_op_is_rejected_at_once_and_never_asked_about() {
+    let office = Office::lenient();
+    let world = &office.world;
+    let ops = [world.set("", "1"), Op { value: None, ..world.set("k", "1") }, world.set("k", "2")];
+    assert_eq!(office.push(&ops), ["rejected 1 invalid", "rejected 2 invalid", "skipped"]);
+    assert_eq!((office.approve(), office.requests().len()), (0, 0));
+}
+
+#[test]
+fn a_batch_is_decided_as_a_whole() {
+    let office = Office::new(|_| silent());
+    let world = &office.world;
+    let ops = [
+        batch(world.set("a", "1"), 1, 3),
+        batch(of("open", world.set("b", "1")), 1, 3),
+        batch(of("ask", world.set("c", "1")), 1, 3),
+    ];
+    assert_eq!(office.push(&ops[..2]), ["staged", "staged"]);
+    assert_eq!((office.approve(), office.requests().len()), (0, 0), "it is not complete");
+    assert_eq!(office.push(&ops), ["queued", "queued", "queued"]);
+    // Not what another collection of the batch has.
+    assert_eq!((office.approve(), office.requests()), (0, vec![vec![ops[0].op_ref, ops[2].op_ref]]));
+    office.rescript(|request| Ok([OpAnswer::accepted(request.ops[0].op.op_ref)].into_iter().collect()));
+    assert_eq!(office.approve_later(), 0, "one of its ops has no answer");
+    assert!(world.items().is_empty());
+    office.answer_each(|asked| match asked.op.key.as_str() {
+        "a" => replaced(asked.op.op_ref, Form::set(json("7"))),
+        _ => OpAnswer::accepted(asked.op.op_ref),
+    });
+    assert_eq!(office.approve_later(), 3);
+    assert_eq!(world.items(), ["a=7", "b=1", "c=1"]);
+    let entries = world.pull(2, None).0;
+    assert!(entries.iter().all(|entry| entry.batch == ops[0].batch));
+    let more = [batch(world.set("a", "2"), 2, 2), batch(of("ask", world.set("c", "2")), 2, 2)];
+    office.push(&more);
+    office.rescript(|request| Ok([OpAnswer::rejected(request.ops[1].op.op_ref, "no")].into_iter().collect()));
+    assert_eq!(office.approve(), 2, "one rejection is enough");
+    assert_eq!(office.push(&more), ["rejected 4 batch_failed", "rejected 5 policy"]);
+    assert_eq!(world.items(), ["a=7", "b=1", "c=1"]);
+}
+
+#[test]
+fn what_an_answer_says_wrongly_twice_or_of_others_decides_nothing() {
+    let office = Office::new(|_| silent());
+    let world = &office.world;
+    let (good, behind) = (world.set("good", "1"), world.set("good", "2"));
+    let (bad, foreign) = (world.set("bad", "1"), world.new_ref());
+    office.push(&[good.clone(), behind.clone(), bad.clone()]);
+    let (good_ref, behind_ref, bad_ref) = (good.op_ref, behind.op_ref, bad.op_ref);
+    office.rescript(move |_| {
+        let mut response: ApprovalResponse = [
+            OpAnswer::accepted(good_ref),
+            OpAnswer::rejected(good_ref, "on second thoughts"),
+            OpAnswer::rejected(behind_ref, "not asked about"),
+            OpAnswer::accepted(foreign),
+            replaced(bad_ref, Form { key: Some("elsewhere".into()), ..Form::set(json("1")) }),
+        ]
+        .into_iter()
+        .collect();
+        response.answers.extend([json("7"), json(r#"{"ref":"x"}"#), json("{}")]);
+        Ok(response)
+    });
+    assert_eq!(office.approve(), 1);
+    assert_eq!(office.push(&[good, behind, bad]), ["accepted 1", "queued", "queued"]);
+    assert_eq!(world.service.stats()[0].approver_ignored, 7);
+    office.answer_each(|asked| OpAnswer::accepted(asked.op.op_ref));
+    office.approve_later();
+    assert_eq!(world.items(), ["bad=1", "good=2"]);
+}
+
+#[test]
+fn an_approver_that_fails_is_asked_again_later_about_the_same_ops() {
+    let mut office = Office::new(|_| down());
+    let ops = ["a", "b"].map(|key| office.world.set(key, "1"));
+    office.push(&ops);
+    assert_eq!((office.approve(), office.approve(), office.requests().len()), (0, 0, 1), "not at once");
+    assert_eq!(office.approve_later(), 0);
+    office.restart(|_| {});
+    assert_eq!(office.push(&ops), ["queued", "queued"]);
+    assert_eq!(office.approve(), 0, "a new process asks at once");
+    let refs: Vec<Ref> = ops.iter().map(|op| op.op_ref).collect();
+    assert_eq!(office.requests(), [refs.clone(), refs.clone(), refs]);
+    let stats = office.service().stats().remove(0);
+    assert_eq!((stats.approver_requests, stats.approver_failures, stats.queued_ops), (1, 1, 2));
+    office.answer_each(|asked| OpAnswer::accepted(asked.op.op_ref));
+    assert_eq!(office.approve_later(), 2);
+    let stats = office.service().stats().remove(0);
+    assert_eq!((stats.queued_ops, stats.queued_bytes, stats.accepted), (0, 0, 2));
+}
+
+#[test]
+fn ops_that_an_answer_leaves_out_are_asked_about_again_and_hold_nobody_else_up() {
+    let office = Office::new(|request| {
+        let quick = request.ops.iter().filter(|asked| asked.op.key != "slow");
+        Ok(quick.map(|asked| OpAnswer::accepted(asked.op.op_ref)).collect())
+    });
+    let world = &office.world;
+    office.push(&[world.set("slow", "1"), world.set("a", "1")]);
+    assert_eq!(office.approve(), 1);
+    office.push(&[world.set("b", "1")]);
+    assert_eq!(office.approve(), 1);
+    assert_eq!(office.requests()[1].len(), 1, "the slow one is not due yet");
+    assert_eq!(office.approve_later(), 0);
+    assert_eq!(office.requests()[2].len(), 1);
+}
+
+#[test]
+fn a_full_queue_answers_skipped_and_takes_the_ops_later() {
+    let mut office = Office::new(|_| silent());
+    office.restart(|options| options.approval.as_mut().unwrap().queue_ops = 2);
+    let world = &office.world;
+    let ops = ["a", "b", "c"].map(|key| world.set(key, "1"));
+    let behind = world.set("a", "2");
+    let all = [ops.to_vec(), vec![behind.clone(), of("open", world.set("c", "1"))]].concat();
+    assert_eq!(office.push(&all), ["queued", "queued", "skipped", "skipped", "accepted 1"]);
+    assert_eq!(office.push(&all), ["queued", "queued", "skipped", "skipped", "accepted 1"], "nothing was recorded");
+    let staged = [batch(world.set("d", "1"), 1, 2), batch(of("open", world.set("d", "1")), 1, 2)];
+    assert_eq!(office.push(&staged), ["skipped", "staged"]);
+    office.answer_each(|asked| OpAnswer::accepted(asked.op.op_ref));
+    office.approve();
+    assert_eq!(office.push(&[ops[2].clone(), behind]), ["queued", "queued"]);
+    office.approve();
+    assert_eq!(office.push(&staged), ["queued", "queued"]);
+    office.approve();
+    assert_eq!(world.items(), ["c=1", "d=1", "a=2", "b=1", "c=1", "d=1"]);
+}
+
+#[test]
+fn the_bytes_that_wait_are_bounded_too() {
+    let mut office = Office::new(|_| silent());
+    office.restart(|options| options.approval.as_mut().unwrap().queue_bytes = 100);
+    let world = &office.world;
+    let large = format!("\"{}\"", "x".repeat(200));
+    assert_eq!(office.push(&[world.set("a", &large), world.set("b", "1")]), ["queued", "skipped"]);
+}
+
+#[test]
+fn a_request_has_no_more_ops_than_it_may_but_for_a_batch() {
+    let mut office = Office::lenient();
+    office.restart(|options| options.approval.as_mut().unwrap().request_ops = 2);
+    let world = &office.world;
+    let ops: Vec<Op> = (0..3).map(|n| world.set(&format!("a{n}"), "1")).collect();
+    let pack: Vec<Op> = (0..3).map(|n| batch(world.set(&format!("b{n}"), "1"), 1, 3)).collect();
+    office.push(&[ops, pack].concat());
+    office.approve_all();
+    let sizes: Vec<usize> = office.requests().iter().map(Vec::len).collect();
+    assert_eq!(sizes, [2, 4]);
+}
+
+#[test]
+fn an_op_that_waits_too_long_is_rejected_and_what_is_behind_it_goes_on() {
+    let office = Office::new(|_| down());
+    let world = &office.world;
+    let (first, second) = (world.set("x", "1"), world.set("x", "2"));
+    let pair = [batch(world.set("y", "1"), 1, 2), batch(of("open", world.set("z", "1")), 1, 2)];
+    office.push(&[vec![first.clone()], pair.to_vec()].concat());
+    world.pass(6 * DAY);
+    let behind = of("open", world.set("z", "2"));
+    assert_eq!(office.push(&[second.clone(), behind.clone()]), ["queued", "queued"]);
+    world.service.prune(DB).unwrap();
+    assert_eq!(office.push(std::slice::from_ref(&first)), ["queued"]);
+    world.pass(2 * DAY);
+    world.service.prune(DB).unwrap();
+    let all = [vec![first], pair.to_vec(), vec![second, behind]].concat();
+    let expected = ["rejected 1 undecided", "rejected 2 undecided", "rejected 3 undecided", "queued", "accepted 4"];
+    assert_eq!(office.push(&all), expected);
+    assert_eq!(world.items(), ["z=2"]);
+}
+
+#[test]
+fn what_an_approver_changed_counts_as_another_clients() {
+    for (policy, becomes, value) in [
+        (Policy::Accept, "accepted 2", "k=3"),
+        (Policy::RejectStale, "rejected 2 stale", "k={\"n\":2}"),
+        (Policy::Merge, "accepted 2", "k={\"n\":2}"),
+    ] {
+        let mut office = Office::answering(|asked| match asked.op.value.as_ref().map(Json::as_str) {
+            Some("{\"n\":1}") => replaced(asked.op.op_ref, Form::set(json("{\"n\":2}"))),
+            _ => OpAnswer::accepted(asked.op.op_ref),
+        });
+        office.restart(|options| options.policies = [("c".into(), policy)].into());
+        let world = &office.world;
+        let second = based(world.set("k", if policy == Policy::Merge { "{\"n\":3}" } else { "3" }), 0);
+        office.push(&[based(world.set("k", "{\"n\":1}"), 0), second.clone()]);
+        office.approve_all();
+        assert_eq!((office.push(&[second]), world.items()), (vec![becomes.to_owned()], vec![value.to_owned()]));
+    }
+}
+
+#[test]
+fn a_form_that_is_what_was_sent_and_tags_change_nothing_of_whose_op_it_is() {
+    let mut office = Office::answering(|asked| OpAnswer {
+        op: Some(Form::set(json(&format!(" {} ", asked.op.value.as_ref().unwrap())))),
+        ..tagged(asked.op.op_ref, &["team"])
+    });
+    office.restart(|options| options.policies = [("c".into(), Policy::RejectStale)].into());
+    let world = &office.world;
+    let ops = ["1", "2"].map(|value| based(world.set("k", value), 0));
+    office.push(&ops);
+    office.approve_all();
+    assert_eq!(office.push(&ops), ["accepted 1", "accepted 2"]);
+    assert_eq!(
+        office.told(),
+        ["1 accepted k=1", "2 accepted k as sent"],
+        "as another form or with tags it is not as sent"
+    );
+}
+
+#[test]
+fn a_form_is_judged_like_an_op_and_may_have_a_base_of_its_own() {
+    let mut office = Office::answering(|asked| match asked.op.key.as_str() {
+        "patch" => replaced(
+            asked.op.op_ref,
+            Form { patch: Some(json(r#"[{"op":"remove","path":"/no"}]"#)), ..Form::of(OpKind::Patch) },
+        ),
+        "delete" => replaced(asked.op.op_ref, Form::of(OpKind::Delete)),
+        "index" => replaced(
+            asked.op.op_ref,
+            Form { index: Some("i".into()), order: Some("o".into()), ..Form::of(OpKind::Set) },
+        ),
+        _ => replaced(asked.op.op_ref, Form { base: asked.item.as_ref().map(|item| item.rev), ..Form::set(json("9")) }),
+    });
+    office.restart(|options| options.policies = [("ask".into(), Policy::RejectStale)].into());
+    let world = &office.world;
+    let keys = ["patch", "delete", "index"];
+    let ops = keys.map(|key| world.set(key, "1"));
+    office.push(&ops);
+    office.approve_all();
+    assert_eq!(office.push(&ops), ["rejected 1 not_found", "accepted 2", "rejected 3 not_found"]);
+    let mine = of("ask", based(world.set("k", "1"), 0));
+    office.push(std::slice::from_ref(&mine));
+    office.approve_all();
+    let behind = of("ask", based(world.set("k", "2"), 0));
+    assert_eq!(words(&world.push(2, std::slice::from_ref(&behind))), ["queued"]);
+    office.approve_all();
+    assert_eq!(words(&world.push(2, &[behind])), ["accepted 5"], "the form's base is the item's rev");
+}
+
+#[test]
+fn tags_that_an_approver_adds_to_an_item_are_entries_beside_the_op() {
+    let office = Office::lenient();
+    let world = &office.world;
+    office.push(&[world.set("k", "1"), world.tag("k", "old")]);
+    office.approve_all();
+    office.answer_each(|asked| tagged(asked.op.op_ref, &["old", "team", "all"]));
+    let op = world.set("k", "2");
+    office.push(std::slice::from_ref(&op));
+    assert_eq!(office.approve(), 1);
+    assert_eq!(world.resources(), ["k: #all #old #team"]);
+    assert_eq!(office.told()[2..], ["3 accepted k as sent", "4 accepted k #team", "5 accepted k #all"]);
+    let entries = world.pull(2, None).0;
+    let chain: Vec<_> = entries[2..].iter().map(|entry| (entry.from, entry.rev)).collect();
+    assert_eq!(chain, [(Some(2), Some(3)), (Some(3), Some(4)), (Some(4), Some(5))]);
+    assert!(entries[2].batch.is_some() && entries[2..].iter().all(|entry| entry.batch == entries[2].batch));
+    assert_ne!(entries[3].op_ref, entries[4].op_ref);
+    let team = world.pull_as(&only("bob", &["team"]), 7);
+    assert_eq!((team.len(), team[0].full, team[0].value.as_ref().unwrap().as_str()), (2, true, "2"));
+    office.answer_each(|asked| tagged(asked.op.op_ref, &["gone"]));
+    office.push(&[world.delete("k")]);
+    assert_eq!((office.approve(), world.items().len()), (1, 0), "a deleted item takes no tags");
+}
+
+#[test]
+fn an_item_takes_no_more_tags_from_an_approver_than_from_others() {
+    let many: Vec<String> = (0..100).map(|n| format!("t{n}")).collect();
+    let office = Office::answering(move |asked| OpAnswer { tags: many.clone(), ..OpAnswer::accepted(asked.op.op_ref) });
+    let world = &office.world;
+    let made = world.set("made", "1");
+    let ada = only("ada", &["own"]);
+    assert_eq!(words(&world.push_as(&ada, 1, std::slice::from_ref(&made))), ["queued"]);
+    let there = of("open", world.set("there", "1"));
+    world.accept(2, there);
+    let ops = [made, world.set("full", "1")];
+    office.push(&ops[1..]);
+    office.approve_all();
+    assert_eq!(
+        office.push(&ops),
+        ["rejected 2 too_large", "accepted 3"],
+        "with the tag that is granted it is one more"
+    );
+    let op = world.tag("full", "one more");
+    office.push(std::slice::from_ref(&op));
+    office.approve_all();
+    assert_eq!(office.push(&[op]), ["rejected 4 too_large"]);
+}
+
+#[test]
+fn an_approver_gives_nobody_what_is_hidden_and_may_use_any_tag() {
+    let office = Office::answering(|asked| match asked.op.key.as_str() {
+        "tag" => replaced(asked.op.op_ref, Form { tag: Some("boss".into()), ..Form::of(OpKind::Set) }),
+        _ => tagged(asked.op.op_ref, &["boss"]),
+    });
+    let world = &office.world;
+    office.push(&[world.set("hidden", "1")]);
+    office.approve_all();
+    let ada = only("ada", &["own"]);
+    let ops = [world.set("hidden", "2"), world.set("mine", "1"), world.set("tag", "1"), world.patch("hidden", "[]")];
+    let results = world.push_as(&ada, 2, &ops);
+    assert_eq!(words(&results), ["queued", "queued", "queued", "queued"]);
+    office.approve_all();
+    let told = words(&world.push_as(&ada, 2, &ops));
+    assert_eq!(told[..2], ["rejected 2 forbidden", "accepted 3"]);
+    assert_eq!((told[2].as_str(), told[3].as_str()), ("rejected 4 not_found", "rejected 5 not_found"));
+    assert_eq!(world.resources(), ["hidden: #boss", "mine: #boss #own"]);
+    let mine = [world.untag("mine", "own"), world.tag("mine", "boss")];
+    world.push_as(&ada, 2, &mine[..1]);
+    office.approve_all();
+    assert_eq!(world.resources()[1], "mine: #boss");
+}
+
+#[test]
+fn an_op_is_decided_under_the_rights_that_its_sender_had() {
+    let mut office = Office::new(|_| down());
+    let ada = only("ada", &["own"]);
+    let op = office.world.set("k", "1");
+    office.world.push_as(&ada, 1, std::slice::from_ref(&op));
+    office.restart(|_| {});
+    office.answer_each(|asked| OpAnswer::accepted(asked.op.op_ref));
+    assert_eq!(office.approve(), 1);
+    assert_eq!(office.world.resources(), ["k: #own"]);
+    assert_eq!(ada.tags, Tags::Only(vec!["own".into()]));
+}
+
+#[test]
+fn a_new_client_id_of_the_replica_takes_over_what_waits() {
+    let office = Office::new(|_| down());
+    let world = &office.world;
+    let (first, second) = (world.set("x", "1"), world.set("x", "2"));
+    office.push(std::slice::from_ref(&first));
+    assert_eq!(words(&world.push(2, &[first.clone(), second.clone()])), ["queued", "queued"]);
+    office.rescript(|request| Ok(request.ops.iter().map(|asked| OpAnswer::rejected(asked.op.op_ref, "no")).collect()));
+    assert_eq!(office.approve_later(), 1, "the second one waits for the first");
+    assert_eq!(office.approve(), 1);
+    assert_eq!(office.told_to(2), ["1 rejected policy", "2 rejected policy"]);
+    assert!(office.told().is_empty());
+}
+
+#[test]
+fn without_an_approver_what_waits_goes_on_waiting() {
+    let mut office = Office::new(|_| down());
+    let (first, second) = (office.world.set("x", "1"), office.world.set("x", "2"));
+    office.push(std::slice::from_ref(&first));
+    let without = |options: &mut ServiceOptions| options.approval = None;
+    office.restart(without);
+    assert_eq!(
+        office.push(&[first.clone(), second.clone(), office.world.set("y", "1")]),
+        ["queued", "queued", "accepted 1"]
+    );
+    assert_eq!(office.approve(), 0);
+    office.world.service.prune(DB).unwrap();
+    assert_eq!(office.world.items(), ["y=1"]);
+    office.restart(|_| {});
+    office.answer_each(|asked| OpAnswer::accepted(asked.op.op_ref));
+    office.approve_all();
+    assert_eq!(office.push(&[first, second]), ["accepted 2", "accepted 3"]);
+}
+
+#[test]
+fn a_file_of_the_version_before_approval_is_taken() {
+    let mut office = Office::lenient();
+    office.world.accept(1, of("open", office.world.set("k", "1")));
+    office.world.service.shutdown();
+    let file = rusqlite::Connection::open(office.world.dir.path().join("db-notes.sqlite")).unwrap();
+    file.execute_batch(
+        "DROP TABLE queued; DROP TABLE units; ALTER TABLE state DROP COLUMN queued;
+         ALTER TABLE state DROP COLUMN queued_bytes; PRAGMA user_version = 1",
+    )
+    .unwrap();
+    drop(file);
+    office.restart(|_| {});
+    assert_eq!(office.push(&[office.world.set("k", "1")]), ["queued"]);
+    office.approve();
+    assert_eq!(office.world.items().len(), 2);
+}

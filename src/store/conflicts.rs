@@ -1,0 +1,219 @@
+//! Conflicts: listed, and resolved in one transaction each.
+
+use super::Store;
+use super::write::Write;
+use crate::conflict::{Conflict, ConflictId, Resolution, members};
+use crate::error::{Error, Result};
+use crate::outbox::{Outcome, conflicts, ledger, queue};
+use crate::protocol::{Json, JsonError, Limits, Ref, ResourceName};
+use crate::replica::{Item, Writing, base, collections, parts};
+use crate::sync::{Cause, Seen, rebase};
+use crate::watch::Origin;
+use serde_json::Value;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// How often a resolver is asked anew because its conflict changed while it decided.
+const ATTEMPTS: u32 = 3;
+
+impl Store {
+    /// The open conflicts, the oldest first: what others changed while operations of this replica were pending on it.
+    ///
+    /// There is one for each value (or index entry, relation, tag), however often either side changes it; it stays open, through restarts, until
+    /// [`Store::resolve`], and nothing waits for that. [`Conflict`] has the three sides. At most 10,000 conflicts and 64 MiB of sides
+    /// are kept, and for as long as [`Options::retention`](crate::Options::retention) says; of those that are dropped what is read stays as it is.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let store = syncstore::Store::open("notes.db", syncstore::Options::default())?;
+    /// use syncstore::Resolution;
+    ///
+    /// for conflict in store.conflicts()? {
+    ///     println!("{:?}: here {:?}, there {:?}", conflict.base, conflict.local, conflict.remote);
+    ///     store.resolve(&conflict, Resolution::KeepOurs)?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read.
+    pub fn conflicts(&self) -> Result<Vec<Conflict>> {
+        self.replica.read_at_once(conflicts::open)
+    }
+
+    /// The conflicts that have ended, the oldest first, without their sides: which, when, and how.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read.
+    pub fn ended_conflicts(&self) -> Result<Vec<Conflict>> {
+        self.replica.read_at_once(conflicts::ended)
+    }
+
+    /// Resolves a conflict as it was listed; the operation that was written for it, if one was needed.
+    ///
+    /// Operations on the same part that were never sent, and are in no batch, are taken back ([`Outcome::Withdrawn`](crate::Outcome::Withdrawn)) where the
+    /// resolution is another than what is read; what was sent stays, and one more operation follows it: of an object a patch of the
+    /// members that are to be otherwise, so that it takes nothing back of what others do meanwhile. It goes with the base that the remote side
+    /// has, so that no policy takes it for stale.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ConflictMoved`] when more of theirs has come, something was written here, or it has ended since it was listed: list it again.
+    /// [`Error::Limit`], [`Error::Json`] for a merged value that is none, [`Error::NotFound`] for an index entry, a relation or a tag of an item that is gone. Nothing was
+    /// written then, and the conflict is open.
+    pub fn resolve(&self, conflict: &Conflict, resolution: Resolution) -> Result<Option<Ref>> {
+        let limits = self.replica.limits();
+        let now = self.settings.environment.unix_ms();
+        let op = self.replica.write(|connection| {
+            let moved = || Error::ConflictMoved { id: conflict.id };
+            let mut stored = conflicts::find_open(connection, conflict.id)?.ok_or_else(moved)?;
+            conflicts::complete(connection, &mut stored)?;
+            let open = &stored.conflict;
+            let decided_on_it = resolution != Resolution::KeepRebased;
+            if open.version != conflict.version || (decided_on_it && open.view != conflict.view) {
+                return Err(moved());
+            }
+            let wanted = match &resolution {
+                Resolution::KeepRebased => open.view.clone(),
+                Resolution::TakeTheirs => open.remote.clone(),
+                Resolution::KeepOurs => open.local.clone(),
+                Resolution::Merged(value) => Some(Json::from_value(value).into_string()),
+            };
+            let op = self.make_so(connection, &limits, open, wanted.as_deref())?;
+            conflicts::end(connection, open.id, resolution.ending(), op, now)?;
+            Ok(op)
+        })?;
+        self.wrote(1);
+        Ok(op)
+    }
+
+    /// Lets the host read `wanted` where the conflict is, by one op if it takes one.
+    fn make_so(
+        &self,
+        connection: &Writing<'_>,
+        limits: &Limits,
+        conflict: &Conflict,
+        wanted: Option<&str>,
+    ) -> Result<Option<Ref>> {
+        let Conflict { collection, key, resource, view, .. } = conflict;
+        let name = (collection.as_str(), key.as_str());
+        if view.as_deref() == wanted {
+            self.claim(connection, conflict)?;
+            return Ok(None);
+        }
+        let told = match parts::row(connection, name)? {
+            Some(row) => Seen::before(connection, collection, key, Some(row.id))?,
+            None => None,
+        };
+        let withdrawn = self.withdraw(connection, conflict)?;
+        let seen = || parts::row(connection, name)?.map_or(Ok(None), |row| parts::seen(connection, row, resource));
+        let before = seen()?;
+        let op = if before.as_deref() == wanted {
+            if let (Some(told), Some(id)) = (told, collections::live(connection, collection)?) {
+                let cause = Cause { op: None, resource_op: None, revoked: false, origin: Origin::Local };
+                told.after(connection, (id, key), cause)?;
+            }
+            None
+        } else {
+            let write = write_of(limits, name, resource, before.as_deref(), wanted)?;
+            Some(self.put(connection, limits, &write, None)?)
+        };
+        if let Some(op) = op {
+            withdrawn.iter().try_for_each(|withdrawn| ledger::withdrawn_for(connection, *withdrawn, op))?;
+        }
+        self.claim(connection, conflict)?;
+        Ok(op)
+    }
+
+    /// Takes back the ops on the conflict's part that were never sent; which.
+    fn withdraw(&self, connection: &Writing<'_>, conflict: &Conflict) -> Result<Vec<Ref>> {
+        let Some(row) = parts::row(connection, (&conflict.collection, &conflict.key))? else { return Ok(Vec::new()) };
+        let confirmed = base::confirmed(connection, row)?;
+        let (withdrawn, stay): (Vec<_>, Vec<_>) = queue::of_item(connection, row.id)?
+            .into_iter()
+            .partition(|op| !op.sent && op.batch.is_none() && op.payload.resource == conflict.resource);
+        if withdrawn.is_empty() {
+            return Ok(Vec::new());
+        }
+        let now = self.settings.environment.unix_ms();
+        for op in &withdrawn {
+            // Before the op that takes its place is made: the ledger keeps the place from being given again.
+            queue::delete(connection, op.id())?;
+            ledger::withdraw(connection, op.op_ref, now)?;
+            connection.settled(op.op_ref, Outcome::Withdrawn(None));
+        }
+        rebase(connection, Item { pending: stay.len() as u32, ..row }, confirmed.as_deref(), &stay)?;
+        Ok(withdrawn.into_iter().map(|op| op.op_ref).collect())
+    }
+
+    /// Lets what is pending on the conflict's part, and was never sent, claim to know what is confirmed.
+    fn claim(&self, connection: &Writing<'_>, conflict: &Conflict) -> Result<()> {
+        match parts::row(connection, (&conflict.collection, &conflict.key))? {
+            Some(row) => queue::claim(connection, row, &conflict.resource),
+            None => Ok(()),
+        }
+    }
+
+    /// Asks the host's resolver about what it was not asked about yet. Whatever becomes of that is no failure of the sync: the conflicts stay open.
+    pub(super) fn offer_conflicts(&self) {
+        let Some(resolver) = &self.resolver else { return };
+        let mut after = ConflictId(0);
+        loop {
+            let next = self.replica.read_at_once(|connection| conflicts::next_unoffered(connection, after));
+            let Ok(Some(mut conflict)) = next else { return };
+            after = conflict.id;
+            for _ in 0..ATTEMPTS {
+                let decided = catch_unwind(AssertUnwindSafe(|| resolver.resolve(&conflict)));
+                match decided {
+                    Ok(Ok(Some(resolution))) => match self.resolve(&conflict, resolution) {
+                        Err(Error::ConflictMoved { id }) => {
+                            let again =
+                                self.replica.read_at_once(|connection| conflicts::find_complete(connection, id));
+                            let Ok(Some(again)) = again else { break };
+                            conflict = again;
+                        }
+                        _ => break,
+                    },
+                    Ok(Ok(None)) => {
+                        // Asked once more, if this cannot be written.
+                        let _ = self.replica.write(|connection| conflicts::mark_offered(connection, &conflict));
+                        break;
+                    }
+                    Ok(Err(_)) | Err(_) => break,
+                }
+            }
+        }
+    }
+}
+
+/// What makes a part of an item so, of what it is `before`.
+fn write_of(
+    limits: &Limits,
+    (collection, key): (&str, &str),
+    resource: &ResourceName,
+    before: Option<&str>,
+    wanted: Option<&str>,
+) -> Result<Write> {
+    match (resource, wanted) {
+        (ResourceName::Value, Some(value)) => {
+            let value = Json::from_stored(value.to_owned())?;
+            limits.check_value(&value)?;
+            let before = before.map(|before| Json::from_stored(before.to_owned())?.to_value()).transpose()?;
+            match (before, value.to_value()?) {
+                (Some(Value::Object(before)), Value::Object(after)) => {
+                    Write::patch(limits, collection, key, &members(&before, &after))
+                }
+                _ => Write::set(limits, collection, key, &value),
+            }
+        }
+        (ResourceName::Value, None) => Write::delete(limits, collection, key),
+        (_, None) => Write::resource(limits, collection, key, resource.clone(), None),
+        (_, Some(text)) => {
+            let content = parts::content_of(resource, text);
+            let content = content.ok_or_else(|| JsonError::other("it has not the form of the part of the item"))?;
+            Write::resource(limits, collection, key, resource.clone(), Some(&content))
+        }
+    }
+}

@@ -1,0 +1,661 @@
+//! Conflicts: what a pull records of both sides, and every way out of one.
+
+use crate::support::scripted::{delete_entry, foreign, item, set_entry};
+use crate::support::{Fault, FaultyWire, Fleet, ScriptedWire, Server, get, view};
+use serde_json::{Value, json};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use syncstore::{
+    Conflict, ConflictResolver, Ending, Error, FieldMerge, LastWriter, Notice, Options, Outcome, Prefer, Resolution,
+    ResourceName, Store,
+};
+
+/// A fleet of two replicas, in step, of a server that has `{"a": 0, "b": 0}` at `k` of `c` and of `careful`.
+struct Two {
+    fleet: Fleet,
+    server: Arc<Server>,
+    ours: Store,
+    theirs: Store,
+}
+
+impl Two {
+    fn new() -> Two {
+        Two::with(|_| {})
+    }
+
+    fn with(configure: impl FnOnce(&mut Options)) -> Two {
+        let (fleet, server) = (Fleet::new(), Server::start());
+        let (ours, theirs) = (fleet.open_with("a", configure), fleet.open("b"));
+        for collection in ["c", "careful"] {
+            ours.set(collection, "k", &json!({"a": 0, "b": 0})).unwrap();
+        }
+        ours.sync(&server.wire()).unwrap();
+        theirs.sync(&server.wire()).unwrap();
+        Two { fleet, server, ours, theirs }
+    }
+
+    /// Theirs sets `b` of an item, and the server has it.
+    fn they_set(&self, collection: &str, b: u32) {
+        self.theirs.sync(&self.server.wire()).unwrap();
+        self.theirs.update(collection, "k", |value| value["b"] = b.into()).unwrap();
+        self.theirs.sync(&self.server.wire()).unwrap();
+    }
+
+    /// Ours sets the whole of an item, without its `b` of theirs; then pulls, and pushes nothing.
+    fn conflicting(self, collection: &str) -> Two {
+        self.they_set(collection, 1);
+        self.ours.set(collection, "k", &json!({"a": 1, "b": 0})).unwrap();
+        self.ours.pull(&self.server.wire()).unwrap();
+        self
+    }
+
+    fn only(&self) -> Conflict {
+        let mut open = self.ours.conflicts().unwrap();
+        assert_eq!(open.len(), 1, "{open:?}");
+        open.remove(0)
+    }
+
+    fn ended(&self) -> Vec<(Ending, Option<syncstore::Ref>)> {
+        let ended = self.ours.ended_conflicts().unwrap();
+        assert!(ended.iter().all(|one| (&one.base, &one.local, &one.remote) == (&None, &None, &None)));
+        ended.iter().map(|one| one.end.map(|end| (end.how, end.op)).unwrap()).collect()
+    }
+
+    fn sync(&self) {
+        self.ours.sync(&self.server.wire()).unwrap();
+        view(&self.ours);
+    }
+
+    fn reopen(self) -> Two {
+        let Two { fleet, server, ours, theirs } = self;
+        drop(ours);
+        let ours = fleet.open("a");
+        view(&ours);
+        Two { fleet, server, ours, theirs }
+    }
+}
+
+fn sides(conflict: &Conflict) -> [Option<Value>; 4] {
+    let Conflict { base, local, remote, view, .. } = conflict;
+    [base, local, remote, view].map(|side| side.as_ref().map(|text| serde_json::from_str(text).unwrap()))
+}
+
+fn value(a: u32, b: u32) -> Option<Value> {
+    Some(json!({"a": a, "b": b}))
+}
+
+#[test]
+fn a_pull_under_a_pending_op_records_all_three_sides() {
+    let two = Two::new().conflicting("c").reopen();
+    let conflict = two.only();
+    assert_eq!(sides(&conflict), [value(0, 0), value(1, 0), value(0, 1), value(1, 0)]);
+    assert_eq!((conflict.collection.as_str(), conflict.key.as_str()), ("c", "k"));
+    assert_eq!((conflict.resource, conflict.end, conflict.opened_at > 0), (ResourceName::Value, None, true));
+    assert_eq!(two.ours.check().unwrap().conflicts, 1);
+    // Nothing waits for it.
+    two.sync();
+    assert_eq!(two.server.value("c", "k"), value(1, 0));
+    assert_eq!(sides(&two.only()), [value(0, 0), value(1, 0), value(0, 1), value(1, 0)]);
+}
+
+#[test]
+fn a_sync_that_pushes_first_finds_the_conflict_too() {
+    let two = Two::new();
+    two.they_set("c", 1);
+    two.ours.set("c", "k", &json!({"a": 1, "b": 0})).unwrap();
+    two.sync();
+    assert_eq!(two.ours.pending_count().unwrap(), 0);
+    assert_eq!(sides(&two.only()), [value(0, 0), value(1, 0), value(0, 1), value(1, 0)]);
+    // Whoever was first has none: nobody changed anything under that.
+    two.theirs.sync(&two.server.wire()).unwrap();
+    assert!(two.theirs.conflicts().unwrap().is_empty());
+}
+
+#[test]
+fn what_is_no_conflict() {
+    let two = Two::new();
+    // The own echo, with another own op behind it.
+    two.ours.update("c", "k", |value| value["a"] = 1.into()).unwrap();
+    two.ours.push(&two.server.wire()).unwrap();
+    two.ours.update("c", "k", |value| value["a"] = 2.into()).unwrap();
+    two.ours.pull(&two.server.wire()).unwrap();
+    // Another item, and another part of the same.
+    two.they_set("careful", 1);
+    two.theirs.set_index("c", "k", "by_a", "1").unwrap();
+    two.theirs.sync(&two.server.wire()).unwrap();
+    two.ours.pull(&two.server.wire()).unwrap();
+    two.ours.set_index("careful", "k", "by_a", "1").unwrap();
+    two.they_set("careful", 2);
+    two.ours.pull(&two.server.wire()).unwrap();
+    two.sync();
+    // Both did the same.
+    two.they_set("c", 5);
+    two.ours.update("c", "k", |value| value["b"] = 5.into()).unwrap();
+    two.sync();
+    // Nothing pends.
+    two.they_set("c", 6);
+    two.sync();
+    assert_eq!(two.ours.conflicts().unwrap(), []);
+    assert_eq!(two.ours.ended_conflicts().unwrap(), []);
+}
+
+#[test]
+fn more_of_theirs_is_one_conflict_with_the_first_base_and_the_last_remote() {
+    let two = Two::new().conflicting("c");
+    let first = two.only();
+    two.they_set("c", 2);
+    two.ours.pull(&two.server.wire()).unwrap();
+    two.they_set("c", 3);
+    two.sync();
+    let last = two.only();
+    assert_eq!((last.id, sides(&last)), (first.id, [value(0, 0), value(1, 0), value(0, 3), value(1, 0)]));
+    assert!(
+        matches!(two.ours.resolve(&first, Resolution::TakeTheirs), Err(Error::ConflictMoved { id }) if id == first.id)
+    );
+    // Also when nothing pends any more; and what they built upon ours is not all that they did.
+    two.theirs.sync(&two.server.wire()).unwrap();
+    two.theirs.update("c", "k", |value| value["new"] = 1.into()).unwrap();
+    two.theirs.sync(&two.server.wire()).unwrap();
+    two.sync();
+    assert_eq!(sides(&two.only())[2], Some(json!({"a": 0, "b": 3, "new": 1})));
+}
+
+#[test]
+fn what_is_written_while_it_is_open_is_part_of_the_local_side() {
+    let two = Two::new();
+    two.they_set("c", 1);
+    two.ours.update("c", "k", |value| value["a"] = 1.into()).unwrap();
+    two.ours.pull(&two.server.wire()).unwrap();
+    let before = two.only();
+    assert_eq!(sides(&before), [value(0, 0), value(1, 0), value(0, 1), value(1, 1)]);
+    two.ours.update("c", "k", |value| value["later"] = true.into()).unwrap();
+    for resolution in [Resolution::TakeTheirs, Resolution::KeepOurs, Resolution::Merged(json!(1))] {
+        assert!(matches!(two.ours.resolve(&before, resolution), Err(Error::ConflictMoved { .. })));
+    }
+    let local = Some(json!({"a": 1, "b": 0, "later": true}));
+    assert_eq!(sides(&two.only())[1], local);
+    // Through more of theirs, and the server's own acceptance.
+    two.they_set("c", 2);
+    two.sync();
+    assert_eq!(sides(&two.only())[1], local);
+    assert_eq!(sides(&two.only())[2], value(0, 2));
+    let merged = FieldMerge(Prefer::Ours).merge(&two.only()).unwrap();
+    assert_eq!(merged, Some(json!({"a": 1, "b": 2, "later": true})));
+}
+
+#[test]
+fn keeping_the_rebased_view_writes_nothing_and_is_not_stale() {
+    let two = Two::new().conflicting("careful").reopen();
+    assert_eq!(two.ours.resolve(&two.only(), Resolution::KeepRebased).unwrap(), None);
+    assert_eq!(two.ended(), [(Ending::KeptRebased, None)]);
+    let two = two.reopen();
+    assert_eq!((two.ours.pending_count().unwrap(), two.ours.pending().unwrap()[0].base), (1, Some(3)));
+    two.sync();
+    assert_eq!(two.server.value("careful", "k"), value(1, 0));
+    assert_eq!((two.ours.rejections().unwrap(), two.ours.conflicts().unwrap()), (vec![], vec![]));
+}
+
+#[test]
+fn taking_theirs_withdraws_what_was_never_sent() {
+    let two = Two::new();
+    two.they_set("c", 1);
+    let op = two.ours.set("c", "k", &json!({"a": 1, "b": 0})).unwrap();
+    let folded = two.ours.set("c", "k", &json!({"a": 2, "b": 0})).unwrap();
+    two.ours.pull(&two.server.wire()).unwrap();
+    let watcher = two.ours.watch(syncstore::Watch::all()).unwrap();
+    assert_eq!(two.ours.resolve(&two.only(), Resolution::TakeTheirs).unwrap(), None);
+    assert!(!watcher.take().unwrap().is_empty());
+    assert_eq!((get(&two.ours, "c", "k"), two.ours.pending_count().unwrap()), (value(0, 1), 0));
+    assert_eq!(two.ours.outcome(op).unwrap(), Some(Outcome::Withdrawn(None)));
+    assert_eq!(two.ours.wait(folded, Duration::from_secs(60)).unwrap(), Some(Outcome::Withdrawn(None)));
+    let two = two.reopen();
+    two.sync();
+    assert_eq!((two.server.value("c", "k"), two.ended()), (value(0, 1), vec![(Ending::TookTheirs, None)]));
+}
+
+#[test]
+fn taking_theirs_of_an_op_in_flight_writes_one_that_follows_it() {
+    let two = Two::new();
+    two.they_set("c", 1);
+    let op = two.ours.set("c", "k", &json!({"a": 1, "b": 0})).unwrap();
+    let direct = two.server.wire();
+    two.ours.push(&FaultyWire::pushes(&direct, [Fault::LoseRequest])).unwrap_err();
+    two.ours.pull(&direct).unwrap();
+    let new = two.ours.resolve(&two.only(), Resolution::TakeTheirs).unwrap().unwrap();
+    assert_eq!((get(&two.ours, "c", "k"), two.ours.pending_count().unwrap()), (value(0, 1), 2));
+    let two = two.reopen();
+    two.sync();
+    assert_eq!(two.server.value("c", "k"), value(0, 1));
+    assert!(matches!(two.ours.outcome(op).unwrap(), Some(Outcome::Accepted { .. })));
+    assert!(matches!(two.ours.outcome(new).unwrap(), Some(Outcome::Accepted { .. })));
+    assert_eq!((two.ended(), two.ours.conflicts().unwrap()), (vec![(Ending::TookTheirs, Some(new))], vec![]));
+}
+
+#[test]
+fn taking_theirs_days_later_takes_what_theirs_has_become() {
+    let two = Two::new();
+    two.they_set("c", 1);
+    two.ours.set("c", "k", &json!({"a": 1, "b": 0})).unwrap();
+    two.sync();
+    let two = two.reopen();
+    two.they_set("c", 7);
+    two.fleet.environment.advance(Duration::from_secs(3 * 24 * 3600));
+    two.sync();
+    let new = two.ours.resolve(&two.only(), Resolution::TakeTheirs).unwrap().unwrap();
+    two.sync();
+    assert_eq!((two.server.value("c", "k"), two.ended()), (value(0, 7), vec![(Ending::TookTheirs, Some(new))]));
+}
+
+#[test]
+fn keeping_ours_or_a_merged_value_goes_with_the_base_of_theirs() {
+    for (resolution, expected) in
+        [(Resolution::KeepOurs, value(1, 0)), (Resolution::Merged(json!({"a": 1, "b": 1})), value(1, 1))]
+    {
+        let two = Two::new();
+        two.they_set("careful", 1);
+        let op = two.ours.update("careful", "k", |value| value["a"] = 1.into()).unwrap().unwrap();
+        two.ours.pull(&two.server.wire()).unwrap();
+        let two = two.reopen();
+        let merged = resolution != Resolution::KeepOurs;
+        let new = two.ours.resolve(&two.only(), resolution).unwrap();
+        // A merge that is what is read already takes no op of its own.
+        assert_eq!(new.is_none(), merged);
+        assert_eq!(two.ours.pending().unwrap()[0].base, Some(3));
+        match new {
+            Some(new) => assert_eq!(two.ours.outcome(op).unwrap(), Some(Outcome::Withdrawn(Some(new)))),
+            None => assert_eq!(two.ours.outcome(op).unwrap(), Some(Outcome::Queued)),
+        }
+        two.sync();
+        assert_eq!(two.server.value("careful", "k"), expected);
+        assert_eq!(two.ours.rejections().unwrap(), []);
+    }
+}
+
+#[test]
+fn a_merged_value_takes_the_place_of_both() {
+    let two = Two::new().conflicting("careful");
+    let new = two.ours.resolve(&two.only(), Resolution::Merged(json!({"a": 1, "b": 1}))).unwrap().unwrap();
+    let pending = two.ours.pending().unwrap();
+    assert_eq!((pending.len(), pending[0].op_ref, pending[0].base), (1, new, Some(3)));
+    let two = two.reopen();
+    two.sync();
+    assert_eq!((two.server.value("careful", "k"), two.ended()), (value(1, 1), vec![(Ending::Merged, Some(new))]));
+    let two = Two::new().conflicting("c");
+    let long = "x".repeat(2 << 20);
+    assert!(matches!(two.ours.resolve(&two.only(), Resolution::Merged(json!(long))), Err(Error::Limit(_))));
+    assert_eq!((sides(&two.only())[3].clone(), two.ours.pending_count().unwrap()), (value(1, 0), 1));
+}
+
+#[test]
+fn a_conflict_is_resolved_once() {
+    let two = Two::new().conflicting("c");
+    let conflict = two.only();
+    two.ours.resolve(&conflict, Resolution::KeepOurs).unwrap();
+    for resolution in [Resolution::KeepRebased, Resolution::TakeTheirs] {
+        assert!(matches!(two.ours.resolve(&conflict, resolution), Err(Error::ConflictMoved { .. })));
+    }
+    assert_eq!(two.ended().len(), 1);
+}
+
+#[test]
+fn a_delete_is_a_side_like_any_other() {
+    for (resolution, expected) in [(Resolution::TakeTheirs, None), (Resolution::KeepOurs, value(1, 0))] {
+        let two = Two::new();
+        two.theirs.delete("c", "k").unwrap();
+        two.theirs.sync(&two.server.wire()).unwrap();
+        two.ours.set("c", "k", &json!({"a": 1, "b": 0})).unwrap();
+        two.sync();
+        assert_eq!(sides(&two.only()), [value(0, 0), value(1, 0), None, value(1, 0)]);
+        two.ours.resolve(&two.only(), resolution).unwrap();
+        two.sync();
+        assert_eq!(two.server.value("c", "k"), expected);
+    }
+    let two = Two::new();
+    two.they_set("c", 1);
+    two.ours.delete("c", "k").unwrap();
+    two.ours.pull(&two.server.wire()).unwrap();
+    assert_eq!(sides(&two.only()), [value(0, 0), None, value(0, 1), None]);
+    two.ours.resolve(&two.only(), Resolution::TakeTheirs).unwrap();
+    two.sync();
+    assert_eq!(two.server.value("c", "k"), value(0, 1));
+    // An item that both made.
+    two.theirs.set("c", "new", &1).unwrap();
+    two.theirs.sync(&two.server.wire()).unwrap();
+    two.ours.set("c", "new", &2).unwrap();
+    two.ours.pull(&two.server.wire()).unwrap();
+    assert_eq!(sides(&two.only()), [None, Some(json!(2)), Some(json!(1)), Some(json!(2))]);
+}
+
+#[test]
+fn a_batch_is_not_taken_apart() {
+    let two = Two::new();
+    two.they_set("c", 1);
+    let mut batch = two.ours.batch();
+    batch.set("c", "k", &json!({"a": 1, "b": 0})).unwrap().set("c", "other", &1).unwrap();
+    batch.commit().unwrap();
+    two.ours.pull(&two.server.wire()).unwrap();
+    let new = two.ours.resolve(&two.only(), Resolution::TakeTheirs).unwrap();
+    assert!(new.is_some() && two.ours.pending_count().unwrap() == 3);
+    two.sync();
+    assert_eq!((two.server.value("c", "k"), two.server.value("c", "other")), (value(0, 1), Some(json!(1))));
+}
+
+#[test]
+fn an_own_op_that_is_rejected_is_a_rejection_and_no_conflict() {
+    let two = Two::new();
+    two.they_set("careful", 1);
+    two.ours.set("careful", "k", &json!({"a": 1, "b": 0})).unwrap();
+    two.sync();
+    assert_eq!((two.ours.conflicts().unwrap().len(), two.ours.rejections().unwrap().len()), (0, 1));
+    assert_eq!(two.ours.take_notices(9).unwrap().len(), 1);
+    // Found by a pull first, and rejected then.
+    let two = Two::new().conflicting("careful");
+    assert_eq!(two.ours.take_notices(9).unwrap().len(), 1);
+    two.sync();
+    assert_eq!((two.ours.conflicts().unwrap().len(), two.ours.rejections().unwrap().len()), (0, 1));
+    assert_eq!(two.ended(), [(Ending::Rejected, None)]);
+    assert!(matches!(two.ours.take_notices(9).unwrap()[..], [Notice::Rejected(_)]));
+    // One of two ops is in the log, so there is something to decide.
+    let two = Two::with(|options| options.coalescing = false);
+    two.they_set("c", 1);
+    two.ours.update("c", "k", |value| value["a"] = 1.into()).unwrap();
+    let test = json!([{"op": "test", "path": "/b", "value": 0}]);
+    two.ours.patch("c", "k", &crate::support::patch(test)).unwrap();
+    two.ours.pull(&two.server.wire()).unwrap();
+    two.sync();
+    assert_eq!((two.ours.conflicts().unwrap().len(), two.ours.rejections().unwrap().len()), (1, 1));
+}
+
+#[test]
+fn each_part_of_an_item_has_its_own_conflict() {
+    let two = Two::new();
+    let object = |key: &'static str| ("folders", key);
+    for (store, order, key) in [(&two.theirs, "2", "theirs"), (&two.ours, "1", "ours")] {
+        store.set_index("c", "k", "by_a", order).unwrap();
+        store.set_relation("c", "k", "r", "in", object(key)).unwrap();
+        store.update("c", "k", |value| value[key] = 1.into()).unwrap();
+        if order == "2" {
+            store.sync(&two.server.wire()).unwrap();
+        }
+    }
+    two.ours.pull(&two.server.wire()).unwrap();
+    let two = two.reopen();
+    let open = two.ours.conflicts().unwrap();
+    let of = |resource: ResourceName| open.iter().find(|one| one.resource == resource).unwrap();
+    assert_eq!(open.len(), 3);
+    let index = of(ResourceName::Index("by_a".into()));
+    assert_eq!((index.base.as_deref(), index.local.as_deref()), (None, Some(r#"{"order":"1"}"#)));
+    assert_eq!((index.remote.as_deref(), index.view.as_deref()), (Some(r#"{"order":"2"}"#), Some(r#"{"order":"1"}"#)));
+    two.ours.resolve(index, Resolution::TakeTheirs).unwrap();
+    assert_eq!(two.ours.indexes("c", "k").unwrap()["by_a"], "2");
+    let relation = of(ResourceName::Relation("r".into()));
+    let wrong = two.ours.resolve(relation, Resolution::Merged(json!({"order": "2"}))).unwrap_err();
+    assert!(matches!(wrong, Error::Json(_)), "{wrong}");
+    let merged = json!({"predicate": "of", "object": {"collection": "folders", "key": "both"}});
+    two.ours.resolve(relation, Resolution::Merged(merged)).unwrap();
+    two.ours.resolve(of(ResourceName::Value), Resolution::KeepRebased).unwrap();
+    two.sync();
+    two.theirs.sync(&two.server.wire()).unwrap();
+    assert_eq!(two.theirs.indexes("c", "k").unwrap()["by_a"], "2");
+    let relation = two.theirs.relations("c", "k", None).unwrap().remove(0);
+    assert_eq!((relation.predicate.as_str(), relation.object.key.as_str()), ("of", "both"));
+    assert_eq!(two.server.value("c", "k"), Some(json!({"a": 0, "b": 0, "ours": 1, "theirs": 1})));
+}
+
+#[test]
+fn of_an_item_that_may_not_be_seen_any_more_no_side_is_kept() {
+    let fleet = Fleet::new();
+    let loaded = vec![item("c", "k", json!({"n": 0}), 1)];
+    let store = crate::hostile::loaded(&fleet, "a", 1, loaded);
+    store.set("c", "k", &json!({"n": 1})).unwrap();
+    let wire = ScriptedWire::new();
+    wire.on_pull_page(vec![set_entry(2, foreign(2), "c", "k", json!({"n": "s3cret"}), 1)]);
+    store.pull(&wire).unwrap();
+    assert_eq!(store.conflicts().unwrap().len(), 1);
+    let wire = ScriptedWire::new();
+    let mut revoked = delete_entry(3, foreign(3), "c", "k", 2);
+    revoked.reason = Some("revoked".into());
+    wire.on_pull_page(vec![revoked]);
+    store.pull(&wire).unwrap();
+    view(&store);
+    assert!(store.conflicts().unwrap().is_empty());
+    assert_eq!(store.ended_conflicts().unwrap()[0].end.unwrap().how, Ending::Gone);
+    let file = rusqlite::Connection::open(fleet.path("a")).unwrap();
+    let kept: u32 = file
+        .query_row("SELECT count(*) FROM conflicts WHERE ifnull(base, '') || ifnull(remote, '') <> ''", [], |row| {
+            row.get(0)
+        })
+        .unwrap();
+    assert_eq!(kept, 0);
+}
+
+#[test]
+fn a_checkpoint_that_takes_the_place_of_the_base_leaves_a_conflict_too() {
+    let fleet = Fleet::new();
+    let server = Server::with(|options| options.retention.log_entries = 3);
+    let (ours, theirs) = (fleet.open("a"), fleet.open("b"));
+    for key in ["k", "same", "accepted", "open"] {
+        ours.set("c", key, &json!({"a": 0, "b": 0})).unwrap();
+    }
+    ours.sync(&server.wire()).unwrap();
+    theirs.sync(&server.wire()).unwrap();
+    // Open before the checkpoint.
+    theirs.update("c", "open", |value| value["b"] = 1.into()).unwrap();
+    theirs.sync(&server.wire()).unwrap();
+    ours.set("c", "open", &json!({"a": 1, "b": 0})).unwrap();
+    ours.sync(&server.wire()).unwrap();
+    assert_eq!(ours.conflicts().unwrap().len(), 1);
+    theirs.sync(&server.wire()).unwrap();
+    for round in 2..12 {
+        theirs.update("c", "k", |value| value["b"] = round.into()).unwrap();
+        theirs.update("c", "open", |value| value["b"] = round.into()).unwrap();
+        theirs.sync(&server.wire()).unwrap();
+    }
+    ours.set("c", "k", &json!({"a": 1, "b": 0})).unwrap();
+    ours.set("c", "same", &json!({"a": 1, "b": 0})).unwrap();
+    ours.set("c", "accepted", &json!({"a": 1, "b": 0})).unwrap();
+    server.environment.advance(Duration::from_secs(26 * 3600));
+    server.prune();
+    let report = ours.pull(&server.wire()).unwrap();
+    assert_eq!(report.bootstrapped, Some(syncstore::BootstrapReason::Expired));
+    view(&ours);
+    let open = ours.conflicts().unwrap();
+    assert_eq!(open.iter().map(|one| one.key.as_str()).collect::<Vec<_>>(), ["open"], "ours were answered first");
+    assert_eq!(sides(&open[0]), [value(0, 0), value(1, 0), value(0, 11), value(1, 11)]);
+}
+
+#[test]
+fn a_checkpoint_under_an_op_that_waits_leaves_a_conflict() {
+    let fleet = Fleet::new();
+    let store =
+        crate::hostile::loaded(&fleet, "a", 1, vec![item("c", "k", json!(0), 1), item("c", "gone", json!(0), 1)]);
+    for key in ["k", "gone", "new"] {
+        store.set("c", key, &1).unwrap();
+    }
+    let wire = ScriptedWire::new();
+    wire.on_pull(|_| Err(syncstore::wire::WireError::CursorExpired(syncstore::wire::Expiry::Pruned)));
+    wire.on_checkpoint_items(9, vec![item("c", "k", json!(2), 7), item("c", "new", json!(2), 8)]);
+    wire.on_push(|request| {
+        use crate::support::scripted::result;
+        use syncstore::protocol::{PushOutcome, PushResponse};
+        let results = request.ops.iter().map(|op| result(op.op_ref, PushOutcome::Queued, None));
+        Ok(PushResponse { seq: 9, results: results.collect() })
+    });
+    store.pull(&wire).unwrap();
+    view(&store);
+    let open = store.conflicts().unwrap();
+    assert_eq!(open.iter().map(|one| one.key.as_str()).collect::<Vec<_>>(), ["k", "new"]);
+    let [one, two] = [1, 2].map(|n| Some(json!(n)));
+    assert_eq!(sides(&open[0]), [Some(json!(0)), one.clone(), two.clone(), one.clone()]);
+    assert_eq!(sides(&open[1]), [None, one.clone(), two, one]);
+}
+
+#[test]
+fn each_conflict_is_taken_once_whatever_becomes_of_it() {
+    let two = Two::new().conflicting("c");
+    let Notice::Conflict(told) = two.ours.take_notices(9).unwrap().remove(0) else { panic!("no conflict") };
+    assert_eq!(told, two.only());
+    let two = two.reopen();
+    two.they_set("c", 2);
+    two.sync();
+    two.ours.resolve(&two.only(), Resolution::KeepRebased).unwrap();
+    assert_eq!(two.ours.take_notices(9).unwrap(), []);
+    // One that ended first is told all the same, with its end.
+    let two = Two::new().conflicting("c");
+    two.ours.resolve(&two.only(), Resolution::KeepRebased).unwrap();
+    let Notice::Conflict(told) = two.ours.take_notices(9).unwrap().remove(0) else { panic!("no conflict") };
+    assert_eq!((told.end.map(|end| end.how), told.base), (Some(Ending::KeptRebased), None));
+    assert_eq!(two.ours.take_notices(9).unwrap(), []);
+}
+
+#[test]
+fn a_crash_between_any_two_steps_loses_no_side_and_tells_nothing_twice() {
+    let mut two = Two::new();
+    two.they_set("c", 1);
+    two.ours.set("c", "k", &json!({"a": 1, "b": 0})).unwrap();
+    let direct = two.server.wire();
+    let mut told = 0;
+    // Each call of the sync fails once, and the process ends after it.
+    for n in 0.. {
+        two = two.reopen();
+        let wire = FaultyWire::nth(&direct, n, Fault::LoseAnswer);
+        let done = two.ours.sync(&wire).is_ok() && wire.calls().len() <= n;
+        two = two.reopen();
+        told += two.ours.take_notices(9).unwrap().len();
+        if done {
+            break;
+        }
+    }
+    assert_eq!(told, 1);
+    assert_eq!(sides(&two.only()), [value(0, 0), value(1, 0), value(0, 1), value(1, 0)]);
+    let new = two.ours.resolve(&two.only(), Resolution::Merged(json!({"a": 1, "b": 1}))).unwrap();
+    let two = two.reopen();
+    assert_eq!((two.ended(), get(&two.ours, "c", "k")), (vec![(Ending::Merged, new)], value(1, 1)));
+    two.sync();
+    assert_eq!((two.server.value("c", "k"), two.ours.take_notices(9).unwrap()), (value(1, 1), vec![]));
+}
+
+#[test]
+fn conflicts_are_kept_for_as_long_and_as_many_as_said() {
+    let two = Two::new().conflicting("c");
+    two.fleet.environment.advance(Duration::from_secs(89 * 24 * 3600));
+    two.ours.pull(&two.server.wire()).unwrap();
+    two.ours.resolve(&two.only(), Resolution::KeepRebased).unwrap();
+    two.fleet.environment.advance(Duration::from_secs(89 * 24 * 3600));
+    two.ours.pull(&two.server.wire()).unwrap();
+    assert_eq!(two.ended().len(), 1);
+    two.fleet.environment.advance(Duration::from_secs(2 * 24 * 3600));
+    two.ours.pull(&two.server.wire()).unwrap();
+    assert_eq!(two.ended().len(), 0);
+    // Four sides of half a MiB each: 32 of them fit into 64 MiB.
+    let fleet = Fleet::new();
+    let large = |n: u32| json!(n.to_string().repeat(1 << 19));
+    let keys: Vec<String> = (0..40).map(|n| format!("k{n:02}")).collect();
+    let items = keys.iter().map(|key| item("c", key, large(0), 1)).collect();
+    let store = crate::hostile::loaded(&fleet, "a", 1, items);
+    for key in &keys {
+        store.set("c", key, &large(1)).unwrap();
+    }
+    let wire = ScriptedWire::new();
+    let entries = keys.iter().zip(2..).map(|(key, seq)| set_entry(seq, foreign(seq), "c", key, large(2), 1));
+    wire.on_pull_page(entries.collect());
+    store.pull(&wire).unwrap();
+    let open = store.conflicts().unwrap();
+    assert_eq!((open.len(), open[0].key.as_str(), open[30].key.as_str()), (31, "k09", "k39"));
+    view(&store);
+}
+
+fn resolving(resolver: impl ConflictResolver + 'static) -> Two {
+    Two::with(|options| options.resolver = Some(Arc::new(resolver)))
+}
+
+#[test]
+fn the_resolver_of_the_options_decides_before_the_sync_returns() {
+    let two = resolving(FieldMerge(Prefer::Ours));
+    two.they_set("c", 1);
+    two.ours.set("c", "k", &json!({"a": 1, "b": 0})).unwrap();
+    two.sync();
+    assert_eq!((get(&two.ours, "c", "k"), two.ours.conflicts().unwrap()), (value(1, 1), vec![]));
+    assert_eq!(two.ended()[0].0, Ending::Merged);
+    two.sync();
+    assert_eq!(two.server.value("c", "k"), value(1, 1));
+
+    let two = resolving(LastWriter::by("/b"));
+    two.they_set("c", 1);
+    two.ours.set("c", "k", &json!({"a": 1, "b": 0})).unwrap();
+    two.sync();
+    assert_eq!((get(&two.ours, "c", "k"), two.ended()[0].0), (value(0, 1), Ending::TookTheirs));
+    two.they_set("c", 1);
+    two.ours.set("c", "k", &json!({"a": 1, "b": 2})).unwrap();
+    two.sync();
+    assert_eq!(get(&two.ours, "c", "k"), value(1, 2));
+}
+
+#[test]
+fn a_resolver_that_fails_or_panics_leaves_the_conflict_open_and_is_asked_again() {
+    let asked = Arc::new(AtomicU32::new(0));
+    let counter = Arc::clone(&asked);
+    let two = resolving(move |_: &Conflict| match counter.fetch_add(1, Ordering::SeqCst) {
+        0 => Err("not today".into()),
+        1 => panic!("not today either"),
+        _ => Ok(Some(Resolution::TakeTheirs)),
+    });
+    two.they_set("c", 1);
+    two.ours.set("c", "k", &json!({"a": 1, "b": 0})).unwrap();
+    for times in 1..=2 {
+        two.sync();
+        assert_eq!((asked.load(Ordering::SeqCst), two.only().end), (times, None));
+    }
+    two.sync();
+    assert_eq!((two.ended()[0].0, two.ours.conflicts().unwrap().len()), (Ending::TookTheirs, 0));
+    two.sync();
+    assert_eq!(asked.load(Ordering::SeqCst), 3);
+}
+
+#[test]
+fn what_a_resolver_leaves_open_it_is_asked_about_again_when_more_of_theirs_comes() {
+    let seen: Arc<Mutex<Vec<Option<String>>>> = Arc::default();
+    let noted = Arc::clone(&seen);
+    let two = resolving(move |conflict: &Conflict| {
+        noted.lock().unwrap().push(conflict.remote.clone());
+        Ok(None)
+    });
+    two.they_set("c", 1);
+    two.ours.set("c", "k", &json!({"a": 1, "b": 0})).unwrap();
+    (0..3).for_each(|_| two.sync());
+    assert_eq!(seen.lock().unwrap().len(), 1);
+    two.they_set("c", 2);
+    (0..3).for_each(|_| two.sync());
+    assert_eq!(seen.lock().unwrap()[1..], [Some(r#"{"a":0,"b":2}"#.to_owned())]);
+    two.ours.resolve(&two.only(), Resolution::KeepOurs).unwrap();
+}
+
+#[test]
+fn a_resolver_may_use_the_store_and_what_it_writes_is_not_overlooked() {
+    let store: Arc<Mutex<Option<Arc<Store>>>> = Arc::default();
+    let (within, asked) = (Arc::clone(&store), Arc::new(AtomicU32::new(0)));
+    let counter = Arc::clone(&asked);
+    let fleet_store = move |conflict: &Conflict| {
+        let store = within.lock().unwrap().clone().unwrap();
+        if counter.fetch_add(1, Ordering::SeqCst) == 0 {
+            store.update("c", "k", |value| value["written"] = true.into())?;
+        }
+        FieldMerge(Prefer::Ours).resolve(conflict)
+    };
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let ours = Arc::new(fleet.open_with("a", |options| options.resolver = Some(Arc::new(fleet_store))));
+    *store.lock().unwrap() = Some(Arc::clone(&ours));
+    let theirs = fleet.open("b");
+    ours.set("c", "k", &json!({"a": 0, "b": 0})).unwrap();
+    ours.sync(&server.wire()).unwrap();
+    theirs.sync(&server.wire()).unwrap();
+    theirs.update("c", "k", |value| value["b"] = 1.into()).unwrap();
+    theirs.sync(&server.wire()).unwrap();
+    ours.set("c", "k", &json!({"a": 1, "b": 0})).unwrap();
+    ours.sync(&server.wire()).unwrap();
+    assert_eq!(get(&ours, "c", "k"), Some(json!({"a": 1, "b": 1, "written": true})));
+    // The resolver was asked again, since the conflict had moved under its first answer.
+    assert_eq!((asked.load(Ordering::SeqCst), ours.conflicts().unwrap().len()), (2, 0));
+    *store.lock().unwrap() = None;
+}
