@@ -220,7 +220,7 @@ impl<'a> Engine<'a> {
     /// it is: another one's log must not pass for this replica's, restored from a backup.
     fn meet_server(&mut self) -> Result<(), Halt> {
         let info = self.call(|wire| wire.info())?;
-        let limits = rebase::readable(info.limits);
+        let limits = info.limits.readable();
         self.replica.write(|connection| {
             if let (Some(expected), Some(found)) = (load_database(connection)?, &info.database)
                 && expected != *found

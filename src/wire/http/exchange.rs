@@ -2,16 +2,18 @@
 
 use super::body::{self, Caps, Payload, printable};
 use super::credential::{Credential, Keyring};
+use super::data::DataCall;
 use super::endpoint::{Call, Endpoint};
 use super::options::{Compression, HttpOptions};
 use super::signature::{self, Signed};
 use super::{failure, refusal};
-use crate::protocol::{Format, Problem};
+use crate::protocol::{CodecError, DatabaseInfo, Format, Problem};
 use crate::wire::{Traffic, WireError};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use ureq::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, header};
+use ureq::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use ureq::{Agent, Body};
 
 // A problem document is a few hundred bytes; a gateway's page may be more, and none of it is of use.
@@ -26,7 +28,7 @@ const ASK_FIRST_ABOVE: usize = 1 << 20;
 const CLOCK_TOLERANCE_S: u64 = 2;
 
 /// Sends requests to one database, with the options' limits and the host's credentials.
-pub(super) struct Exchange {
+pub(crate) struct Exchange {
     endpoint: Endpoint,
     options: HttpOptions,
     agent: Agent,
@@ -40,8 +42,22 @@ pub(super) struct Exchange {
     round_trips: AtomicU64,
 }
 
+/// Why a call failed, and what a server that speaks the protocol says of it.
+pub(crate) struct Failure {
+    pub(crate) error: WireError,
+    /// The problem document of an answer that had one. Its texts are the server's, of any length and content.
+    pub(crate) problem: Option<Box<Problem>>,
+}
+
+impl From<WireError> for Failure {
+    fn from(error: WireError) -> Failure {
+        Failure { error, problem: None }
+    }
+}
+
 impl Exchange {
-    pub(super) fn new(endpoint: Endpoint, options: HttpOptions) -> Result<Exchange, WireError> {
+    pub(crate) fn new(url: &str, database: &str, options: HttpOptions) -> Result<Exchange, WireError> {
+        let endpoint = Endpoint::new(url, database)?;
         let compresses = match options.compression {
             Compression::On => true,
             Compression::Off => false,
@@ -61,20 +77,22 @@ impl Exchange {
         })
     }
 
-    pub(super) fn endpoint(&self) -> &Endpoint {
-        &self.endpoint
+    /// The URL of the database, which holds no secret.
+    pub(crate) fn url(&self) -> &str {
+        self.endpoint.base()
     }
 
-    pub(super) fn options(&self) -> &HttpOptions {
+    pub(crate) fn options(&self) -> &HttpOptions {
         &self.options
     }
 
-    /// Whether requests are compressed and compressed answers asked for.
-    pub(super) fn compresses(&self) -> bool {
-        self.compresses
+    /// A message as a request's body.
+    pub(crate) fn payload<T: Serialize>(&self, message: &T) -> Result<Payload, CodecError> {
+        let encoded = self.options.format.encode(message)?;
+        Ok(Payload::new(encoded, self.compresses.then_some(self.options.compress_above)))
     }
 
-    pub(super) fn traffic(&self) -> Traffic {
+    pub(crate) fn traffic(&self) -> Traffic {
         Traffic {
             sent: self.sent.load(Ordering::Relaxed),
             received: self.received.load(Ordering::Relaxed),
@@ -84,13 +102,40 @@ impl Exchange {
 
     /// Sends a call and reads its answer.
     pub(super) fn call<T: DeserializeOwned>(&self, call: &Call<'_>, payload: Option<&Payload>) -> Result<T, WireError> {
+        let mut response = self.answered(call, payload).map_err(|failure| failure.error)?;
+        self.message(call, &mut response)
+    }
+
+    /// What the database takes.
+    pub(crate) fn info(&self) -> Result<DatabaseInfo, WireError> {
+        self.call(&Call::Info, None)
+    }
+
+    /// Sends a call of section 6 and reads its answer; `None`: what was asked for is as its caller has it (304).
+    pub(crate) fn data<T: DeserializeOwned>(
+        &self,
+        call: &DataCall,
+        payload: Option<&Payload>,
+    ) -> Result<Option<T>, Failure> {
+        let call = Call::Data(call);
+        let mut response = self.answered(&call, payload)?;
+        if response.status() == StatusCode::NOT_MODIFIED {
+            return Ok(None);
+        }
+        Ok(Some(self.message(&call, &mut response)?))
+    }
+
+    /// The answer to a call that is what it asked for: its body is yet to be read.
+    fn answered(&self, call: &Call<'_>, payload: Option<&Payload>) -> Result<Response<Body>, Failure> {
         let uri = self.endpoint.uri(call)?;
         let mut credential = self.keyring.current()?;
         let (mut clock_corrected, mut refreshed) = (false, false);
         loop {
             let mut response = self.send(call, &uri, payload, &credential)?;
-            if response.status() == StatusCode::OK {
-                return self.message(call, &mut response);
+            if response.status() == StatusCode::OK
+                || response.status() == StatusCode::NOT_MODIFIED && call.takes_unmodified()
+            {
+                return Ok(response);
             }
             let problem = self.problem(&mut response);
             if response.status() == StatusCode::UNAUTHORIZED {
@@ -105,7 +150,11 @@ impl Exchange {
                 }
             }
             let environment = &*self.options.environment;
-            return Err(refusal::of_answer(response.status(), response.headers(), problem, call, environment));
+            let problem = problem.map(Box::new);
+            let empty = Problem::default();
+            let of = problem.as_deref().unwrap_or(&empty);
+            let error = refusal::of_answer(response.status(), response.headers(), of, call, environment);
+            return Err(Failure { error, problem });
         }
     }
 
@@ -124,6 +173,8 @@ impl Exchange {
             .map_err(|error| failed(ureq::Error::Http(error)))?;
         self.fill_headers(request.headers_mut(), call, uri, payload, credential)?;
         let result = match payload {
+            // A PUT without a body says so: of no length it would be sent in chunks.
+            None if call.method() == Method::PUT => self.agent.run(request.map(|()| &[][..])),
             // The agent's own time-out is that of a call whose answer is not held.
             _ if !call.hold().is_zero() => {
                 let timeout = self.options.call_timeout.saturating_add(call.hold());
@@ -149,6 +200,9 @@ impl Exchange {
     ) -> Result<(), WireError> {
         for (name, value) in &self.headers {
             headers.append(name.clone(), value.clone());
+        }
+        if let Call::Data(call) = call {
+            call.fill_headers(headers);
         }
         let media_type = HeaderValue::from_static(self.options.format.content_type());
         headers.insert(header::ACCEPT, media_type.clone());
