@@ -129,6 +129,8 @@ pub enum FindingCode {
     StatePosition,
     /// What is kept of the server (its limits, its database's name) cannot be read.
     StateServer,
+    /// What the replica is to keep, or what it keeps, cannot be read, or does not go together.
+    StateFilter,
     /// The bootstrap on its way cannot be read, or is in no phase of one.
     StateBootstrap,
     /// A collection's name is no text, or two live or two incoming ones have the same.

@@ -54,6 +54,13 @@ pub enum Error {
     /// `Options::busy_timeout`. What it brings shows in this store too; sync again later.
     #[error("another store is syncing this replica")]
     SyncedElsewhere,
+    /// The sync was cancelled: by [`Cancel::cancel`](crate::Cancel::cancel), or because its store was stopped. What it did
+    /// stands, what it did not do stays queued.
+    #[error("the sync was cancelled")]
+    Cancelled,
+    /// The store syncs in the background already. Stop that first.
+    #[error("the background sync runs already")]
+    AlreadyStarted,
     /// The replica's file has reached `Options::largest_file` (or twice that, while a checkpoint is loaded), and nothing more
     /// is taken from the server. What is there is intact, what is queued is still pushed, and local writes go on. Raise
     /// the option, if the server is to be trusted with more.
@@ -91,6 +98,15 @@ pub enum Error {
         /// The operation that failed, and where.
         #[source]
         error: PatchError,
+    },
+    /// The replica is not to keep this item (`Store::keep`), so it cannot be written here. Nothing was queued. Keep the
+    /// collection, or write through a replica that does.
+    #[error("item {key:?} in collection {collection:?} is not among what this replica keeps")]
+    NotKept {
+        /// The collection.
+        collection: String,
+        /// The key.
+        key: String,
     },
     /// An update's closure kept losing to other writers of the same item. Try again.
     #[error("item {key:?} in collection {collection:?} kept changing while it was updated")]

@@ -14,10 +14,13 @@ mod sql_document {}
 #[doc = include_str!("../docs/GUIDE.md")]
 mod guide_document {}
 
+mod background;
+mod cancel;
 mod check;
 mod conflict;
 pub mod environment;
 mod error;
+mod event;
 mod index;
 mod outbox;
 #[doc(hidden)]
@@ -33,12 +36,15 @@ mod sync;
 mod watch;
 pub mod wire;
 
+pub use background::{Stopped, SyncPolicy, SyncState, SyncStatus};
+pub use cancel::{Cancel, OnCancel};
 pub use check::{CheckReport, Finding, FindingCode};
 pub use conflict::{
     Conflict, ConflictEnd, ConflictId, ConflictResolver, Ending, FieldMerge, LastWriter, Prefer, Resolution,
     ResolverError,
 };
 pub use error::{Error, Result};
+pub use event::{ConflictNews, Event, EventOptions, LogLevel, LogLine, Missed, Pumped, Subscription};
 pub use index::{IndexError, IndexValue, IndexedField};
 pub use json_patch;
 pub use outbox::ledger::Retention;
@@ -52,8 +58,8 @@ pub use replica::{ItemRef, Items, KeyRange, Related, RelatedItem, RelationPath, 
 pub use search::{SearchError, SearchHit, SearchHits, SearchQuery};
 pub use sql::{SqlError, SqlLimits, SqlRows, SqlValue};
 pub use store::{
-    Batch, BatchReceipt, CompactReport, Durability, Edit, Notice, Options, PendingOp, PendingState, Query, Rows, Sql,
-    Store, SyncError, Watcher,
+    Batch, BatchReceipt, CompactReport, Durability, Edit, Events, Kept, Notice, Options, PendingOp, PendingState,
+    Query, Rows, Sql, Store, SyncError, Watcher,
 };
 pub use sync::{BootstrapReason, Progress, RetryPolicy, SyncReport};
 pub use watch::{ChangeKind, Changes, ItemChange, Origin, Overflow, Watch};

@@ -199,7 +199,8 @@ pub enum Overflow {
     Full,
     /// Other stores that have the file open changed more than the file keeps a trail of: some 4,096 items.
     Missed,
-    /// A checkpoint took the place of everything: the replica was new, or its cursor had expired.
+    /// A checkpoint took the place of everything: the replica was new, or its cursor had expired. Or the replica keeps more
+    /// than before, or less ([`Store::keep`](crate::Store::keep)).
     Reloaded,
     /// The index that is watched was declared, dropped, or built to its end.
     Reindexed,

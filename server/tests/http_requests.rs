@@ -39,6 +39,35 @@ fn a_push_comes_back_from_inbox_and_checkpoint_in_json() {
 }
 
 #[test]
+fn a_request_asks_for_a_part_and_a_bad_list_is_malformed() {
+    let fixture = Fixture::dev();
+    fixture.post("/v1/notes/sync/outbox", &[JSON], push_body(client(1), &["a", "b1", "b2"]).as_bytes());
+    let path = |what: &str, filter: &str| format!("/v1/notes/sync/{what}?client={}&{filter}", client(2));
+    let inbox = |filter: &str| fixture.get(&path("inbox", filter), &[]);
+    let keys = |filter: &str| {
+        let page: InboxPage = Format::Json.decode(&inbox(filter).body).unwrap();
+        let loaded: CheckpointPage = Format::Json.decode(&fixture.get(&path("checkpoint", filter), &[]).body).unwrap();
+        let keys: Vec<String> = page.entries.into_iter().map(|entry| entry.key.unwrap()).collect();
+        assert_eq!(loaded.items.into_iter().map(|item| item.key).collect::<Vec<_>>(), keys);
+        assert_eq!(loaded.total, keys.len() as u64);
+        keys.join(" ")
+    };
+    assert_eq!(keys(""), "a b1 b2");
+    assert_eq!(keys("collections=notes:b,other"), "b1 b2");
+    assert_eq!(keys("collections=notes%3Ab%2Cother&have=notes:b2"), "b1");
+    assert_eq!(keys("collections=notes%5C:b"), "", "a colon of the name");
+    assert_eq!(keys("collections="), "");
+    let long = format!("collections={}", "x".repeat(4_097));
+    for bad in ["collections=,", "collections=c&collections=c", "have=c::", "collections=c%5C", &long] {
+        inbox(bad).is_problem(400, "malformed");
+        fixture.get(&path("checkpoint", bad), &[]).is_problem(400, "malformed");
+    }
+    let page: InboxPage = Format::Json.decode(&inbox("collections=notes").body).unwrap();
+    let problem = inbox(&format!("cursor={}", page.cursor.as_str())).is_problem(410, "cursor_expired");
+    assert_eq!(problem.reason.as_deref(), Some("filter"));
+}
+
+#[test]
 fn every_message_goes_in_message_pack_too() {
     let fixture = Fixture::dev();
     let accept = ("accept", "application/msgpack");

@@ -1,8 +1,10 @@
 //! A conflict: what a host is told of it, and what it may decide.
 
+mod decisions;
 mod merge;
 mod resolvers;
 
+pub(crate) use decisions::{Decisions, Question, Settled};
 pub(crate) use merge::{advance, members};
 pub use resolvers::{ConflictResolver, FieldMerge, LastWriter, Prefer, ResolverError};
 

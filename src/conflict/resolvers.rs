@@ -15,9 +15,14 @@ pub type ResolverError = Box<dyn std::error::Error + Send + Sync>;
 pub trait ConflictResolver: Send + Sync {
     /// What to make of a conflict; `None`: leave it open, for the host to decide later.
     ///
-    /// Called on the thread that syncs, in no transaction and with no lock but that of the sync, once for each conflict and again when more of theirs
-    /// comes. It may read and write the store, and take its time: only the sync waits. After an error, or a panic,
-    /// the conflict stays open, and the next sync asks again.
+    /// Called after what a sync brought is stored, in no transaction and with nothing locked: by [`Store::sync`](crate::Store::sync) and its like at the end of the
+    /// call, on the thread that called; by the [background sync](crate::Store::start) after each of its runs, on a thread beside it, for which
+    /// nothing waits. One conflict at a time, each once and again when more of theirs comes; after an error, or a panic, the
+    /// conflict stays open, and the next sync asks again. What it writes is pushed like any write.
+    ///
+    /// It may call anything of the store, and take its time. [`Store::stop`](crate::Store::stop) and dropping the store do not wait for one that the
+    /// background sync has asked: what it says afterwards is not heard, and the conflict stays open, to be asked about the next time. In
+    /// [`Event::Conflict`](crate::Event::Conflict) the host hears of what is left open.
     fn resolve(&self, conflict: &Conflict) -> Result<Option<Resolution>, ResolverError>;
 }
 

@@ -143,12 +143,17 @@ pub(crate) fn next_unoffered(connection: &Connection, after: ConflictId) -> Resu
     Ok(select(connection, "ending IS NULL AND offered < version", after.0 as i64, 1)?.pop())
 }
 
-/// A resolver has left it open as it is.
-pub(crate) fn mark_offered(connection: &Connection, conflict: &Conflict) -> Result<()> {
-    connection
-        .prepare_cached("UPDATE conflicts SET offered = ?2 WHERE id = ?1")?
+/// A resolver has left it open as it is; whether it still is so.
+pub(crate) fn mark_offered(connection: &Connection, conflict: &Conflict) -> Result<bool> {
+    let marked = connection
+        .prepare_cached("UPDATE conflicts SET offered = ?2 WHERE id = ?1 AND version = ?2 AND ending IS NULL")?
         .execute((conflict.id.0 as i64, conflict.version))?;
-    Ok(())
+    Ok(marked > 0)
+}
+
+/// Whether there is one that no consumer has taken.
+pub(crate) fn any_untold(connection: &Connection) -> Result<bool> {
+    Ok(connection.prepare_cached("SELECT 1 FROM conflicts WHERE told = 0 LIMIT 1")?.exists([])?)
 }
 
 /// Up to so many that no consumer has taken, which are taken now.

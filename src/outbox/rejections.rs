@@ -97,6 +97,11 @@ pub(crate) fn all(connection: &Connection) -> Result<Vec<RejectedOp>> {
     select(connection, "", usize::MAX)
 }
 
+/// Whether there is one that no consumer has taken.
+pub(crate) fn any_untold(connection: &Connection) -> Result<bool> {
+    Ok(connection.prepare_cached("SELECT 1 FROM ledger WHERE outcome = 2 AND told = 0 LIMIT 1")?.exists([])?)
+}
+
 /// Up to so many that no consumer has taken, which are taken now.
 pub(crate) fn take(connection: &Connection, most: usize) -> Result<Vec<RejectedOp>> {
     let taken = select(connection, "AND told = 0", most)?;

@@ -112,6 +112,16 @@ pub struct Written {
 }
 
 /// An operation of the data API: one of section 2, for which the server makes the ref when there is none.
+///
+/// ```
+/// use syncstore::protocol::{DataOp, Json, OpKind};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let milk = Json::parse(r#"{"title":"Milk"}"#)?;
+/// let set = DataOp { value: Some(milk), ..DataOp::new(OpKind::Set, "notes", "n1") };
+/// let tag = DataOp { tag: Some("team:7".into()), ..DataOp::new(OpKind::Set, "notes", "n1") };
+/// # let _ = (set, tag);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DataOp {
     /// The operation's idempotency key.

@@ -235,11 +235,13 @@ impl<'de> Deserialize<'de> for Filter {
 }
 
 /// What a request asks for: what its replica keeps, but for what that has already.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scope {
     /// What the replica keeps. The answer's cursor is of this.
+    #[serde(default)]
     pub filter: Filter,
     /// What the answer leaves out, because the replica has it or asks for it with another cursor; `None`: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub have: Option<Filter>,
 }
 

@@ -10,9 +10,9 @@ use super::state::{Bootstrap, Phase};
 use super::{automatic, schema, search};
 use crate::check::{Finding, FindingCode, Findings};
 use crate::error::{Error, Result};
-use crate::protocol::{Content, Json, Limits, Seq};
+use crate::protocol::{Content, Filter, Json, Limits, Seq};
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{Connection, ErrorCode, Row};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
@@ -94,7 +94,8 @@ pub(crate) struct Standing {
 pub(crate) fn state(connection: &Connection, findings: &mut Findings) -> Result<Standing> {
     let mut add = |code, words: &str| findings.add(Finding::new(code, "state", words));
     let mut standing = Standing::default();
-    let mut find = connection.prepare("SELECT client, cursor, position, limits, database, bootstrap FROM state")?;
+    let mut find = connection
+        .prepare("SELECT client, cursor, position, limits, database, bootstrap, keep, kept, asked FROM state")?;
     let mut rows = find.query([])?;
     let mut seen = 0;
     while let Some(row) = rows.next()? {
@@ -112,6 +113,11 @@ pub(crate) fn state(connection: &Connection, findings: &mut Findings) -> Result<
         let readable = limits.is_some_and(|text| text.is_none_or(|text| serde_json::from_str::<Limits>(text).is_ok()));
         if !readable || optional_text(row.get_ref(4)?).is_none() {
             add(FindingCode::StateServer, "the server's limits, or its database's name, cannot be read");
+        }
+        let filters = [6, 7, 8].map(|column| filter(row, column));
+        match filters {
+            [Some(_), Some(kept), Some(asked)] if asked.covers(&kept) => {}
+            _ => add(FindingCode::StateFilter, "what is to be kept cannot be read, or more is kept than is asked for"),
         }
         standing.bootstrapping = match optional_text(row.get_ref(5)?) {
             Some(None) => Some(false),
@@ -134,7 +140,16 @@ fn is_in_a_phase(bootstrap: &Bootstrap) -> bool {
         && match bootstrap.phase {
             Phase::Load => there == (true, true, true) || (there == (false, false, false) && bootstrap.position == 0),
             Phase::Replay => there == (true, false, true),
+            Phase::Join => there == (true, false, true) && bootstrap.scope.have.is_some(),
         }
+}
+
+/// `None`: it is none.
+fn filter(row: &Row<'_>, column: usize) -> Option<Filter> {
+    match optional_text(row.get_ref(column).ok()?)? {
+        None => Some(Filter::everything()),
+        Some(text) => Filter::parse(text).ok(),
+    }
 }
 
 /// Each collection's life and, where it can be read, its name.

@@ -53,6 +53,19 @@ pub(crate) fn retire(connection: &Connection, life: Life) -> Result<()> {
     Ok(())
 }
 
+/// The collections of one life, in the order of their ids.
+pub(crate) fn of_life(connection: &Connection, life: Life) -> Result<Vec<(i64, String)>> {
+    let mut find = connection.prepare_cached("SELECT id, name FROM collections WHERE life = ?1 ORDER BY id")?;
+    let rows = find.query_map([life as i64], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Gives one collection another life.
+pub(crate) fn set_life(connection: &Connection, id: i64, life: Life) -> Result<()> {
+    connection.prepare_cached("UPDATE collections SET life = ?2 WHERE id = ?1")?.execute((id, life as i64))?;
+    Ok(())
+}
+
 /// Makes what was loaded live; the live ones must be retired before.
 pub(crate) fn incoming_to_live(connection: &Connection) -> Result<()> {
     connection.prepare_cached("UPDATE collections SET life = 0 WHERE life = 1")?.execute([])?;

@@ -3,10 +3,10 @@
 use super::automatic;
 use super::feed::{Feed, Waker};
 use super::schema;
-use super::settled::{Listener, Listeners, Listening, Settled};
 use super::state;
 use super::writing::Writing;
 use crate::error::{Error, Result};
+use crate::event::bus::{Bus, News};
 use crate::planted::{Planted, planted};
 use crate::protocol::Limits;
 use crate::watch::{Changes, Watch};
@@ -39,6 +39,9 @@ const AUTO_CHECKPOINT: i64 = 1_000;
 /// The same while a checkpoint is loaded, which moves the WAL itself, on a connection of its own.
 const BULK_CHECKPOINT: i64 = 10_000;
 
+/// How often a write that may be cancelled looks whether it was, while it waits for another writer.
+const LOOK: Duration = Duration::from_millis(25);
+
 /// What the WAL file may keep on disk after it was moved into the file, in bytes.
 const WAL_KEPT: i64 = 16 << 20;
 
@@ -52,7 +55,7 @@ pub(crate) struct Replica {
     writer: Mutex<Connection>,
     readers: Mutex<Vec<Connection>>,
     feed: Feed,
-    listeners: Listeners,
+    bus: Arc<Bus>,
     /// What the server takes, as far as is known.
     limits: RwLock<Arc<Limits>>,
     /// Whether the server was asked since the file was opened.
@@ -84,7 +87,7 @@ impl Replica {
             writer: Mutex::new(writer),
             readers: Mutex::new(Vec::new()),
             feed: Feed::new(path),
-            listeners: Listeners::default(),
+            bus: Arc::default(),
             limits: RwLock::new(Arc::new(limits)),
             limits_asked: AtomicBool::new(false),
         })
@@ -93,6 +96,11 @@ impl Replica {
     /// Where the file is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Who is told what.
+    pub fn bus(&self) -> &Arc<Bus> {
+        &self.bus
     }
 
     /// How the file is kept.
@@ -126,38 +134,80 @@ impl Replica {
     /// An error rolls everything back. `work` must not wait for anything.
     pub fn write<T>(&self, work: impl FnOnce(&Writing<'_>) -> Result<T>) -> Result<T> {
         let writer = self.writer.lock();
-        let (result, told) = transaction(&writer, &self.feed, work);
-        // A loop of slices would otherwise win the lock back before a waiting host's write.
-        MutexGuard::unlock_fair(writer);
-        self.tell(told, result.is_ok());
-        result
+        begin(&writer)?;
+        self.finish(writer, false, work)
     }
 
     /// Like [`Replica::write`], and on the disk itself before it returns, whatever the durability setting.
     pub fn write_synced<T>(&self, work: impl FnOnce(&Writing<'_>) -> Result<T>) -> Result<T> {
         let writer = self.writer.lock();
-        // A WAL is synced from its start to the commit, so all earlier commits become durable too.
-        let raised = !(self.tuning.full || planted(Planted::SentNotSynced));
-        if raised {
-            set_synchronous(&writer, true)?;
+        let raised = self.raise_synchronous(&writer)?;
+        match begin(&writer) {
+            Ok(()) => self.finish(writer, raised, work),
+            Err(error) => self.lower_synchronous(&writer, raised).and(Err(error)),
         }
-        let (result, told) = transaction(&writer, &self.feed, work);
-        let lowered = if raised { set_synchronous(&writer, false) } else { Ok(()) };
-        drop(writer);
-        self.tell(told, result.is_ok());
+    }
+
+    /// Like [`Replica::write`] or, `synced`, [`Replica::write_synced`], for a caller that must be able to end while it waits for
+    /// other writers, in this process and others: [`Error::Cancelled`] soon after `goes_on` says no.
+    pub fn write_while<T>(
+        &self,
+        goes_on: impl Fn() -> bool,
+        synced: bool,
+        work: impl FnOnce(&Writing<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let since = Instant::now();
+        loop {
+            if !goes_on() {
+                return Err(Error::Cancelled);
+            }
+            let Some(writer) = self.writer.try_lock_for(LOOK) else { continue };
+            let raised = synced && self.raise_synchronous(&writer)?;
+            writer.busy_timeout(LOOK.min(self.tuning.busy_timeout))?;
+            let begun = begin(&writer);
+            writer.busy_timeout(self.tuning.busy_timeout)?;
+            match begun {
+                Ok(()) => return self.finish(writer, raised, work),
+                Err(error) => {
+                    self.lower_synchronous(&writer, raised)?;
+                    if !matches!(error, Error::Busy) || since.elapsed() >= self.tuning.busy_timeout {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Runs `work` in the transaction that was begun, and ends that.
+    fn finish<T>(
+        &self,
+        writer: MutexGuard<'_, Connection>,
+        raised: bool,
+        work: impl FnOnce(&Writing<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let (result, (wakers, news)) = transaction(&writer, &self.feed, self.bus.is_heard(), work);
+        let lowered = self.lower_synchronous(&writer, raised);
+        // A loop of slices would otherwise win the lock back before a waiting host's write.
+        MutexGuard::unlock_fair(writer);
+        wake(wakers);
+        if result.is_ok() {
+            self.bus.committed(news);
+        }
         lowered.and(result)
     }
 
-    fn tell(&self, (wakers, settled): (Vec<Waker>, Settled), committed: bool) {
-        wake(wakers);
-        if committed {
-            self.listeners.tell(&settled);
+    /// Has the next commit synced; whether it would not be otherwise. A WAL is synced from its start to the commit, so all
+    /// earlier commits become durable too.
+    fn raise_synchronous(&self, writer: &Connection) -> Result<bool> {
+        let raised = !(self.tuning.full || planted(Planted::SentNotSynced));
+        if raised {
+            set_synchronous(writer, true)?;
         }
+        Ok(raised)
     }
 
-    /// Listens to what this store's commits settle, until what is returned is dropped.
-    pub fn listen(&self, listener: Listener) -> Listening<'_> {
-        self.listeners.add(listener)
+    fn lower_synchronous(&self, writer: &Connection, raised: bool) -> Result<()> {
+        if raised { set_synchronous(writer, false) } else { Ok(()) }
     }
 
     /// Begins to watch; the watcher's name.
@@ -189,6 +239,26 @@ impl Replica {
         });
         wake(wakers);
         changes
+    }
+
+    /// Takes what other stores have changed, and wakes the watchers that have something to tell by that.
+    pub fn read_trail(&self) -> Result<()> {
+        let mut wakers = Vec::new();
+        let result = self.read(|reader| {
+            let mut feed = self.feed.lock();
+            if feed.has_watchers() { feed.read_trail(reader, &mut wakers) } else { Ok(()) }
+        });
+        wake(wakers);
+        result
+    }
+
+    /// Whether others, in this process or another, have committed since this was asked with the same `version`. While somebody
+    /// writes here it is not known, and said at the next call.
+    pub fn others_committed(&self, version: &mut Option<i64>) -> Result<bool> {
+        // Of the connection that makes all commits of this store, which do not count for it.
+        let Some(writer) = self.writer.try_lock() else { return Ok(false) };
+        let now: i64 = writer.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
+        Ok(version.replace(now).is_some_and(|before| before != now))
     }
 
     /// Ends a watcher.
@@ -230,9 +300,16 @@ impl Replica {
         Ok(self.writer.lock().pragma_update(None, "wal_autocheckpoint", BULK_CHECKPOINT)?)
     }
 
-    /// Ends what [`Replica::begin_bulk`] began.
-    pub fn end_bulk(&self) -> Result<()> {
-        Ok(self.writer.lock().pragma_update(None, "wal_autocheckpoint", AUTO_CHECKPOINT)?)
+    /// Ends what [`Replica::begin_bulk`] began; waits for other writers of this store only while it `goes_on`.
+    pub fn end_bulk(&self, goes_on: impl Fn() -> bool) -> Result<()> {
+        loop {
+            if let Some(writer) = self.writer.try_lock_for(LOOK) {
+                return Ok(writer.pragma_update(None, "wal_autocheckpoint", AUTO_CHECKPOINT)?);
+            }
+            if !goes_on() {
+                return Ok(());
+            }
+        }
     }
 
     /// Moves what it can of the WAL into the file without making any reader or writer wait.
@@ -335,12 +412,20 @@ fn wake(wakers: Vec<Waker>) {
     wakers.iter().for_each(|waker| waker());
 }
 
+fn begin(writer: &Connection) -> Result<()> {
+    // Cached, unlike rusqlite's own transactions: this is on the path of every write.
+    writer.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+    Ok(())
+}
+
+/// Runs `work` in the transaction that the connection is in, and commits or rolls back.
 fn transaction<T>(
     connection: &Connection,
     feed: &Feed,
+    heard: bool,
     work: impl FnOnce(&Writing<'_>) -> Result<T>,
-) -> (Result<T>, (Vec<Waker>, Settled)) {
-    let writing = Writing::new(connection, feed);
+) -> (Result<T>, (Vec<Waker>, News)) {
+    let writing = Writing::new(connection, feed, heard);
     let result = within_transaction(&writing, work);
     (result, writing.into_told())
 }
@@ -358,8 +443,6 @@ fn within_transaction<T>(writing: &Writing<'_>, work: impl FnOnce(&Writing<'_>) 
             }
         }
     }
-    // Cached, unlike rusqlite's own transactions: this is on the path of every write.
-    writing.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
     let mut guard = Rollback(Some(writing));
     let result = match work(writing) {
         Err(error) if planted(Planted::ErrorAfterHalfAWrite) => {

@@ -195,6 +195,10 @@ impl Inner {
         ended.and_then(|buffer| buffer.waker)
     }
 
+    pub(super) fn has_watchers(&self) -> bool {
+        !self.watchers.is_empty()
+    }
+
     fn update_scopes(&mut self) {
         self.scopes = self.watchers.values().map(|buffer| buffer.watch.scope.clone()).collect();
         self.ranges = None;

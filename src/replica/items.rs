@@ -1,6 +1,6 @@
 //! The table `items`: what the host reads, and the rev that the server confirmed.
 
-use super::resources;
+use super::{base, resources};
 use crate::error::Result;
 use crate::protocol::{Json, Rev, after_prefix};
 use rusqlite::types::ValueRef;
@@ -24,6 +24,20 @@ pub(crate) fn find(connection: &Connection, collection: i64, key: &str) -> Resul
         Ok(Item { id: row.get(0)?, rev: row.get::<_, i64>(1)? as Rev, pending: row.get(2)? })
     });
     Ok(row.optional()?)
+}
+
+/// The row of an item, if there is one, and the value that the host sees.
+pub(crate) fn find_with_value(
+    connection: &Connection,
+    collection: i64,
+    key: &str,
+) -> Result<(Option<Item>, Option<String>)> {
+    let mut find =
+        connection.prepare_cached("SELECT id, rev, pending, value FROM items WHERE collection = ?1 AND key = ?2")?;
+    let row = find.query_row((collection, key), |row| {
+        Ok((Item { id: row.get(0)?, rev: row.get::<_, i64>(1)? as Rev, pending: row.get(2)? }, row.get(3)?))
+    });
+    Ok(row.optional()?.map_or((None, None), |(item, value)| (Some(item), value)))
 }
 
 /// The row of an item by its id.
@@ -93,6 +107,29 @@ pub(crate) fn update_confirmed(connection: &Connection, item: Item) -> Result<()
 pub(crate) fn delete(connection: &Connection, id: i64) -> Result<()> {
     connection.prepare_cached("DELETE FROM items WHERE id = ?1")?.execute([id])?;
     Ok(())
+}
+
+/// Removes a row with all that goes with it but its ops; how many resources it had.
+pub(crate) fn remove(connection: &Connection, id: i64) -> Result<usize> {
+    let resources = connection.prepare_cached("DELETE FROM resources WHERE item = ?1")?.execute([id])?;
+    base::delete(connection, id)?;
+    delete(connection, id)?;
+    Ok(resources)
+}
+
+/// Moves a row to another collection; how many resources went with it.
+pub(crate) fn move_to(connection: &Connection, id: i64, collection: i64) -> Result<usize> {
+    connection.prepare_cached("UPDATE items SET collection = ?2 WHERE id = ?1")?.execute([id, collection])?;
+    Ok(connection.prepare_cached("UPDATE resources SET collection = ?2 WHERE item = ?1")?.execute([id, collection])?)
+}
+
+/// The first rows of a collection, by key: their ids and keys.
+pub(crate) fn first_of(connection: &Connection, collection: i64, most: usize) -> Result<Vec<(i64, String)>> {
+    let mut find =
+        connection.prepare_cached("SELECT id, key FROM items WHERE collection = ?1 ORDER BY key LIMIT ?2")?;
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let rows = find.query_map((collection, most), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// An item of a checkpoint, without what an earlier try of the same page left of it; the id of its row.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 pub(crate) const APPLICATION_ID: i64 = 0x5379_5354;
 
 /// What makes version n + 1 of a file of version n, in order; a released step never changes.
-const MIGRATIONS: &[&str] = &[VERSION_1, CHANGES, SEARCHES, INDEXES, RANGES, REJECTIONS, CONFLICTS];
+const MIGRATIONS: &[&str] = &[VERSION_1, CHANGES, SEARCHES, INDEXES, RANGES, REJECTIONS, CONFLICTS, FILTERS];
 
 // `life` of a collection: 0 live, 1 incoming (a checkpoint being loaded), 2 retired (being deleted).
 // Swapping a checkpoint in changes these few rows and leaves the items where they are.
@@ -210,6 +210,13 @@ CREATE TABLE conflicts(
 );
 CREATE INDEX conflicts_open ON conflicts(collection, key) WHERE ending IS NULL;
 CREATE INDEX conflicts_untold ON conflicts(id) WHERE told = 0;
+";
+
+// What the host wants kept, what is kept, and what the cursor was asked for with, each as the text of a filter; NULL: everything.
+const FILTERS: &str = "
+ALTER TABLE state ADD COLUMN keep TEXT;
+ALTER TABLE state ADD COLUMN kept TEXT;
+ALTER TABLE state ADD COLUMN asked TEXT;
 ";
 
 const TABLES: &[&str] = &[

@@ -1,7 +1,7 @@
 //! The table `state`: the replica's one row about itself.
 
 use crate::error::{Error, Result};
-use crate::protocol::{ClientId, Cursor, Limits, Seq};
+use crate::protocol::{ClientId, Cursor, Filter, Limits, Scope, Seq};
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,12 @@ pub(crate) struct State {
     pub position: Seq,
     /// A checkpoint on its way, if one is.
     pub bootstrap: Option<Bootstrap>,
+    /// What the host wants kept; it is the host's to write.
+    pub keep: Filter,
+    /// What is kept: all of this is in the base, but for what [`Phase::Join`] is still to bring.
+    pub kept: Filter,
+    /// The filter that the cursor is of; it has all that is kept.
+    pub asked: Filter,
 }
 
 /// Why a checkpoint is taken.
@@ -28,6 +34,8 @@ pub(crate) enum Reason {
     Rewound,
     /// The replica found that it is not what the server's log makes.
     Diverged,
+    /// The host wants more kept, or less: only what is missing is loaded.
+    Filter,
 }
 
 /// How far a bootstrap has come.
@@ -37,6 +45,8 @@ pub(crate) enum Phase {
     Load,
     /// The inbox is replayed, the outbox pushed again, and the whole swapped in.
     Replay,
+    /// What was loaded for another filter belongs to the live items, and is being moved there.
+    Join,
 }
 
 /// A checkpoint that is being loaded; survives restarts.
@@ -53,10 +63,13 @@ pub(crate) struct Bootstrap {
     pub position: Seq,
     pub loaded: u64,
     pub total: u64,
+    /// What is loaded. With `have` it is for another filter, and the rest stays as it is.
+    #[serde(default)]
+    pub scope: Scope,
 }
 
 impl Bootstrap {
-    pub fn new(reason: Reason) -> Bootstrap {
+    pub fn new(reason: Reason, scope: Scope) -> Bootstrap {
         Bootstrap {
             reason,
             phase: Phase::Load,
@@ -66,34 +79,73 @@ impl Bootstrap {
             position: 0,
             loaded: 0,
             total: 0,
+            scope,
         }
     }
 }
 
 impl State {
     pub fn load(connection: &Connection) -> Result<State> {
-        let mut find =
-            connection.prepare_cached("SELECT client, cursor, position, bootstrap FROM state WHERE id = 1")?;
-        let (client, cursor, position, bootstrap): ([u8; 16], Option<String>, i64, Option<String>) =
-            find.query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+        let mut find = connection
+            .prepare_cached("SELECT client, cursor, position, bootstrap, keep, kept, asked FROM state WHERE id = 1")?;
+        type Columns = ([u8; 16], Option<String>, i64, Option<String>, [Option<String>; 3]);
+        let (client, cursor, position, bootstrap, [keep, kept, asked]): Columns = find.query_row([], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, [row.get(4)?, row.get(5)?, row.get(6)?]))
+        })?;
         let bootstrap = bootstrap.map(|text| serde_json::from_str(&text)).transpose();
         Ok(State {
             client: ClientId::from_bytes(client),
             cursor: cursor.map(Cursor::new),
             position: position as Seq,
             bootstrap: bootstrap.map_err(|error| Error::Corrupt(format!("state.bootstrap: {error}")))?,
+            keep: filter(keep)?,
+            kept: filter(kept)?,
+            asked: filter(asked)?,
         })
     }
 
     pub fn store(&self, connection: &Connection) -> Result<()> {
         let bootstrap = self.bootstrap.as_ref().map(serde_json::to_string).transpose();
         let bootstrap = bootstrap.map_err(|error| Error::Storage(Box::new(error)))?;
-        let mut update = connection
-            .prepare_cached("UPDATE state SET client = ?1, cursor = ?2, position = ?3, bootstrap = ?4 WHERE id = 1")?;
+        let mut update = connection.prepare_cached(
+            "UPDATE state SET client = ?1, cursor = ?2, position = ?3, bootstrap = ?4, kept = ?5, asked = ?6
+                 WHERE id = 1",
+        )?;
         let cursor = self.cursor.as_ref().map(Cursor::as_str);
-        update.execute((self.client.as_bytes().as_slice(), cursor, self.position as i64, bootstrap))?;
+        let client = self.client.as_bytes().as_slice();
+        update.execute((client, cursor, self.position as i64, bootstrap, self.kept.text(), self.asked.text()))?;
         Ok(())
     }
+
+    /// What is in the base whole.
+    pub fn here(&self) -> &Filter {
+        match &self.bootstrap {
+            Some(Bootstrap { phase: Phase::Join, scope: Scope { have: Some(have), .. }, .. }) => have,
+            _ => &self.kept,
+        }
+    }
+}
+
+/// The filter in a column.
+pub(super) fn filter(text: Option<String>) -> Result<Filter> {
+    let read =
+        |text: String| Filter::parse(&text).map_err(|error| Error::Corrupt(format!("a filter in state: {error}")));
+    text.map_or(Ok(Filter::everything()), read)
+}
+
+/// What the host wants kept.
+pub(crate) fn load_keep(connection: &Connection) -> Result<Filter> {
+    let mut find = connection.prepare_cached("SELECT keep FROM state WHERE id = 1")?;
+    filter(find.query_row([], |row| row.get(0))?)
+}
+
+/// Sets what the host wants kept; whether it was something else before.
+pub(crate) fn store_keep(connection: &Connection, keep: &Filter) -> Result<bool> {
+    let changed = load_keep(connection)? != *keep;
+    if changed {
+        connection.execute("UPDATE state SET keep = ?1 WHERE id = 1", [keep.text()])?;
+    }
+    Ok(changed)
 }
 
 /// The limits that the server published last; `None`: it was never asked.

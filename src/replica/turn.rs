@@ -17,8 +17,13 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub(crate) struct Turn(#[allow(dead_code)] Option<File>);
 
-/// Takes the turn, waiting for another store up to `patience`.
-pub(crate) fn take(replica: &Path, patience: Duration, environment: &dyn Environment) -> Result<Turn> {
+/// Takes the turn, waiting for another store up to `patience`, or for as long as it `goes_on`.
+pub(crate) fn take(
+    replica: &Path,
+    patience: Duration,
+    environment: &dyn Environment,
+    goes_on: impl Fn() -> bool,
+) -> Result<Turn> {
     let path = beside(replica);
     let file = File::options().create(true).truncate(false).write(true).open(&path);
     let file = file.map_err(|error| Error::Storage(format!("{}: {error}", path.display()).into()))?;
@@ -29,6 +34,7 @@ pub(crate) fn take(replica: &Path, patience: Duration, environment: &dyn Environ
             Err(TryLockError::WouldBlock) if environment.monotonic().saturating_sub(begun) >= patience => {
                 return Err(Error::SyncedElsewhere);
             }
+            Err(TryLockError::WouldBlock) if !goes_on() => return Err(Error::Cancelled),
             Err(TryLockError::WouldBlock) => environment.sleep(LOOK_AGAIN),
             Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => {
                 return Ok(Turn(None));
@@ -56,9 +62,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("r.db");
         let environment = SystemEnvironment::default();
-        let first = take(&path, Duration::ZERO, &environment).unwrap();
-        assert!(matches!(take(&path, Duration::ZERO, &environment), Err(Error::SyncedElsewhere)));
+        let first = take(&path, Duration::ZERO, &environment, || true).unwrap();
+        assert!(matches!(take(&path, Duration::ZERO, &environment, || true), Err(Error::SyncedElsewhere)));
+        let long = Duration::from_secs(3_600);
+        assert!(matches!(take(&path, long, &environment, || false), Err(Error::Cancelled)));
         drop(first);
-        take(&path, Duration::ZERO, &environment).unwrap();
+        take(&path, Duration::ZERO, &environment, || true).unwrap();
     }
 }

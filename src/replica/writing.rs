@@ -1,10 +1,12 @@
 //! A write transaction, and what it changes of what the host reads.
 
 use super::feed::{Changed, Feed, Interest, Waker};
-use super::settled::Settled;
-use crate::conflict::ConflictId;
+use crate::conflict::{Conflict, ConflictId};
 use crate::error::Result;
-use crate::protocol::Ref;
+use crate::event::bus::News;
+use crate::event::{ConflictNews, Event};
+use crate::outbox::Outcome;
+use crate::protocol::{Filter, Ref, ResourceName};
 use crate::watch::{ItemChange, Told, Watch};
 use rusqlite::Connection;
 use std::cell::{OnceCell, RefCell};
@@ -17,9 +19,13 @@ pub(crate) struct Writing<'a> {
     feed: &'a Feed,
     /// Asked for by the first item that changes.
     interest: OnceCell<Interest>,
+    /// What the host wants kept, asked for by the first write.
+    keep: OnceCell<Filter>,
     changed: RefCell<Changed>,
     wakers: RefCell<Vec<Waker>>,
-    settled: RefCell<Settled>,
+    /// Whether anybody listens to it.
+    heard: bool,
+    news: RefCell<News>,
 }
 
 /// How an item is watched.
@@ -50,14 +56,16 @@ impl Deref for Writing<'_> {
 }
 
 impl<'a> Writing<'a> {
-    pub(super) fn new(connection: &'a Connection, feed: &'a Feed) -> Writing<'a> {
+    pub(super) fn new(connection: &'a Connection, feed: &'a Feed, heard: bool) -> Writing<'a> {
         Writing {
             connection,
             feed,
             interest: OnceCell::new(),
+            keep: OnceCell::new(),
             changed: RefCell::default(),
             wakers: RefCell::new(Vec::new()),
-            settled: RefCell::default(),
+            heard,
+            news: RefCell::default(),
         }
     }
 
@@ -67,6 +75,15 @@ impl<'a> Writing<'a> {
         }
         let asked = self.feed.lock().interest(self.connection, &mut self.wakers.borrow_mut())?;
         Ok(self.interest.get_or_init(|| asked))
+    }
+
+    /// Whether the host wants an item kept.
+    pub fn keeps(&self, collection: &str, key: &str) -> Result<bool> {
+        if let Some(keep) = self.keep.get() {
+            return Ok(keep.has(collection, key));
+        }
+        let keep = super::state::load_keep(self.connection)?;
+        Ok(self.keep.get_or_init(|| keep).has(collection, key))
     }
 
     /// Whether anybody watches anything.
@@ -97,14 +114,31 @@ impl<'a> Writing<'a> {
         self.changed.borrow_mut().items.push(Told { change, ranges: Some(stands) });
     }
 
-    /// Takes note that an op leaves the outbox.
-    pub fn settled(&self, op: Ref) {
-        self.settled.borrow_mut().ops.push(op);
+    /// Takes note that an operation is settled.
+    pub fn settled(&self, op_ref: Ref, outcome: impl FnOnce() -> Outcome) {
+        let mut news = self.news.borrow_mut();
+        news.settled = true;
+        if self.heard {
+            news.events.push(Event::Settled { op_ref, outcome: outcome() });
+        }
     }
 
-    /// Takes note that a conflict begins.
-    pub fn conflict(&self, id: ConflictId) {
-        self.settled.borrow_mut().conflicts.push(id);
+    /// Takes note of what becomes of a conflict, on a part of an item.
+    pub fn contested(&self, id: ConflictId, on: (&str, &str, &ResourceName), news: ConflictNews) {
+        if self.heard {
+            self.news.borrow_mut().events.push(Event::Conflict {
+                id,
+                collection: on.0.to_owned(),
+                key: on.1.to_owned(),
+                resource: on.2.clone(),
+                news,
+            });
+        }
+    }
+
+    /// The same of one that is known as a whole.
+    pub fn conflict(&self, conflict: &Conflict, news: ConflictNews) {
+        self.contested(conflict.id, (&conflict.collection, &conflict.key, &conflict.resource), news);
     }
 
     /// Takes note that everything may read otherwise than before.
@@ -148,8 +182,8 @@ impl<'a> Writing<'a> {
         self.feed.lock().begin(self.connection, watch, waker, &mut self.wakers.borrow_mut())
     }
 
-    /// Whom to wake once no lock is held, whatever became of the transaction; and what it settled, if it was committed.
-    pub(super) fn into_told(self) -> (Vec<Waker>, Settled) {
-        (self.wakers.into_inner(), self.settled.into_inner())
+    /// Once no lock is held: whom to wake, whatever became of the transaction, and what to tell, if it was committed.
+    pub(super) fn into_told(self) -> (Vec<Waker>, News) {
+        (self.wakers.into_inner(), self.news.into_inner())
     }
 }

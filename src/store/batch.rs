@@ -108,7 +108,7 @@ impl Batch<'_> {
             let puts = self.writes.iter().map(|write| store.put(connection, &self.limits, write, Some((batch, of))));
             puts.collect::<Result<Vec<_>>>()
         })?;
-        store.prune_now_and_then(of);
+        store.wrote(of);
         Ok(BatchReceipt { batch: Some(batch), ops })
     }
 }

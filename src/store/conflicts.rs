@@ -1,19 +1,17 @@
 //! Conflicts: listed, and resolved in one transaction each.
 
 use super::Store;
-use super::write::Write;
-use crate::conflict::{Conflict, ConflictId, Resolution, members};
+use super::write::{Write, Writer};
+use crate::cancel::Cancel;
+use crate::conflict::{Conflict, Resolution, members};
 use crate::error::{Error, Result};
-use crate::outbox::{conflicts, ledger, queue};
+use crate::event::ConflictNews;
+use crate::outbox::{Outcome, conflicts, ledger, queue};
 use crate::protocol::{Json, JsonError, Limits, Ref, ResourceName};
 use crate::replica::{Item, Writing, base, collections, parts};
-use crate::sync::{Cause, Seen, rebase};
+use crate::sync::{Access, Cause, Seen, is_same, rebase};
 use crate::watch::Origin;
 use serde_json::Value;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
-/// How often a resolver is asked anew because its conflict changed while it decided.
-const ATTEMPTS: u32 = 3;
 
 impl Store {
     /// The open conflicts, the oldest first: what others changed while operations of this replica were pending on it.
@@ -64,18 +62,36 @@ impl Store {
     /// [`Error::Limit`], [`Error::Json`] for a merged value that is none, [`Error::NotFound`] for an index entry, a relation or a tag of an item that is gone. Nothing was
     /// written then, and the conflict is open.
     pub fn resolve(&self, conflict: &Conflict, resolution: Resolution) -> Result<Option<Ref>> {
-        let limits = self.replica.limits();
-        let now = self.settings.environment.unix_ms();
-        let op = self.replica.write(|connection| {
+        let op = self.writer.resolve(Access::new(&self.replica, None), conflict, &resolution)?;
+        self.wrote(1);
+        Ok(op)
+    }
+
+    /// Asks the host's resolver, on this thread, about what it was not asked about yet. Whatever becomes of that is no failure of the
+    /// sync: the conflicts stay open.
+    pub(super) fn decide_conflicts(&self, cancel: Option<&Cancel>) {
+        let Some(decisions) = &self.decisions else { return };
+        if decisions.decide(Access::new(&self.replica, cancel)) {
+            self.wrote(1);
+        }
+    }
+}
+
+impl Writer {
+    /// Resolves a conflict, unless it has moved.
+    pub fn resolve(&self, access: Access<'_>, conflict: &Conflict, resolution: &Resolution) -> Result<Option<Ref>> {
+        let limits = access.limits();
+        let now = self.environment.unix_ms();
+        access.write(|connection| {
             let moved = || Error::ConflictMoved { id: conflict.id };
             let mut stored = conflicts::find_open(connection, conflict.id)?.ok_or_else(moved)?;
             conflicts::complete(connection, &mut stored)?;
             let open = &stored.conflict;
-            let decided_on_it = resolution != Resolution::KeepRebased;
+            let decided_on_it = *resolution != Resolution::KeepRebased;
             if open.version != conflict.version || (decided_on_it && open.view != conflict.view) {
                 return Err(moved());
             }
-            let wanted = match &resolution {
+            let wanted = match resolution {
                 Resolution::KeepRebased => open.view.clone(),
                 Resolution::TakeTheirs => open.remote.clone(),
                 Resolution::KeepOurs => open.local.clone(),
@@ -83,10 +99,9 @@ impl Store {
             };
             let op = self.make_so(connection, &limits, open, wanted.as_deref())?;
             conflicts::end(connection, open.id, resolution.ending(), op, now)?;
+            connection.conflict(open, ConflictNews::Ended(resolution.ending()));
             Ok(op)
-        })?;
-        self.prune_now_and_then(1);
-        Ok(op)
+        })
     }
 
     /// Lets the host read `wanted` where the conflict is, by one op if it takes one.
@@ -99,7 +114,7 @@ impl Store {
     ) -> Result<Option<Ref>> {
         let Conflict { collection, key, resource, view, .. } = conflict;
         let name = (collection.as_str(), key.as_str());
-        if view.as_deref() == wanted {
+        if is_same(view.as_deref(), wanted) {
             self.claim(connection, conflict)?;
             return Ok(None);
         }
@@ -110,7 +125,7 @@ impl Store {
         let withdrawn = self.withdraw(connection, conflict)?;
         let seen = || parts::row(connection, name)?.map_or(Ok(None), |row| parts::seen(connection, row, resource));
         let before = seen()?;
-        let op = if before.as_deref() == wanted {
+        let op = if is_same(before.as_deref(), wanted) {
             if let (Some(told), Some(id)) = (told, collections::live(connection, collection)?) {
                 let cause = Cause { op: None, resource_op: None, revoked: false, origin: Origin::Local };
                 told.after(connection, (id, key), cause)?;
@@ -123,6 +138,7 @@ impl Store {
         if let Some(op) = op {
             withdrawn.iter().try_for_each(|withdrawn| ledger::withdrawn_for(connection, *withdrawn, op))?;
         }
+        withdrawn.iter().for_each(|withdrawn| connection.settled(*withdrawn, || Outcome::Withdrawn(op)));
         self.claim(connection, conflict)?;
         Ok(op)
     }
@@ -137,12 +153,11 @@ impl Store {
         if withdrawn.is_empty() {
             return Ok(Vec::new());
         }
-        let now = self.settings.environment.unix_ms();
+        let now = self.environment.unix_ms();
         for op in &withdrawn {
             // Before the op that takes its place is made: the ledger keeps the place from being given again.
             queue::delete(connection, op.id())?;
             ledger::withdraw(connection, op.op_ref, now)?;
-            connection.settled(op.op_ref);
         }
         rebase(connection, Item { pending: stay.len() as u32, ..row }, confirmed.as_deref(), &stay)?;
         Ok(withdrawn.into_iter().map(|op| op.op_ref).collect())
@@ -153,37 +168,6 @@ impl Store {
         match parts::row(connection, (&conflict.collection, &conflict.key))? {
             Some(row) => queue::claim(connection, row, &conflict.resource),
             None => Ok(()),
-        }
-    }
-
-    /// Asks the host's resolver about what it was not asked about yet. Whatever becomes of that is no failure of the sync: the conflicts stay open.
-    pub(super) fn offer_conflicts(&self) {
-        let Some(resolver) = &self.resolver else { return };
-        let mut after = ConflictId(0);
-        loop {
-            let next = self.replica.read_at_once(|connection| conflicts::next_unoffered(connection, after));
-            let Ok(Some(mut conflict)) = next else { return };
-            after = conflict.id;
-            for _ in 0..ATTEMPTS {
-                let decided = catch_unwind(AssertUnwindSafe(|| resolver.resolve(&conflict)));
-                match decided {
-                    Ok(Ok(Some(resolution))) => match self.resolve(&conflict, resolution) {
-                        Err(Error::ConflictMoved { id }) => {
-                            let again =
-                                self.replica.read_at_once(|connection| conflicts::find_complete(connection, id));
-                            let Ok(Some(again)) = again else { break };
-                            conflict = again;
-                        }
-                        _ => break,
-                    },
-                    Ok(Ok(None)) => {
-                        // Asked once more, if this cannot be written.
-                        let _ = self.replica.write(|connection| conflicts::mark_offered(connection, &conflict));
-                        break;
-                    }
-                    Ok(Err(_)) | Err(_) => break,
-                }
-            }
         }
     }
 }
@@ -203,7 +187,11 @@ fn write_of(
             let before = before.map(|before| Json::from_stored(before.to_owned())?.to_value()).transpose()?;
             match (before, value.to_value()?) {
                 (Some(Value::Object(before)), Value::Object(after)) => {
-                    Write::patch(limits, collection, key, &members(&before, &after))
+                    match Write::patch(limits, collection, key, &members(&before, &after)) {
+                        // Many small members take more to name than to say.
+                        Err(Error::Limit(_)) => Write::set(limits, collection, key, &value),
+                        write => write,
+                    }
                 }
                 _ => Write::set(limits, collection, key, &value),
             }

@@ -1,11 +1,14 @@
 //! What a host holds: a store, its writes, its reads, and its syncs.
 
+mod background;
 mod batch;
 mod build;
 mod check;
 mod compact;
 mod conflicts;
+mod events;
 mod indexes;
+mod keep;
 mod options;
 mod outcomes;
 mod pending;
@@ -22,6 +25,8 @@ mod write;
 
 pub use batch::{Batch, BatchReceipt};
 pub use compact::CompactReport;
+pub use events::Events;
+pub use keep::Kept;
 pub use options::{Durability, Options};
 pub use pending::{PendingOp, PendingState};
 pub use query::{Query, Rows};
@@ -30,16 +35,17 @@ pub use sql::Sql;
 pub use sync::SyncError;
 pub use watch::Watcher;
 
-use crate::conflict::ConflictResolver;
+use crate::background::Background;
+use crate::conflict::{Conflict, Decisions, Resolution};
 use crate::error::{Error, Result};
-use crate::protocol::ClientId;
+use crate::protocol::{ClientId, Filter};
 use crate::replica::{Replica, Tuning};
-use crate::sync::Settings;
-use parking_lot::Mutex;
+use crate::sync::{Access, Seat, Settings};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
+use write::Writer;
 
 /// A local store of JSON documents that syncs with a server.
 ///
@@ -69,11 +75,12 @@ use std::sync::atomic::AtomicU32;
 pub struct Store {
     /// Watchers know it, and do not keep it.
     replica: Arc<Replica>,
-    settings: Settings,
-    coalescing: bool,
-    resolver: Option<Arc<dyn ConflictResolver>>,
-    /// One sync of a store at a time: a replica has one push in flight.
-    syncing: Mutex<()>,
+    settings: Arc<Settings>,
+    writer: Writer,
+    seat: Arc<Seat>,
+    background: Background,
+    /// `None`: there is no resolver, and conflicts wait for the host.
+    decisions: Option<Arc<Decisions>>,
     /// Writes since outcomes were last pruned: folding makes outcomes without any sync.
     unpruned: AtomicU32,
 }
@@ -84,8 +91,10 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::NotAReplica`], [`Error::NewerSchema`] and [`Error::Corrupt`] leave the file as it is: nothing is ever
-    /// deleted to repair. [`Error::Storage`] when the file cannot be opened or created.
+    /// deleted to repair. [`Error::Storage`] when the file cannot be opened or created; [`Error::Limit`] for what
+    /// `Options::keep` cannot be.
     pub fn open(path: impl AsRef<Path>, options: Options) -> Result<Store> {
+        options.keep.as_ref().map_or(Ok(()), Filter::check)?;
         let tuning = Tuning {
             full: options.durability == Durability::Full,
             cache_bytes: options.cache_bytes,
@@ -95,22 +104,36 @@ impl Store {
         let environment = Arc::clone(&options.environment);
         let client = || *ClientId::from_random(environment.random_u128()).as_bytes();
         let replica = Replica::open(path.as_ref(), tuning, client)?;
+        if let Some(keep) = &options.keep {
+            keep::store(&replica, keep)?;
+        }
+        let replica = Arc::new(replica);
+        let settings = Arc::new(Settings {
+            push_ops: options.push_ops.max(1),
+            pull_entries: options.pull_entries.max(1),
+            checkpoint_items: options.checkpoint_items.max(1),
+            pages: options.pages.max(1),
+            largest_file: options.largest_file,
+            prefetch: options.prefetch,
+            retention: options.retention,
+            retry: options.retry,
+            environment: options.environment,
+        });
+        let writer = Writer::new(&settings.environment, options.coalescing);
+        let decisions = options.resolver.map(|resolver| {
+            replica.bus().expect_decisions();
+            let writer = writer.clone();
+            let resolve =
+                move |access: Access<'_>, conflict: &Conflict, how: &Resolution| writer.resolve(access, conflict, how);
+            Arc::new(Decisions::new(resolver, Box::new(resolve)))
+        });
         Ok(Store {
-            replica: Arc::new(replica),
-            settings: Settings {
-                push_ops: options.push_ops.max(1),
-                pull_entries: options.pull_entries.max(1),
-                checkpoint_items: options.checkpoint_items.max(1),
-                pages: options.pages.max(1),
-                largest_file: options.largest_file,
-                prefetch: options.prefetch,
-                retention: options.retention,
-                retry: options.retry,
-                environment: options.environment,
-            },
-            coalescing: options.coalescing,
-            resolver: options.resolver,
-            syncing: Mutex::new(()),
+            seat: Arc::new(Seat::new(Arc::clone(&replica), Arc::clone(&settings))),
+            background: Background::new(Arc::clone(&settings.environment)),
+            replica,
+            settings,
+            writer,
+            decisions,
             unpruned: AtomicU32::new(0),
         })
     }

@@ -3,6 +3,7 @@
 use crate::conflict::ConflictResolver;
 use crate::environment::{Environment, SystemEnvironment};
 use crate::outbox::ledger::Retention;
+use crate::protocol::Filter;
 use crate::sync::RetryPolicy;
 use std::fmt;
 use std::sync::Arc;
@@ -32,9 +33,9 @@ pub struct Options {
     pub coalescing: bool,
     /// How long settled outcomes are kept.
     pub retention: Retention,
-    /// Decides conflicts as a sync finds them, on the thread that syncs, before the call returns; [`FieldMerge`](crate::FieldMerge) and
-    /// [`LastWriter`](crate::LastWriter) are ready-made. What it writes goes with the next sync. Default: none, they wait in
-    /// [`Store::conflicts`](crate::Store::conflicts).
+    /// Decides conflicts as a sync finds them, by [`Store::sync`](crate::Store::sync) before the call returns, by the background sync beside it (see
+    /// [`ConflictResolver::resolve`]); [`FieldMerge`](crate::FieldMerge) and [`LastWriter`](crate::LastWriter) are ready-made. What it writes
+    /// goes with the next sync. Default: none, they wait in [`Store::conflicts`](crate::Store::conflicts).
     pub resolver: Option<Arc<dyn ConflictResolver>>,
     /// How long a write waits for another process that holds the file. Default: 5 seconds.
     pub busy_timeout: Duration,
@@ -61,6 +62,10 @@ pub struct Options {
     /// Whether the next page of a checkpoint is fetched, on a thread of its own, while the one before is stored. Without
     /// it everything happens on the thread that calls. Default: yes.
     pub prefetch: bool,
+    /// Which collections, and which keys of them, the replica keeps: it is kept in the file, and another one than before
+    /// is taken up like one that [`Store::keep`](crate::Store::keep) sets. Default: `None`, as the file has it; a new one
+    /// keeps everything.
+    pub keep: Option<Filter>,
     /// How often and for how long a sync tries again by itself.
     pub retry: RetryPolicy,
     /// Where time and randomness come from. Default: the system.
@@ -87,6 +92,7 @@ impl Default for Options {
             pages: 100_000,
             largest_file: 16 << 30,
             prefetch: true,
+            keep: None,
             retry: RetryPolicy::default(),
             environment: Arc::new(SystemEnvironment::default()),
             vfs: None,
@@ -109,6 +115,7 @@ impl fmt::Debug for Options {
             .field("pages", &self.pages)
             .field("largest_file", &self.largest_file)
             .field("prefetch", &self.prefetch)
+            .field("keep", &self.keep)
             .field("retry", &self.retry)
             .field("vfs", &self.vfs)
             .finish_non_exhaustive()

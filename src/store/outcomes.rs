@@ -4,9 +4,7 @@ use super::Store;
 use crate::error::Result;
 use crate::outbox::{Outcome, dependents, ledger, queue};
 use crate::protocol::Ref;
-use parking_lot::{Condvar, Mutex};
 use rusqlite::Connection;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long a wait goes without looking for itself: what other stores on the file settle is told to nobody here.
@@ -33,10 +31,13 @@ impl Store {
     /// operation is [`Outcome::Queued`] or [`Outcome::InFlight`] until then, or has the outcome that the server's answer says before a pull has
     /// reached its place in the log. `None`, at once: this replica does not know the ref, or no longer.
     ///
-    /// It syncs nothing by itself: some other thread or process does. What this store settles wakes it at once; what
-    /// another store on the file does, in this process or another, it sees within a tenth of a second. It holds no lock and no
-    /// read transaction while it waits, so any number of threads may. A store cannot be closed while a call of it runs, so
-    /// dropping the last handle of it waits for this.
+    /// It syncs nothing by itself: the background sync ([`Store::start`]) does, or some other thread or process. What this store settles
+    /// wakes it at once; what another store on the file does, in this process or another, it sees within a tenth of a second. It holds
+    /// no lock and no read transaction while it waits, so any number of threads may; a `wake` of [`Store::events`], and what else runs on a thread that
+    /// syncs, should not, since it would wait for what it keeps from happening.
+    ///
+    /// [`Store::stop`] ends every wait that is under way, as if its time were over. A store is not dropped while a call of it
+    /// runs: whoever closes one that others may wait on calls `stop` first, also where nothing was started.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -68,24 +69,17 @@ impl Store {
     pub fn wait(&self, op: Ref, at_most: Duration) -> Result<Option<Outcome>> {
         // No time is passed in here: whoever blocks a thread does so for time that really goes by.
         let until = Instant::now().checked_add(at_most);
-        let settled = Arc::new((Mutex::new(false), Condvar::new()));
-        let told = Arc::clone(&settled);
+        let pulse = self.replica.bus().pulse();
         // Before the first look: nothing that settles between the two is missed.
-        let _listening = self.replica.listen(Arc::new(move |_| {
-            *told.0.lock() = true;
-            told.1.notify_all();
-        }));
+        let begun = pulse.now();
+        let mut now = begun;
         loop {
-            *settled.0.lock() = false;
             let (outcome, is_settled) = self.replica.read_at_once(|connection| follow(connection, op))?;
             let left = until.map_or(Duration::MAX, |until| until.saturating_duration_since(Instant::now()));
-            if is_settled || left.is_zero() {
+            if is_settled || left.is_zero() || now.ends(begun) {
                 return Ok(outcome);
             }
-            let mut something = settled.0.lock();
-            if !*something {
-                settled.1.wait_for(&mut something, left.min(LOOK_AGAIN));
-            }
+            now = pulse.after(now, left.min(LOOK_AGAIN));
         }
     }
 

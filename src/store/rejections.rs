@@ -78,14 +78,24 @@ impl Store {
     /// Takes up to so many things that a host should learn of and that nobody has taken before: rejections, then conflicts, the oldest
     /// of each first.
     ///
-    /// Each is handed out once, to one caller, whatever ends the process: what was taken is marked in the file before this returns.
+    /// Each is handed out once, to one caller, whatever ends the process: what was taken is marked in the file before this returns. (With
+    /// [`Durability::Normal`](crate::Durability::Normal) a power loss may take back the last marks, and hand those out again.)
     /// It stays in [`Store::rejections`] or [`Store::conflicts`] until it is dealt with, so nothing is lost if the process ends right after. A
     /// rejection that was retried or discarded first is not handed out; a conflict that has ended is, and says so.
+    ///
+    /// [`Store::events`] says when to ask: at the start, then on each [`Event::Settled`](crate::Event::Settled) with a rejection, [`Event::Conflict`](crate::Event::Conflict) and
+    /// [`Event::Missed`](crate::Event::Missed). Events are in memory and told by this store alone; this is in the file.
     ///
     /// # Errors
     ///
     /// When the file cannot be written; then nothing was taken.
     pub fn take_notices(&self, most: usize) -> Result<Vec<Notice>> {
+        // A host may ask with every frame; only what is there to take is worth a write.
+        let any =
+            |connection: &Connection| Ok(rejections::any_untold(connection)? || conflicts::any_untold(connection)?);
+        if !self.replica.read(any)? {
+            return Ok(Vec::new());
+        }
         self.replica.write(|connection| {
             let rejected = rejections::take(connection, most)?;
             let conflicts = conflicts::take(connection, most.saturating_sub(rejected.len()))?;
@@ -185,7 +195,7 @@ impl Store {
                 None => Err(not_rejected(connection, op)?),
             }
         })?;
-        self.prune_now_and_then(writes);
+        self.wrote(writes);
         Ok(new)
     }
 }

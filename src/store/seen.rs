@@ -9,7 +9,7 @@ use crate::watch::{ChangeKind, ItemChange, Origin};
 /// An item before a write, as far as that can change it.
 pub(super) struct Seen {
     watched: Watched,
-    /// Of a write of an index entry, a relation or a tag only if it is watched by ranges.
+    /// Of a write of an index entry, a relation or a tag that is watched by ranges.
     value: Option<String>,
     /// The resource that the write is of.
     part: Option<Content>,
@@ -27,20 +27,23 @@ impl Seen {
     ) -> Result<Seen> {
         let id = item.map(|item| item.id);
         let of_value = write.payload.resource == ResourceName::Value;
-        let value = match id {
+        let kept = match id {
             Some(id) if !of_value && watched.ranged => items::value(connection, id)?,
-            _ => value.map(str::to_owned),
+            _ => None,
         };
         let part = match id {
             Some(id) if !of_value => resources::view(connection, id, &write.payload.resource)?,
             _ => None,
         };
-        let stands =
-            if watched.ranged { connection.stands(&write.collection, id, value.as_deref())? } else { Stands::new() };
-        Ok(Seen { watched, value, part, stands })
+        let stands = if watched.ranged {
+            connection.stands(&write.collection, id, value.or(kept.as_deref()))?
+        } else {
+            Stands::new()
+        };
+        Ok(Seen { watched, value: kept, part, stands })
     }
 
-    /// Tells if the value is another now.
+    /// Tells that the value is another now.
     pub fn value_after(
         self,
         connection: &Writing<'_>,
@@ -49,9 +52,6 @@ impl Seen {
         value: Option<&str>,
         op: Ref,
     ) -> Result<()> {
-        if self.value.as_deref() == value {
-            return Ok(());
-        }
         let kind = if value.is_some() { ChangeKind::Set } else { ChangeKind::Deleted };
         self.tell(connection, write, (row, value), kind, op)
     }

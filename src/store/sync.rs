@@ -1,9 +1,9 @@
 //! Syncing on the host's own thread.
 
 use super::Store;
+use crate::cancel::Cancel;
 use crate::error::Error;
-use crate::replica::turn;
-use crate::sync::{Direction, Engine, Progress, SyncReport};
+use crate::sync::{Direction, Progress, Stage, SyncReport};
 use crate::wire::Wire;
 use std::fmt;
 
@@ -72,7 +72,27 @@ impl Store {
     ///
     /// Like [`Store::sync`].
     pub fn sync_with(&self, wire: &dyn Wire, progress: &mut dyn FnMut(Progress)) -> Result<SyncReport, SyncError> {
-        self.run(wire, Direction::Both, progress)
+        self.run(wire, Direction::Both, None, progress)
+    }
+
+    /// Like [`Store::sync_with`], until it is cancelled from another thread.
+    ///
+    /// It then ends with [`Error::Cancelled`]: between two transactions at once, and in the middle of a request over an
+    /// [`HttpWire`](crate::wire::http::HttpWire) too, but for one that is just looking up the server's name or connecting, which
+    /// is bounded by [`HttpOptions::connect_timeout`](crate::wire::http::HttpOptions::connect_timeout). Another wire decides by
+    /// [`Wire::cancellable`].
+    ///
+    /// # Errors
+    ///
+    /// Like [`Store::sync`], and [`Error::Cancelled`].
+    pub fn sync_until(
+        &self,
+        wire: &dyn Wire,
+        cancel: &Cancel,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<SyncReport, SyncError> {
+        let cancellable = wire.cancellable(cancel);
+        self.run(cancellable.as_deref().unwrap_or(wire), Direction::Both, Some(cancel), progress)
     }
 
     /// Pushes everything that was queued when the call began, each operation once.
@@ -84,7 +104,7 @@ impl Store {
     ///
     /// Like [`Store::sync`].
     pub fn push(&self, wire: &dyn Wire) -> Result<SyncReport, SyncError> {
-        self.run(wire, Direction::Push, &mut |_| {})
+        self.run(wire, Direction::Push, None, &mut |_| {})
     }
 
     /// Pulls to the end of the server's log; a new or expired replica is loaded from a checkpoint.
@@ -96,22 +116,23 @@ impl Store {
     ///
     /// Like [`Store::sync`].
     pub fn pull(&self, wire: &dyn Wire) -> Result<SyncReport, SyncError> {
-        self.run(wire, Direction::Pull, &mut |_| {})
+        self.run(wire, Direction::Pull, None, &mut |_| {})
     }
 
     fn run(
         &self,
         wire: &dyn Wire,
         direction: Direction,
+        cancel: Option<&Cancel>,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<SyncReport, SyncError> {
-        let _one_at_a_time = self.syncing.lock();
-        let taken = turn::take(self.replica.path(), self.replica.patience(), &*self.settings.environment);
-        let (report, result) = match taken {
-            Ok(_turn) => Engine::new(&self.replica, wire, &self.settings, progress).run(direction),
-            Err(error) => (SyncReport::default(), Err(error)),
+        let mut told = |stage| {
+            if let Stage::Loading(loaded) = stage {
+                progress(loaded);
+            }
         };
-        self.offer_conflicts();
+        let (report, result) = self.seat.run(wire, direction, cancel, &mut told);
+        self.decide_conflicts(cancel);
         match result {
             Ok(()) => Ok(report),
             Err(error) => Err(SyncError(Box::new((error, report)))),

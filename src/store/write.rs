@@ -2,6 +2,7 @@
 
 use super::seen::Seen;
 use super::{Store, not_found};
+use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::outbox::{Payload, fold, ledger, next_ref, queue};
 use crate::planted::{Planted, planted};
@@ -15,6 +16,7 @@ use rusqlite::Connection;
 use serde::Serialize;
 use serde_json::Value;
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// How often an update runs its closure anew because another writer was quicker.
@@ -87,7 +89,7 @@ impl Store {
     ///
     /// [`Error::Limit`] for a name of 0 or more than 128 bytes, a value of more than 1 MiB or 128 levels (or
     /// whatever limits the server publishes); [`Error::Json`] for what JSON cannot hold; [`Error::DiskFull`],
-    /// [`Error::Busy`], [`Error::Storage`]. Then nothing was written.
+    /// [`Error::Busy`], [`Error::Storage`]; [`Error::NotKept`] for an item that [`Store::keep`] leaves out. Then nothing was written.
     pub fn set<T: Serialize + ?Sized>(&self, collection: &str, key: &str, value: &T) -> Result<Ref> {
         let limits = self.replica.limits();
         self.write(&limits, &Write::set(&limits, collection, key, value)?)
@@ -152,7 +154,10 @@ impl Store {
     pub fn update(&self, collection: &str, key: &str, mut change: impl FnMut(&mut Value)) -> Result<Option<Ref>> {
         let limits = self.replica.limits();
         for _ in 0..UPDATE_ATTEMPTS {
-            let Some(text) = self.get_raw(collection, key)? else { return Err(not_found(collection, key)) };
+            let Some(text) = self.get_raw(collection, key)? else {
+                self.refuse_unless_kept(collection, key)?;
+                return Err(not_found(collection, key));
+            };
             let before = Json::from_stored(text)?;
             let from = before.to_value()?;
             let mut to = from.clone();
@@ -172,7 +177,7 @@ impl Store {
                 Ok(Some(self.put(connection, &limits, &write, None)?))
             })?;
             if let Some(op) = written {
-                self.prune_now_and_then(1);
+                self.wrote(1);
                 return Ok(Some(op));
             }
         }
@@ -193,11 +198,11 @@ impl Store {
 
     pub(super) fn write(&self, limits: &Limits, write: &Write) -> Result<Ref> {
         let op = self.replica.write(|connection| self.put(connection, limits, write, None))?;
-        self.prune_now_and_then(1);
+        self.wrote(1);
         Ok(op)
     }
 
-    /// Writes the view and the op, folded into the item's last one where that is allowed.
+    /// Like [`Writer::put`].
     pub(super) fn put(
         &self,
         connection: &Writing<'_>,
@@ -205,23 +210,65 @@ impl Store {
         write: &Write,
         batch: Option<(BatchId, u32)>,
     ) -> Result<Ref> {
+        self.writer.put(connection, limits, write, batch)
+    }
+
+    /// Wakes the background sync, and keeps the ledger within its retention for a host that writes and never syncs.
+    pub(super) fn wrote(&self, writes: u32) {
+        self.background.wrote();
+        if self.unpruned.fetch_add(writes, Ordering::Relaxed) + writes >= PRUNE_EVERY {
+            self.unpruned.store(0, Ordering::Relaxed);
+            let now = self.settings.environment.unix_ms();
+            let retention = self.settings.retention;
+            // The write before is stored whatever becomes of this.
+            let _ = self.replica.write(|connection| ledger::prune(connection, &retention, now, PRUNE_ROWS));
+        }
+    }
+}
+
+/// How a write is made; it holds nothing of the file.
+#[derive(Clone)]
+pub(super) struct Writer {
+    pub environment: Arc<dyn Environment>,
+    coalescing: bool,
+}
+
+impl Writer {
+    pub fn new(environment: &Arc<dyn Environment>, coalescing: bool) -> Writer {
+        Writer { environment: Arc::clone(environment), coalescing }
+    }
+
+    /// Writes the view and the op, folded into the item's last one where that is allowed.
+    pub fn put(
+        &self,
+        connection: &Writing<'_>,
+        limits: &Limits,
+        write: &Write,
+        batch: Option<(BatchId, u32)>,
+    ) -> Result<Ref> {
         let Write { collection, key, payload } = write;
+        if !connection.keeps(collection, key)? {
+            return Err(Error::NotKept { collection: collection.clone(), key: key.clone() });
+        }
         let collection_id = collections::find_or_create(connection, collection, Life::Live)?;
-        let item = items::find(connection, collection_id, key)?;
         let watched = connection.watched(collection, key)?;
         let of_value = payload.resource == ResourceName::Value;
-        let needs_before = of_value && (watched.at_all() || payload.kind == OpKind::Patch);
-        let before = if needs_before { item.map_or(Ok(None), |item| items::value(connection, item.id))? } else { None };
+        let (item, before) = if of_value && (watched.at_all() || payload.kind == OpKind::Patch) {
+            items::find_with_value(connection, collection_id, key)?
+        } else {
+            (items::find(connection, collection_id, key)?, None)
+        };
         let seen = if watched.at_all() {
             Some(Seen::before(connection, watched, write, item, before.as_deref())?)
         } else {
             None
         };
         let effect = effect(connection, limits, write, item, before.as_deref())?;
-        let op = next_ref(connection, &*self.settings.environment)?;
+        let op = next_ref(connection, &*self.environment)?;
         let row = self.put_effect(connection, write, batch, (op, collection_id, item), &effect)?;
         if let Some(seen) = seen {
             match &effect {
+                Effect::Value(value) if before.as_deref() == value.as_deref() => {}
                 Effect::Value(value) => seen.value_after(connection, write, row, value.as_deref(), op)?,
                 Effect::Resource(content) => seen.resource_after(connection, write, row, content.as_ref(), op)?,
             }
@@ -243,7 +290,7 @@ impl Store {
             && let Some(folded) = fold(&last, payload, effect.value())
         {
             queue::update_payload(connection, last.id(), &folded)?;
-            ledger::fold(connection, op, last.op_ref, self.settings.environment.unix_ms())?;
+            ledger::fold(connection, op, last.op_ref, self.environment.unix_ms())?;
             effect.show(connection, item, payload)?;
             return Ok(item.id);
         }
@@ -259,17 +306,6 @@ impl Store {
         };
         queue::insert(connection, op, item, payload, Some(rev), batch)?;
         Ok(item)
-    }
-
-    /// Keeps the ledger within its retention for a host that writes and never syncs.
-    pub(super) fn prune_now_and_then(&self, writes: u32) {
-        if self.unpruned.fetch_add(writes, Ordering::Relaxed) + writes >= PRUNE_EVERY {
-            self.unpruned.store(0, Ordering::Relaxed);
-            let now = self.settings.environment.unix_ms();
-            let retention = self.settings.retention;
-            // The write before is stored whatever becomes of this.
-            let _ = self.replica.write(|connection| ledger::prune(connection, &retention, now, PRUNE_ROWS));
-        }
     }
 }
 

@@ -9,11 +9,11 @@ use super::received::{check_received, check_received_name, received_resources};
 use super::report::{BootstrapReason, Progress};
 use super::slice::Slice;
 use super::token::{self, Circle};
-use super::{Engine, Halt};
+use super::{Engine, Halt, Stage};
 use crate::error::{Error, Result};
 use crate::outbox::{Answer, conflicts, ledger, queue};
 use crate::planted::{Planted, planted};
-use crate::protocol::{CheckpointItem, CheckpointPage, ClientId, Cursor, ResourceName, Seq};
+use crate::protocol::{CheckpointItem, CheckpointPage, ClientId, ResourceName, Scope, Seq};
 use crate::replica::collections::{self, Life};
 use crate::replica::items;
 use crate::replica::resources::{self, Side};
@@ -48,17 +48,25 @@ impl Engine<'_> {
                     forget_bases(connection)?;
                     undone = restored.map_or(Ok(0), |restored| undo_above(connection, restored))?;
                 }
-                Reason::Fresh | Reason::Expired => {}
+                Reason::Fresh | Reason::Expired | Reason::Filter => {}
             }
             let forgotten = forget_answers(connection, reason)?;
             collections::retire(connection, Life::Incoming)?;
-            state.bootstrap = Some(Bootstrap::new(if owed { Reason::Rewound } else { reason }));
+            let scope = Scope::of(state.keep.clone());
+            state.bootstrap = Some(Bootstrap::new(if owed { Reason::Rewound } else { reason }, scope));
             state.store(connection)?;
             Ok((undone, forgotten))
         })?;
         self.counted.extend(forgotten);
-        self.report.undone += undone;
+        self.count_undone(undone);
         Ok(())
+    }
+
+    fn count_undone(&mut self, undone: u64) {
+        self.report.undone += undone;
+        if undone > 0 {
+            self.replica.tell_outcomes_uncounted();
+        }
     }
 
     /// Runs the bootstrap on its way to its end.
@@ -91,7 +99,7 @@ impl Engine<'_> {
         self.push_pass(up_to, Life::Incoming)
     }
 
-    fn load_pages(&mut self) -> Result<(), Halt> {
+    pub(super) fn load_pages(&mut self) -> Result<(), Halt> {
         let start = self.environment().monotonic();
         let result = self.load_each_page();
         self.report.pull_time += self.environment().monotonic().saturating_sub(start);
@@ -117,7 +125,7 @@ impl Engine<'_> {
                 client: state.client,
                 page: bootstrap.page.clone(),
                 limit: self.settings.checkpoint_items,
-                scope: Default::default(),
+                scope: bootstrap.scope.clone(),
             };
             let page = match ahead.take() {
                 Some(page) => Ok(page),
@@ -140,8 +148,10 @@ impl Engine<'_> {
             if bootstrap.checkpoint.as_ref().is_some_and(|name| *name != page.checkpoint) {
                 return Err(Error::protocol("a page belongs to another checkpoint than the page before").into());
             }
-            if bootstrap.checkpoint.is_none() {
-                self.ask_whether_rewound(&state.client, state.cursor.as_ref(), bootstrap.reason)?;
+            let is_part = bootstrap.scope.have.is_some();
+            let first_of_part = bootstrap.checkpoint.is_none() && is_part;
+            if bootstrap.checkpoint.is_none() && !is_part {
+                self.ask_whether_rewound(&state, bootstrap.reason)?;
             }
             if let Some(next) = &page.next {
                 circle.step(next)?;
@@ -176,21 +186,26 @@ impl Engine<'_> {
                 }
                 unmoved += self.load_page(&page, bootstrap)?;
             }
+            if first_of_part {
+                // The log is kept from the checkpoint's place on, and the cursor of the live items may be of one before. It
+                // also tells whether the log was rewound.
+                self.pull_to_end(Life::Live)?;
+            }
         }
     }
 
     /// Asks with the cursor of the live items, once a checkpoint is there, whether the log is still the one that they came
     /// from: the server may have been restored before it made the checkpoint, and the swap takes the place of the cursor
     /// that would tell. One that is restored later says so of the checkpoint.
-    fn ask_whether_rewound(&mut self, client: &ClientId, live: Option<&Cursor>, reason: Reason) -> Result<(), Halt> {
-        let (Some(cursor), true) = (live, reason != Reason::Rewound) else { return Ok(()) };
+    fn ask_whether_rewound(&mut self, state: &State, reason: Reason) -> Result<(), Halt> {
+        let (Some(cursor), true) = (&state.cursor, reason != Reason::Rewound) else { return Ok(()) };
         let request = PullRequest {
-            client: *client,
+            client: state.client,
             cursor: Some(cursor.clone()),
             limit: 1,
             wait: Duration::ZERO,
             own_payloads: false,
-            scope: Default::default(),
+            scope: Scope::of(state.asked.clone()),
         };
         match self.call(|wire| wire.pull(&request)) {
             Ok(_) | Err(Halt::Bootstrap { reason: Reason::Expired, .. }) => Ok(()),
@@ -203,7 +218,7 @@ impl Engine<'_> {
         self.replica.write(|connection| {
             let mut state = State::load(connection)?;
             if let Some(bootstrap) = &mut state.bootstrap {
-                *bootstrap = Bootstrap::new(bootstrap.reason);
+                *bootstrap = Bootstrap::new(bootstrap.reason, bootstrap.scope.clone());
             }
             collections::retire(connection, Life::Incoming)?;
             state.store(connection)
@@ -222,10 +237,10 @@ impl Engine<'_> {
             rest = later;
             let last = rest.is_empty();
             let (undone, forgotten) = self.replica.write(|connection| {
-                bytes += load_items(connection, slice)?;
+                bytes += load_items(connection, slice, &was.scope)?;
                 let mut state = State::load(connection)?;
                 let Some(bootstrap) = &mut state.bootstrap else { return Ok((0, Vec::new())) };
-                bootstrap.loaded += slice.len() as u64;
+                bootstrap.loaded += taken(slice, &was.scope);
                 bootstrap.total = page.total;
                 let (mut undone, mut forgotten) = (0, Vec::new());
                 if last {
@@ -241,7 +256,12 @@ impl Engine<'_> {
                         }
                     }
                     bootstrap.page.clone_from(&page.next);
-                    if page.next.is_none() {
+                    let Scope { filter, have } = &bootstrap.scope;
+                    if have.as_ref().is_some_and(|have| have.covers(filter)) {
+                        // Nothing is missing, whatever a server that knows no filters goes on to send.
+                        bootstrap.page = None;
+                    }
+                    if bootstrap.page.is_none() {
                         bootstrap.phase = Phase::Replay;
                     }
                 }
@@ -249,13 +269,14 @@ impl Engine<'_> {
                 Ok((undone, forgotten))
             })?;
             self.counted.extend(forgotten);
-            self.report.undone += undone;
-            self.report.loaded += slice.len() as u64;
+            self.count_undone(undone);
+            self.report.loaded += taken(slice, &was.scope);
             if last {
                 break;
             }
         }
-        (self.progress)(Progress { loaded: was.loaded + page.items.len() as u64, total: page.total });
+        let loaded = was.loaded + taken(&page.items, &was.scope);
+        (self.stage)(Stage::Loading(Progress { loaded, total: page.total }));
         Ok(bytes)
     }
 
@@ -292,7 +313,8 @@ impl Engine<'_> {
             collections::retire(connection, Life::Live)?;
             collections::incoming_to_live(connection)?;
             connection.reloaded()?;
-            let mut slice = Slice::new(connection, Life::Live, bootstrap.position, now, &self.counted)?;
+            let scope = &bootstrap.scope;
+            let mut slice = Slice::new(connection, Life::Live, scope, bootstrap.position, now, &self.counted)?;
             // The conflicts go over to what was loaded as a whole.
             slice.any_conflict = false;
             slice.settle_answered(bootstrap.position)?;
@@ -303,10 +325,11 @@ impl Engine<'_> {
             conflicts::bound(connection)?;
             state.cursor = bootstrap.cursor;
             state.position = bootstrap.position;
+            (state.asked, state.kept) = (scope.filter.clone(), scope.filter.clone());
             state.store(connection)?;
             let reason = match bootstrap.reason {
                 Reason::Fresh => BootstrapReason::Fresh,
-                Reason::Expired => BootstrapReason::Expired,
+                Reason::Expired | Reason::Filter => BootstrapReason::Expired,
                 Reason::Rewound => BootstrapReason::Rewound,
                 Reason::Diverged => BootstrapReason::Diverged(String::new()),
             };
@@ -353,10 +376,15 @@ fn slice_len(items: &[CheckpointItem]) -> usize {
     items.iter().take_while(fits).count()
 }
 
-fn load_items(connection: &Connection, slice: &[CheckpointItem]) -> Result<u64> {
+/// How many of these items are asked for.
+fn taken(items: &[CheckpointItem], scope: &Scope) -> u64 {
+    items.iter().filter(|item| scope.has(&item.collection, &item.key)).count() as u64
+}
+
+fn load_items(connection: &Connection, slice: &[CheckpointItem], scope: &Scope) -> Result<u64> {
     let mut ids: HashMap<&str, i64> = HashMap::new();
     let mut bytes = 0;
-    for item in slice {
+    for item in slice.iter().filter(|item| scope.has(&item.collection, &item.key)) {
         let id = match ids.get(item.collection.as_str()) {
             Some(id) => *id,
             None => {
@@ -411,7 +439,7 @@ fn broken(item: &CheckpointItem, error: impl std::fmt::Display) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::Json;
+    use crate::protocol::{Cursor, Json};
 
     #[test]
     fn a_slice_of_a_page_has_so_many_rows_and_at_least_an_item() {

@@ -5,6 +5,7 @@
 use super::rebase::apply_payload;
 use crate::conflict::{Conflict, Ending, advance};
 use crate::error::Result;
+use crate::event::ConflictNews;
 use crate::outbox::conflicts::{self, Sides, Stored};
 use crate::outbox::{Answer, ledger, queue};
 use crate::protocol::{Entry, Json, Ref, ResourceName};
@@ -136,12 +137,12 @@ impl Contest {
             let left = row.map_or(Ok(false), |row| queue::any_on(connection, row.id, &resource))?;
             let was = |accepted| decided.iter().any(|(on, how)| *on == resource && *how == accepted);
             match (open, theirs) {
-                (Some(stored), _) if gone => conflicts::end(connection, stored.conflict.id, Ending::Gone, None, now)?,
+                (Some(stored), _) if gone => end(connection, &stored.conflict, Ending::Gone, now)?,
                 (None, _) if gone => {}
                 (Some(stored), theirs) => {
                     let accepted = stored.accepted || was(true);
                     if was(false) && !left && !accepted {
-                        conflicts::end(connection, stored.conflict.id, Ending::Rejected, None, now)?;
+                        end(connection, &stored.conflict, Ending::Rejected, now)?;
                         continue;
                     }
                     let Stored { conflict, shown: shown_before, .. } = stored;
@@ -164,13 +165,20 @@ impl Contest {
                     }
                     let sides = Sides { base, local: seen.as_deref(), remote, shown: shown.as_deref() };
                     let id = conflicts::insert(connection, name, &resource, &sides, accepted, now)?;
-                    connection.conflict(id);
+                    connection.contested(id, (name.0, name.1, &resource), ConflictNews::Begun);
                 }
                 (None, _) => {}
             }
         }
         Ok(())
     }
+}
+
+/// Ends an open one for which nothing was written.
+pub(super) fn end(connection: &Writing<'_>, conflict: &Conflict, how: Ending, now: u64) -> Result<()> {
+    conflicts::end(connection, conflict.id, how, None, now)?;
+    connection.conflict(conflict, ConflictNews::Ended(how));
+    Ok(())
 }
 
 /// The contests that the swap of a checkpoint settles, before it, with what it is about to settle of each item and whether that is gone.
@@ -226,7 +234,8 @@ pub(super) fn before_swap(connection: &Connection) -> Result<Vec<(Contest, Decid
     Ok(contests)
 }
 
-fn is_same(one: Option<&str>, other: Option<&str>) -> bool {
+/// Whether two sides are the same JSON value, or both absent.
+pub(crate) fn is_same(one: Option<&str>, other: Option<&str>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => one == other || same_value(one, other),
         (one, other) => one == other,

@@ -1,5 +1,6 @@
 //! The sync engine: push, pull, rebase and bootstrap between a replica and a wire.
 
+mod access;
 mod bootstrap;
 mod contest;
 mod pull;
@@ -7,24 +8,30 @@ mod push;
 mod rebase;
 mod received;
 mod report;
+mod rescope;
 mod retry;
+mod seat;
 mod seen;
 mod slice;
 mod token;
+mod touched;
 
+pub(crate) use access::Access;
+pub(crate) use contest::is_same;
 pub(crate) use rebase::rebase;
 pub use report::{BootstrapReason, Progress, SyncReport};
 pub use retry::RetryPolicy;
+pub(crate) use seat::Seat;
 pub(crate) use seen::{Cause, Seen};
 
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::outbox::ledger::Retention;
 use crate::outbox::{Answer, conflicts, ledger, queue};
-use crate::replica::Replica;
+use crate::protocol::InboxPage;
 use crate::replica::collections::Life;
-use crate::replica::state::{Reason, State, load_database, store_server};
-use crate::wire::{Expiry, Traffic, Wire, WireError};
+use crate::replica::state::{Phase, Reason, State, load_database, store_server};
+use crate::wire::{Expiry, PullRequest, Traffic, Wire, WireError};
 use retry::Retry;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -40,6 +47,7 @@ const MOST_EMPTY_PAGES: u32 = 1_000;
 const PRUNE_SLICE: u64 = 2_000;
 
 /// What the engine needs to know of the store's options.
+#[derive(Clone)]
 pub(crate) struct Settings {
     pub push_ops: u32,
     pub pull_entries: u32,
@@ -58,6 +66,21 @@ pub(crate) enum Direction {
     Push,
     Pull,
     Both,
+}
+
+/// What a call is at, told as it changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    Pushing,
+    Pulling,
+    Loading(Progress),
+}
+
+/// A page of the log that was asked for before the call, and what for.
+#[derive(Debug)]
+pub(crate) struct Given {
+    pub request: PullRequest,
+    pub page: InboxPage,
 }
 
 /// Why a step stopped.
@@ -85,7 +108,7 @@ impl From<Error> for Halt {
 
 /// One call of `sync`, `push` or `pull`.
 pub(crate) struct Engine<'a> {
-    replica: &'a Replica,
+    replica: Access<'a>,
     wire: &'a dyn Wire,
     settings: &'a Settings,
     retry: Retry,
@@ -95,15 +118,18 @@ pub(crate) struct Engine<'a> {
     /// Pages that the call has read, and how many of the last ones had nothing in them though more were to follow.
     pages: u32,
     empty_pages: u32,
-    progress: &'a mut dyn FnMut(Progress),
+    /// Taken by the first pull that asks for the same.
+    given: Option<Given>,
+    stage: &'a mut dyn FnMut(Stage),
 }
 
 impl<'a> Engine<'a> {
     pub fn new(
-        replica: &'a Replica,
+        replica: Access<'a>,
         wire: &'a dyn Wire,
         settings: &'a Settings,
-        progress: &'a mut dyn FnMut(Progress),
+        given: Option<Given>,
+        stage: &'a mut dyn FnMut(Stage),
     ) -> Engine<'a> {
         let retry = Retry::new(settings.retry);
         Engine {
@@ -115,7 +141,8 @@ impl<'a> Engine<'a> {
             counted: HashMap::new(),
             pages: 0,
             empty_pages: 0,
-            progress,
+            given,
+            stage,
         }
     }
 
@@ -170,6 +197,7 @@ impl<'a> Engine<'a> {
     }
 
     fn attempt(&mut self, direction: Direction, up_to: i64) -> Result<(), Halt> {
+        self.narrow()?;
         // Once for each opening of the file.
         if !self.replica.limits_asked() {
             self.meet_server()?;
@@ -177,7 +205,10 @@ impl<'a> Engine<'a> {
             self.forget_waiting(Answer::Queued, up_to)?;
         }
         self.delete_retired()?;
-        if self.replica.read(State::load)?.bootstrap.is_some() {
+        let bootstrap = self.replica.read(State::load)?.bootstrap;
+        if bootstrap.as_ref().is_some_and(|bootstrap| bootstrap.phase == Phase::Join) {
+            self.join()?;
+        } else if bootstrap.is_some_and(|bootstrap| bootstrap.scope.have.is_none()) {
             match self.run_bootstrap() {
                 // There may never be room for the checkpoint; the user's ops do not wait for that.
                 Err(Halt::Error(error @ Error::TooLarge { .. })) if direction != Direction::Pull => {
@@ -189,8 +220,15 @@ impl<'a> Engine<'a> {
         }
         match direction {
             Direction::Push => self.push_pass(up_to, Life::Live),
-            Direction::Pull => self.pull_to_end(Life::Live),
-            Direction::Both => self.push_and_pull(up_to),
+            Direction::Pull => {
+                self.pull_to_end(Life::Live)?;
+                if self.rescope()? { self.pull_to_end(Life::Live) } else { Ok(()) }
+            }
+            // What is missing of another filter may take long to load, and nothing else waits for it.
+            Direction::Both => {
+                self.push_and_pull(up_to)?;
+                if self.rescope()? { self.push_and_pull(up_to) } else { Ok(()) }
+            }
         }
     }
 
@@ -219,6 +257,7 @@ impl<'a> Engine<'a> {
     /// Asks what the server takes, so that the store can refuse locally what the server would, and which database
     /// it is: another one's log must not pass for this replica's, restored from a backup.
     fn meet_server(&mut self) -> Result<(), Halt> {
+        (self.stage)(Stage::Pulling);
         let info = self.call(|wire| wire.info())?;
         let limits = info.limits.readable();
         self.replica.write(|connection| {
@@ -241,7 +280,9 @@ impl<'a> Engine<'a> {
         }
         self.pages += 1;
         let (bytes, loading) = self.replica.read_at_once(|connection| {
-            Ok((crate::replica::content_bytes(connection)?, State::load(connection)?.bootstrap.is_some()))
+            let bootstrap = State::load(connection)?.bootstrap;
+            let replaces = bootstrap.is_some_and(|bootstrap| bootstrap.scope.have.is_none());
+            Ok((crate::replica::content_bytes(connection)?, replaces))
         })?;
         // What a checkpoint replaces is there until the swap.
         let limit = self.settings.largest_file.saturating_mul(if loading { 2 } else { 1 });
@@ -267,8 +308,12 @@ impl<'a> Engine<'a> {
 
     /// Makes a request over the wire, tried again as the policy allows. No lock is held.
     fn call<T>(&mut self, request: impl Fn(&dyn Wire) -> Result<T, WireError>) -> Result<T, Halt> {
-        let result = self.retry.call(&*self.settings.environment, || request(self.wire));
-        result.map_err(|error| Halt::from(Error::from(error)))
+        let environment = self.environment();
+        let replica = self.replica;
+        replica.check()?;
+        let result = self.retry.call(environment, |wait| replica.sleep(environment, wait), || request(self.wire));
+        // A wire that was cut off in the middle may tell it in other words.
+        result.map_err(|error| Halt::from(replica.check().err().unwrap_or(Error::from(error))))
     }
 
     fn environment(&self) -> &'a dyn Environment {

@@ -1,11 +1,11 @@
 //! Pull: the server's log into the base, slice by slice (section 4).
 
 use super::slice::{Settled, Slice};
-use super::{Engine, Halt, token};
+use super::{Engine, Halt, Stage, token};
 use crate::error::{Error, Result};
 use crate::outbox::{Answer, ledger, queue};
 use crate::planted::{Planted, planted};
-use crate::protocol::{Cursor, Entry, InboxPage, Seq};
+use crate::protocol::{Cursor, Entry, InboxPage, Scope, Seq};
 use crate::replica::collections::Life;
 use crate::replica::state::State;
 use crate::wire::PullRequest;
@@ -18,17 +18,31 @@ const SLICE: usize = 250;
 impl Engine<'_> {
     /// Reads the log to its end, into the live items or into those of a checkpoint.
     pub(super) fn pull_to_end(&mut self, life: Life) -> Result<(), Halt> {
+        self.pull_timed(life, None)
+    }
+
+    /// Reads the log into the live items up to a place in it, if they are not beyond that.
+    pub(super) fn pull_up_to(&mut self, until: Seq) -> Result<(), Halt> {
+        self.pull_timed(Life::Live, Some(until))
+    }
+
+    fn pull_timed(&mut self, life: Life, until: Option<Seq>) -> Result<(), Halt> {
         let start = self.environment().monotonic();
-        let result = self.pull_pages(life);
+        let result = self.pull_pages(life, until);
         self.report.pull_time += self.environment().monotonic().saturating_sub(start);
         result
     }
 
-    fn pull_pages(&mut self, life: Life) -> Result<(), Halt> {
+    fn pull_pages(&mut self, life: Life, until: Option<Seq>) -> Result<(), Halt> {
         let mut in_doubt = false;
         // Where the page before ended, if this one goes on from there.
         let mut reached = None;
         loop {
+            if let Some(until) = until
+                && self.replica.read(State::load)?.position >= until
+            {
+                return Ok(());
+            }
             self.before_page()?;
             let (state, own_payloads, answers_ahead) = self.replica.read_at_once(|connection| {
                 let state = State::load(connection)?;
@@ -36,7 +50,10 @@ impl Engine<'_> {
                 // file; a replay reads them as anybody's.
                 let own_payloads = in_doubt || life == Life::Incoming || queue::any_in_doubt(connection)?;
                 let position = place(&state, life).1;
-                let answers_ahead = life == Life::Incoming && queue::any_accepted_above(connection, position)?;
+                // Of another filter the outcomes come with the cursor of the one before.
+                let answers_ahead = life == Life::Incoming
+                    && scope(&state, life).have.is_none()
+                    && queue::any_accepted_above(connection, position)?;
                 Ok((state, own_payloads, answers_ahead))
             })?;
             let request = PullRequest {
@@ -45,9 +62,15 @@ impl Engine<'_> {
                 limit: self.settings.pull_entries,
                 wait: Duration::ZERO,
                 own_payloads,
-                scope: Default::default(),
+                scope: asked_for(&state, life),
             };
-            let page = self.call(|wire| wire.pull(&request))?;
+            let page = match self.given.take() {
+                Some(given) if answers(&given.request, &request) => given.page,
+                _ => {
+                    (self.stage)(Stage::Pulling);
+                    self.call(|wire| wire.pull(&request))?
+                }
+            };
             check_page(&page, &request)?;
             if page.more && reached.is_some_and(|reached| page.seq <= reached) {
                 let text = "the inbox says that there is more and its position does not advance";
@@ -56,7 +79,8 @@ impl Engine<'_> {
             self.after_page(page.entries.len(), page.more)?;
             self.report.pulled += page.entries.len() as u64;
             reached = None;
-            match self.apply_page(&page, &request, life, answers_ahead)? {
+            let part = Part { page: &page, asked: &request, life, answers_ahead, until };
+            match self.apply_page(&part)? {
                 Applied::Whole if !page.more => return Ok(()),
                 Applied::SwappedIn => return Ok(()),
                 Applied::InDoubt => in_doubt = true,
@@ -67,15 +91,13 @@ impl Engine<'_> {
         }
     }
 
-    /// Applies a page; `answers_ahead`: a replay may come to the places of answers that an earlier call was given.
-    fn apply_page(
-        &mut self,
-        page: &InboxPage,
-        asked: &PullRequest,
-        life: Life,
-        answers_ahead: bool,
-    ) -> Result<Applied> {
-        let mut rest = page.entries.as_slice();
+    /// Applies a page, or what of it is asked for.
+    fn apply_page(&mut self, part: &Part<'_>) -> Result<Applied> {
+        let &Part { page, asked, life, answers_ahead, until } = part;
+        // Beyond the end of what is asked for neither the cursor goes nor anything that the page says.
+        let cut = until.is_some_and(|until| page.seq > until);
+        let end = until.filter(|_| cut).unwrap_or(page.seq);
+        let mut rest = &page.entries[..page.entries.partition_point(|entry| entry.seq <= end)];
         loop {
             let (slice, later) = rest.split_at(slice_len(rest));
             rest = later;
@@ -102,23 +124,24 @@ impl Engine<'_> {
                     return Err(Error::Diverged(text));
                 }
                 let reached = slice.last().map_or(position, |entry| position.max(entry.seq));
-                let reached = if last { reached.max(page.seq) } else { reached };
+                let reached = if last { reached.max(end) } else { reached };
                 if answers_ahead {
                     // Before the entries, which record what they bear out: a replayed one leaves its op in the outbox,
                     // with an answer like any other.
                     doubted = doubt_answers(connection, position, reached)?;
                 }
-                let mut changes = Slice::new(connection, life, position, now, &self.counted)?;
+                let scope = scope(&state, life);
+                let mut changes = Slice::new(connection, life, &scope, position, now, &self.counted)?;
                 for entry in slice {
                     changes.entry(entry)?;
                 }
-                if last && !page.more && life == Life::Live {
+                if last && !page.more && !cut && life == Life::Live {
                     doubted = doubt_answers(connection, 0, reached)?;
                     changes.settle_answered(reached)?;
                 }
                 let answered = std::mem::take(&mut changes.answered);
                 let settled = changes.finish()?;
-                move_to(&mut state, life, reached, last.then(|| page.cursor.clone()));
+                move_to(&mut state, life, reached, (last && !cut).then(|| page.cursor.clone()));
                 state.store(connection)?;
                 Ok(Ok((settled, answered, reached)))
             })?;
@@ -172,6 +195,25 @@ impl Engine<'_> {
     }
 }
 
+/// Whether the page of one request is what another one asks for; less of it is as good.
+fn answers(asked: &PullRequest, wanted: &PullRequest) -> bool {
+    asked.client == wanted.client
+        && asked.cursor == wanted.cursor
+        && asked.scope == wanted.scope
+        && (asked.own_payloads || !wanted.own_payloads)
+}
+
+/// A page to apply.
+struct Part<'a> {
+    page: &'a InboxPage,
+    asked: &'a PullRequest,
+    life: Life,
+    /// A replay may come to the places of answers that an earlier call was given.
+    answers_ahead: bool,
+    /// The place in the log up to which it is asked for, if not to its end.
+    until: Option<Seq>,
+}
+
 /// What became of a page.
 enum Applied {
     Whole,
@@ -215,6 +257,22 @@ fn place(state: &State, life: Life) -> (Option<Cursor>, Seq) {
     match (&state.bootstrap, life) {
         (Some(bootstrap), Life::Incoming) => (bootstrap.cursor.clone(), bootstrap.position),
         _ => (state.cursor.clone(), state.position),
+    }
+}
+
+/// What of the log concerns the live items, or those of a checkpoint.
+fn scope(state: &State, life: Life) -> Scope {
+    match (&state.bootstrap, life) {
+        (Some(bootstrap), Life::Incoming) => bootstrap.scope.clone(),
+        _ => Scope::of(state.kept.clone()),
+    }
+}
+
+/// What the server is asked for: for the live items what their cursor is of, which may be more than what is kept.
+fn asked_for(state: &State, life: Life) -> Scope {
+    match life {
+        Life::Incoming => scope(state, life),
+        _ => Scope::of(state.asked.clone()),
     }
 }
 

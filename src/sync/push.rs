@@ -1,13 +1,13 @@
 //! Push: the outbox to the server, in order, around whatever cannot go yet (section 3).
 
 use super::slice::Slice;
-use super::{Engine, Halt};
+use super::{Engine, Halt, Stage};
 use crate::error::{Error, Result};
 use crate::outbox::{Answer, Queued, Rejection, queue};
 use crate::planted::{Planted, planted};
 use crate::protocol::{
-    BatchId, Code, Content, Json, Limits, Op, OpKind, OpResult, PushOutcome, PushRequest, PushResponse, Ref,
-    ResourceName,
+    BatchId, Code, Content, Filter, Json, Limits, Op, OpKind, OpResult, PushOutcome, PushRequest, PushResponse, Ref,
+    ResourceName, Scope,
 };
 use crate::replica::collections::Life;
 use crate::replica::state::{Reason, State};
@@ -87,6 +87,26 @@ impl Blocked {
     }
 }
 
+/// What is to be kept and is not here yet: ops on it wait, or they would be settled and out of sight before the item is there.
+struct Awaited {
+    keep: Filter,
+    here: Filter,
+}
+
+impl Awaited {
+    fn of(state: &State, life: Life) -> Awaited {
+        let here = match (&state.bootstrap, life) {
+            (Some(bootstrap), Life::Incoming) => bootstrap.scope.filter.clone(),
+            _ => state.kept.clone(),
+        };
+        Awaited { keep: state.keep.clone(), here }
+    }
+
+    fn has(&self, collection: &str, key: &str) -> bool {
+        !self.here.has(collection, key) && self.keep.has(collection, key)
+    }
+}
+
 impl Engine<'_> {
     /// One pass over the outbox up to a place: everything that can go is pushed once.
     pub(super) fn push_pass(&mut self, up_to: i64, life: Life) -> Result<(), Halt> {
@@ -105,7 +125,8 @@ impl Engine<'_> {
             let limits = self.replica.limits();
             let settings = self.settings;
             let (ops, reached) = self.replica.write_synced(|connection| {
-                take_ops(connection, after, up_to, &mut blocked, &limits, settings.push_ops as usize)
+                let awaited = Awaited::of(&State::load(connection)?, life);
+                take_ops(connection, (after, up_to), &mut blocked, &awaited, &limits, settings.push_ops as usize)
             })?;
             after = reached;
             if ops.is_empty() {
@@ -161,6 +182,7 @@ impl Engine<'_> {
         };
         let ops = part.iter().map(Outgoing::op).collect::<Result<Vec<_>>>()?;
         let request = PushRequest { client: state.client, cursor, ops };
+        (self.stage)(Stage::Pushing);
         let response = self.call(|wire| wire.push(&request))?;
         let matches = response.results.len() == part.len()
             && response.results.iter().zip(part).all(|(result, op)| result.op_ref == op.row.op_ref);
@@ -181,8 +203,9 @@ impl Engine<'_> {
         let now = self.environment().unix_ms();
         let (mut accepted, mut rejected) = (0, 0);
         let settled = self.replica.write(|connection| {
-            let position = State::load(connection)?.position;
-            let mut slice = Slice::new(connection, Life::Live, position, now, &self.counted)?;
+            let State { position, kept, .. } = State::load(connection)?;
+            let scope = Scope::of(kept);
+            let mut slice = Slice::new(connection, Life::Live, &scope, position, now, &self.counted)?;
             for (op, result) in part.iter().zip(&response.results) {
                 let row = &op.row;
                 let said = read_result(result)?;
@@ -245,8 +268,9 @@ impl Engine<'_> {
         let rejection = Rejection::told(Some(&code), Some(&message), None, None);
         let now = self.environment().unix_ms();
         let (answered, settled) = self.replica.write(|connection| {
-            let position = State::load(connection)?.position;
-            let mut slice = Slice::new(connection, Life::Live, position, now, &self.counted)?;
+            let State { position, kept, .. } = State::load(connection)?;
+            let scope = Scope::of(kept);
+            let mut slice = Slice::new(connection, Life::Live, &scope, position, now, &self.counted)?;
             let mut answered = 0;
             for row in with_batches(connection, &part)? {
                 if life == Life::Live {
@@ -301,9 +325,9 @@ fn with_batches(connection: &Connection, part: &[Outgoing]) -> Result<Vec<Queued
 /// Reads the next ops that can go and marks them as sent; how far it looked.
 fn take_ops(
     connection: &Connection,
-    after: i64,
-    up_to: i64,
+    (after, up_to): (i64, i64),
     blocked: &mut Blocked,
+    awaited: &Awaited,
     limits: &Limits,
     push_ops: usize,
 ) -> Result<(Vec<Outgoing>, i64)> {
@@ -322,7 +346,8 @@ fn take_ops(
             return false;
         }
         reached = op.row.id();
-        if op.row.answer == Answer::Rejected || blocked.blocks(&op.row) {
+        let waits = !op.row.sent && awaited.has(&op.collection, &op.key);
+        if op.row.answer == Answer::Rejected || blocked.blocks(&op.row) || waits {
             blocked.add(&op.row);
             left_out = true;
             // Its batch may have begun before the op that is blocked; it goes as a whole or not at all.

@@ -17,6 +17,10 @@ pub struct SyncReport {
     pub pulled: u64,
     /// Items that came with a checkpoint.
     pub loaded: u64,
+    /// Whether what was to be kept in addition was loaded; its items count as `loaded`.
+    pub widened: bool,
+    /// Items that were removed because they are no longer kept. The last of those that had operations pending are not counted.
+    pub removed: u64,
     /// Request bodies as they went over the wire, in bytes.
     pub bytes_sent: u64,
     /// Response bodies as they came over the wire, in bytes.

@@ -63,10 +63,11 @@ impl Retry {
         Retry { policy, waited: Duration::ZERO, retries: 0 }
     }
 
-    /// Makes a request, as often as the policy and the error allow.
+    /// Makes a request, as often as the policy and the error allow, with `sleep` in between.
     pub fn call<T>(
         &mut self,
         environment: &dyn Environment,
+        sleep: impl Fn(Duration),
         mut request: impl FnMut() -> Result<T, WireError>,
     ) -> Result<T, WireError> {
         let mut attempt = 1;
@@ -82,7 +83,7 @@ impl Retry {
             if self.waited.saturating_add(wait) > self.policy.total_wait {
                 return Err(error);
             }
-            environment.sleep(wait);
+            sleep(wait);
             self.waited += wait;
             self.retries += 1;
             attempt += 1;
@@ -133,10 +134,14 @@ mod tests {
     fn a_passing_failure_is_tried_again_with_growing_waits() {
         let slept = Slept::default();
         let mut tries = 0;
-        let result = Retry::new(RetryPolicy::default()).call(&slept, || {
-            tries += 1;
-            if tries < 4 { Err(unavailable(None)) } else { Ok(tries) }
-        });
+        let result = Retry::new(RetryPolicy::default()).call(
+            &slept,
+            |wait| slept.sleep(wait),
+            || {
+                tries += 1;
+                if tries < 4 { Err(unavailable(None)) } else { Ok(tries) }
+            },
+        );
         assert_eq!(result.unwrap(), 4);
         let waits = slept.0.into_inner();
         assert_eq!(waits.len(), 3);
@@ -149,13 +154,18 @@ mod tests {
     fn the_servers_wait_is_kept_or_the_call_gives_up() {
         let slept = Slept::default();
         let mut tries = 0;
-        let result = Retry::new(RetryPolicy::default()).call(&slept, || {
-            tries += 1;
-            if tries == 1 { Err(unavailable(Some(7))) } else { Ok(()) }
-        });
+        let result = Retry::new(RetryPolicy::default()).call(
+            &slept,
+            |wait| slept.sleep(wait),
+            || {
+                tries += 1;
+                if tries == 1 { Err(unavailable(Some(7))) } else { Ok(()) }
+            },
+        );
         assert!(result.is_ok());
         assert_eq!(*slept.0.lock(), [Duration::from_secs(7)]);
-        let result: Result<(), _> = Retry::new(RetryPolicy::default()).call(&slept, || Err(unavailable(Some(3_600))));
+        let result: Result<(), _> =
+            Retry::new(RetryPolicy::default()).call(&slept, |wait| slept.sleep(wait), || Err(unavailable(Some(3_600))));
         assert_eq!(result.unwrap_err().retry_after(), Some(Duration::from_secs(3_600)));
         assert_eq!(slept.0.lock().len(), 1, "an hour is not waited for");
     }
@@ -164,9 +174,11 @@ mod tests {
     fn a_wait_of_all_time_is_not_added_to_what_was_waited() {
         let slept = Slept::default();
         let mut waits = [Duration::from_secs(1), Duration::MAX].into_iter();
-        let result: Result<(), _> = Retry::new(RetryPolicy::default()).call(&slept, || {
-            Err(WireError::Unavailable { status: 503, retry_after: waits.next(), message: String::new() })
-        });
+        let result: Result<(), _> = Retry::new(RetryPolicy::default()).call(
+            &slept,
+            |wait| slept.sleep(wait),
+            || Err(WireError::Unavailable { status: 503, retry_after: waits.next(), message: String::new() }),
+        );
         assert_eq!(result.unwrap_err().retry_after(), Some(Duration::MAX));
         assert_eq!(*slept.0.lock(), [Duration::from_secs(1)]);
     }
@@ -174,10 +186,14 @@ mod tests {
     #[test]
     fn what_will_not_pass_is_tried_once() {
         let mut tries = 0;
-        let result: Result<(), _> = Retry::new(RetryPolicy::default()).call(&Slept::default(), || {
-            tries += 1;
-            Err(WireError::Forbidden("no".into()))
-        });
+        let result: Result<(), _> = Retry::new(RetryPolicy::default()).call(
+            &Slept::default(),
+            |_| {},
+            || {
+                tries += 1;
+                Err(WireError::Forbidden("no".into()))
+            },
+        );
         assert!(result.is_err());
         assert_eq!(tries, 1);
     }
@@ -192,14 +208,15 @@ mod tests {
         };
         let slept = Slept::default();
         let mut retry = Retry::new(policy);
-        let result: Result<(), _> = retry.call(&slept, || Err(unavailable(None)));
+        let result: Result<(), _> = retry.call(&slept, |wait| slept.sleep(wait), || Err(unavailable(None)));
         assert!(result.is_err());
         let drawn = |longest: u64| Duration::from_nanos(slept.random() % (longest * 1_000_000 + 1));
         assert_eq!(*slept.0.lock(), [250, 500, 1_000, 1_000, 1_000].map(drawn));
         assert_eq!(retry.retries, 5);
         let slept = Slept::default();
         let at_once = RetryPolicy { first_wait: Duration::ZERO, ..policy }.with_attempts(2);
-        let result: Result<(), _> = Retry::new(at_once).call(&slept, || Err(unavailable(None)));
+        let result: Result<(), _> =
+            Retry::new(at_once).call(&slept, |wait| slept.sleep(wait), || Err(unavailable(None)));
         assert!(result.is_err());
         assert_eq!(*slept.0.lock(), [Duration::ZERO]);
     }
@@ -214,13 +231,17 @@ mod tests {
         let mut tries = 0;
         // Over several requests, and up to the bound itself.
         for _ in 0..3 {
-            let result: Result<(), _> = retry.call(&slept, || {
-                tries += 1;
-                if tries % 2 == 1 { Err(unavailable(Some(2))) } else { Ok(()) }
-            });
+            let result: Result<(), _> = retry.call(
+                &slept,
+                |wait| slept.sleep(wait),
+                || {
+                    tries += 1;
+                    if tries % 2 == 1 { Err(unavailable(Some(2))) } else { Ok(()) }
+                },
+            );
             assert!(result.is_ok());
         }
-        let result: Result<(), _> = retry.call(&slept, || Err(unavailable(Some(2))));
+        let result: Result<(), _> = retry.call(&slept, |wait| slept.sleep(wait), || Err(unavailable(Some(2))));
         assert!(result.is_err());
         assert_eq!((slept.0.lock().len(), retry.retries), (3, 3));
         assert_eq!(RetryPolicy::never().attempts, 1);

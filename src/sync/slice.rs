@@ -2,85 +2,21 @@
 //!
 //! Entries change items in memory; [`Slice::finish`] writes each item once, however many entries it had.
 
-use super::contest::{self, Contest, Decided, Theirs, same_value};
+use super::contest::{self, Contest, Theirs, same_value};
 use super::rebase::{apply_payload, rebase};
 use super::received::{broken, diverged, named, payload, resources_of, rev_after};
 use super::seen::{Cause, Seen};
+use super::touched::{Base, Moved, Touched, meant};
 use crate::error::{Error, Result};
-use crate::outbox::{Answer, Payload, Queued, Rejection, conflicts, ledger, queue};
+use crate::outbox::{Answer, Outcome, Payload, Queued, Rejection, conflicts, ledger, queue};
 use crate::planted::{Planted, planted};
-use crate::protocol::{Content, Entry, EntryOutcome, OpKind, Ref, ResourceName, Rev, Seq};
+use crate::protocol::{Entry, EntryOutcome, OpKind, ResourceName, Scope, Seq};
 use crate::replica::collections::{self, Life};
-use crate::replica::resources::{self, Side};
+use crate::replica::resources::Side;
 use crate::replica::{Item, Writing, base, items, parts};
 use crate::watch::Origin;
 use rusqlite::Connection;
 use std::collections::{BTreeMap, HashMap};
-
-/// What a rejected patch made of a value is kept up to so many bytes: a small patch may be of a large value.
-const LONGEST_MEANT: usize = 256 << 10;
-
-/// What was confirmed of an item, as far as this slice knows.
-enum Base {
-    /// As the file has it.
-    Stored,
-    /// A value, or that there is no item.
-    Known(Option<String>),
-}
-
-/// The reason of a delete of what the caller may not see any more (◆17).
-const REVOKED: &str = "revoked";
-
-/// What entries did to the resources of an item.
-#[derive(Default)]
-struct Moved {
-    /// All that there were are gone.
-    cleared: bool,
-    /// After that; `None`: this one is gone.
-    changed: BTreeMap<ResourceName, Option<Content>>,
-}
-
-impl Moved {
-    fn clear(&mut self) {
-        *self = Moved { cleared: true, changed: BTreeMap::new() };
-    }
-
-    fn write(&self, connection: &Connection, item: i64, side: Side) -> Result<()> {
-        if self.cleared {
-            resources::clear(connection, item, side)?;
-        }
-        for (resource, content) in &self.changed {
-            resources::put(connection, item, resource, side, content.as_ref())?;
-        }
-        Ok(())
-    }
-}
-
-struct Touched {
-    /// The row as it was; `None`: there was none.
-    row: Option<Item>,
-    /// The rev of the base as of the last entry; 0: no item.
-    rev: Rev,
-    base: Base,
-    /// What became of its resources.
-    moved: Moved,
-    /// The row's value is the base already: the item's only op was committed as sent.
-    view_is_base: bool,
-    /// How many of its ops this slice has settled.
-    settled: u32,
-    /// Those of them on its value that others are behind, by their places.
-    gone: Vec<(i64, Payload)>,
-    /// The last operation that changed its value, or ceased to.
-    op: Option<Ref>,
-    /// The same of its resources.
-    resource_op: Option<Ref>,
-    /// What others did to parts of it.
-    theirs: Vec<Theirs>,
-    /// What became of own ops on it.
-    decided: Decided,
-    /// The user may not see it any more.
-    revoked: bool,
-}
 
 /// How many ops a slice settled, by outcome.
 #[derive(Clone, Copy, Debug, Default)]
@@ -93,6 +29,8 @@ pub(super) struct Settled {
 pub(super) struct Slice<'a> {
     connection: &'a Writing<'a>,
     life: Life,
+    /// Entries on other items have no effect here.
+    scope: &'a Scope,
     /// Entries at or below it are in the base already.
     position: Seq,
     now: u64,
@@ -116,6 +54,7 @@ impl<'a> Slice<'a> {
     pub fn new(
         connection: &'a Writing<'a>,
         life: Life,
+        scope: &'a Scope,
         position: Seq,
         now: u64,
         counted: &'a HashMap<i64, Answer>,
@@ -123,6 +62,7 @@ impl<'a> Slice<'a> {
         Ok(Slice {
             connection,
             life,
+            scope,
             position,
             now,
             counted,
@@ -139,11 +79,19 @@ impl<'a> Slice<'a> {
     /// Takes one entry: its effect on the base if that has not got it, and always its outcome.
     pub fn entry(&mut self, entry: &Entry) -> Result<()> {
         let own = if self.outbox_empty { None } else { queue::find(self.connection, entry.op_ref)? };
-        if entry.outcome == EntryOutcome::Accepted && !entry.hidden && entry.seq > self.position {
+        if entry.outcome == EntryOutcome::Accepted
+            && !entry.hidden
+            && entry.seq > self.position
+            && self.concerns(entry)?
+        {
             match self.life {
                 Life::Incoming => self.replay(entry)?,
                 _ => self.advance(entry, own.as_ref())?,
             }
+        }
+        if self.life == Life::Incoming && self.scope.have.is_some() {
+            // The cursor of the filter before tells the outcomes.
+            return Ok(());
         }
         let rejection = match entry.outcome {
             EntryOutcome::Accepted => None,
@@ -171,10 +119,20 @@ impl<'a> Slice<'a> {
             (Some(op), None) => self.settle_accepted(&op, entry.seq),
             (Some(op), Some(rejection)) => self.settle_rejected(&op, &rejection),
             (None, None) if ledger::may_be_accepted(self.connection, entry.op_ref)? => {
+                self.connection.settled(entry.op_ref, || Outcome::Accepted { seq: entry.seq });
                 ledger::correct(self.connection, entry.op_ref, entry.seq)
             }
             (None, _) => Ok(()),
         }
+    }
+
+    /// Whether an accepted entry is on an item that belongs here; a server may not know of filters, and sends all.
+    fn concerns(&self, entry: &Entry) -> Result<bool> {
+        if *self.scope == Scope::default() {
+            return Ok(true);
+        }
+        let (collection, key) = named(entry)?;
+        Ok(self.scope.has(collection, key))
     }
 
     /// Whether what an accepted entry committed is known to have come from this op.
@@ -310,7 +268,7 @@ impl<'a> Slice<'a> {
         }
         let touched = self.touched(at)?;
         touched.op = Some(entry.op_ref);
-        touched.revoked = after.is_none() && entry.reason.as_deref() == Some(REVOKED);
+        touched.revoked = after.is_none() && contest::revokes(entry);
         touched.rev = if after.is_some() { rev_after(entry) } else { 0 };
         if (after.is_none() || whole.is_some()) && !planted(Planted::EndedItemKeepsResources) {
             touched.moved.clear();
@@ -345,23 +303,24 @@ impl<'a> Slice<'a> {
         self.settle(op)?;
         self.decide(op, true);
         ledger::accept(self.connection, op.op_ref, seq, self.now)?;
+        self.connection.settled(op.op_ref, || Outcome::Accepted { seq });
         queue::delete(self.connection, op.id())?;
-        self.connection.settled(op.op_ref);
         self.settled.accepted += u64::from(!self.was_counted(op, Answer::Accepted));
         Ok(())
     }
 
     /// Settles an op that the server, or this replica for it, refused.
     pub fn settle_rejected(&mut self, op: &Queued, rejection: &Rejection) -> Result<()> {
-        let meant = self.meant(op)?;
+        let touched = self.rows.get(&op.item).and_then(|at| self.items.get(at));
+        let meant = meant(self.connection, touched, op)?;
         if !planted(Planted::RejectedStaysInView) {
             self.settle(op)?;
             self.decide(op, false);
         }
         let (_, collection, key) = item_name(self.connection, op.item)?;
         ledger::reject(self.connection, op, (&collection, &key), rejection, meant.as_deref(), self.now)?;
+        self.connection.settled(op.op_ref, || Outcome::Rejected(rejection.clone()));
         queue::delete(self.connection, op.id())?;
-        self.connection.settled(op.op_ref);
         self.settled.rejected += u64::from(!self.was_counted(op, Answer::Rejected));
         Ok(())
     }
@@ -376,32 +335,6 @@ impl<'a> Slice<'a> {
             }
             touched.decided.push((part.clone(), accepted));
         }
-    }
-
-    /// What the host read of an item before this slice with no other op on top of a patch that is rejected, if it applied.
-    fn meant(&self, op: &Queued) -> Result<Option<String>> {
-        if op.payload.kind != OpKind::Patch || !op.applies {
-            return Ok(None);
-        }
-        let touched = self.rows.get(&op.item).and_then(|at| self.items.get(at));
-        let row = match touched {
-            Some(touched) => touched.row,
-            None => items::find_by_id(self.connection, op.item)?,
-        };
-        let Some(row) = row else { return Ok(None) };
-        let mut ops: Vec<(i64, Payload)> = touched.map_or(Vec::new(), |touched| touched.gone.clone());
-        let queued = queue::of_item(self.connection, op.item)?.into_iter();
-        let on_value = queued.filter(|other| other.applies && other.payload.resource == ResourceName::Value);
-        ops.extend(on_value.map(|other| (other.id(), other.payload)));
-        ops.sort_by_key(|(id, _)| *id);
-        let mut value = base::confirmed(self.connection, row)?;
-        for (_, payload) in ops.iter().take_while(|(id, _)| *id <= op.id()) {
-            match apply_payload(value.as_deref(), payload) {
-                Ok(next) => value = next,
-                Err(_) => return Ok(None),
-            }
-        }
-        Ok(value.filter(|value| value.len() <= LONGEST_MEANT))
     }
 
     /// Whether an answer, forgotten or not, has counted an op as what it settles as.
@@ -426,7 +359,8 @@ impl<'a> Slice<'a> {
         let connection = self.connection;
         let watched = self.life == Life::Live && connection.is_watched()?;
         let any_theirs = self.items.values().any(|touched| !touched.theirs.is_empty());
-        let names: HashMap<i64, String> = match watched || any_theirs || self.any_conflict {
+        let all_kept = self.life != Life::Live || self.scope.filter.is_everything();
+        let names: HashMap<i64, String> = match watched || any_theirs || self.any_conflict || !all_kept {
             true => self.collections.into_iter().map(|(name, id)| (id, name)).collect(),
             false => HashMap::new(),
         };
@@ -440,6 +374,7 @@ impl<'a> Slice<'a> {
             };
             let (op, resource_op, revoked) = (touched.op, touched.resource_op, touched.revoked);
             let cause = Cause { op, resource_op, revoked, origin: Origin::Remote };
+            let kept = all_kept || name.is_none_or(|name| self.scope.filter.has(name, &key));
             let theirs = std::mem::take(&mut touched.theirs);
             let contest = match name {
                 Some(name) if self.any_conflict || !theirs.is_empty() => {
@@ -458,6 +393,8 @@ impl<'a> Slice<'a> {
                         touched.moved.write(connection, id, Side::Both)?;
                     }
                 }
+                // It was here for the sake of its ops.
+                Some(row) if !kept && row.pending == touched.settled => drop(items::remove(connection, row.id)?),
                 Some(row) => {
                     let none_left = row.pending == touched.settled;
                     let ops = if none_left { Vec::new() } else { queue::of_item(connection, row.id)? };
@@ -503,7 +440,8 @@ impl<'a> Slice<'a> {
             }
             if let Some(contest) = contest {
                 any_contest = true;
-                contest.after(connection, &touched.decided, touched.revoked, self.now)?;
+                let dropped = !kept && touched.row.is_some_and(|row| row.pending == touched.settled);
+                contest.after(connection, &touched.decided, touched.revoked || dropped, self.now)?;
             }
         }
         if any_contest {

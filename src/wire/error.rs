@@ -66,6 +66,13 @@ pub enum WireError {
     /// The answer is not what the protocol says: cut off, another type, not to be decoded, or too large.
     #[error("the server's answer breaks the protocol: {0}")]
     Protocol(String),
+    /// The call was cancelled from another thread, see [`Wire::cancellable`](super::Wire::cancellable). What it asked for
+    /// may have been done or not.
+    #[error("the call was cancelled")]
+    Cancelled,
+    /// The host's own code panicked within a call: its wire, or its source of credentials.
+    #[error("the wire panicked")]
+    Panicked,
     /// The wire is set up wrongly: a bad URL, an unreadable CA file, an unusable credential.
     #[error("the wire is not usable: {0}")]
     Setup(String),

@@ -8,12 +8,15 @@ pub use error::{Expiry, WireError};
 #[cfg(feature = "http")]
 pub use http::{Compression, Credential, CredentialSource, HttpOptions, HttpWire, Secret};
 
+use crate::cancel::Cancel;
 use crate::protocol::{CheckpointPage, ClientId, Cursor, DatabaseInfo, InboxPage, PushRequest, PushResponse, Scope};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A connection to one database of one server.
 ///
-/// Calls block, one at a time for a replica. An implementation holds no state that a replica's
+/// Calls block. For a replica there is one at a time, and beside it at most one pull with a [`PullRequest::wait`], from
+/// another thread. An implementation holds no state that a replica's
 /// correctness depends on: whatever was in flight when a call failed may or may not have arrived, and the
 /// engine repeats it. It tries each call once; when to try again is the engine's business, and the
 /// returned [`WireError`] says whether that is of use. (A refreshed credential is part of the one try.)
@@ -29,6 +32,17 @@ pub trait Wire: Send + Sync {
 
     /// Reads a page of a checkpoint (section 5).
     fn checkpoint(&self, request: &CheckpointRequest) -> Result<CheckpointPage, WireError>;
+
+    /// This wire, with calls that end once `cancel` is cancelled: those under way soon, with [`WireError::Cancelled`], and
+    /// later ones at once.
+    ///
+    /// `None`, which is what a wire that does not implement it answers: its calls run to their end. A sync that is cancelled
+    /// goes on without them then: one in the background at once, [`Store::sync_until`](crate::Store::sync_until) when the
+    /// call comes back.
+    fn cancellable(&self, cancel: &Cancel) -> Option<Arc<dyn Wire>> {
+        let _ = cancel;
+        None
+    }
 
     /// What has gone over this wire since it was made, for reports.
     fn traffic(&self) -> Traffic {

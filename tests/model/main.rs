@@ -275,7 +275,12 @@ fn read(store: &Store) -> Named {
 }
 
 fn shown(service: &Service, rights: &Rights) -> Named {
-    let request = CheckpointRequest { client: ClientId::from_random(0x0b5e), page: None, limit: 1_000 };
+    let request = CheckpointRequest {
+        client: ClientId::from_random(0x0b5e),
+        page: None,
+        limit: 1_000,
+        scope: Default::default(),
+    };
     let page = service.checkpoint(DB, &caller(99, rights), &request).unwrap();
     assert!(page.next.is_none());
     let items = page.items.into_iter().map(|item| {

@@ -47,12 +47,17 @@ impl Wire for Direct<'_> {
             cursor: request.cursor.clone(),
             limit: request.limit,
             own_payloads: request.own_payloads,
+            scope: request.scope.clone(),
         };
         Ok(self.service.inbox(DB, &self.caller, &request)?)
     }
 
     fn checkpoint(&self, request: &CheckpointRequest) -> Result<CheckpointPage, WireError> {
         let (client, page, limit) = (request.client, request.page.clone(), request.limit);
-        Ok(self.service.checkpoint(DB, &self.caller, &service::CheckpointRequest { client, page, limit })?)
+        Ok(self.service.checkpoint(
+            DB,
+            &self.caller,
+            &service::CheckpointRequest { client, page, limit, scope: request.scope.clone() },
+        )?)
     }
 }

@@ -104,6 +104,11 @@ impl Server {
         self.connections.load(Ordering::SeqCst)
     }
 
+    /// How many requests have come.
+    pub fn seen(&self) -> usize {
+        self.requests.lock().len()
+    }
+
     /// What came; the whole script must have been asked for.
     pub fn finish(self) -> Vec<Recorded> {
         self.thread.join().unwrap();

@@ -1,30 +1,27 @@
-//! Conflicts: what a pull records of both sides, and every way out of one.
+//! Conflicts: what a pull records of both sides, and for how long. `resolving` has the ways out.
 
-use crate::support::scripted::{delete_entry, foreign, item, set_entry};
+use crate::support::scripted::{delete_entry, foreign, item, result, set_entry};
 use crate::support::{Fault, FaultyWire, Fleet, ScriptedWire, Server, get, view};
 use serde_json::{Value, json};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
-use syncstore::{
-    Conflict, ConflictResolver, Ending, Error, FieldMerge, LastWriter, Notice, Options, Outcome, Prefer, Resolution,
-    ResourceName, Store,
-};
+use syncstore::protocol::{PushOutcome, PushResponse};
+use syncstore::{Conflict, Ending, Error, FieldMerge, Notice, Options, Prefer, Resolution, ResourceName, Store};
 
 /// A fleet of two replicas, in step, of a server that has `{"a": 0, "b": 0}` at `k` of `c` and of `careful`.
-struct Two {
-    fleet: Fleet,
-    server: Arc<Server>,
-    ours: Store,
-    theirs: Store,
+pub struct Two {
+    pub fleet: Fleet,
+    pub server: Arc<Server>,
+    pub ours: Store,
+    pub theirs: Store,
 }
 
 impl Two {
-    fn new() -> Two {
+    pub fn new() -> Two {
         Two::with(|_| {})
     }
 
-    fn with(configure: impl FnOnce(&mut Options)) -> Two {
+    pub fn with(configure: impl FnOnce(&mut Options)) -> Two {
         let (fleet, server) = (Fleet::new(), Server::start());
         let (ours, theirs) = (fleet.open_with("a", configure), fleet.open("b"));
         for collection in ["c", "careful"] {
@@ -36,38 +33,38 @@ impl Two {
     }
 
     /// Theirs sets `b` of an item, and the server has it.
-    fn they_set(&self, collection: &str, b: u32) {
+    pub fn they_set(&self, collection: &str, b: u32) {
         self.theirs.sync(&self.server.wire()).unwrap();
         self.theirs.update(collection, "k", |value| value["b"] = b.into()).unwrap();
         self.theirs.sync(&self.server.wire()).unwrap();
     }
 
     /// Ours sets the whole of an item, without its `b` of theirs; then pulls, and pushes nothing.
-    fn conflicting(self, collection: &str) -> Two {
+    pub fn conflicting(self, collection: &str) -> Two {
         self.they_set(collection, 1);
         self.ours.set(collection, "k", &json!({"a": 1, "b": 0})).unwrap();
         self.ours.pull(&self.server.wire()).unwrap();
         self
     }
 
-    fn only(&self) -> Conflict {
+    pub fn only(&self) -> Conflict {
         let mut open = self.ours.conflicts().unwrap();
         assert_eq!(open.len(), 1, "{open:?}");
         open.remove(0)
     }
 
-    fn ended(&self) -> Vec<(Ending, Option<syncstore::Ref>)> {
+    pub fn ended(&self) -> Vec<(Ending, Option<syncstore::Ref>)> {
         let ended = self.ours.ended_conflicts().unwrap();
         assert!(ended.iter().all(|one| (&one.base, &one.local, &one.remote) == (&None, &None, &None)));
         ended.iter().map(|one| one.end.map(|end| (end.how, end.op)).unwrap()).collect()
     }
 
-    fn sync(&self) {
+    pub fn sync(&self) {
         self.ours.sync(&self.server.wire()).unwrap();
         view(&self.ours);
     }
 
-    fn reopen(self) -> Two {
+    pub fn reopen(self) -> Two {
         let Two { fleet, server, ours, theirs } = self;
         drop(ours);
         let ours = fleet.open("a");
@@ -76,12 +73,12 @@ impl Two {
     }
 }
 
-fn sides(conflict: &Conflict) -> [Option<Value>; 4] {
+pub fn sides(conflict: &Conflict) -> [Option<Value>; 4] {
     let Conflict { base, local, remote, view, .. } = conflict;
     [base, local, remote, view].map(|side| side.as_ref().map(|text| serde_json::from_str(text).unwrap()))
 }
 
-fn value(a: u32, b: u32) -> Option<Value> {
+pub fn value(a: u32, b: u32) -> Option<Value> {
     Some(json!({"a": a, "b": b}))
 }
 
@@ -141,6 +138,27 @@ fn what_is_no_conflict() {
 }
 
 #[test]
+fn an_own_op_that_was_thought_to_be_refused_is_not_another_clients() {
+    let fleet = Fleet::new();
+    let store = crate::hostile::loaded(&fleet, "a", 1, vec![item("c", "k", json!(0), 1)]);
+    let first = store.set("c", "k", &1).unwrap();
+    let wire = ScriptedWire::new();
+    wire.on_push(|request| {
+        let results = request.ops.iter().map(|op| result(op.op_ref, PushOutcome::Rejected, None));
+        Ok(PushResponse { seq: 1, results: results.collect() })
+    });
+    store.push(&wire).unwrap();
+    store.set("c", "k", &2).unwrap();
+    // A repetition of its push, of which the answer was lost, had been taken.
+    let wire = ScriptedWire::new();
+    wire.on_pull_page(vec![set_entry(2, first, "c", "k", json!(1), 1)]);
+    store.pull(&wire).unwrap();
+    assert_eq!(store.outcome(first).unwrap(), Some(syncstore::Outcome::Accepted { seq: 2 }));
+    assert_eq!((store.conflicts().unwrap(), store.ended_conflicts().unwrap()), (vec![], vec![]));
+    view(&store);
+}
+
+#[test]
 fn more_of_theirs_is_one_conflict_with_the_first_base_and_the_last_remote() {
     let two = Two::new().conflicting("c");
     let first = two.only();
@@ -182,163 +200,6 @@ fn what_is_written_while_it_is_open_is_part_of_the_local_side() {
     assert_eq!(sides(&two.only())[2], value(0, 2));
     let merged = FieldMerge(Prefer::Ours).merge(&two.only()).unwrap();
     assert_eq!(merged, Some(json!({"a": 1, "b": 2, "later": true})));
-}
-
-#[test]
-fn keeping_the_rebased_view_writes_nothing_and_is_not_stale() {
-    let two = Two::new().conflicting("careful").reopen();
-    assert_eq!(two.ours.resolve(&two.only(), Resolution::KeepRebased).unwrap(), None);
-    assert_eq!(two.ended(), [(Ending::KeptRebased, None)]);
-    let two = two.reopen();
-    assert_eq!((two.ours.pending_count().unwrap(), two.ours.pending().unwrap()[0].base), (1, Some(3)));
-    two.sync();
-    assert_eq!(two.server.value("careful", "k"), value(1, 0));
-    assert_eq!((two.ours.rejections().unwrap(), two.ours.conflicts().unwrap()), (vec![], vec![]));
-}
-
-#[test]
-fn taking_theirs_withdraws_what_was_never_sent() {
-    let two = Two::new();
-    two.they_set("c", 1);
-    let op = two.ours.set("c", "k", &json!({"a": 1, "b": 0})).unwrap();
-    let folded = two.ours.set("c", "k", &json!({"a": 2, "b": 0})).unwrap();
-    two.ours.pull(&two.server.wire()).unwrap();
-    let watcher = two.ours.watch(syncstore::Watch::all()).unwrap();
-    assert_eq!(two.ours.resolve(&two.only(), Resolution::TakeTheirs).unwrap(), None);
-    assert!(!watcher.take().unwrap().is_empty());
-    assert_eq!((get(&two.ours, "c", "k"), two.ours.pending_count().unwrap()), (value(0, 1), 0));
-    assert_eq!(two.ours.outcome(op).unwrap(), Some(Outcome::Withdrawn(None)));
-    assert_eq!(two.ours.wait(folded, Duration::from_secs(60)).unwrap(), Some(Outcome::Withdrawn(None)));
-    let two = two.reopen();
-    two.sync();
-    assert_eq!((two.server.value("c", "k"), two.ended()), (value(0, 1), vec![(Ending::TookTheirs, None)]));
-}
-
-#[test]
-fn taking_theirs_of_an_op_in_flight_writes_one_that_follows_it() {
-    let two = Two::new();
-    two.they_set("c", 1);
-    let op = two.ours.set("c", "k", &json!({"a": 1, "b": 0})).unwrap();
-    let direct = two.server.wire();
-    two.ours.push(&FaultyWire::pushes(&direct, [Fault::LoseRequest])).unwrap_err();
-    two.ours.pull(&direct).unwrap();
-    let new = two.ours.resolve(&two.only(), Resolution::TakeTheirs).unwrap().unwrap();
-    assert_eq!((get(&two.ours, "c", "k"), two.ours.pending_count().unwrap()), (value(0, 1), 2));
-    let two = two.reopen();
-    two.sync();
-    assert_eq!(two.server.value("c", "k"), value(0, 1));
-    assert!(matches!(two.ours.outcome(op).unwrap(), Some(Outcome::Accepted { .. })));
-    assert!(matches!(two.ours.outcome(new).unwrap(), Some(Outcome::Accepted { .. })));
-    assert_eq!((two.ended(), two.ours.conflicts().unwrap()), (vec![(Ending::TookTheirs, Some(new))], vec![]));
-}
-
-#[test]
-fn taking_theirs_days_later_takes_what_theirs_has_become() {
-    let two = Two::new();
-    two.they_set("c", 1);
-    two.ours.set("c", "k", &json!({"a": 1, "b": 0})).unwrap();
-    two.sync();
-    let two = two.reopen();
-    two.they_set("c", 7);
-    two.fleet.environment.advance(Duration::from_secs(3 * 24 * 3600));
-    two.sync();
-    let new = two.ours.resolve(&two.only(), Resolution::TakeTheirs).unwrap().unwrap();
-    two.sync();
-    assert_eq!((two.server.value("c", "k"), two.ended()), (value(0, 7), vec![(Ending::TookTheirs, Some(new))]));
-}
-
-#[test]
-fn keeping_ours_or_a_merged_value_goes_with_the_base_of_theirs() {
-    for (resolution, expected) in
-        [(Resolution::KeepOurs, value(1, 0)), (Resolution::Merged(json!({"a": 1, "b": 1})), value(1, 1))]
-    {
-        let two = Two::new();
-        two.they_set("careful", 1);
-        let op = two.ours.update("careful", "k", |value| value["a"] = 1.into()).unwrap().unwrap();
-        two.ours.pull(&two.server.wire()).unwrap();
-        let two = two.reopen();
-        let merged = resolution != Resolution::KeepOurs;
-        let new = two.ours.resolve(&two.only(), resolution).unwrap();
-        // A merge that is what is read already takes no op of its own.
-        assert_eq!(new.is_none(), merged);
-        assert_eq!(two.ours.pending().unwrap()[0].base, Some(3));
-        match new {
-            Some(new) => assert_eq!(two.ours.outcome(op).unwrap(), Some(Outcome::Withdrawn(Some(new)))),
-            None => assert_eq!(two.ours.outcome(op).unwrap(), Some(Outcome::Queued)),
-        }
-        two.sync();
-        assert_eq!(two.server.value("careful", "k"), expected);
-        assert_eq!(two.ours.rejections().unwrap(), []);
-    }
-}
-
-#[test]
-fn a_merged_value_takes_the_place_of_both() {
-    let two = Two::new().conflicting("careful");
-    let new = two.ours.resolve(&two.only(), Resolution::Merged(json!({"a": 1, "b": 1}))).unwrap().unwrap();
-    let pending = two.ours.pending().unwrap();
-    assert_eq!((pending.len(), pending[0].op_ref, pending[0].base), (1, new, Some(3)));
-    let two = two.reopen();
-    two.sync();
-    assert_eq!((two.server.value("careful", "k"), two.ended()), (value(1, 1), vec![(Ending::Merged, Some(new))]));
-    let two = Two::new().conflicting("c");
-    let long = "x".repeat(2 << 20);
-    assert!(matches!(two.ours.resolve(&two.only(), Resolution::Merged(json!(long))), Err(Error::Limit(_))));
-    assert_eq!((sides(&two.only())[3].clone(), two.ours.pending_count().unwrap()), (value(1, 0), 1));
-}
-
-#[test]
-fn a_conflict_is_resolved_once() {
-    let two = Two::new().conflicting("c");
-    let conflict = two.only();
-    two.ours.resolve(&conflict, Resolution::KeepOurs).unwrap();
-    for resolution in [Resolution::KeepRebased, Resolution::TakeTheirs] {
-        assert!(matches!(two.ours.resolve(&conflict, resolution), Err(Error::ConflictMoved { .. })));
-    }
-    assert_eq!(two.ended().len(), 1);
-}
-
-#[test]
-fn a_delete_is_a_side_like_any_other() {
-    for (resolution, expected) in [(Resolution::TakeTheirs, None), (Resolution::KeepOurs, value(1, 0))] {
-        let two = Two::new();
-        two.theirs.delete("c", "k").unwrap();
-        two.theirs.sync(&two.server.wire()).unwrap();
-        two.ours.set("c", "k", &json!({"a": 1, "b": 0})).unwrap();
-        two.sync();
-        assert_eq!(sides(&two.only()), [value(0, 0), value(1, 0), None, value(1, 0)]);
-        two.ours.resolve(&two.only(), resolution).unwrap();
-        two.sync();
-        assert_eq!(two.server.value("c", "k"), expected);
-    }
-    let two = Two::new();
-    two.they_set("c", 1);
-    two.ours.delete("c", "k").unwrap();
-    two.ours.pull(&two.server.wire()).unwrap();
-    assert_eq!(sides(&two.only()), [value(0, 0), None, value(0, 1), None]);
-    two.ours.resolve(&two.only(), Resolution::TakeTheirs).unwrap();
-    two.sync();
-    assert_eq!(two.server.value("c", "k"), value(0, 1));
-    // An item that both made.
-    two.theirs.set("c", "new", &1).unwrap();
-    two.theirs.sync(&two.server.wire()).unwrap();
-    two.ours.set("c", "new", &2).unwrap();
-    two.ours.pull(&two.server.wire()).unwrap();
-    assert_eq!(sides(&two.only()), [None, Some(json!(2)), Some(json!(1)), Some(json!(2))]);
-}
-
-#[test]
-fn a_batch_is_not_taken_apart() {
-    let two = Two::new();
-    two.they_set("c", 1);
-    let mut batch = two.ours.batch();
-    batch.set("c", "k", &json!({"a": 1, "b": 0})).unwrap().set("c", "other", &1).unwrap();
-    batch.commit().unwrap();
-    two.ours.pull(&two.server.wire()).unwrap();
-    let new = two.ours.resolve(&two.only(), Resolution::TakeTheirs).unwrap();
-    assert!(new.is_some() && two.ours.pending_count().unwrap() == 3);
-    two.sync();
-    assert_eq!((two.server.value("c", "k"), two.server.value("c", "other")), (value(0, 1), Some(json!(1))));
 }
 
 #[test]
@@ -477,8 +338,6 @@ fn a_checkpoint_under_an_op_that_waits_leaves_a_conflict() {
     wire.on_pull(|_| Err(syncstore::wire::WireError::CursorExpired(syncstore::wire::Expiry::Pruned)));
     wire.on_checkpoint_items(9, vec![item("c", "k", json!(2), 7), item("c", "new", json!(2), 8)]);
     wire.on_push(|request| {
-        use crate::support::scripted::result;
-        use syncstore::protocol::{PushOutcome, PushResponse};
         let results = request.ops.iter().map(|op| result(op.op_ref, PushOutcome::Queued, None));
         Ok(PushResponse { seq: 9, results: results.collect() })
     });
@@ -564,98 +423,4 @@ fn conflicts_are_kept_for_as_long_and_as_many_as_said() {
     let open = store.conflicts().unwrap();
     assert_eq!((open.len(), open[0].key.as_str(), open[30].key.as_str()), (31, "k09", "k39"));
     view(&store);
-}
-
-fn resolving(resolver: impl ConflictResolver + 'static) -> Two {
-    Two::with(|options| options.resolver = Some(Arc::new(resolver)))
-}
-
-#[test]
-fn the_resolver_of_the_options_decides_before_the_sync_returns() {
-    let two = resolving(FieldMerge(Prefer::Ours));
-    two.they_set("c", 1);
-    two.ours.set("c", "k", &json!({"a": 1, "b": 0})).unwrap();
-    two.sync();
-    assert_eq!((get(&two.ours, "c", "k"), two.ours.conflicts().unwrap()), (value(1, 1), vec![]));
-    assert_eq!(two.ended()[0].0, Ending::Merged);
-    two.sync();
-    assert_eq!(two.server.value("c", "k"), value(1, 1));
-
-    let two = resolving(LastWriter::by("/b"));
-    two.they_set("c", 1);
-    two.ours.set("c", "k", &json!({"a": 1, "b": 0})).unwrap();
-    two.sync();
-    assert_eq!((get(&two.ours, "c", "k"), two.ended()[0].0), (value(0, 1), Ending::TookTheirs));
-    two.they_set("c", 1);
-    two.ours.set("c", "k", &json!({"a": 1, "b": 2})).unwrap();
-    two.sync();
-    assert_eq!(get(&two.ours, "c", "k"), value(1, 2));
-}
-
-#[test]
-fn a_resolver_that_fails_or_panics_leaves_the_conflict_open_and_is_asked_again() {
-    let asked = Arc::new(AtomicU32::new(0));
-    let counter = Arc::clone(&asked);
-    let two = resolving(move |_: &Conflict| match counter.fetch_add(1, Ordering::SeqCst) {
-        0 => Err("not today".into()),
-        1 => panic!("not today either"),
-        _ => Ok(Some(Resolution::TakeTheirs)),
-    });
-    two.they_set("c", 1);
-    two.ours.set("c", "k", &json!({"a": 1, "b": 0})).unwrap();
-    for times in 1..=2 {
-        two.sync();
-        assert_eq!((asked.load(Ordering::SeqCst), two.only().end), (times, None));
-    }
-    two.sync();
-    assert_eq!((two.ended()[0].0, two.ours.conflicts().unwrap().len()), (Ending::TookTheirs, 0));
-    two.sync();
-    assert_eq!(asked.load(Ordering::SeqCst), 3);
-}
-
-#[test]
-fn what_a_resolver_leaves_open_it_is_asked_about_again_when_more_of_theirs_comes() {
-    let seen: Arc<Mutex<Vec<Option<String>>>> = Arc::default();
-    let noted = Arc::clone(&seen);
-    let two = resolving(move |conflict: &Conflict| {
-        noted.lock().unwrap().push(conflict.remote.clone());
-        Ok(None)
-    });
-    two.they_set("c", 1);
-    two.ours.set("c", "k", &json!({"a": 1, "b": 0})).unwrap();
-    (0..3).for_each(|_| two.sync());
-    assert_eq!(seen.lock().unwrap().len(), 1);
-    two.they_set("c", 2);
-    (0..3).for_each(|_| two.sync());
-    assert_eq!(seen.lock().unwrap()[1..], [Some(r#"{"a":0,"b":2}"#.to_owned())]);
-    two.ours.resolve(&two.only(), Resolution::KeepOurs).unwrap();
-}
-
-#[test]
-fn a_resolver_may_use_the_store_and_what_it_writes_is_not_overlooked() {
-    let store: Arc<Mutex<Option<Arc<Store>>>> = Arc::default();
-    let (within, asked) = (Arc::clone(&store), Arc::new(AtomicU32::new(0)));
-    let counter = Arc::clone(&asked);
-    let fleet_store = move |conflict: &Conflict| {
-        let store = within.lock().unwrap().clone().unwrap();
-        if counter.fetch_add(1, Ordering::SeqCst) == 0 {
-            store.update("c", "k", |value| value["written"] = true.into())?;
-        }
-        FieldMerge(Prefer::Ours).resolve(conflict)
-    };
-    let (fleet, server) = (Fleet::new(), Server::start());
-    let ours = Arc::new(fleet.open_with("a", |options| options.resolver = Some(Arc::new(fleet_store))));
-    *store.lock().unwrap() = Some(Arc::clone(&ours));
-    let theirs = fleet.open("b");
-    ours.set("c", "k", &json!({"a": 0, "b": 0})).unwrap();
-    ours.sync(&server.wire()).unwrap();
-    theirs.sync(&server.wire()).unwrap();
-    theirs.update("c", "k", |value| value["b"] = 1.into()).unwrap();
-    theirs.sync(&server.wire()).unwrap();
-    ours.set("c", "k", &json!({"a": 1, "b": 0})).unwrap();
-    ours.sync(&server.wire()).unwrap();
-    assert_eq!(get(&ours, "c", "k"), Some(json!({"a": 1, "b": 1, "written": true})));
-    // The resolver was asked again, since the conflict had moved under its first answer.
-    assert_eq!((asked.load(Ordering::SeqCst), ours.conflicts().unwrap().len()), (2, 0));
-    *store.lock().unwrap() = None;
 }

@@ -16,7 +16,7 @@
 //! | 3: `expired` | `refusals::an_op_older_than_the_outcomes_that_the_server_keeps_is_rejected_and_reported` |
 //! | 3: base moves by the inbox alone; a result settles by its seq | `hostile::an_op_settles_when_the_position_passes_its_seq_even_without_an_entry`, `hostile::an_answer_at_or_below_the_position_settles_at_once`, `rebasing::the_view_stays_between_a_pushs_answer_and_its_pull` |
 //! | 3: `staged`, several pushes, repeated from the first op | `batches::a_batch_over_several_pushes_is_committed_with_its_last_op`, `batches::a_staged_batch_waits_and_goes_on_where_it_was_interrupted`, `batches::a_batch_that_expired_incomplete_on_the_server_is_told_so`, `batches::a_batch_that_the_server_forgot_is_pushed_again`, `repeats::an_unanswered_push_is_repeated_from_its_first_op_and_as_it_was` |
-//! | 3: `queued` | `hostile::queued_for_an_approver_waits_and_the_inbox_brings_the_outcome` |
+//! | 3: `queued` | `approving::*`, `hostile::queued_for_an_approver_waits_and_the_inbox_brings_the_outcome` |
 //! | 3: `skipped` is rebased and pushed again | `refusals::a_rejected_op_holds_back_later_ops_on_its_item_until_they_are_rebased`, `rebasing::a_skipped_op_is_rebased_and_pushed_again_in_the_same_sync` |
 //! | 3: a bad op spoils only its batch | `refusals::a_poison_op_among_a_thousand_is_rejected_and_the_rest_arrive`, `batches::one_bad_op_rejects_the_whole_batch_and_the_view_reverts` |
 //! | 3: 400, 413, 422 halve, never in a batch | `refusals::a_push_refused_as_a_whole_is_halved_down_to_the_op_at_fault`, `batches::halving_never_cuts_a_batch` |
@@ -31,6 +31,7 @@
 //! | 4: nothing twice, nothing for another cursor | `hostile::an_entry_at_or_below_the_position_moves_no_base_but_its_outcome_counts`, `hostile::a_page_for_a_cursor_that_another_store_moved_on_from_is_not_applied` |
 //! | 1, 2, 4, 5: index entries, relations and tags | `resources::*` |
 //! | 5: checkpoints that no server makes | `replay::a_checkpoint_that_no_server_makes_is_refused_and_leaves_what_there_is`, `replay::a_page_that_names_itself_next_and_a_page_of_another_checkpoint_are_refused` |
+//! | 4, 5: `collections`, `have`; another filter | `partial::*`, `partial_histories::*` |
 //! | 5.1: resumes, begins again | `bootstrap::a_hundred_thousand_documents_arrive_through_interruptions_at_random_pages`, `bootstrap::a_bootstrap_may_be_interrupted_at_every_call_and_resumes`, `bootstrap::a_checkpoint_that_expired_is_begun_again` |
 //! | 5.2: the replay leaves what pages hold, takes every outcome | `replay::a_replay_leaves_what_the_pages_already_hold_and_takes_every_outcome` |
 //! | 5.3: the whole outbox again; settled in the swap | `replay::a_bootstrap_pushes_the_whole_outbox_again_and_settles_it_in_the_swap`, `bootstrap::an_outbox_larger_than_a_push_goes_again_in_order`, `bootstrap::a_lost_answer_behind_an_expired_cursor_is_not_applied_twice` |
@@ -48,6 +49,7 @@ mod support;
 mod approving;
 mod batches;
 mod bootstrap;
+mod cancelling;
 mod check;
 mod coalescing;
 mod concurrency;
@@ -62,6 +64,8 @@ mod ledger;
 mod limits;
 mod listing;
 mod outcomes;
+mod partial;
+mod partial_histories;
 mod pushing;
 mod queries;
 mod rebasing;
@@ -69,6 +73,7 @@ mod reconciling;
 mod refusals;
 mod repeats;
 mod replay;
+mod resolving;
 mod resources;
 mod rewound;
 mod room;

@@ -251,6 +251,10 @@ fn an_edit_takes_the_ops_place_on_the_same_part_of_the_item() {
     let refused = Refused::by(|store| store.add_tag("careful", "k", "red").unwrap());
     refused.ours.retry(refused.op).unwrap();
     assert_eq!(refused.ours.tags("careful", "k").unwrap(), ["red"]);
+    let refused = Refused::by(|store| store.delete("careful", "k").unwrap());
+    refused.ours.retry(refused.op).unwrap();
+    refused.ours.sync(&refused.server.wire()).unwrap();
+    assert_eq!(refused.server.value("careful", "k"), None);
     sound(&refused.ours);
 }
 

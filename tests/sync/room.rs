@@ -71,7 +71,7 @@ fn a_replica_of_more_than_half_its_limit_is_loaded_anew() {
 #[test]
 fn a_checkpoint_that_is_begun_again_has_the_room_of_the_one_before() {
     let fleet = Fleet::new();
-    let store = open(&fleet, 700_000);
+    let store = open(&fleet, 730_000);
     let wire = ScriptedWire::new();
     for seq in [20, 30] {
         on_pages_to(&wire, seq, ITEMS as usize - 1);

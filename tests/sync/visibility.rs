@@ -39,6 +39,7 @@ pub fn seen(server: &Arc<Server>, caller: &Caller, client: u128) -> BTreeMap<(St
     }
 }
 
+/// What the replica does not keep it refuses.
 pub fn edit(store: &Store, random: &mut Random, mark: u64) {
     let collection = *random.pick(COLLECTIONS);
     let key = format!("k{}", random.below(4));
@@ -68,7 +69,7 @@ pub fn edit(store: &Store, random: &mut Random, mark: u64) {
         }
     };
     match done {
-        Ok(()) | Err(Error::NotFound { .. }) => {}
+        Ok(()) | Err(Error::NotFound { .. } | Error::NotKept { .. }) => {}
         Err(error) => panic!("{error}"),
     }
 }

@@ -5,7 +5,7 @@ use crate::support::{Fleet, ScriptedWire, Server, patch};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use syncstore::protocol::{PushOutcome, PushResponse};
 use syncstore::{Edit, Outcome, PendingState, Ref, Store};
 
@@ -81,10 +81,21 @@ fn what_another_store_on_the_file_settles_ends_a_wait_too() {
     let (fleet, server) = (Fleet::new(), Server::start());
     let (store, other) = (fleet.open("a"), fleet.open("a"));
     let op = store.set("c", "k", &1).unwrap();
+    let begin = std::sync::Barrier::new(2);
     std::thread::scope(|scope| {
-        let wait = scope.spawn(|| store.wait(op, LONG).unwrap());
+        let wait = scope.spawn(|| {
+            begin.wait();
+            store.wait(op, LONG).unwrap()
+        });
+        begin.wait();
+        // Long enough for the other one to have looked, and to sleep.
+        for n in 0..300 {
+            other.set("d", "k", &n).unwrap();
+        }
         other.sync(&server.wire()).unwrap();
+        let settled = Instant::now();
         assert!(accepted(wait.join().unwrap()));
+        assert!(settled.elapsed() < LONG / 4, "it looked when its time was over, and not before");
     });
 }
 

@@ -4,6 +4,7 @@
 mod answers;
 mod authentication;
 mod bodies;
+mod cancelling;
 mod requests;
 #[path = "../support/scripted.rs"]
 mod scripted;

@@ -77,9 +77,9 @@ impl Approver for HttpApprover {
         }
         let body = response.body_mut().with_config().limit(LONGEST_ANSWER).read_to_vec().map_err(failed)?;
         serde_json::from_slice(&body).map_err(|error| {
-            // The decoder may repeat what it read: keep it short.
-            let error = error.to_string().chars().take(200).collect::<String>();
-            ApproverError(format!("the approver's answer is malformed: {error}"))
+            // Not the decoder's words, which may repeat what it read: that is the users'.
+            let (line, column) = (error.line(), error.column());
+            ApproverError(format!("the approver's answer is malformed at line {line} column {column}"))
         })
     }
 }

@@ -9,7 +9,7 @@ use super::policy::Author;
 use super::push::{Push, result};
 use super::{Caller, MOST_TAGS, Rules, Tags, digest};
 use crate::storage::queued::{QueueLine, QueueSnapshot, QueuedOp, UnitKey, UnitRow};
-use crate::storage::{ClientKey, RefRow, RefState, Rejection, StorageError, Stored, Transaction};
+use crate::storage::{ClientKey, ItemHead, RefRow, RefState, Rejection, StorageError, Stored, Transaction};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use syncstore::protocol::{BatchId, Change, Code, Limits, Op, OpResult, PushOutcome, Ref, Seq, check_name};
 
@@ -167,9 +167,9 @@ fn settle(
     let Some((unit, queued)) = transaction.unit(key)? else { return Ok(false) };
     let nothing = HashMap::new();
     let given = verdicts.unwrap_or(&nothing);
-    let refused = |op: &Op| matches!(given.get(&op.op_ref), Some(Verdict::Rejected(_)));
+    let refused = |queued: &QueuedOp| queued.asks && matches!(given.get(&queued.op.op_ref), Some(Verdict::Rejected(_)));
     let missing = |queued: &QueuedOp| queued.asks && !given.contains_key(&queued.op.op_ref);
-    if verdicts.is_some() && queued.iter().any(missing) && !queued.iter().any(|queued| refused(&queued.op)) {
+    if verdicts.is_some() && queued.iter().any(missing) && !queued.iter().any(refused) {
         return Ok(false);
     }
     transaction.remove_unit(key)?;
@@ -372,7 +372,8 @@ impl<'a, T: Transaction> Push<'a, T> {
         let (collection, key) = (op.collection.as_str(), op.key.as_str());
         let proposal = Proposal { op_ref: &op.op_ref, collection, key, change, base };
         // The tags of an item that is there are entries of their own, which stand together with this one.
-        let together = (!tags.is_empty()).then(|| batch.unwrap_or_else(|| made_batch(&op.op_ref)));
+        let there = !tags.is_empty() && self.head_of(op)?.is_some();
+        let together = there.then(|| batch.unwrap_or_else(|| made_batch(&op.op_ref)));
         (self.word, self.added) = (if form.is_some() { Word::Altered } else { Word::Sender }, tags.clone());
         let applied = self.apply(&proposal, seq, together.or(batch))?;
         (self.word, self.added) = (Word::Tagging, Vec::new());
@@ -384,14 +385,17 @@ impl<'a, T: Transaction> Push<'a, T> {
         Ok(tagged)
     }
 
+    fn head_of(&mut self, op: &Op) -> Stored<Option<ItemHead>> {
+        match self.transaction.find_collection(&op.collection)? {
+            Some(collection) => self.transaction.item(collection, &op.key),
+            None => Ok(None),
+        }
+    }
+
     // Adds to an item, if it is there, the tags that it does not have.
     fn tag_item(&mut self, op: &Op, tags: &[String], batch: Option<BatchId>) -> Stored<Result<(), Rejection>> {
         for tag in tags {
-            let head = match self.transaction.find_collection(&op.collection)? {
-                Some(collection) => self.transaction.item(collection, &op.key)?,
-                None => None,
-            };
-            let Some(head) = head else { return Ok(Ok(())) };
+            let Some(head) = self.head_of(op)? else { return Ok(Ok(())) };
             if head.resources > 0 && self.transaction.tags(head.key)?.contains(tag) {
                 continue;
             }

@@ -1,11 +1,14 @@
 //! What reads the head of a request, for the project's own fuzzing.
 
 use super::auth::{Authenticator, Claim};
+use super::conditions::{conditions, idempotency_key};
 use super::negotiate::{Sent, Wanted};
 use super::query::Query;
 use crate::config::Config;
-use axum::http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use std::sync::Arc;
 use syncstore::environment::Environment;
 use syncstore::protocol::{ClientId, Cursor};
@@ -36,11 +39,14 @@ pub fn query(text: &str) -> (Option<ClientId>, Option<Cursor>, Option<String>, O
     (query.client().ok(), query.cursor().ok().flatten(), query.page().ok().flatten(), query.limit(500).ok())
 }
 
-/// Whether the headers by which formats and codings are agreed on can be read, each with this value.
+/// Whether the headers by which formats and codings are agreed on, or under which a write is done, can be read, each
+/// with this value.
 pub fn negotiate(value: &[u8]) -> bool {
     let Ok(value) = HeaderValue::from_bytes(value) else { return false };
     let headers = |names: [_; 2]| HeaderMap::from_iter(names.map(|name| (name, value.clone())));
     let wanted = Wanted::of(&headers([ACCEPT, ACCEPT_ENCODING]));
     let sent = Sent::of(&headers([CONTENT_TYPE, CONTENT_ENCODING]));
-    wanted.is_ok() || sent.is_ok()
+    let asked = conditions(&headers([IF_MATCH, IF_NONE_MATCH]));
+    let key = idempotency_key(&HeaderMap::from_iter([(HeaderName::from_static("idempotency-key"), value.clone())]));
+    wanted.is_ok() || sent.is_ok() || asked.is_ok() || key.is_ok()
 }

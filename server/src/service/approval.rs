@@ -141,7 +141,9 @@ impl Question {
     fn read(&self, response: ApprovalResponse, limits: &Limits) -> (HashMap<Ref, Verdict>, u64) {
         let (mut verdicts, mut ignored) = (HashMap::new(), 0);
         for answer in response.answers {
-            let verdict = answer.to::<OpAnswer>().map_err(|error| error.to_string()).and_then(|answer| {
+            // Not the decoder's words, which may repeat what it read: that is the users'.
+            let answer = answer.to::<OpAnswer>().map_err(|_| "it is no answer about an op".to_owned());
+            let verdict = answer.and_then(|answer| {
                 let op_ref = answer.op_ref;
                 let (_, op) = self.asked.get(&op_ref).ok_or_else(|| format!("{op_ref} was not asked about"))?;
                 if verdicts.contains_key(&op_ref) {
@@ -154,8 +156,6 @@ impl Question {
                 Ok((op_ref, verdict)) => drop(verdicts.insert(op_ref, verdict)),
                 Err(error) => {
                     ignored += 1;
-                    // It may repeat what the approver wrote: keep it short.
-                    let error = error.chars().take(200).collect::<String>();
                     let database = &self.request.database;
                     tracing::warn!(database, error, "a part of the approver's answer is ignored");
                 }

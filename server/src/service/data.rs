@@ -67,11 +67,9 @@ pub fn collections(
         Some(token) => Token::decode(token, LISTS_COLLECTIONS)?.key,
         None => String::new(),
     };
-    let mut counted = snapshot.collections(&after, needed(caller).as_deref(), most + 1)?;
-    let more = counted.len() > most;
-    counted.truncate(most);
-    let collections: Vec<_> = counted.into_iter().map(|(name, items)| CollectionCount { name, items }).collect();
-    let next = collections.last().filter(|_| more).map(|last| Token::encode(LISTS_COLLECTIONS, "", &last.name));
+    let counted = snapshot.collections(&after, needed(caller).as_deref(), most)?;
+    let collections = counted.collections.into_iter().map(|(name, items)| CollectionCount { name, items }).collect();
+    let next = counted.next.map(|last| Token::encode(LISTS_COLLECTIONS, "", &last));
     Ok(CollectionPage { collections, next })
 }
 

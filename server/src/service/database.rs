@@ -241,7 +241,7 @@ impl Database {
             self.shared.presence.meet(snapshot, &request.client, &caller.user, 0, now)?;
             let start: Position = inbox::start(snapshot, request, digest)?;
             let own = self.shared.presence.meet(snapshot, &request.client, &caller.user, start.seq, now)?;
-            self.shared.presence.replay_from(&request.client, start.seq);
+            self.shared.presence.replay_from(&request.client, digest, start.seq);
             inbox::page(snapshot, start, own, &caller.tags, request)
         })?;
         self.shared.stats.lock().inbox_pages += 1;

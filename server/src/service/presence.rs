@@ -20,6 +20,8 @@ pub struct Presence {
 #[derive(Clone, Copy, Debug)]
 struct Replay {
     checkpoint: [u8; 16],
+    // A client with another filter reads on with its cursor of before meanwhile; that is no replay.
+    digest: u64,
     position: Seq,
 }
 
@@ -77,13 +79,13 @@ impl Presence {
             // The one that it gave up for this one, if not this one, read again.
             replays.remove(&row.client);
         } else if replays.get(&row.client).is_none_or(|replay| replay.checkpoint != row.id) {
-            replays.insert(row.client, Replay { checkpoint: row.id, position: row.seq });
+            replays.insert(row.client, Replay { checkpoint: row.id, digest: row.digest, position: row.seq });
         }
     }
 
-    /// Notes that a client has what lies at and below `position`, since it reads the log from there.
-    pub fn replay_from(&self, client: &ClientId, position: Seq) {
-        if let Some(replay) = self.replays.lock().get_mut(client) {
+    /// Notes that a client has what lies at and below `position`, since it reads the log from there as `digest` sees it.
+    pub fn replay_from(&self, client: &ClientId, digest: u64, position: Seq) {
+        if let Some(replay) = self.replays.lock().get_mut(client).filter(|replay| replay.digest == digest) {
             replay.position = replay.position.max(position);
         }
     }

@@ -57,3 +57,12 @@ pub struct ItemPlace {
     /// Its key.
     pub key: String,
 }
+
+/// Collections in the order of their names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CountedCollections {
+    /// Each with how many items it has.
+    pub collections: Vec<(String, u64)>,
+    /// The name after which to go on, if there may be more.
+    pub next: Option<String>,
+}

@@ -7,7 +7,7 @@ mod row;
 pub mod sqlite;
 
 pub use error::StorageError;
-pub use listing::{ItemPlace, Listing};
+pub use listing::{CountedCollections, ItemPlace, Listing};
 pub use row::{BatchKey, ClientKey, CollectionKey, EpochId, ItemKey, Part};
 pub use row::{
     BatchRow, BatchState, CheckpointRow, ClientRow, Image, ItemHead, ItemMark, ItemRow, ItemSpan, Link, LogRow,
@@ -83,7 +83,7 @@ pub trait Snapshot: QueueSnapshot {
     fn item_content(&self, item: ItemKey) -> Stored<(Rev, Json)>;
     /// Up to `most` collections after that name, in the order of names, and how many items each has: of those that have
     /// one of the tags in `needed`, if there is such a list, which must be sorted and without repetitions. None without items.
-    fn collections(&self, after: &str, needed: Option<&[String]>, most: usize) -> Stored<Vec<(String, u64)>>;
+    fn collections(&self, after: &str, needed: Option<&[String]>, most: usize) -> Stored<CountedCollections>;
 }
 
 /// A transaction that may write; what it did is kept only once its owner commits it.

@@ -96,9 +96,13 @@ const ROWS: &[Row] = &[
     ("GET", INBOX, "limit", "/v1/notes/sync/inbox?client=CLIENT&limit=0", None, "", BAD),
     ("GET", INBOX, "wait", "/v1/notes/sync/inbox?client=CLIENT&wait=1.5", None, "", BAD),
     ("GET", INBOX, "as_sent", "/v1/notes/sync/inbox?client=CLIENT&as_sent=always", None, "", BAD),
+    ("GET", INBOX, "collections", "/v1/notes/sync/inbox?client=CLIENT&collections=a,,b", None, "", BAD),
+    ("GET", INBOX, "have", "/v1/notes/sync/inbox?client=CLIENT&have=a,,b", None, "", BAD),
     ("GET", CHECKPOINT, "client", "/v1/notes/sync/checkpoint", None, "", BAD),
     ("GET", CHECKPOINT, "page", "/v1/notes/sync/checkpoint?client=CLIENT&page=x", None, "", Problem(410, "checkpoint_expired")),
     ("GET", CHECKPOINT, "limit", "/v1/notes/sync/checkpoint?client=CLIENT&limit=-1", None, "", BAD),
+    ("GET", CHECKPOINT, "collections", "/v1/notes/sync/checkpoint?client=CLIENT&collections=a:b:c", None, "", BAD),
+    ("GET", CHECKPOINT, "have", "/v1/notes/sync/checkpoint?client=CLIENT&have=,", None, "", BAD),
 
     ("GET", COLLECTIONS, "limit", "/v1/notes/data?limit=x", None, "", BAD),
     ("GET", COLLECTIONS, "after", "/v1/notes/data?after=x", None, "", BAD),

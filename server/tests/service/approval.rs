@@ -54,6 +54,7 @@ fn an_op_is_committed_as_the_answer_says() {
     );
     assert_eq!(office.told_to(2), ["1 accepted yes=1", "3 accepted other=2", "4 accepted tagged=1"]);
     assert_eq!(world.resources()[1], "tagged: #team");
+    assert!(world.pull(1, None).0.iter().all(|entry| entry.batch.is_none()), "each is alone");
     assert_eq!(office.push(&ops), ["accepted 1", "rejected 2 too_dear", "accepted 3", "accepted 4"]);
     assert_eq!((office.approve(), office.requests().len()), (0, 1), "nothing is decided twice");
 }

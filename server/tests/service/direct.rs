@@ -1,5 +1,6 @@
 //! Writes of callers without a replica, where HTTP adds nothing (section 6).
 
+use crate::office::Office;
 use crate::world::*;
 use syncstore::protocol::{BatchRequest, DataOp, Json, Op, Ref, Rev};
 use syncstore_server::service::{Caller, Conditions, Policy, ServiceError, WriteRequest};
@@ -92,6 +93,22 @@ fn an_op_that_a_replica_has_sent_is_known_and_one_of_an_incomplete_batch_is_not_
     let other = world.set("c", "1");
     assert_eq!(words(&world.push(1, &[batch(other, 7, 2)])), ["accepted 3"]);
     assert_eq!(write(&world, &ada(), staged).unwrap(), 2);
+}
+
+#[test]
+fn an_op_that_an_approver_is_to_decide_is_refused_and_leaves_nothing() {
+    let office = Office::lenient();
+    let world = &office.world;
+    let op = world.set("a", "1");
+    assert_eq!(code(write(world, &ada(), op.clone())), "policy");
+    let request = BatchRequest { ops: vec![data_op(op.clone())] };
+    assert_eq!(world.service.batch(DB, &ada(), request).unwrap_err().problem().code, "policy");
+    assert!(world.items().is_empty() && office.told().is_empty());
+    // Its ref is as good as new.
+    assert_eq!(office.push(std::slice::from_ref(&op)), ["queued"]);
+    assert_eq!(code(write(world, &ada(), op.clone())), "ref_reused");
+    office.approve_all();
+    assert_eq!(write(world, &ada(), op).unwrap(), 1);
 }
 
 #[test]

@@ -174,6 +174,30 @@ fn the_pages_of_a_checkpoint_are_of_one_filter() {
 }
 
 #[test]
+fn the_log_is_kept_behind_the_checkpoint_of_another_filter_though_its_client_reads_on_with_the_one_before() {
+    let world = World::with(|options| options.retention.log_entries = 2);
+    for n in 0..5 {
+        world.accept(9, of(world.set(&format!("{n}"), "1"), "a"));
+    }
+    let before = Scope::of(filter("b"));
+    let cursor = world.checkpoint(1, None, 1).unwrap();
+    let request = CheckpointRequest { client: id(1), page: None, limit: 10, scope: before.clone() };
+    let old = world.service.checkpoint(DB, &ada(), &request).unwrap().cursor;
+    assert_ne!(old, cursor.cursor);
+    let request = CheckpointRequest { client: id(1), page: None, limit: 10, scope: scope("a,b", Some("b")) };
+    let new = world.service.checkpoint(DB, &ada(), &request).unwrap();
+    assert_eq!((new.items.len(), new.next), (5, None));
+    for n in 0..5 {
+        world.accept(9, of(world.set(&format!("{n}"), "2"), "a"));
+    }
+    // With the cursor of before it has read all of this.
+    let page = read(&world, &ada(), 1, Some(old), &before).unwrap();
+    read(&world, &ada(), 1, Some(page.cursor), &before).unwrap();
+    world.service.prune(DB).unwrap();
+    assert_eq!(read(&world, &ada(), 1, Some(new.cursor), &scope("a,b", Some("b"))).unwrap().entries.len(), 5);
+}
+
+#[test]
 fn a_filter_shows_nothing_that_is_not_shown_without() {
     let world = World::new();
     let bob = only("bob", &["t"]);

@@ -7,6 +7,7 @@ use super::endpoint::{Call, Endpoint};
 use super::options::{Compression, HttpOptions};
 use super::signature::{self, Signed};
 use super::{failure, refusal};
+use crate::cancel::{Cancel, OnCancel};
 use crate::protocol::{CodecError, DatabaseInfo, Format, Problem};
 use crate::wire::{Traffic, WireError};
 use serde::Serialize;
@@ -29,9 +30,16 @@ const CLOCK_TOLERANCE_S: u64 = 2;
 
 /// Sends requests to one database, with the options' limits and the host's credentials.
 pub(crate) struct Exchange {
+    shared: Arc<Shared>,
+    agent: Agent,
+    /// What ends the calls of this exchange alone; the hook closes the agent's connections.
+    cancel: Option<(Cancel, OnCancel)>,
+}
+
+/// What the exchanges of one wire have in common, cancellable ones and others.
+struct Shared {
     endpoint: Endpoint,
     options: HttpOptions,
-    agent: Agent,
     headers: Vec<(HeaderName, HeaderValue)>,
     compresses: bool,
     keyring: Keyring,
@@ -63,8 +71,8 @@ impl Exchange {
             Compression::Off => false,
             Compression::Auto => !endpoint.is_loopback(),
         };
-        Ok(Exchange {
-            agent: options.agent()?,
+        let agent = options.agent()?;
+        let shared = Shared {
             headers: options.extra_headers()?,
             compresses,
             keyring: Keyring::new(options.credentials.clone()),
@@ -74,36 +82,48 @@ impl Exchange {
             round_trips: AtomicU64::new(0),
             endpoint,
             options,
-        })
+        };
+        Ok(Exchange { shared: Arc::new(shared), agent, cancel: None })
+    }
+
+    /// The same with connections of its own, which are closed once `cancel` is cancelled.
+    pub(super) fn cancellable(&self, cancel: &Cancel) -> Exchange {
+        let agent = self.agent.config().clone().new_agent();
+        let closed = agent.clone();
+        let hook = cancel.on_cancel(move || closed.shutdown());
+        Exchange { shared: Arc::clone(&self.shared), agent, cancel: Some((cancel.clone(), hook)) }
     }
 
     /// The URL of the database, which holds no secret.
     pub(crate) fn url(&self) -> &str {
-        self.endpoint.base()
+        self.shared.endpoint.base()
     }
 
     pub(crate) fn options(&self) -> &HttpOptions {
-        &self.options
+        &self.shared.options
     }
 
     /// A message as a request's body.
     pub(crate) fn payload<T: Serialize>(&self, message: &T) -> Result<Payload, CodecError> {
-        let encoded = self.options.format.encode(message)?;
-        Ok(Payload::new(encoded, self.compresses.then_some(self.options.compress_above)))
+        let Shared { options, compresses, .. } = &*self.shared;
+        Ok(Payload::new(options.format.encode(message)?, compresses.then_some(options.compress_above)))
     }
 
     pub(crate) fn traffic(&self) -> Traffic {
         Traffic {
-            sent: self.sent.load(Ordering::Relaxed),
-            received: self.received.load(Ordering::Relaxed),
-            round_trips: self.round_trips.load(Ordering::Relaxed),
+            sent: self.shared.sent.load(Ordering::Relaxed),
+            received: self.shared.received.load(Ordering::Relaxed),
+            round_trips: self.shared.round_trips.load(Ordering::Relaxed),
         }
     }
 
     /// Sends a call and reads its answer.
     pub(super) fn call<T: DeserializeOwned>(&self, call: &Call<'_>, payload: Option<&Payload>) -> Result<T, WireError> {
-        let mut response = self.answered(call, payload).map_err(|failure| failure.error)?;
-        self.message(call, &mut response)
+        self.uncancelled(|| {
+            let mut response = self.answered(call, payload)?;
+            Ok(self.message(call, &mut response)?)
+        })
+        .map_err(|failure| failure.error)
     }
 
     /// What the database takes.
@@ -118,17 +138,32 @@ impl Exchange {
         payload: Option<&Payload>,
     ) -> Result<Option<T>, Failure> {
         let call = Call::Data(call);
-        let mut response = self.answered(&call, payload)?;
-        if response.status() == StatusCode::NOT_MODIFIED {
-            return Ok(None);
+        self.uncancelled(|| {
+            let mut response = self.answered(&call, payload)?;
+            if response.status() == StatusCode::NOT_MODIFIED {
+                return Ok(None);
+            }
+            Ok(Some(self.message(&call, &mut response)?))
+        })
+    }
+
+    /// Does it unless that is of no use any more; what fails because of that is told so.
+    fn uncancelled<T>(&self, work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+        self.check()?;
+        work().map_err(|failure| self.check().map_or_else(Failure::from, |()| failure))
+    }
+
+    fn check(&self) -> Result<(), WireError> {
+        match &self.cancel {
+            Some((cancel, _)) if cancel.is_cancelled() => Err(WireError::Cancelled),
+            _ => Ok(()),
         }
-        Ok(Some(self.message(&call, &mut response)?))
     }
 
     /// The answer to a call that is what it asked for: its body is yet to be read.
     fn answered(&self, call: &Call<'_>, payload: Option<&Payload>) -> Result<Response<Body>, Failure> {
-        let uri = self.endpoint.uri(call)?;
-        let mut credential = self.keyring.current()?;
+        let uri = self.shared.endpoint.uri(call)?;
+        let mut credential = self.shared.keyring.current()?;
         let (mut clock_corrected, mut refreshed) = (false, false);
         loop {
             let mut response = self.send(call, &uri, payload, &credential)?;
@@ -144,12 +179,12 @@ impl Exchange {
                     clock_corrected = true;
                     continue;
                 }
-                if !refreshed && let Some(fresh) = self.keyring.fresh(&credential)? {
+                if !refreshed && let Some(fresh) = self.shared.keyring.fresh(&credential)? {
                     (credential, refreshed) = (fresh, true);
                     continue;
                 }
             }
-            let environment = &*self.options.environment;
+            let environment = &*self.shared.options.environment;
             let problem = problem.map(Box::new);
             let empty = Problem::default();
             let of = problem.as_deref().unwrap_or(&empty);
@@ -165,7 +200,7 @@ impl Exchange {
         payload: Option<&Payload>,
         credential: &Arc<Credential>,
     ) -> Result<Response<Body>, WireError> {
-        let failed = |error| failure::of_transport(error, call, &self.options);
+        let failed = |error| failure::of_transport(error, call, &self.shared.options);
         let mut request = Request::builder()
             .method(call.method())
             .uri(uri)
@@ -177,16 +212,16 @@ impl Exchange {
             None if call.method() == Method::PUT => self.agent.run(request.map(|()| &[][..])),
             // The agent's own time-out is that of a call whose answer is not held.
             _ if !call.hold().is_zero() => {
-                let timeout = self.options.call_timeout.saturating_add(call.hold());
+                let timeout = self.shared.options.call_timeout.saturating_add(call.hold());
                 let request = self.agent.configure_request(request).timeout_global(Some(timeout)).build();
                 self.agent.run(request)
             }
             None => self.agent.run(request),
             Some(payload) => self.agent.run(request.map(|()| payload.bytes.as_slice())),
         };
-        self.round_trips.fetch_add(1, Ordering::Relaxed);
+        self.shared.round_trips.fetch_add(1, Ordering::Relaxed);
         let response = result.map_err(failed)?;
-        self.sent.fetch_add(payload.map_or(0, |payload| payload.bytes.len() as u64), Ordering::Relaxed);
+        self.shared.sent.fetch_add(payload.map_or(0, |payload| payload.bytes.len() as u64), Ordering::Relaxed);
         Ok(response)
     }
 
@@ -198,15 +233,15 @@ impl Exchange {
         payload: Option<&Payload>,
         credential: &Credential,
     ) -> Result<(), WireError> {
-        for (name, value) in &self.headers {
+        for (name, value) in &self.shared.headers {
             headers.append(name.clone(), value.clone());
         }
         if let Call::Data(call) = call {
             call.fill_headers(headers);
         }
-        let media_type = HeaderValue::from_static(self.options.format.content_type());
+        let media_type = HeaderValue::from_static(self.shared.options.format.content_type());
         headers.insert(header::ACCEPT, media_type.clone());
-        let coding = if self.compresses { "gzip" } else { "identity" };
+        let coding = if self.shared.compresses { "gzip" } else { "identity" };
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(coding));
         if let Some(payload) = payload {
             headers.insert(header::CONTENT_TYPE, media_type);
@@ -220,7 +255,7 @@ impl Exchange {
         let method = call.method();
         let signed = Signed {
             ts: self.server_time(),
-            nonce: self.options.environment.random_u128(),
+            nonce: self.shared.options.environment.random_u128(),
             method: method.as_str(),
             target: uri.path_and_query().map_or("/", |target| target.as_str()),
             body: payload.map_or(&[], |payload| &payload.bytes),
@@ -242,8 +277,8 @@ impl Exchange {
                 None => format!("{call}: the answer has no content type"),
             }));
         };
-        let caps = Caps { message: self.options.response_limit, wire: self.options.response_wire_limit };
-        let bytes = self.read(response, caps).map_err(|error| failure::of_body(error, call, &self.options))?;
+        let caps = Caps { message: self.shared.options.response_limit, wire: self.shared.options.response_wire_limit };
+        let bytes = self.read(response, caps).map_err(|error| failure::of_body(error, call, &self.shared.options))?;
         format.decode(&bytes).map_err(|error| failure::of_decoding(&error, call))
     }
 
@@ -263,17 +298,17 @@ impl Exchange {
     fn read(&self, response: &mut Response<Body>, caps: Caps) -> Result<Vec<u8>, body::BodyError> {
         let coding = text_of(response.headers(), &header::CONTENT_ENCODING);
         let (result, received) = body::read(response.body_mut(), coding.as_deref(), caps);
-        self.received.fetch_add(received, Ordering::Relaxed);
+        self.shared.received.fetch_add(received, Ordering::Relaxed);
         result
     }
 
     /// The server's clock as far as it is known, in seconds since 1970.
     fn server_time(&self) -> u64 {
-        self.local_time().saturating_add_signed(self.clock_offset.load(Ordering::Relaxed))
+        self.local_time().saturating_add_signed(self.shared.clock_offset.load(Ordering::Relaxed))
     }
 
     fn local_time(&self) -> u64 {
-        self.options.environment.unix_ms() / 1000
+        self.shared.options.environment.unix_ms() / 1000
     }
 
     /// Takes over the server's clock; `false` when there is nothing to correct.
@@ -281,7 +316,7 @@ impl Exchange {
         match refusal::date(headers) {
             Some(date) if date.abs_diff(self.server_time()) >= CLOCK_TOLERANCE_S => {
                 // Both are seconds since 1970 and far below what 63 bits hold.
-                self.clock_offset.store(date as i64 - self.local_time() as i64, Ordering::Relaxed);
+                self.shared.clock_offset.store(date as i64 - self.local_time() as i64, Ordering::Relaxed);
                 true
             }
             _ => false,

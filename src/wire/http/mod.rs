@@ -43,8 +43,10 @@ pub(crate) use endpoint::encoded;
 pub(crate) use exchange::{Exchange, Failure};
 
 use super::{CheckpointRequest, PullRequest, Traffic, Wire, WireError};
+use crate::cancel::Cancel;
 use crate::protocol::{CheckpointPage, DatabaseInfo, InboxPage, PushRequest, PushResponse};
 use endpoint::Call;
+use std::sync::Arc;
 
 /// A [`Wire`] to one database of one server over HTTP.
 ///
@@ -83,6 +85,13 @@ impl Wire for HttpWire {
 
     fn checkpoint(&self, request: &CheckpointRequest) -> Result<CheckpointPage, WireError> {
         self.exchange.call(&Call::Checkpoint(request), None)
+    }
+
+    /// With connections of its own. Of a call that is cancelled they are closed, in the middle of an answer or of a TLS
+    /// handshake too; only a look-up of the server's name and a TCP connect go on to their end, which is bounded by
+    /// [`HttpOptions::connect_timeout`].
+    fn cancellable(&self, cancel: &Cancel) -> Option<Arc<dyn Wire>> {
+        Some(Arc::new(HttpWire { exchange: self.exchange.cancellable(cancel) }))
     }
 
     fn traffic(&self) -> Traffic {

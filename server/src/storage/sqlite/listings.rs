@@ -4,14 +4,14 @@
 //! none is read but those between two entries of one index, and of these no more than [`MOST_PASSED`].
 
 use super::{Stored, index_entries, json_of, tags, uint};
-use crate::storage::{CollectionKey, ItemKey, ItemPlace, Listing};
+use crate::storage::{CollectionKey, CountedCollections, ItemKey, ItemPlace, Listing};
 use rusqlite::{Connection, OptionalExtension, ToSql, params};
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use syncstore::protocol::{Json, Rev};
 
 /// Entries of an index that are passed over because their items are hidden, before what the caller sees of the
-/// collection is looked up instead.
+/// collection is looked up instead; and collections that are looked at for one page.
 const MOST_PASSED: usize = 50_000;
 
 #[derive(Clone, Copy)]
@@ -261,32 +261,42 @@ pub fn collections(
     after: &str,
     needed: Option<&[String]>,
     most: usize,
-) -> Stored<Vec<(String, u64)>> {
-    let mut counted = Vec::new();
-    match needed {
-        None => {
-            let mut names = connection.prepare_cached(NAMES)?;
-            let mut count = connection.prepare_cached(COUNT_ALL)?;
-            let mut rows = names.query([after])?;
-            while let (Some(row), true) = (rows.next()?, counted.len() < most) {
-                let items = uint(count.query_row([row.get::<_, i64>(1)?], |row| row.get(0))?);
-                if items > 0 {
-                    counted.push((row.get(0)?, items));
-                }
+) -> Stored<CountedCollections> {
+    let mut collections: Vec<(String, u64)> = Vec::new();
+    let full = |collections: Vec<(String, u64)>| {
+        let next = collections.last().map(|(name, _)| name.clone());
+        Ok(CountedCollections { collections, next })
+    };
+    let Some(needed) = needed else {
+        let mut names = connection.prepare_cached(NAMES)?;
+        let mut count = connection.prepare_cached(COUNT_ALL)?;
+        let mut rows = names.query([after])?;
+        let mut passed = 0;
+        while let Some(row) = rows.next()? {
+            let name: String = row.get(0)?;
+            let items = uint(count.query_row([row.get::<_, i64>(1)?], |row| row.get(0))?);
+            passed += 1;
+            if items > 0 && collections.len() == most {
+                return full(collections);
+            }
+            if items > 0 {
+                collections.push((name.clone(), items));
+            }
+            // Collections stay when they are empty, however many there are.
+            if passed >= MOST_PASSED {
+                return Ok(CountedCollections { collections, next: Some(name) });
             }
         }
-        Some(needed) => {
-            for (name, collection) in
-                of_caller(connection, needed)?.range::<str, _>((Bound::Excluded(after), Bound::Unbounded))
-            {
-                if counted.len() >= most {
-                    break;
-                }
-                counted.push((name.clone(), count(connection, *collection, needed)?));
-            }
+        return Ok(CountedCollections { collections, next: None });
+    };
+    for (name, collection) in of_caller(connection, needed)?.range::<str, _>((Bound::Excluded(after), Bound::Unbounded))
+    {
+        if collections.len() == most {
+            return full(collections);
         }
+        collections.push((name.clone(), count(connection, *collection, needed)?));
     }
-    Ok(counted)
+    Ok(CountedCollections { collections, next: None })
 }
 
 // The collections with items of these tags: one step in the index for each collection and tag.
@@ -427,8 +437,8 @@ mod tests {
         let (keys, count) = pages(&connection, Some("i"), false, 100);
         assert_eq!((keys.len(), count), (5, 2), "the first, since much is hidden behind it, and the rest");
         let counted = collections(&connection, "", Some(&["own".to_owned(), "too".to_owned()]), 10).unwrap();
-        assert_eq!(counted, [("c".to_owned(), 5)]);
+        assert_eq!(counted, CountedCollections { collections: vec![("c".to_owned(), 5)], next: None });
         let counted = collections(&connection, "", Some(&["nobody".to_owned()]), 10).unwrap();
-        assert_eq!(counted, []);
+        assert_eq!(counted, CountedCollections::default());
     }
 }

@@ -6,9 +6,9 @@ use super::{
     tags,
 };
 use crate::storage::{
-    BatchKey, BatchRow, CheckpointRow, ClientKey, ClientRow, CollectionKey, EpochId, Image, ItemHead, ItemKey,
-    ItemMark, ItemPlace, ItemRow, ItemSpan, Link, Listing, LogRow, Part, RefRow, RefState, Rejection, Snapshot, State,
-    StoredEntry, Tombstone, Transaction,
+    BatchKey, BatchRow, CheckpointRow, ClientKey, ClientRow, CollectionKey, CountedCollections, EpochId, Image,
+    ItemHead, ItemKey, ItemMark, ItemPlace, ItemRow, ItemSpan, Link, Listing, LogRow, Part, RefRow, RefState,
+    Rejection, Snapshot, State, StoredEntry, Tombstone, Transaction,
 };
 use rusqlite::{Connection, TransactionBehavior};
 use std::collections::HashMap;
@@ -159,7 +159,7 @@ macro_rules! snapshot {
             fn item_content(&self, item: ItemKey) -> Stored<(Rev, Json)> {
                 listings::content(&self.transaction, item)
             }
-            fn collections(&self, after: &str, needed: Option<&[String]>, most: usize) -> Stored<Vec<(String, u64)>> {
+            fn collections(&self, after: &str, needed: Option<&[String]>, most: usize) -> Stored<CountedCollections> {
                 listings::collections(&self.transaction, after, needed, most)
             }
             fn count_spans(&self, spans: &[ItemSpan], needed: Option<&[String]>) -> Stored<u64> {

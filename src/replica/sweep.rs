@@ -1,0 +1,39 @@
+//! Removing what a replica no longer keeps.
+
+use super::collections::{self, Life};
+use super::items;
+use crate::error::Result;
+use crate::protocol::{Filter, KeySpan};
+use rusqlite::Connection;
+
+/// What a removal is to go through: ranges of live collections that are not kept.
+pub(crate) fn gaps(connection: &Connection, kept: &Filter) -> Result<Vec<(i64, KeySpan)>> {
+    if kept.is_everything() {
+        return Ok(Vec::new());
+    }
+    let mut gaps = Vec::new();
+    for (id, name) in collections::of_life(connection, Life::Live)? {
+        gaps.extend(KeySpan::gaps(&kept.ranges(&name)).into_iter().map(|gap| (id, gap)));
+    }
+    Ok(gaps)
+}
+
+/// Removes items of a range that have nothing pending, until so many rows are gone, and how many items went; a range of
+/// which none went has none left.
+pub(crate) fn remove(connection: &Connection, collection: i64, span: &KeySpan, rows: usize) -> Result<u64> {
+    let upper = if span.to.is_some() { "AND key < ?4" } else { "AND ?4 IS NULL" };
+    let mut find = connection.prepare_cached(&format!(
+        "SELECT id FROM items WHERE collection = ?1 AND key >= ?2 {upper} AND pending = 0 ORDER BY key LIMIT ?3"
+    ))?;
+    let ids = find.query_map((collection, &span.from, rows as i64, &span.to), |row| row.get(0))?;
+    let ids: Vec<i64> = ids.collect::<rusqlite::Result<_>>()?;
+    let (mut items, mut gone) = (0, 0);
+    for id in ids {
+        if gone >= rows {
+            break;
+        }
+        gone += 1 + items::remove(connection, id)?;
+        items += 1;
+    }
+    Ok(items)
+}

@@ -1,0 +1,237 @@
+//! Another filter: what is no longer kept is removed, and what is newly kept is loaded aside and joined to what there is
+//! (section 5, "another filter").
+//!
+//! Like a bootstrap it has each step in the file before the next begins. What the replica keeps before and after goes on all the while: it is
+//! pulled with its own cursor, and pushed.
+
+use super::rebase::rebase;
+use super::{Engine, Halt, contest};
+use crate::conflict::Ending;
+use crate::error::{Error, Result};
+use crate::outbox::{conflicts, queue};
+use crate::protocol::{Filter, Scope};
+use crate::replica::collections::{self, Life};
+use crate::replica::state::{Bootstrap, Phase, Reason, State};
+use crate::replica::{Item, Writing, items, parts, sweep};
+use rusqlite::Connection;
+
+/// Rows that one transaction moves or removes: a few milliseconds.
+const SLICE: usize = 1_000;
+
+/// How often the two cursors may miss each other: each time another store has pulled on meanwhile.
+const MOST_ROUNDS: u32 = 16;
+
+impl Engine<'_> {
+    /// Takes up what the host wants kept by now, as far as that needs no server: what is no longer kept goes, and what
+    /// was being loaded for another filter is given up.
+    pub(super) fn narrow(&mut self) -> Result<()> {
+        let state = self.replica.read(State::load)?;
+        if narrowed(&state).is_some() {
+            self.replica.write(|connection| {
+                let Some((state, given_up)) = narrowed(&State::load(connection)?) else { return Ok(()) };
+                if given_up {
+                    collections::retire(connection, Life::Incoming)?;
+                }
+                state.store(connection)
+            })?;
+        }
+        let kept = self.replica.read(State::load)?.kept;
+        for (collection, span) in self.replica.read(|connection| sweep::gaps(connection, &kept))? {
+            loop {
+                let removed = self.replica.write(|connection| {
+                    let removed = sweep::remove(connection, collection, &span, SLICE)?;
+                    if removed > 0 {
+                        connection.reloaded()?;
+                    }
+                    Ok(removed)
+                })?;
+                self.report.removed += removed;
+                if removed == 0 {
+                    break;
+                }
+            }
+        }
+        self.end_conflicts_outside(&kept)
+    }
+
+    // The sides of a conflict are values, and go with the item.
+    fn end_conflicts_outside(&self, kept: &Filter) -> Result<()> {
+        let mut items = self.replica.read(conflicts::open_items)?;
+        items.retain(|(collection, key)| !kept.has(collection, key));
+        if items.is_empty() {
+            return Ok(());
+        }
+        let now = self.environment().unix_ms();
+        self.replica.write(|connection| {
+            for (collection, key) in &items {
+                let name = (collection.as_str(), key.as_str());
+                if parts::row(connection, name)?.is_some() {
+                    continue;
+                }
+                for stored in conflicts::of_item(connection, name)? {
+                    contest::end(connection, &stored.conflict, Ending::Gone, now)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Brings the replica to the filter that the host wants; whether it was of another one.
+    pub(super) fn rescope(&mut self) -> Result<bool, Halt> {
+        let begun = self.replica.write(|connection| {
+            let mut state = State::load(connection)?;
+            if state.bootstrap.is_some() || state.cursor.is_none() {
+                return Ok(state.bootstrap.is_some_and(|bootstrap| bootstrap.scope.have.is_some()));
+            }
+            if state.kept == state.keep && state.asked == state.keep {
+                return Ok(false);
+            }
+            let scope = Scope { filter: state.keep.clone(), have: Some(state.kept.clone()) };
+            collections::retire(connection, Life::Incoming)?;
+            state.bootstrap = Some(Bootstrap::new(Reason::Filter, scope));
+            state.store(connection)?;
+            Ok(true)
+        })?;
+        if begun {
+            self.replica.begin_bulk()?;
+            let result = self.rescope_steps();
+            let ended = self.replica.end_bulk().and_then(|()| self.replica.checkpoint());
+            result.and(ended.map_err(Halt::from))?;
+        }
+        Ok(begun)
+    }
+
+    fn rescope_steps(&mut self) -> Result<(), Halt> {
+        self.load_pages()?;
+        for _ in 0..MOST_ROUNDS {
+            self.pull_to_end(Life::Incoming)?;
+            let Some(bootstrap) = self.replica.read(State::load)?.bootstrap else { return Ok(()) };
+            // What was loaded and what there was must be of one place in the log.
+            self.pull_up_to(bootstrap.position)?;
+            if self.merge()? {
+                self.join()?;
+                self.delete_retired()?;
+                return Ok(());
+            }
+        }
+        Err(Error::protocol("the log of another filter never ends where the replica's does").into())
+    }
+
+    /// Takes over the cursor of the new filter, and makes live what can be made so by name; `false`: the replica is no longer at
+    /// the place of what was loaded.
+    fn merge(&mut self) -> Result<bool> {
+        let merged = self.replica.write(|connection| {
+            let mut state = State::load(connection)?;
+            let Some(mut bootstrap) = state.bootstrap.take() else { return Ok(Some(false)) };
+            if bootstrap.phase == Phase::Join {
+                return Ok(Some(false));
+            }
+            if state.position != bootstrap.position {
+                return Ok(None);
+            }
+            let have = bootstrap.scope.have.clone().unwrap_or_default();
+            let mut rest = false;
+            for (loaded, name) in collections::of_life(connection, Life::Incoming)? {
+                let Some(live) = collections::live(connection, &name)? else {
+                    collections::set_life(connection, loaded, Life::Live)?;
+                    continue;
+                };
+                if !have.prefixes(&name).is_empty() {
+                    rest = true;
+                    continue;
+                }
+                // Nothing of it was kept, so this is what is pending.
+                for (row, key) in items::first_of(connection, live, usize::MAX)? {
+                    match items::find(connection, loaded, &key)? {
+                        Some(confirmed) => put_on_top(connection, row, confirmed)?,
+                        None => drop(items::move_to(connection, row, loaded)?),
+                    }
+                }
+                collections::set_life(connection, live, Life::Retired)?;
+                collections::set_life(connection, loaded, Life::Live)?;
+            }
+            let widened = !have.covers(&bootstrap.scope.filter);
+            state.cursor.clone_from(&bootstrap.cursor);
+            (state.asked, state.kept) = (bootstrap.scope.filter.clone(), bootstrap.scope.filter.clone());
+            bootstrap.phase = Phase::Join;
+            state.bootstrap = rest.then_some(bootstrap);
+            state.store(connection)?;
+            if widened {
+                connection.reloaded()?;
+            }
+            Ok(Some(widened))
+        })?;
+        self.report.widened |= merged == Some(true);
+        Ok(merged.is_some())
+    }
+
+    /// Moves what was loaded to the items of its collection, of which some were kept before, a slice at a time.
+    pub(super) fn join(&mut self) -> Result<()> {
+        while self.replica.write(join_slice)? {}
+        Ok(())
+    }
+}
+
+/// The state without what is no longer wanted, if anything in it is, and whether what was loaded aside is given up.
+fn narrowed(state: &State) -> Option<(State, bool)> {
+    let mut next = state.clone();
+    let mut given_up = false;
+    match &state.bootstrap {
+        Some(Bootstrap { scope: Scope { filter, have: Some(have) }, phase, .. }) if *filter != state.keep => {
+            if *phase == Phase::Join {
+                // What was moved already is removed again.
+                next.kept = have.clone();
+            }
+            (next.bootstrap, given_up) = (None, true);
+        }
+        // What is wanted beyond what it loads comes after it.
+        Some(bootstrap) if bootstrap.scope.have.is_none() && !state.keep.covers(&bootstrap.scope.filter) => {
+            next.bootstrap = Some(Bootstrap::new(bootstrap.reason, Scope::of(state.keep.clone())));
+            given_up = true;
+        }
+        _ => {}
+    }
+    // Of a replica that was never loaded there is nothing to compare with.
+    next.kept = if state.cursor.is_none() { state.keep.clone() } else { next.kept.and(&state.keep) };
+    (given_up || next.kept != state.kept).then_some((next, given_up))
+}
+
+fn join_slice(connection: &Writing<'_>) -> Result<bool> {
+    let mut state = State::load(connection)?;
+    if !state.bootstrap.as_ref().is_some_and(|bootstrap| bootstrap.phase == Phase::Join) {
+        return Ok(false);
+    }
+    let Some((loaded, name)) = collections::of_life(connection, Life::Incoming)?.into_iter().next() else {
+        state.bootstrap = None;
+        state.store(connection)?;
+        return Ok(false);
+    };
+    let live = collections::find_or_create(connection, &name, Life::Live)?;
+    let rows = items::first_of(connection, loaded, SLICE)?;
+    if rows.is_empty() {
+        collections::set_life(connection, loaded, Life::Retired)?;
+        return Ok(true);
+    }
+    let mut moved = 0;
+    for (row, key) in rows {
+        if moved >= SLICE {
+            break;
+        }
+        if let (Some(pending), Some(confirmed)) =
+            (items::find(connection, live, &key)?, items::find_by_id(connection, row)?)
+        {
+            put_on_top(connection, pending.id, confirmed)?;
+        }
+        moved += 1 + items::move_to(connection, row, live)?;
+    }
+    connection.reloaded()?;
+    Ok(true)
+}
+
+/// Puts the pending ops of one row on top of another, which takes its place.
+fn put_on_top(connection: &Connection, pending: i64, confirmed: Item) -> Result<()> {
+    let value = items::value(connection, confirmed.id)?;
+    queue::move_item(connection, pending, confirmed.id)?;
+    items::remove(connection, pending)?;
+    rebase(connection, confirmed, value.as_deref(), &queue::of_item(connection, confirmed.id)?)
+}

@@ -1,0 +1,106 @@
+//! Who syncs: one call of a store at a time, and one store of a file.
+
+use super::{Access, Direction, Engine, Given, Settings, Stage, SyncReport};
+use crate::cancel::Cancel;
+use crate::error::{Error, Result};
+use crate::replica::Replica;
+use crate::replica::turn::{self, Turn};
+use crate::wire::Wire;
+use parking_lot::{Mutex, MutexGuard};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// How often a call that waits for another looks whether it was cancelled.
+const LOOK: Duration = Duration::from_millis(25);
+
+/// Where a store syncs from: a replica has one push in flight.
+pub(crate) struct Seat {
+    replica: Arc<Replica>,
+    settings: Arc<Settings>,
+    /// Held by the call that runs. Within it the turn, where that is kept between calls.
+    kept: Mutex<Option<Turn>>,
+    /// Whether it is to be kept.
+    keeps: AtomicBool,
+}
+
+impl Seat {
+    pub fn new(replica: Arc<Replica>, settings: Arc<Settings>) -> Seat {
+        Seat { replica, settings, kept: Mutex::new(None), keeps: AtomicBool::new(false) }
+    }
+
+    /// One sync, with this store's own settings, as soon as it is this call's turn.
+    pub fn run(
+        &self,
+        wire: &dyn Wire,
+        direction: Direction,
+        cancel: Option<&Cancel>,
+        stage: &mut dyn FnMut(Stage),
+    ) -> (SyncReport, Result<()>) {
+        let (kept, turn) = match self.take(cancel, self.replica.patience()) {
+            Ok((kept, turn)) => (kept, turn),
+            Err(error) => return (SyncReport::default(), Err(error)),
+        };
+        let access = Access::new(&self.replica, cancel);
+        let ended = Engine::new(access, wire, &self.settings, None, stage).run(direction);
+        drop((turn, kept));
+        // It may have been released meanwhile, by one who does not wait.
+        if !self.keeps.load(Ordering::SeqCst) {
+            self.release();
+        }
+        ended
+    }
+
+    /// One sync with other settings, which keeps the turn afterwards; without it, it does not wait for another store's.
+    pub fn run_and_keep(
+        &self,
+        settings: &Settings,
+        wire: &dyn Wire,
+        direction: Direction,
+        given: Option<Given>,
+        cancel: &Cancel,
+        stage: &mut dyn FnMut(Stage),
+    ) -> (SyncReport, Result<()>) {
+        let (mut kept, turn) = match self.take(Some(cancel), Duration::ZERO) {
+            Ok(taken) => taken,
+            Err(error) => return (SyncReport::default(), Err(error)),
+        };
+        if turn.is_some() {
+            *kept = turn;
+        }
+        self.keeps.store(true, Ordering::SeqCst);
+        Engine::new(Access::new(&self.replica, Some(cancel)), wire, settings, given, stage).run(direction)
+    }
+
+    /// Gives the turn to other stores: at once, or when the call that runs has ended. Does not wait.
+    pub fn release(&self) {
+        self.keeps.store(false, Ordering::SeqCst);
+        if let Some(mut kept) = self.kept.try_lock() {
+            *kept = None;
+        }
+    }
+
+    fn take(
+        &self,
+        cancel: Option<&Cancel>,
+        patience: Duration,
+    ) -> Result<(MutexGuard<'_, Option<Turn>>, Option<Turn>)> {
+        let goes_on = || !cancel.is_some_and(Cancel::is_cancelled);
+        let kept = loop {
+            match cancel {
+                None => break self.kept.lock(),
+                Some(_) if !goes_on() => return Err(Error::Cancelled),
+                Some(_) => {
+                    if let Some(kept) = self.kept.try_lock_for(LOOK) {
+                        break kept;
+                    }
+                }
+            }
+        };
+        let turn = match &*kept {
+            Some(_) => None,
+            None => Some(turn::take(self.replica.path(), patience, &*self.settings.environment, goes_on)?),
+        };
+        Ok((kept, turn))
+    }
+}

@@ -1,0 +1,141 @@
+//! What a callback of the host's may do.
+
+use crate::listener::*;
+use parking_lot::Mutex;
+use std::sync::mpsc;
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
+use syncstore::wire::{Credential, HttpOptions, HttpWire};
+use syncstore::{Event, EventOptions, Options, Stopped, Store, SyncState, Watch};
+
+/// A store that anybody may take out and drop.
+type Shelf = Arc<Mutex<Option<Store>>>;
+
+fn options() -> EventOptions {
+    EventOptions::default()
+}
+
+#[test]
+fn a_pump_may_close_the_store_and_goes_on() {
+    let site = Site::new();
+    let store = site.store("one.db");
+    let events = store.events(options(), || {});
+    events.subscribe(Watch::all()).unwrap();
+    for n in 0..5 {
+        store.set("notes", &format!("n{n}"), &n).unwrap();
+    }
+    store.start(site.wire(), quick()).unwrap();
+    let mut shelf = Some(store);
+    let mut told = 0;
+    events
+        .pump(3, PATIENCE, |_| {
+            told += 1;
+            drop(shelf.take());
+        })
+        .unwrap();
+    assert!(shelf.is_none());
+    // Its path is free for anybody.
+    let again = site.store("one.db");
+    again.sync(&*site.wire()).unwrap();
+    let rest = events.pump(100, PATIENCE, |_| told += 1).unwrap();
+    assert!(!rest.more && told >= 3, "{told}");
+    assert!(events.unsubscribe(events.subscribe(Watch::all()).unwrap()) || !events.wait(Duration::ZERO));
+}
+
+#[test]
+fn a_pump_may_use_the_store_and_pump() {
+    let site = Site::new();
+    let store = site.store("one.db");
+    let events = store.events(options(), || {});
+    let all = events.subscribe(Watch::all()).unwrap();
+    store.set("notes", "n1", &1).unwrap();
+    let mut inner = 0;
+    events
+        .pump(1, PATIENCE, |event| {
+            assert!(matches!(event, Event::Changed { subscription, .. } if subscription == all));
+            store.set("notes", "n2", &2).unwrap();
+            store.sync(&*site.wire()).unwrap();
+            events.pump(100, PATIENCE, |_| inner += 1).unwrap();
+            assert!(events.unsubscribe(all));
+        })
+        .unwrap();
+    assert_eq!(inner, 3, "the second change and two outcomes");
+}
+
+/// Starts a store whose wake does something the first time that it is called on the thread of the background sync.
+fn wakes(site: &Site, act: impl Fn(&Shelf) + Send + Sync + 'static) -> Shelf {
+    let shelf: Shelf = Arc::default();
+    let (weak, once) = (Arc::downgrade(&shelf), OnceLock::new());
+    let store = site.store("one.db");
+    let events = store.events(options(), move || {
+        let on_its_thread = std::thread::current().name() == Some("syncstore-sync");
+        if let (true, Some(shelf)) = (on_its_thread, Weak::upgrade(&weak)) {
+            once.get_or_init(|| act(&shelf));
+        }
+    });
+    let mut held = shelf.lock();
+    store.start(site.wire(), quick()).unwrap();
+    *held = Some(store);
+    drop(held);
+    std::mem::forget(events);
+    shelf
+}
+
+#[test]
+fn a_wake_may_stop_the_store() {
+    let site = Site::new();
+    let (told, tells) = mpsc::channel();
+    let shelf = wakes(&site, move |shelf| told.send(shelf.lock().as_ref().unwrap().stop(PATIENCE)).unwrap());
+    assert_eq!(tells.recv_timeout(PATIENCE).unwrap(), Stopped::Soon);
+    let store = shelf.lock().take().unwrap();
+    assert_eq!(store.stop(PATIENCE), Stopped::Entirely, "from another thread it waits for the end");
+    assert_eq!(store.status().state, SyncState::Stopped);
+    store.start(site.wire(), quick()).unwrap();
+}
+
+#[test]
+fn a_wake_may_drop_the_store() {
+    let site = Site::new();
+    let (told, tells) = mpsc::channel();
+    let shelf = wakes(&site, move |shelf| {
+        drop(shelf.lock().take());
+        told.send(()).unwrap();
+    });
+    tells.recv_timeout(PATIENCE).unwrap();
+    assert!(shelf.lock().is_none());
+    // The thread lets go of the turn as it ends.
+    site.store("one.db").sync(&*site.wire()).unwrap();
+}
+
+#[test]
+fn a_source_of_credentials_may_drop_the_store() {
+    let site = Site::new();
+    let shelf: Shelf = Arc::default();
+    let weak = Arc::downgrade(&shelf);
+    let (told, tells) = mpsc::channel();
+    let http = HttpOptions::default().with_credentials(move |_: bool| {
+        let store = weak.upgrade().and_then(|shelf| shelf.lock().take());
+        if store.is_some() {
+            drop(store);
+            let _ = told.send(());
+        }
+        Ok(Credential::None)
+    });
+    let store = site.store("one.db");
+    let mut held = shelf.lock();
+    store.start(Arc::new(HttpWire::new(&site.server.url(), DATABASE, http).unwrap()), quick()).unwrap();
+    *held = Some(store);
+    drop(held);
+    tells.recv_timeout(PATIENCE).unwrap();
+    site.store("one.db").sync(&*site.wire()).unwrap();
+}
+
+#[test]
+fn a_panic_of_a_wake_is_nobodys() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path().join("one.db"), Options::default()).unwrap();
+    let events = store.events(options(), || panic!("of the host's"));
+    events.subscribe(Watch::all()).unwrap();
+    store.set("notes", "n1", &1).unwrap();
+    assert_eq!(events.pump(9, PATIENCE, |_| {}).unwrap().events, 1);
+}

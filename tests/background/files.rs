@@ -1,0 +1,109 @@
+//! Several stores on one file.
+
+use crate::listener::*;
+use crate::wires::Gated;
+use std::time::{Duration, Instant};
+use syncstore::{Event, Missed, Outcome, SyncState, Watch};
+
+#[test]
+fn one_store_syncs_a_file_at_a_time_and_the_next_takes_over() {
+    let site = Site::new();
+    let (first, second) = (site.store("one.db"), site.store("one.db"));
+    let (mut hears_first, mut hears_second) = (Listener::new(&first), Listener::new(&second));
+    first.start(site.wire(), quick()).unwrap();
+    hears_first.until_state(SyncState::Idle);
+    second.start(site.wire(), quick()).unwrap();
+    hears_second.until_state(SyncState::SyncedElsewhere);
+    assert!(second.status().next_try.unwrap() <= quick().look_every);
+    // What the second writes the first one pushes, and the second hears that there is something to ask for.
+    let made = second.set("notes", "n1", &1).unwrap();
+    while !matches!(second.outcome(made).unwrap(), Some(Outcome::Accepted { .. })) {
+        hears_second.until("that outcomes may have changed", |event| {
+            matches!(event, Event::Missed(Missed::OutcomesUncounted)).then_some(())
+        });
+    }
+    hears_first.until_settled(made);
+    // Dropped, as by the end of its process.
+    drop(first);
+    let made = second.set("notes", "n1", &2).unwrap();
+    hears_second.until_settled(made);
+    hears_second.until_true("being well", || second.status().error.is_none());
+}
+
+#[test]
+fn what_a_store_writes_that_does_not_sync_is_found_and_pushed() {
+    let site = Site::new();
+    let (syncing, writing) = (site.store("one.db"), site.store("one.db"));
+    let mut hears = Listener::new(&syncing);
+    syncing.start(site.wire(), quick()).unwrap();
+    hears.until_state(SyncState::Idle);
+    let notes = hears.events.subscribe(Watch::all()).unwrap();
+    for n in 0..5 {
+        let begun = Instant::now();
+        let made = writing.set("notes", "n1", &n).unwrap();
+        hears.until("the change", |event| match event {
+            Event::Changed { subscription, change } if *subscription == notes => {
+                assert_eq!(change.op_ref, Some(made));
+                Some(())
+            }
+            _ => None,
+        });
+        hears.until_settled(made);
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    }
+}
+
+#[test]
+fn without_a_background_sync_a_pump_looks_for_others_itself() {
+    let site = Site::new();
+    let (one, other) = (site.store("one.db"), site.store("one.db"));
+    let events = one.events(Default::default(), || {});
+    events.subscribe(Watch::all()).unwrap();
+    let made = other.set("notes", "n1", &1).unwrap();
+    let mut told = Vec::new();
+    events.pump(9, PATIENCE, |event| told.push(event)).unwrap();
+    assert!(matches!(&told[..], [Event::Changed { change, .. }] if change.op_ref == Some(made)), "{told:?}");
+}
+
+#[test]
+fn a_store_that_hangs_with_the_turn_is_told_of_and_followed() {
+    let site = Site::new();
+    let (hanging, waiting) = (site.store("one.db"), site.store("one.db"));
+    let gate = Gated::new(site.wire());
+    gate.shut(true);
+    hanging.start(gate.clone(), quick()).unwrap();
+    gate.until_waiting();
+    let mut hears = Listener::new(&waiting);
+    waiting.start(site.wire(), quick()).unwrap();
+    hears.until_state(SyncState::SyncedElsewhere);
+    let made = waiting.set("notes", "n1", &1).unwrap();
+    for _ in 0..3 {
+        // Each try is announced with the time of the next.
+        assert!(waiting.status().next_try.is_some_and(|next| next <= quick().look_every));
+        hears.events.wait(quick().look_every);
+    }
+    hanging.stop(PATIENCE);
+    hears.until_settled(made);
+    gate.shut(false);
+}
+
+#[test]
+fn a_paused_store_still_hears_what_others_write() {
+    let site = Site::new();
+    let (paused, writing) = (site.store("one.db"), site.store("one.db"));
+    let mut hears = Listener::new(&paused);
+    paused.start(site.wire(), quick()).unwrap();
+    paused.pause();
+    hears.until_state(SyncState::Paused);
+    hears.events.subscribe(Watch::all()).unwrap();
+    for n in 0..3 {
+        let made = writing.set("notes", "n1", &n).unwrap();
+        hears.until("the change", |event| match event {
+            Event::Changed { change, .. } => {
+                assert_eq!(change.op_ref, Some(made));
+                Some(())
+            }
+            _ => None,
+        });
+    }
+}

@@ -1,0 +1,134 @@
+//! From start to stop, with a server that is well.
+
+use crate::listener::*;
+use serde_json::json;
+use std::time::{Duration, Instant};
+use syncstore::{Error, Event, Outcome, Stopped, SyncState, Watch};
+
+#[test]
+fn a_write_gets_to_another_replica_by_itself() {
+    let site = Site::new();
+    let (one, other) = (site.store("one.db"), site.store("other.db"));
+    let (mut hears_one, mut hears_other) = (Listener::new(&one), Listener::new(&other));
+    one.start(site.wire(), quick()).unwrap();
+    other.start(site.wire(), quick()).unwrap();
+    hears_one.until_state(SyncState::Idle);
+    hears_other.until_state(SyncState::Idle);
+    let notes = hears_other.events.subscribe(Watch::collection("notes")).unwrap();
+    for n in 0..3 {
+        let made = one.set("notes", "n1", &n).unwrap();
+        assert!(matches!(hears_one.until_settled(made), Outcome::Accepted { .. }));
+        let change = hears_other.until("the change", |event| match event {
+            Event::Changed { subscription, change } if *subscription == notes => Some(change.clone()),
+            _ => None,
+        });
+        assert_eq!((change.key.as_str(), change.op_ref), ("n1", Some(made)));
+        assert_eq!(other.get::<i32>("notes", "n1").unwrap(), Some(n));
+    }
+    assert_eq!(one.pending_count().unwrap(), 0);
+    assert_eq!((assert_stops(&one), assert_stops(&other)), (Stopped::Entirely, Stopped::Entirely));
+}
+
+#[test]
+fn a_held_answer_does_not_delay_a_push_nor_a_push_a_held_answer() {
+    let site = Site::new();
+    let store = site.store("one.db");
+    let mut hears = Listener::new(&store);
+    let wire = site.wire();
+    store.start(wire.clone(), quick()).unwrap();
+    hears.until_state(SyncState::Idle);
+    let before = wire.traffic().round_trips;
+    let begun = Instant::now();
+    for n in 0..5 {
+        let made = store.set("notes", "n1", &n).unwrap();
+        hears.until_settled(made);
+    }
+    // The answers are held for 25 seconds.
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    let requests = wire.traffic().round_trips - before;
+    // A push, and the held answer that brings its entry; a pull of its own where that took longer.
+    assert!((10..=20).contains(&requests), "{requests}");
+}
+
+#[test]
+fn it_starts_once_at_a_time_and_again_after_a_stop() {
+    let site = Site::new();
+    let store = site.store("one.db");
+    let mut hears = Listener::new(&store);
+    assert_eq!(store.status().state, SyncState::Stopped);
+    store.start(site.wire(), quick()).unwrap();
+    assert!(matches!(store.start(site.wire(), quick()), Err(Error::AlreadyStarted)));
+    hears.until_state(SyncState::Idle);
+    assert_eq!(assert_stops(&store), Stopped::Entirely);
+    hears.until_state(SyncState::Stopped);
+    assert_eq!(store.status().state, SyncState::Stopped);
+    assert_eq!(assert_stops(&store), Stopped::Entirely, "nothing to stop");
+    store.start(site.wire(), quick()).unwrap();
+    let made = store.set("notes", "n1", &1).unwrap();
+    hears.until_settled(made);
+}
+
+#[test]
+fn paused_it_sends_nothing_and_resumed_it_does() {
+    let site = Site::new();
+    let store = site.store("one.db");
+    let mut hears = Listener::new(&store);
+    let wire = site.wire();
+    store.start(wire.clone(), quick()).unwrap();
+    hears.until_state(SyncState::Idle);
+    store.pause();
+    hears.until_state(SyncState::Paused);
+    assert_eq!((store.status().state, store.status().next_try), (SyncState::Paused, None));
+    let made = store.set("notes", "n1", &json!({"title": "Milk"})).unwrap();
+    store.sync_now();
+    // Another store of the file may sync meanwhile.
+    let other = site.store("one.db");
+    other.sync(&*site.wire()).unwrap();
+    assert!(matches!(store.outcome(made).unwrap(), Some(Outcome::Accepted { .. })));
+    let next = store.set("notes", "n1", &json!({"title": "Bread"})).unwrap();
+    assert_eq!(store.outcome(next).unwrap(), Some(Outcome::Queued));
+    store.resume();
+    hears.until_settled(next);
+    assert_eq!(site.value("notes", "n1"), Some(json!({"title": "Bread"})));
+}
+
+#[test]
+fn a_blocking_sync_takes_turns_with_it() {
+    let site = Site::new();
+    let store = site.store("one.db");
+    let mut hears = Listener::new(&store);
+    store.start(site.wire(), quick()).unwrap();
+    hears.until_state(SyncState::Idle);
+    for n in 0..20 {
+        let made = store.set("notes", &format!("n{n}"), &n).unwrap();
+        store.sync(&*site.wire()).unwrap();
+        assert!(matches!(store.outcome(made).unwrap(), Some(Outcome::Accepted { .. })));
+    }
+    let made = store.set("notes", "last", &1).unwrap();
+    hears.until_settled(made);
+}
+
+#[test]
+fn a_new_replica_tells_how_far_it_has_come() {
+    let site = Site::new();
+    let one = site.store("one.db");
+    for n in 0..300 {
+        one.set("notes", &format!("n{n}"), &n).unwrap();
+    }
+    one.sync(&*site.wire()).unwrap();
+    let mut options = syncstore::Options::default();
+    options.checkpoint_items = 100;
+    let new = syncstore::Store::open(site.dir.path().join("new.db"), options).unwrap();
+    let mut hears = Listener::new(&new);
+    new.start(site.wire(), quick()).unwrap();
+    let total = hears.until("the loading", |event| match event {
+        Event::Status(status) => match status.state {
+            SyncState::Bootstrapping { loaded, total } => Some((loaded > 0, total)),
+            _ => None,
+        },
+        _ => None,
+    });
+    assert_eq!(total, (true, 300));
+    hears.until_state(SyncState::Idle);
+    assert_eq!(new.get::<i32>("notes", "n299").unwrap(), Some(299));
+}

@@ -1,0 +1,138 @@
+//! Whatever the network and the clocks do: what was written arrives, once, soon after they are well.
+
+use crate::listener::*;
+use crate::proxy::{Break, Proxy, Way};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use syncstore::environment::{Environment, SystemEnvironment};
+use syncstore::wire::{HttpOptions, HttpWire, Wire};
+use syncstore::{Event, Options, Store, SyncState};
+
+/// A wire whose time-outs come soon.
+fn impatient(url: &str) -> Arc<dyn Wire> {
+    let mut http = HttpOptions::default();
+    http.call_timeout = Duration::from_millis(300);
+    Arc::new(HttpWire::new(url, DATABASE, http).unwrap())
+}
+
+/// Breaks the connection again and again while writing, then lets it be.
+fn survives(seed: u64, how: &[Break]) {
+    let site = Site::new();
+    let proxy = Proxy::start(site.server.addr());
+    let store = site.store("one.db");
+    let mut hears = Listener::new(&store);
+    let mut policy = quick();
+    // Answers that are held and never come are missed sooner.
+    policy.poll = Duration::from_secs(1);
+    store.start(impatient(&proxy.url()), policy).unwrap();
+    let mut last = None;
+    for n in 0..12_u64 {
+        let how = how[n as usize % how.len()];
+        let way = if n % 2 == 0 { Way::Requests } else { Way::Answers };
+        proxy.set(way, (seed + n * 97) % 700, how);
+        last = Some(store.set("notes", &format!("n{n}"), &n).unwrap());
+        // Until it met the fault, or came around it.
+        hears.until("a try", |event| match event {
+            Event::Status(status) => matches!(status.state, SyncState::Offline | SyncState::Idle).then_some(()),
+            _ => None,
+        });
+        let status = store.status();
+        assert!(status.state != SyncState::Offline || status.next_try.unwrap() <= quick().longest_wait);
+    }
+    proxy.clear();
+    let begun = Instant::now();
+    hears.until_settled(last.unwrap());
+    // A request that hangs, or an answer that is held and does not come, and then the back-off.
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    let settled = |event: &Event| match event {
+        Event::Settled { op_ref, .. } => Some(*op_ref),
+        _ => None,
+    };
+    while hears.heard.iter().filter_map(settled).count() < 12 {
+        hears.until("an outcome", settled);
+    }
+    assert_eq!(store.pending_count().unwrap(), 0);
+    for n in 0..12_u64 {
+        assert_eq!(site.value("notes", &format!("n{n}")), Some(n.into()));
+    }
+    let mut settled: Vec<_> = hears.heard.iter().filter_map(settled).collect();
+    let told = settled.len();
+    settled.sort_unstable();
+    settled.dedup();
+    assert_eq!((told, settled.len()), (12, 12), "each outcome is told once");
+}
+
+#[test]
+fn connections_that_are_reset() {
+    survives(3, &[Break::Reset, Break::Close]);
+}
+
+#[test]
+fn connections_that_go_dead_without_a_word() {
+    survives(40, &[Break::BlackHole]);
+}
+
+#[test]
+fn connections_that_crawl() {
+    survives(11, &[Break::Drip, Break::Reset, Break::Drip, Break::BlackHole]);
+}
+
+#[test]
+fn a_server_that_goes_and_comes_back() {
+    let mut site = Site::new();
+    let (store, address) = (site.store("one.db"), site.server.addr());
+    let mut hears = Listener::new(&store);
+    store.start(site.wire(), quick()).unwrap();
+    hears.until_state(SyncState::Idle);
+    // Held connections end; new ones are refused.
+    let data = site.dir.path().join("server");
+    let none = syncstore_server::ServerOptions::dev(site.dir.path().join("elsewhere"));
+    std::mem::replace(&mut site.server, syncstore_server::Server::start(none).unwrap()).stop();
+    hears.until_state(SyncState::Offline);
+    let made = store.set("notes", "n1", &1).unwrap();
+    let mut again = syncstore_server::ServerOptions::dev(data);
+    again.listen = address.to_string();
+    site.server = syncstore_server::Server::start(again).unwrap();
+    hears.until_settled(made);
+}
+
+/// A wall clock that jumps by years with each look, forwards and backwards.
+#[derive(Default)]
+struct Jumping(SystemEnvironment, AtomicU64);
+
+impl Environment for Jumping {
+    fn unix_ms(&self) -> u64 {
+        let n = self.1.fetch_add(1, Ordering::SeqCst);
+        self.0.unix_ms().wrapping_add_signed((n as i64 % 7 - 3) * 50_000_000_000)
+    }
+    fn monotonic(&self) -> Duration {
+        self.0.monotonic()
+    }
+    fn random(&self) -> u64 {
+        self.0.random()
+    }
+    fn sleep(&self, duration: Duration) {
+        self.0.sleep(duration);
+    }
+}
+
+#[test]
+fn clocks_that_jump() {
+    let site = Site::new();
+    let proxy = Proxy::start(site.server.addr());
+    let mut options = Options::default();
+    options.environment = Arc::new(Jumping::default());
+    // Or the ledger would be pruned by what the clock says.
+    options.retention.age = None;
+    let store = Store::open(site.dir.path().join("one.db"), options).unwrap();
+    let mut hears = Listener::new(&store);
+    store.start(impatient(&proxy.url()), quick()).unwrap();
+    for n in 0..10 {
+        if n % 3 == 0 {
+            proxy.set(Way::Answers, 20, Break::Close);
+        }
+        let made = store.set("notes", "n1", &n).unwrap();
+        hears.until_settled(made);
+    }
+}

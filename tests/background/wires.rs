@@ -1,0 +1,209 @@
+//! Wires and servers that a host, or the world, may come with.
+
+use crate::listener::*;
+use parking_lot::{Condvar, Mutex};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use syncstore::protocol::{CheckpointPage, DatabaseInfo, InboxPage, PushRequest, PushResponse};
+use syncstore::wire::{CheckpointRequest, Credential, HttpOptions, HttpWire, PullRequest, Wire, WireError};
+use syncstore::{Event, Options, Store, SyncState};
+use syncstore_server::config::Config;
+
+/// A wire that cannot be cancelled, whose calls wait at a gate.
+pub struct Gated {
+    wire: Arc<dyn Wire>,
+    shut: Mutex<bool>,
+    changed: Condvar,
+    waiting: AtomicUsize,
+}
+
+impl Gated {
+    pub fn new(wire: Arc<dyn Wire>) -> Arc<Gated> {
+        Arc::new(Gated { wire, shut: Mutex::new(false), changed: Condvar::new(), waiting: AtomicUsize::new(0) })
+    }
+
+    pub fn shut(&self, shut: bool) {
+        *self.shut.lock() = shut;
+        self.changed.notify_all();
+    }
+
+    /// Waits until a call waits at the gate.
+    pub fn until_waiting(&self) {
+        let mut shut = self.shut.lock();
+        while self.waiting.load(Ordering::SeqCst) == 0 {
+            self.changed.wait(&mut shut);
+        }
+    }
+
+    fn pass(&self) -> &dyn Wire {
+        let mut shut = self.shut.lock();
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        self.changed.notify_all();
+        while *shut {
+            self.changed.wait(&mut shut);
+        }
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
+        &*self.wire
+    }
+}
+
+impl Wire for Gated {
+    fn info(&self) -> Result<DatabaseInfo, WireError> {
+        self.pass().info()
+    }
+    fn push(&self, request: &PushRequest) -> Result<PushResponse, WireError> {
+        self.pass().push(request)
+    }
+    fn pull(&self, request: &PullRequest) -> Result<InboxPage, WireError> {
+        self.pass().pull(request)
+    }
+    fn checkpoint(&self, request: &CheckpointRequest) -> Result<CheckpointPage, WireError> {
+        self.pass().checkpoint(request)
+    }
+}
+
+/// A wire with something the matter with its pushes.
+struct Broken<F>(Arc<dyn Wire>, F);
+
+impl<F: Fn() -> Option<WireError> + Send + Sync> Wire for Broken<F> {
+    fn info(&self) -> Result<DatabaseInfo, WireError> {
+        self.0.info()
+    }
+    fn push(&self, request: &PushRequest) -> Result<PushResponse, WireError> {
+        match (self.1)() {
+            Some(error) => Err(error),
+            None => self.0.push(request),
+        }
+    }
+    fn pull(&self, request: &PullRequest) -> Result<InboxPage, WireError> {
+        self.0.pull(request)
+    }
+    fn checkpoint(&self, request: &CheckpointRequest) -> Result<CheckpointPage, WireError> {
+        self.0.checkpoint(request)
+    }
+}
+
+/// A server that answers every request with the same bytes, or never.
+pub fn answering(bytes: Option<&'static [u8]>) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let requests = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&requests);
+    std::thread::spawn(move || {
+        while let Ok((stream, _)) = listener.accept() {
+            let count = Arc::clone(&count);
+            std::thread::spawn(move || serve(stream, bytes, &count));
+        }
+    });
+    (url, requests)
+}
+
+fn serve(mut stream: TcpStream, bytes: Option<&[u8]>, count: &AtomicUsize) {
+    let (mut buffer, mut tail) = ([0; 4096], Vec::new());
+    while let Ok(read @ 1..) = stream.read(&mut buffer) {
+        tail.extend_from_slice(&buffer[..read]);
+        if tail.windows(4).any(|four| four == b"\r\n\r\n") {
+            tail.clear();
+            count.fetch_add(1, Ordering::SeqCst);
+            if bytes.is_some_and(|bytes| stream.write_all(bytes).is_err()) {
+                return;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_panic_of_the_wire_stops_it_with_an_error_and_nothing_else() {
+    let site = Site::new();
+    let store = site.store("one.db");
+    let mut hears = Listener::new(&store);
+    let panics = Arc::new(AtomicUsize::new(1));
+    let left = Arc::clone(&panics);
+    let wire = Broken(site.wire(), move || {
+        assert!(left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_err(), "s3cret");
+        None
+    });
+    store.start(Arc::new(wire), quick()).unwrap();
+    hears.until_state(SyncState::Idle);
+    let made = store.set("notes", "n1", &1).unwrap();
+    hears.until_state(SyncState::Failed);
+    let status = store.status();
+    assert_eq!((status.state, status.error.as_deref()), (SyncState::Failed, Some("the wire panicked")));
+    assert!(status.next_try.unwrap() > std::time::Duration::from_secs(14 * 60), "{status:?}");
+    assert!(!format!("{:?}", hears.heard).contains("s3cret"));
+    store.sync_now();
+    hears.until_settled(made);
+    hears.until_true("being well", || store.status().error.is_none());
+}
+
+#[test]
+fn an_error_that_does_not_pass_waits_for_the_host() {
+    let site = Site::new();
+    let store = site.store("one.db");
+    let mut hears = Listener::new(&store);
+    let forbids = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let still = Arc::clone(&forbids);
+    let refusing = move || still.load(Ordering::SeqCst).then(|| WireError::Forbidden("another user's".into()));
+    store.start(Arc::new(Broken(site.wire(), refusing)), quick()).unwrap();
+    hears.until_state(SyncState::Idle);
+    let made = store.set("notes", "n1", &1).unwrap();
+    hears.until_state(SyncState::Failed);
+    // Other stores may try meanwhile.
+    site.store("one.db").sync(&*site.wire()).unwrap();
+    let made = (made, store.set("notes", "n1", &2).unwrap());
+    forbids.store(false, Ordering::SeqCst);
+    store.sync_now();
+    hears.until_settled(made.1);
+}
+
+#[test]
+fn a_refused_credential_is_refreshed_once_and_then_waits_for_the_host() {
+    const CONFIG: &str = "[[credential]]\ntoken = \"g00d\"\nuser = \"ada\"\ndatabases = [\"db\"]\nall_tags = true\n";
+    let site = Site::with(Config::parse(CONFIG).unwrap());
+    let store = site.store("one.db");
+    let mut hears = Listener::new(&store);
+    let (refreshed, good) = (Arc::new(AtomicUsize::new(0)), Arc::new(std::sync::atomic::AtomicBool::new(false)));
+    let (asked, is_good) = (Arc::clone(&refreshed), Arc::clone(&good));
+    let http = HttpOptions::default().with_credentials(move |refresh: bool| {
+        let nth = asked.fetch_add(usize::from(refresh), Ordering::SeqCst);
+        let bad = format!("b4d-{refresh}-{nth}");
+        Ok(Credential::bearer(if is_good.load(Ordering::SeqCst) { "g00d".to_owned() } else { bad }))
+    });
+    let wire = Arc::new(HttpWire::new(&site.server.url(), DATABASE, http).unwrap());
+    let made = store.set("notes", "n1", &1).unwrap();
+    store.start(Arc::clone(&wire) as Arc<dyn Wire>, quick()).unwrap();
+    hears.until_state(SyncState::NeedsCredential);
+    assert_eq!((refreshed.load(Ordering::SeqCst), wire.traffic().round_trips), (1, 2));
+    for n in 0..10 {
+        store.set("notes", "n2", &n).unwrap();
+    }
+    assert_eq!(store.status().state, SyncState::NeedsCredential);
+    let next_try = store.status().next_try.unwrap();
+    assert!(next_try > std::time::Duration::from_secs(14 * 60), "{next_try:?}");
+    store.credential_changed();
+    hears.until_state(SyncState::NeedsCredential);
+    assert_eq!(refreshed.load(Ordering::SeqCst), 2, "and it is still refused");
+    good.store(true, Ordering::SeqCst);
+    store.credential_changed();
+    hears.until_settled(made);
+    assert!(!format!("{:?}", hears.heard).contains("b4d"), "no secret is told");
+}
+
+#[test]
+fn a_captive_portal_is_no_reason_to_give_up() {
+    let (url, requests) = answering(Some(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"));
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path().join("one.db"), Options::default()).unwrap();
+    let mut hears = Listener::new(&store);
+    store.start(wire(&url), quick()).unwrap();
+    for _ in 0..3 {
+        hears.until("a try", |event| match event {
+            Event::Status(status) if status.state == SyncState::Offline => Some(()),
+            _ => None,
+        });
+    }
+    assert!(requests.load(Ordering::SeqCst) >= 3);
+    assert_stops(&store);
+}

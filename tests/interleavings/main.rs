@@ -1,0 +1,190 @@
+//! The two places where threads of the background sync and of the host meet, under every order of steps that a scheduler
+//! can think of.
+//!
+//! The sources of the crate themselves, with a lock and a condition variable whose every step is a choice (the crate
+//! `shuttle`). A lost wake shows as a deadlock: a wait never times out here.
+
+mod primitives {
+    pub use shuttle::sync::{Condvar, Mutex, MutexGuard};
+}
+
+#[path = "../../src/background/mailbox.rs"]
+mod mailbox;
+#[path = "../../src/event/queue.rs"]
+#[allow(dead_code, reason = "what the crate uses besides")]
+mod queue;
+
+use mailbox::Mailbox;
+use queue::{Bell, Entry, Next, Queue};
+use shuttle::sync::Arc;
+use shuttle::sync::atomic::{AtomicUsize, Ordering};
+use shuttle::thread;
+use std::time::Duration;
+
+/// Schedules that each test tries.
+const TRIES: usize = 2_000;
+
+fn every_order(test: impl Fn() + Send + Sync + 'static) {
+    shuttle::check_pct(test, TRIES, 4);
+}
+
+#[test]
+fn what_is_posted_is_taken_and_no_post_is_slept_over() {
+    every_order(|| {
+        let mailbox = Arc::new(Mailbox::<Vec<usize>>::new());
+        let posting: Vec<_> = (0..3)
+            .map(|of| {
+                let mailbox = Arc::clone(&mailbox);
+                thread::spawn(move || (0..2).for_each(|n| mailbox.post(|mail| mail.push(of * 10 + n))))
+            })
+            .collect();
+        let mut taken = Vec::new();
+        while taken.len() < 6 {
+            taken.extend(mailbox.take(Duration::from_secs(1)));
+        }
+        posting.into_iter().for_each(|posting| posting.join().unwrap());
+        for of in 0..3 {
+            let own: Vec<_> = taken.iter().filter(|n| **n / 10 == of).collect();
+            assert_eq!(own, [&(of * 10), &(of * 10 + 1)], "in the order in which they were posted");
+        }
+    });
+}
+
+/// What stands in the queue: something to count, the last of its kind, or a source.
+#[derive(Debug, PartialEq)]
+enum Told {
+    Counted(usize),
+    Latest(usize),
+    Source,
+    Fetched(usize),
+    Missed(u64),
+}
+
+impl Entry for Told {
+    fn replaces(&self, earlier: &Told) -> bool {
+        matches!((self, earlier), (Told::Latest(_), Told::Latest(_)) | (Told::Source, Told::Source))
+    }
+    fn class(&self) -> Option<usize> {
+        matches!(self, Told::Counted(_)).then_some(0)
+    }
+    fn missed(_: usize, count: u64) -> Told {
+        Told::Missed(count)
+    }
+    fn count_missed(&mut self, _: usize) -> Option<&mut u64> {
+        if let Told::Missed(count) = self { Some(count) } else { None }
+    }
+    fn source(&self) -> Option<u64> {
+        matches!(self, Told::Source).then_some(1)
+    }
+}
+
+/// Rings twice in a row, or is silenced while silent, and the test fails.
+struct Strict(AtomicUsize);
+
+impl Bell for Strict {
+    fn ring(&self) {
+        assert_eq!(self.0.swap(1, Ordering::SeqCst), 0, "it rings already");
+    }
+    fn silence(&self) {
+        assert_eq!(self.0.swap(0, Ordering::SeqCst), 1, "it is silent already");
+    }
+}
+
+fn queue(woken: &Arc<AtomicUsize>) -> Arc<Queue<Told, Strict>> {
+    let woken = Arc::clone(woken);
+    let queue = Queue::new(vec![2], move || drop(woken.fetch_add(1, Ordering::SeqCst).to_string()));
+    queue.hang_up(|| Ok::<_, ()>(Strict(AtomicUsize::new(0)))).unwrap();
+    Arc::new(queue)
+}
+
+#[test]
+fn nothing_told_is_lost_or_told_twice_and_a_listener_who_sleeps_when_it_is_empty_is_woken() {
+    every_order(|| {
+        let woken = Arc::new(AtomicUsize::new(0));
+        let queue = queue(&woken);
+        let telling: Vec<_> = (0..2)
+            .map(|of| {
+                let queue = Arc::clone(&queue);
+                thread::spawn(move || (0..3).for_each(|n| queue.push(Told::Counted(of * 10 + n))))
+            })
+            .collect();
+        let (mut told, mut missed) = (Vec::new(), 0);
+        while told.len() + missed < 6 {
+            // Woken, or a deadlock.
+            queue.wait(Duration::from_secs(1));
+            match queue.next() {
+                Next::Entry(Told::Counted(n)) => told.push(n),
+                Next::Entry(Told::Missed(count)) => missed += count as usize,
+                Next::Entry(other) => panic!("{other:?}"),
+                Next::Source(_) | Next::Empty => {}
+            }
+        }
+        telling.into_iter().for_each(|telling| telling.join().unwrap());
+        assert_eq!(queue.next(), Next::Empty);
+        told.dedup();
+        assert_eq!(told.len() + missed, 6);
+        let woken = woken.load(Ordering::SeqCst);
+        assert!((1..=6).contains(&woken), "{woken}");
+    });
+}
+
+#[test]
+fn a_wake_comes_exactly_once_for_each_time_that_it_was_empty() {
+    every_order(|| {
+        let woken = Arc::new(AtomicUsize::new(0));
+        let queue = queue(&woken);
+        let telling: Vec<_> = (0..3)
+            .map(|n| {
+                let queue = Arc::clone(&queue);
+                thread::spawn(move || queue.push(Told::Latest(n)))
+            })
+            .collect();
+        let mut emptied = 0;
+        for _ in 0..3 {
+            if matches!(queue.next(), Next::Entry(_)) && queue.is_empty() {
+                // It may be filled again by now; what counts is that it was.
+                emptied += 1;
+            }
+        }
+        telling.into_iter().for_each(|telling| telling.join().unwrap());
+        let left = usize::from(!queue.is_empty());
+        let woken = woken.load(Ordering::SeqCst);
+        assert!(woken >= emptied.max(left) && woken <= 3, "woken {woken} times, emptied {emptied}, left {left}");
+        assert_eq!(queue.with_bell(|bell| bell.0.load(Ordering::SeqCst)), Some(left));
+    });
+}
+
+#[test]
+fn a_source_that_is_told_again_while_it_is_fetched_is_fetched_again() {
+    every_order(|| {
+        let woken = Arc::new(AtomicUsize::new(0));
+        let queue = queue(&woken);
+        // What the source has: told after it is there, as the change feed does.
+        let there = Arc::new(AtomicUsize::new(0));
+        let telling = {
+            let (queue, there) = (Arc::clone(&queue), Arc::clone(&there));
+            thread::spawn(move || {
+                for _ in 0..3 {
+                    if there.fetch_add(1, Ordering::SeqCst) == 0 {
+                        queue.push(Told::Source);
+                    }
+                }
+            })
+        };
+        let mut fetched = 0;
+        while fetched < 3 {
+            queue.wait(Duration::from_secs(1));
+            match queue.next() {
+                Next::Source(place) => match there.swap(0, Ordering::SeqCst) {
+                    0 => queue.expand(place, Vec::new()),
+                    some => queue.expand(place, vec![Told::Fetched(some)]),
+                },
+                Next::Entry(Told::Fetched(some)) => fetched += some,
+                Next::Empty => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        telling.join().unwrap();
+        assert_eq!(fetched, 3);
+    });
+}
