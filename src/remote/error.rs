@@ -40,7 +40,7 @@ pub enum RemoteError {
     /// The server refused the write for good; the code says why.
     #[error("{0}")]
     Rejected(Box<RemoteRejection>),
-    /// No answer to a write came, or none that can be read, or the server cannot take it now: it may have been done.
+    /// No answer to a write came, or none that can be read, or the server cannot take it now, or it was cancelled: it may have been done.
     ///
     /// Make the same call again with this ref, or commit the batch again: that is done at most once.
     #[error("whether the write was done is not known: {error}")]
@@ -95,8 +95,7 @@ impl RemoteError {
     /// Whether the same call, with the same ref, may succeed later without anybody doing something.
     pub fn is_transient(&self) -> bool {
         match self {
-            RemoteError::Unconfirmed { .. } => true,
-            RemoteError::Wire(error) => error.is_transient(),
+            RemoteError::Unconfirmed { error, .. } | RemoteError::Wire(error) => error.is_transient(),
             _ => false,
         }
     }
@@ -168,5 +167,7 @@ fn rejected(problem: &Problem, message: String, failed: Option<usize>, item: Opt
 }
 
 fn of_wire(error: WireError, op: Option<Ref>) -> RemoteError {
-    if error.is_transient() { RemoteError::Unconfirmed { op, error } } else { RemoteError::Wire(error) }
+    // What is cancelled may be on its way already.
+    let open = error.is_transient() || error == WireError::Cancelled;
+    if open { RemoteError::Unconfirmed { op, error } } else { RemoteError::Wire(error) }
 }

@@ -14,6 +14,7 @@ pub use item::RemoteItem;
 pub use precondition::Precondition;
 pub use query::RemoteQuery;
 
+use crate::cancel::Cancel;
 use crate::environment::Environment;
 use crate::protocol::{
     CollectionPage, DataItem, DatabaseInfo, ItemIndexes, ItemPage, ItemRelations, ItemTags, Limits, Ref, Relation, Rev,
@@ -78,6 +79,11 @@ use std::sync::Arc;
 /// ([`Remote::new_ref`]) and keeps it first. A [`RemoteBatch`] has its refs from the start: commit it again.
 pub struct Remote {
     exchange: Exchange,
+    shared: Arc<Shared>,
+}
+
+/// What the cancellable ones of a `Remote` have in common with it.
+struct Shared {
     limits: Mutex<Arc<Limits>>,
     /// The [`Ref::order`] of the last ref made here.
     last_ref: Mutex<i64>,
@@ -104,11 +110,33 @@ impl Remote {
     ///
     /// [`WireError::Setup`] for a URL, a name of a database or an option that cannot be used.
     pub fn new(url: &str, database: &str, options: HttpOptions) -> Result<Remote, RemoteError> {
-        Ok(Remote {
-            exchange: Exchange::new(url, database, options)?,
-            limits: Mutex::new(Arc::new(Limits::PROTOCOL)),
-            last_ref: Mutex::new(0),
-        })
+        let shared = Shared { limits: Mutex::new(Arc::new(Limits::PROTOCOL)), last_ref: Mutex::new(0) };
+        Ok(Remote { exchange: Exchange::new(url, database, options)?, shared: Arc::new(shared) })
+    }
+
+    /// The same database, with calls that end once `cancel` is cancelled: those under way soon, and later ones at once, with
+    /// [`WireError::Cancelled`].
+    ///
+    /// It has connections of its own, which are then closed. A look-up of the server's name and a TCP connect go on to their end,
+    /// which is bounded by [`HttpOptions::connect_timeout`]. A write that is cancelled is
+    /// [`RemoteError::Unconfirmed`].
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use syncstore::wire::HttpOptions;
+    /// use syncstore::{Cancel, Remote};
+    ///
+    /// let remote = Remote::new("https://sync.example.com", "notes", HttpOptions::default())?;
+    /// let cancel = Cancel::new();
+    /// let asked = remote.cancellable(&cancel);
+    /// let reader = std::thread::spawn(move || asked.get("notes", "n1"));
+    /// cancel.cancel(); // the window was closed
+    /// assert!(reader.join().unwrap().is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn cancellable(&self, cancel: &Cancel) -> Remote {
+        Remote { exchange: self.exchange.cancellable(cancel), shared: Arc::clone(&self.shared) }
     }
 
     /// What the database takes.
@@ -121,7 +149,7 @@ impl Remote {
     /// [`RemoteError::Wire`].
     pub fn info(&self) -> Result<DatabaseInfo, RemoteError> {
         let info = self.exchange.info()?;
-        *self.limits.lock() = Arc::new(info.limits.clone().readable());
+        *self.shared.limits.lock() = Arc::new(info.limits.clone().readable());
         Ok(info)
     }
 
@@ -129,7 +157,7 @@ impl Remote {
     pub fn new_ref(&self) -> Ref {
         let environment: &dyn Environment = &*self.exchange.options().environment;
         let now = (environment.unix_ms() as i64) << 12;
-        let mut last = self.last_ref.lock();
+        let mut last = self.shared.last_ref.lock();
         *last = now.max(last.saturating_add(1)) & Ref::MAX_ORDER;
         Ref::from_parts(*last, environment.random())
     }
@@ -239,7 +267,7 @@ impl Remote {
     }
 
     fn limits(&self) -> Arc<Limits> {
-        self.limits.lock().clone()
+        self.shared.limits.lock().clone()
     }
 
     fn of_item(

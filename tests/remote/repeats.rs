@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use syncstore::protocol::Code;
 use syncstore::wire::WireError;
-use syncstore::{Precondition, Remote, RemoteError, json_patch};
+use syncstore::{Cancel, Precondition, Remote, RemoteError, json_patch};
 
 fn append(n: u64) -> json_patch::Patch {
     serde_json::from_value(json!([{"op": "add", "path": "/-", "value": n}])).unwrap()
@@ -61,6 +61,26 @@ fn a_batch_whose_answer_is_lost_is_committed_again_and_done_once() {
     proxy.clear();
     assert_eq!(batch.commit().unwrap().len(), 2);
     assert_eq!(value(&root, "lists", "l"), json!([1]));
+}
+
+#[test]
+fn a_write_that_is_cancelled_ends_at_once_and_may_have_been_done() {
+    let office = office();
+    let proxy = Proxy::start(office.server.addr());
+    let remote = Remote::new(&proxy.url(), "db", options("root")).unwrap();
+    let cancel = Cancel::new();
+    let asked = remote.cancellable(&cancel);
+    let start = Instant::now();
+    // The answer has begun, and nothing more of it comes: only then is there something to end.
+    let cancelling = cancel.clone();
+    proxy.set_then(Way::Answers, 10, Break::BlackHole, move || cancelling.cancel());
+    let error = asked.item("notes", "n").set(&1).unwrap_err();
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    let RemoteError::Unconfirmed { op: Some(op), error: WireError::Cancelled } = error else { panic!("{error:?}") };
+    let read = asked.get("notes", "n");
+    assert!(matches!(read, Err(RemoteError::Wire(WireError::Cancelled))), "{read:?}");
+    let rev = remote.get("notes", "n").unwrap().unwrap().rev;
+    assert_eq!(remote.item("notes", "n").with_ref(op).set(&1).unwrap(), rev, "the others go on");
 }
 
 #[test]

@@ -87,7 +87,7 @@ impl Exchange {
     }
 
     /// The same with connections of its own, which are closed once `cancel` is cancelled.
-    pub(super) fn cancellable(&self, cancel: &Cancel) -> Exchange {
+    pub(crate) fn cancellable(&self, cancel: &Cancel) -> Exchange {
         let agent = self.agent.config().clone().new_agent();
         let closed = agent.clone();
         let hook = cancel.on_cancel(move || closed.shutdown());
