@@ -150,7 +150,7 @@ fn verdict(failure: &Failure) -> Option<(u16, &Problem, String)> {
         WireError::Refused { status: status @ (404 | 409 | 412 | 413 | 422), message, .. } => (*status, message),
         _ => return None,
     };
-    let is_verdict = !problem.code.is_empty() && !matches!(problem.code.as_str(), "unknown_db" | "malformed");
+    let is_verdict = !problem.code.is_empty() && problem.code != "unknown_db";
     is_verdict.then(|| (status, problem, message.clone()))
 }
 

@@ -182,6 +182,9 @@ fn only_a_verdict_in_the_protocols_own_words_is_one() {
         html("412 Precondition Failed"),
         html("403 Forbidden"),
         html("422 Unprocessable Content"),
+        says("404 Not Found", r#"{"code":"unknown_db"}"#),
+        says("422 Unprocessable Content", r#"{"failed":0}"#),
+        says("412 Precondition Failed", r#"{"rev":9}"#),
         says("412 Precondition Failed", r#"{"code":"precondition_failed","rev":9}"#),
         says("413 Content Too Large", r#"{"code":"too_large","detail":"a\u0000b"}"#),
         says("409 Conflict", r#"{"code":"stale","rev":9}"#),
@@ -191,7 +194,7 @@ fn only_a_verdict_in_the_protocols_own_words_is_one() {
     let remote = remote(&server, options());
     let read = remote.get("notes", "n");
     assert!(matches!(read, Err(RemoteError::Wire(WireError::Refused { status: 404, .. }))), "{read:?}");
-    for _ in 0..4 {
+    for _ in 0..7 {
         let error = remote.item("notes", "n").set(&1).unwrap_err();
         assert!(matches!(error, RemoteError::Wire(_)) && !error.is_transient(), "{error:?}");
     }

@@ -200,3 +200,28 @@ fn what_is_beyond_a_limit_is_told_before_anything_is_sent() {
     remote.item(&fits, &fits).set(&"x".repeat((1 << 20) - 2)).unwrap();
     assert_eq!(remote.traffic().round_trips, 1);
 }
+
+#[test]
+fn threads_that_share_one_lose_no_change_when_each_asks_for_the_rev_that_it_read() {
+    const THREADS: usize = 4;
+    const EACH: usize = 10;
+    let office = office();
+    let remote = office.remote("root");
+    let counter = remote.item("counters", "c");
+    counter.set(&0).unwrap();
+    let count = || {
+        for _ in 0..EACH {
+            loop {
+                let found = remote.get("counters", "c").unwrap().unwrap();
+                let next = found.value.to::<usize>().unwrap() + 1;
+                match counter.clone().when(Precondition::Rev(found.rev)).set(&next) {
+                    Ok(_) => break,
+                    Err(RemoteError::PreconditionFailed { rev, .. }) => assert!(rev > found.rev),
+                    Err(error) => panic!("{error:?}"),
+                }
+            }
+        }
+    };
+    std::thread::scope(|scope| (0..THREADS).for_each(|_| drop(scope.spawn(count))));
+    assert_eq!(value(&remote, "counters", "c"), json!(THREADS * EACH));
+}
