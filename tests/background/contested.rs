@@ -72,9 +72,8 @@ fn news(heard: &[Event]) -> Vec<ConflictNews> {
 
 /// All that is told now, of conflicts.
 fn told(hears: &mut Listener) -> Vec<ConflictNews> {
-    let heard = &mut hears.heard;
-    while hears.events.pump(100, PATIENCE, |event| heard.push(event)).unwrap().more {}
-    news(&std::mem::take(heard))
+    hears.all();
+    news(&std::mem::take(&mut hears.heard))
 }
 
 fn until_news(hears: &mut Listener, wanted: ConflictNews) {

@@ -132,3 +132,51 @@ fn a_new_replica_tells_how_far_it_has_come() {
     hears.until_state(SyncState::Idle);
     assert_eq!(new.get::<i32>("notes", "n299").unwrap(), Some(299));
 }
+
+#[test]
+fn a_conflict_is_told_and_a_resolver_asked_without_anybody_calling() {
+    let site = Site::new();
+    let other = site.store("other.db");
+    other.set("notes", "n1", &json!({"a": 1, "b": 1})).unwrap();
+    other.sync(&*site.wire()).unwrap();
+    let mut options = syncstore::Options::default();
+    let ours = |_: &syncstore::Conflict| Ok(Some(syncstore::Resolution::KeepOurs));
+    options.resolver = Some(std::sync::Arc::new(ours));
+    let store = syncstore::Store::open(site.dir.path().join("one.db"), options).unwrap();
+    let mut hears = Listener::new(&store);
+    store.start(site.wire(), quick()).unwrap();
+    hears.until_state(SyncState::Idle);
+    store.pause();
+    hears.until_state(SyncState::Paused);
+    store.set("notes", "n1", &json!({"a": 2, "b": 1})).unwrap();
+    other.set("notes", "n1", &json!({"a": 3, "b": 1})).unwrap();
+    other.sync(&*site.wire()).unwrap();
+    store.resume();
+    hears.until("the conflict", |event| matches!(event, Event::Conflict { .. }).then_some(()));
+    hears.until_true("its end", || store.conflicts().unwrap().is_empty() && store.pending_count().unwrap() == 0);
+    assert_eq!(site.value("notes", "n1").unwrap()["a"], 2);
+}
+
+#[test]
+fn another_filter_is_brought_about_without_anybody_calling() {
+    let site = Site::new();
+    let other = site.store("other.db");
+    other.set("notes", "n1", &1).unwrap();
+    other.set("logs", "l1", &1).unwrap();
+    other.sync(&*site.wire()).unwrap();
+    let store = site.store("one.db");
+    store.keep(&syncstore::Filter::only(["notes"])).unwrap();
+    let mut hears = Listener::new(&store);
+    store.start(site.wire(), quick()).unwrap();
+    hears.until_true("the notes", || store.get::<i32>("notes", "n1").unwrap() == Some(1));
+    assert_eq!(store.get::<i32>("logs", "l1").unwrap(), None);
+    // News come by the held request, which asks for what is kept.
+    other.set("notes", "n2", &2).unwrap();
+    other.sync(&*site.wire()).unwrap();
+    hears.until_true("news", || store.get::<i32>("notes", "n2").unwrap() == Some(2));
+    assert!(store.keep(&syncstore::Filter::everything()).unwrap());
+    hears.until_true("the logs", || store.get::<i32>("logs", "l1").unwrap() == Some(1));
+    assert!(store.keep(&syncstore::Filter::only(["logs"])).unwrap());
+    hears.until_true("the end of the notes", || store.get::<i32>("notes", "n1").unwrap().is_none());
+    assert_eq!(store.get::<i32>("logs", "l1").unwrap(), Some(1));
+}

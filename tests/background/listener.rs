@@ -116,6 +116,13 @@ impl Listener {
         });
     }
 
+    /// Hears all that there is; everything heard so far.
+    pub fn all(&mut self) -> &[Event] {
+        let heard = &mut self.heard;
+        while self.events.pump(100, PATIENCE, |event| heard.push(event)).unwrap().more {}
+        &self.heard
+    }
+
     /// Listens until something is true.
     pub fn until_true(&mut self, what: &str, is: impl Fn() -> bool) {
         let begun = Instant::now();

@@ -68,7 +68,7 @@ fn each_rejection_and_each_conflict_is_told_once_and_handed_out_once_across_rest
     ours.start(site.wire(), quick()).unwrap();
     hears.until_settled(last);
     hears.until_true("being idle", || ours.status().state == SyncState::Idle);
-    let (rejected, begun) = counted(&hears.heard);
+    let (rejected, begun) = counted(hears.all());
     assert_eq!(rejected, refused.iter().map(|op| (op.clone(), 1)).collect());
     let conflicts = ours.conflicts().unwrap();
     let of_c: BTreeSet<String> = conflicts.iter().map(|one| one.id.to_string()).collect();
@@ -93,7 +93,7 @@ fn each_rejection_and_each_conflict_is_told_once_and_handed_out_once_across_rest
         opened.start(site.wire(), quick()).unwrap();
         let more = opened.set("c", "more", &taken.len()).unwrap();
         hears.until_settled(more);
-        assert_eq!(counted(&hears.heard), Default::default(), "what was told once is not told again");
+        assert_eq!(counted(hears.all()), Default::default(), "what was told once is not told again");
         store = Some(opened);
     }
     let all: BTreeSet<String> = taken.iter().cloned().collect();
@@ -157,7 +157,7 @@ fn what_is_made_again_settles_under_its_new_ref_and_a_wait_for_the_old_one_follo
     assert!(matches!(hears.until_settled(again), Outcome::Accepted { .. }));
     hears.until_true("being idle", || ours.status().state == SyncState::Idle);
     let of_op = |event: &&Event| matches!(event, Event::Settled { op_ref, .. } if *op_ref == op);
-    assert_eq!(hears.heard.iter().filter(of_op).count(), 1, "once rejected, and not again as made again");
+    assert_eq!(hears.all().iter().filter(of_op).count(), 1, "once rejected, and not again as made again");
     assert_eq!(ours.retry_of(again).unwrap(), Some(op));
     assert_eq!((ours.status().state, ours.status().error), (SyncState::Idle, None));
     assert_eq!(ours.take_notices(9).unwrap(), [], "it was dealt with before anybody took it");
