@@ -243,7 +243,7 @@ impl Loop {
         self.asking = false;
         let id = question.id();
         match question.settle(Access::new(&self.replica, Some(&self.closing))) {
-            Settled::Again(question) => return self.ask(question),
+            Settled::Again(question) => return self.ask(*question),
             Settled::Wrote => self.schedule.wrote(self.now()),
             Settled::Done => {}
         }

@@ -51,7 +51,7 @@ pub(crate) enum Settled {
     /// There is nothing to do about it now.
     Done,
     /// It changed meanwhile.
-    Again(Question),
+    Again(Box<Question>),
 }
 
 impl Decisions {
@@ -83,7 +83,7 @@ impl Decisions {
                 match question.settle(access) {
                     Settled::Wrote => wrote = true,
                     Settled::Done => {}
-                    Settled::Again(question) => asking = Some(question),
+                    Settled::Again(question) => asking = Some(*question),
                 }
             }
         }
@@ -137,7 +137,7 @@ impl Question {
         match access.read_at_once(|connection| conflicts::find_complete(connection, id)) {
             Ok(Some(conflict)) if self.attempts < ATTEMPTS => {
                 self.conflict = conflict;
-                Settled::Again(self)
+                Settled::Again(Box::new(self))
             }
             _ => Settled::Done,
         }
