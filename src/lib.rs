@@ -26,6 +26,8 @@ mod outbox;
 #[doc(hidden)]
 pub mod planted;
 pub mod protocol;
+#[cfg(feature = "http")]
+mod remote;
 mod replica;
 mod search;
 mod sql;
@@ -48,6 +50,10 @@ pub use json_patch;
 pub use outbox::ledger::Retention;
 pub use outbox::{Outcome, RejectedOp, Rejection};
 pub use protocol::{BatchId, ClientId, Code, Filter, Object, OpKind, Ref, Relation, ResourceName, Seq};
+#[cfg(feature = "http")]
+pub use remote::{
+    BatchItem, Newer, Precondition, Remote, RemoteBatch, RemoteError, RemoteItem, RemoteQuery, RemoteRejection,
+};
 pub use replica::{ItemRef, Items, KeyRange, Related, RelatedItem, RelationPath, RelationTo, RowRef, WalkOptions};
 pub use search::{SearchError, SearchHit, SearchHits, SearchQuery};
 pub use sql::{SqlError, SqlLimits, SqlRows, SqlValue};

@@ -106,6 +106,19 @@ fn within(what: &'static str, actual: usize, limit: usize, unit: &'static str) -
 }
 
 impl Limits {
+    /// A server's limits, within what a client can read back, and such that something can be written at all.
+    pub(crate) fn readable(self) -> Limits {
+        Limits {
+            name: self.name.clamp(1, Limits::CONFIRMED.name),
+            value: self.value.clamp(1, Limits::CONFIRMED.value),
+            nesting: self.nesting.clamp(1, Limits::CONFIRMED.nesting),
+            body: self.body.max(1),
+            push_ops: self.push_ops.max(1),
+            batch_ops: self.batch_ops.max(1),
+            batch: self.batch.max(1),
+        }
+    }
+
     /// Checks an item's value: its size and its nesting.
     pub fn check_value(&self, value: &Json) -> Result<(), LimitError> {
         within("value", value.as_str().len(), self.value, "bytes")?;

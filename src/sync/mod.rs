@@ -259,7 +259,7 @@ impl<'a> Engine<'a> {
     fn meet_server(&mut self) -> Result<(), Halt> {
         (self.stage)(Stage::Pulling);
         let info = self.call(|wire| wire.info())?;
-        let limits = rebase::readable(info.limits);
+        let limits = info.limits.readable();
         self.replica.write(|connection| {
             if let (Some(expected), Some(found)) = (load_database(connection)?, &info.database)
                 && expected != *found

@@ -10,19 +10,6 @@ use crate::replica::{Item, base, items};
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A server's limits, within what a replica can read back, and such that something can be written at all.
-pub(super) fn readable(limits: Limits) -> Limits {
-    Limits {
-        name: limits.name.clamp(1, Limits::CONFIRMED.name),
-        value: limits.value.clamp(1, Limits::CONFIRMED.value),
-        nesting: limits.nesting.clamp(1, Limits::CONFIRMED.nesting),
-        body: limits.body.max(1),
-        push_ops: limits.push_ops.max(1),
-        batch_ops: limits.batch_ops.max(1),
-        batch: limits.batch.max(1),
-    }
-}
-
 /// The value after an op on it; `None`: there is no item then. Fails when the op does not apply.
 pub(crate) fn apply_payload(value: Option<&str>, payload: &Payload) -> Result<Option<String>, PatchError> {
     let failed = |reason: String| PatchError { operation: 0, path: String::new(), reason };

@@ -1,5 +1,6 @@
 //! Replicas of a part of the database: what they keep, and what becomes of the rest when that changes.
 
+use crate::conflicts::Two;
 use crate::support::faulty::lost;
 use crate::support::{Call, Fault, FaultyWire, Fleet, Server, get, view};
 use serde_json::json;
@@ -7,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use syncstore::protocol::{CheckpointPage, DatabaseInfo, InboxPage, PushRequest, PushResponse, Scope};
 use syncstore::wire::{CheckpointRequest, PullRequest, Wire, WireError};
-use syncstore::{BootstrapReason, Error, Filter, KeyRange, Outcome, SearchQuery, Store};
+use syncstore::{BootstrapReason, Ending, Error, Filter, KeyRange, Outcome, SearchQuery, Store};
 
 fn filter(text: &str) -> Filter {
     Filter::parse(text).unwrap()
@@ -477,4 +478,22 @@ fn a_list_for_a_store_that_another_one_has_open_is_for_both() {
     one.sync(&server.wire()).unwrap();
     assert_whole(&two, &server, "a");
     assert_eq!(two.list("b", &KeyRange::all()).unwrap().len(), 0);
+}
+
+#[test]
+fn conflicts_on_what_is_no_longer_kept_end_with_their_items() {
+    // The op is settled when the filter changes, or not.
+    for pushed in [true, false] {
+        let two = Two::new().conflicting("c");
+        if pushed {
+            two.ours.sync(&two.server.wire()).unwrap();
+        }
+        assert_eq!(two.only().collection, "c");
+        two.ours.keep(&filter("careful")).unwrap();
+        two.ours.sync(&two.server.wire()).unwrap();
+        assert_eq!(view(&two.ours).keys().map(|(collection, _)| collection.as_str()).collect::<Vec<_>>(), ["careful"]);
+        assert!(two.ours.conflicts().unwrap().is_empty());
+        assert_eq!(two.ended(), [(Ending::Gone, None)], "pushed: {pushed}");
+        assert!(two.ours.check().unwrap().ok);
+    }
 }

@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use ureq::Body;
 
 /// A request's body as it goes over the wire.
-pub(super) struct Payload {
+pub(crate) struct Payload {
     pub(super) bytes: Vec<u8>,
     pub(super) gzipped: bool,
 }
@@ -143,7 +143,7 @@ fn is_broken(kind: io::ErrorKind) -> bool {
 }
 
 /// What of a server's text may stand in an error: a beginning, without control characters.
-pub(super) fn printable(text: &str, limit: usize) -> String {
+pub(crate) fn printable(text: &str, limit: usize) -> String {
     text.chars().filter(|c| !c.is_control()).take(limit).collect()
 }
 

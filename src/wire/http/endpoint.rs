@@ -1,5 +1,6 @@
 //! Where a database is on the web, and the URL of each call.
 
+use super::data::DataCall;
 use crate::protocol::{Filter, Scope, is_database_name};
 use crate::wire::{CheckpointRequest, PullRequest, WireError};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -11,12 +12,18 @@ use ureq::http::{Method, Uri, uri::Scheme};
 // RFC 3986's unreserved characters pass through a query as they are; everything else is encoded.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// A text as a part of a path or a query.
+pub(crate) fn encoded(text: &str) -> impl fmt::Display {
+    utf8_percent_encode(text, QUERY)
+}
+
 /// One call of the protocol.
-pub(super) enum Call<'a> {
+pub(crate) enum Call<'a> {
     Info,
     Push,
     Pull(&'a PullRequest),
     Checkpoint(&'a CheckpointRequest),
+    Data(&'a DataCall),
 }
 
 impl Call<'_> {
@@ -24,6 +31,7 @@ impl Call<'_> {
         match self {
             Call::Push => Method::POST,
             Call::Info | Call::Pull(_) | Call::Checkpoint(_) => Method::GET,
+            Call::Data(call) => call.method.clone(),
         }
     }
 
@@ -31,8 +39,13 @@ impl Call<'_> {
     pub(super) fn hold(&self) -> Duration {
         match self {
             Call::Pull(request) => Duration::from_secs(whole_seconds(request.wait)),
-            Call::Info | Call::Push | Call::Checkpoint(_) => Duration::ZERO,
+            Call::Info | Call::Push | Call::Checkpoint(_) | Call::Data(_) => Duration::ZERO,
         }
+    }
+
+    /// Whether an answer may be that nothing has changed (304).
+    pub(super) fn takes_unmodified(&self) -> bool {
+        matches!(self, Call::Data(call) if call.unless_rev.is_some())
     }
 
     fn write_target(&self, url: &mut String) -> fmt::Result {
@@ -42,7 +55,7 @@ impl Call<'_> {
             Call::Pull(request) => {
                 write!(url, "/sync/inbox?client={}", request.client)?;
                 if let Some(cursor) = &request.cursor {
-                    write!(url, "&cursor={}", utf8_percent_encode(cursor.as_str(), QUERY))?;
+                    write!(url, "&cursor={}", encoded(cursor.as_str()))?;
                 }
                 write!(url, "&limit={}", request.limit)?;
                 if !request.wait.is_zero() {
@@ -56,10 +69,11 @@ impl Call<'_> {
             Call::Checkpoint(request) => {
                 write!(url, "/sync/checkpoint?client={}&limit={}", request.client, request.limit)?;
                 if let Some(page) = &request.page {
-                    write!(url, "&page={}", utf8_percent_encode(page, QUERY))?;
+                    write!(url, "&page={}", encoded(page))?;
                 }
                 write_scope(url, &request.scope)
             }
+            Call::Data(call) => url.write_str(&call.target),
         }
     }
 }
@@ -68,7 +82,7 @@ fn write_scope(url: &mut String, scope: &Scope) -> fmt::Result {
     let have = scope.have.as_ref().and_then(Filter::text);
     for (name, text) in [("collections", scope.filter.text()), ("have", have)] {
         if let Some(text) = text {
-            write!(url, "&{name}={}", utf8_percent_encode(&text, QUERY))?;
+            write!(url, "&{name}={}", encoded(&text))?;
         }
     }
     Ok(())
@@ -87,6 +101,7 @@ impl fmt::Display for Call<'_> {
             Call::Push => "POST sync/outbox",
             Call::Pull(_) => "GET sync/inbox",
             Call::Checkpoint(_) => "GET sync/checkpoint",
+            Call::Data(call) => return write!(f, "{} {}", call.method, call.name),
         })
     }
 }

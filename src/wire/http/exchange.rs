@@ -2,17 +2,19 @@
 
 use super::body::{self, Caps, Payload, printable};
 use super::credential::{Credential, Keyring};
+use super::data::DataCall;
 use super::endpoint::{Call, Endpoint};
 use super::options::{Compression, HttpOptions};
 use super::signature::{self, Signed};
 use super::{failure, refusal};
 use crate::cancel::{Cancel, OnCancel};
-use crate::protocol::{Format, Problem};
+use crate::protocol::{CodecError, DatabaseInfo, Format, Problem};
 use crate::wire::{Traffic, WireError};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use ureq::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, header};
+use ureq::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use ureq::{Agent, Body};
 
 // A problem document is a few hundred bytes; a gateway's page may be more, and none of it is of use.
@@ -27,7 +29,7 @@ const ASK_FIRST_ABOVE: usize = 1 << 20;
 const CLOCK_TOLERANCE_S: u64 = 2;
 
 /// Sends requests to one database, with the options' limits and the host's credentials.
-pub(super) struct Exchange {
+pub(crate) struct Exchange {
     shared: Arc<Shared>,
     agent: Agent,
     /// What ends the calls of this exchange alone; the hook closes the agent's connections.
@@ -48,8 +50,22 @@ struct Shared {
     round_trips: AtomicU64,
 }
 
+/// Why a call failed, and what a server that speaks the protocol says of it.
+pub(crate) struct Failure {
+    pub(crate) error: WireError,
+    /// The problem document of an answer that had one. Its texts are the server's, of any length and content.
+    pub(crate) problem: Option<Box<Problem>>,
+}
+
+impl From<WireError> for Failure {
+    fn from(error: WireError) -> Failure {
+        Failure { error, problem: None }
+    }
+}
+
 impl Exchange {
-    pub(super) fn new(endpoint: Endpoint, options: HttpOptions) -> Result<Exchange, WireError> {
+    pub(crate) fn new(url: &str, database: &str, options: HttpOptions) -> Result<Exchange, WireError> {
+        let endpoint = Endpoint::new(url, database)?;
         let compresses = match options.compression {
             Compression::On => true,
             Compression::Off => false,
@@ -71,27 +87,29 @@ impl Exchange {
     }
 
     /// The same with connections of its own, which are closed once `cancel` is cancelled.
-    pub(super) fn cancellable(&self, cancel: &Cancel) -> Exchange {
+    pub(crate) fn cancellable(&self, cancel: &Cancel) -> Exchange {
         let agent = self.agent.config().clone().new_agent();
         let closed = agent.clone();
         let hook = cancel.on_cancel(move || closed.shutdown());
         Exchange { shared: Arc::clone(&self.shared), agent, cancel: Some((cancel.clone(), hook)) }
     }
 
-    pub(super) fn endpoint(&self) -> &Endpoint {
-        &self.shared.endpoint
+    /// The URL of the database, which holds no secret.
+    pub(crate) fn url(&self) -> &str {
+        self.shared.endpoint.base()
     }
 
-    pub(super) fn options(&self) -> &HttpOptions {
+    pub(crate) fn options(&self) -> &HttpOptions {
         &self.shared.options
     }
 
-    /// Whether requests are compressed and compressed answers asked for.
-    pub(super) fn compresses(&self) -> bool {
-        self.shared.compresses
+    /// A message as a request's body.
+    pub(crate) fn payload<T: Serialize>(&self, message: &T) -> Result<Payload, CodecError> {
+        let Shared { options, compresses, .. } = &*self.shared;
+        Ok(Payload::new(options.format.encode(message)?, compresses.then_some(options.compress_above)))
     }
 
-    pub(super) fn traffic(&self) -> Traffic {
+    pub(crate) fn traffic(&self) -> Traffic {
         Traffic {
             sent: self.shared.sent.load(Ordering::Relaxed),
             received: self.shared.received.load(Ordering::Relaxed),
@@ -101,8 +119,38 @@ impl Exchange {
 
     /// Sends a call and reads its answer.
     pub(super) fn call<T: DeserializeOwned>(&self, call: &Call<'_>, payload: Option<&Payload>) -> Result<T, WireError> {
+        self.uncancelled(|| {
+            let mut response = self.answered(call, payload)?;
+            Ok(self.message(call, &mut response)?)
+        })
+        .map_err(|failure| failure.error)
+    }
+
+    /// What the database takes.
+    pub(crate) fn info(&self) -> Result<DatabaseInfo, WireError> {
+        self.call(&Call::Info, None)
+    }
+
+    /// Sends a call of section 6 and reads its answer; `None`: what was asked for is as its caller has it (304).
+    pub(crate) fn data<T: DeserializeOwned>(
+        &self,
+        call: &DataCall,
+        payload: Option<&Payload>,
+    ) -> Result<Option<T>, Failure> {
+        let call = Call::Data(call);
+        self.uncancelled(|| {
+            let mut response = self.answered(&call, payload)?;
+            if response.status() == StatusCode::NOT_MODIFIED {
+                return Ok(None);
+            }
+            Ok(Some(self.message(&call, &mut response)?))
+        })
+    }
+
+    /// Does it unless that is of no use any more; what fails because of that is told so.
+    fn uncancelled<T>(&self, work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
         self.check()?;
-        self.exchange(call, payload).map_err(|error| self.check().err().unwrap_or(error))
+        work().map_err(|failure| self.check().map_or_else(Failure::from, |()| failure))
     }
 
     fn check(&self) -> Result<(), WireError> {
@@ -112,14 +160,17 @@ impl Exchange {
         }
     }
 
-    fn exchange<T: DeserializeOwned>(&self, call: &Call<'_>, payload: Option<&Payload>) -> Result<T, WireError> {
+    /// The answer to a call that is what it asked for: its body is yet to be read.
+    fn answered(&self, call: &Call<'_>, payload: Option<&Payload>) -> Result<Response<Body>, Failure> {
         let uri = self.shared.endpoint.uri(call)?;
         let mut credential = self.shared.keyring.current()?;
         let (mut clock_corrected, mut refreshed) = (false, false);
         loop {
             let mut response = self.send(call, &uri, payload, &credential)?;
-            if response.status() == StatusCode::OK {
-                return self.message(call, &mut response);
+            if response.status() == StatusCode::OK
+                || response.status() == StatusCode::NOT_MODIFIED && call.takes_unmodified()
+            {
+                return Ok(response);
             }
             let problem = self.problem(&mut response);
             if response.status() == StatusCode::UNAUTHORIZED {
@@ -134,7 +185,11 @@ impl Exchange {
                 }
             }
             let environment = &*self.shared.options.environment;
-            return Err(refusal::of_answer(response.status(), response.headers(), problem, call, environment));
+            let problem = problem.map(Box::new);
+            let empty = Problem::default();
+            let of = problem.as_deref().unwrap_or(&empty);
+            let error = refusal::of_answer(response.status(), response.headers(), of, call, environment);
+            return Err(Failure { error, problem });
         }
     }
 
@@ -153,6 +208,8 @@ impl Exchange {
             .map_err(|error| failed(ureq::Error::Http(error)))?;
         self.fill_headers(request.headers_mut(), call, uri, payload, credential)?;
         let result = match payload {
+            // A PUT without a body says so: of no length it would be sent in chunks.
+            None if call.method() == Method::PUT => self.agent.run(request.map(|()| &[][..])),
             // The agent's own time-out is that of a call whose answer is not held.
             _ if !call.hold().is_zero() => {
                 let timeout = self.shared.options.call_timeout.saturating_add(call.hold());
@@ -178,6 +235,9 @@ impl Exchange {
     ) -> Result<(), WireError> {
         for (name, value) in &self.shared.headers {
             headers.append(name.clone(), value.clone());
+        }
+        if let Call::Data(call) = call {
+            call.fill_headers(headers);
         }
         let media_type = HeaderValue::from_static(self.shared.options.format.content_type());
         headers.insert(header::ACCEPT, media_type.clone());

@@ -26,6 +26,7 @@
 
 mod body;
 mod credential;
+mod data;
 mod endpoint;
 mod exchange;
 mod failure;
@@ -36,12 +37,15 @@ mod signature;
 pub use credential::{Credential, CredentialSource, Secret};
 pub use options::{Compression, HttpOptions};
 
+pub(crate) use body::{Payload, printable};
+pub(crate) use data::DataCall;
+pub(crate) use endpoint::encoded;
+pub(crate) use exchange::{Exchange, Failure};
+
 use super::{CheckpointRequest, PullRequest, Traffic, Wire, WireError};
 use crate::cancel::Cancel;
 use crate::protocol::{CheckpointPage, DatabaseInfo, InboxPage, PushRequest, PushResponse};
-use body::Payload;
-use endpoint::{Call, Endpoint};
-use exchange::Exchange;
+use endpoint::Call;
 use std::sync::Arc;
 
 /// A [`Wire`] to one database of one server over HTTP.
@@ -61,8 +65,7 @@ impl HttpWire {
     /// password, when the database's name is not 1 to 64 of `A-Z a-z 0-9 . _ -`, when the CA file cannot be read or holds no
     /// certificate, and when another option cannot be used.
     pub fn new(url: &str, database: &str, options: HttpOptions) -> Result<HttpWire, WireError> {
-        let endpoint = Endpoint::new(url, database)?;
-        Ok(HttpWire { exchange: Exchange::new(endpoint, options)? })
+        Ok(HttpWire { exchange: Exchange::new(url, database, options)? })
     }
 }
 
@@ -72,10 +75,8 @@ impl Wire for HttpWire {
     }
 
     fn push(&self, request: &PushRequest) -> Result<PushResponse, WireError> {
-        let options = self.exchange.options();
-        let encoded = options.format.encode(request).map_err(failure::of_encoding)?;
-        let compress_above = self.exchange.compresses().then_some(options.compress_above);
-        self.exchange.call(&Call::Push, Some(&Payload::new(encoded, compress_above)))
+        let payload = self.exchange.payload(request).map_err(failure::of_encoding)?;
+        self.exchange.call(&Call::Push, Some(&payload))
     }
 
     fn pull(&self, request: &PullRequest) -> Result<InboxPage, WireError> {
@@ -101,7 +102,7 @@ impl Wire for HttpWire {
 impl std::fmt::Debug for HttpWire {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("HttpWire")
-            .field("url", &self.exchange.endpoint().base())
+            .field("url", &self.exchange.url())
             .field("options", self.exchange.options())
             .finish_non_exhaustive()
     }

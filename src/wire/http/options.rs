@@ -56,7 +56,7 @@ pub struct HttpOptions {
     /// The `User-Agent` header; empty: none is sent. Default: `syncstore/` and the crate's version.
     pub user_agent: String,
     /// Headers to send along with every request. Those that the protocol or HTTP itself needs are refused:
-    /// `Authorization`, `Content-*`, `Accept*`, `Host`, `User-Agent` and the ones about the connection.
+    /// `Authorization`, `Content-*`, `Accept*`, `If-*`, `Idempotency-Key`, `Host`, `User-Agent` and the ones about the connection.
     pub headers: Vec<(String, String)>,
     /// What requests are authenticated with. Default: nothing.
     pub credentials: Arc<dyn CredentialSource>,
@@ -185,6 +185,7 @@ fn is_reserved(name: &str) -> bool {
         "connection",
         "expect",
         "host",
+        "idempotency-key",
         "keep-alive",
         "range",
         "te",
@@ -220,9 +221,17 @@ mod tests {
 
     #[test]
     fn headers_that_would_break_the_protocol_are_refused() {
-        for name in
-            ["Authorization", "content-type", "Content-Length", "ACCEPT", "accept-encoding", "Host", "TE", "a b"]
-        {
+        for name in [
+            "Authorization",
+            "content-type",
+            "Content-Length",
+            "ACCEPT",
+            "accept-encoding",
+            "Host",
+            "TE",
+            "Idempotency-Key",
+            "a b",
+        ] {
             let error = refused(|options| options.headers = vec![(name.into(), "hunter2".into())]);
             assert!(error.contains("headers") && !error.contains("hunter2"), "{error}");
         }

@@ -11,15 +11,14 @@ use ureq::http::{HeaderMap, StatusCode, Uri, header};
 // A server that asks for more has a broken clock, or is not worth obeying.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Why a call failed, by its answer's status, its headers, and its problem document if it had one.
+/// Why a call failed, by its answer's status, its headers, and its problem document (an empty one if it had none).
 pub(super) fn of_answer(
     status: StatusCode,
     headers: &HeaderMap,
-    problem: Option<Problem>,
+    problem: &Problem,
     call: &Call<'_>,
     environment: &dyn Environment,
 ) -> WireError {
-    let problem = problem.unwrap_or_default();
     let code = printable(&problem.code, 64);
     let message = match [&problem.detail, &problem.title].into_iter().find(|text| !text.is_empty()) {
         Some(text) => printable(text, 400),
@@ -33,10 +32,10 @@ pub(super) fn of_answer(
             WireError::Unavailable { status: status.as_u16(), retry_after, message }
         }
         410 => match (problem.code.as_str(), call) {
-            ("cursor_expired", _) => WireError::CursorExpired(expiry(&problem)),
+            (_, Call::Info | Call::Data(_)) => WireError::Refused { status: 410, code, message },
+            ("cursor_expired", _) => WireError::CursorExpired(expiry(problem)),
             ("checkpoint_expired", _) | (_, Call::Checkpoint(_)) => WireError::CheckpointExpired,
             (_, Call::Push | Call::Pull(_)) => WireError::CursorExpired(Expiry::Pruned),
-            (_, Call::Info) => WireError::Refused { status: 410, code, message },
         },
         300..=399 => WireError::Refused { status: status.as_u16(), code, message: redirect(headers) },
         200..=299 => WireError::Protocol(format!("{call}: HTTP {status} where 200 was expected")),
