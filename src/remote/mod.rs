@@ -139,7 +139,7 @@ impl Remote {
         Remote { exchange: self.exchange.cancellable(cancel), shared: Arc::clone(&self.shared) }
     }
 
-    /// What the database takes.
+    /// What the database takes; also the way to find out that URL, database and credential are right, which the absence of an item does not tell.
     ///
     /// From then on names, values and batches are checked against the limits that it publishes before they are sent; until
     /// then against [`Limits::PROTOCOL`].
