@@ -1,7 +1,7 @@
 //! The deciding core: given a transaction of the storage and a push, what becomes of every op.
 //!
 //! It has no clock, no randomness and no I/O but the transaction it is given, so a test or a
-//! simulation can drive it. [`push`] is the most of it, [`write`] and [`write_batch`] decide by the same rules for
+//! simulation can drive it. [`push`] is the most of it, [`write()`] and [`write_batch`] decide by the same rules for
 //! callers without a replica; the rules are those of sections 2, 3 and 6 of the protocol.
 
 mod apply;
