@@ -206,10 +206,10 @@ impl Device {
         }
     }
 
-    /// The log no longer reaches back to where the device has read, or knows that it has: what the server called expired before
-    /// will not be found in it.
+    /// The log no longer reaches back to where the device knows that it has read: what it had read and forgot, and the server called
+    /// expired since, it will not find again.
     pub fn hear_pruned(&self) {
-        for op in self.told().ops.values_mut().filter(|op| op.expired) {
+        for op in self.told().ops.values_mut().filter(|op| op.expired && op.reopened) {
             op.loaded = true;
         }
     }

@@ -30,6 +30,8 @@ pub struct Op {
     pub fate: Option<Fate>,
     /// What it was before a power loss took it back: it will be that again.
     pub before: Option<Fate>,
+    /// A power loss may have taken back what its replica had read of it.
+    pub reopened: bool,
     /// It left the outbox with that fate.
     pub settled: bool,
     /// How many checkpoints the device had asked for, when it was made.
@@ -63,6 +65,7 @@ impl Op {
             checkpoints,
             loaded: false,
             expired: false,
+            reopened: false,
             found: false,
         }
     }
@@ -79,6 +82,7 @@ impl Op {
     /// What was settled is open again, and settled in the same way later.
     pub fn reopen(&mut self) {
         self.before = self.fate.take().or(self.before.take());
+        self.reopened = true;
         self.settled = false;
     }
 }
