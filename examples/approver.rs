@@ -1,8 +1,8 @@
 //! A gateway that decides on every order of a shop before the server commits it: it validates, computes the total, and tags the
 //! order with its customer, so that each customer's replica holds the own orders and no others.
 //!
-//!     cargo run --example approver                      # gateway, server and two customers in one process: the story below
-//!     cargo run --example approver -- 127.0.0.1:9000    # the gateway alone, for a server of its own:
+//!     cargo run -p syncstore-server --example approver                    # gateway, server and two customers in one process: the story below
+//!     cargo run -p syncstore-server --example approver -- 127.0.0.1:9000  # the gateway alone, for a server of its own:
 //!     cargo run -p syncstore-server -- --data /tmp/shop --config examples/approver.toml
 //!
 //! Everything that an approver has to do is in `decide`; the rest is an HTTP server around it and the story. It keeps nothing:

@@ -2,7 +2,7 @@
 
 // Its `main` is for the command line.
 #[allow(dead_code)]
-#[path = "../examples/approver.rs"]
+#[path = "../../examples/approver.rs"]
 mod approver;
 
 #[test]
