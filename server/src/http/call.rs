@@ -10,6 +10,7 @@ use axum::body::HttpBody;
 use axum::http::header::EXPECT;
 use axum::http::{HeaderMap, Method, Uri};
 use bytes::Bytes;
+use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use syncstore::protocol::is_database_name;
 use tokio::task::spawn_blocking;
@@ -90,6 +91,11 @@ impl Entered {
             self.body = app.body.inflate(&self.body)?;
         }
         Ok(std::mem::take(&mut self.body.bytes))
+    }
+
+    /// The message that the body holds.
+    pub(crate) fn message<T: DeserializeOwned>(&mut self, app: &App, sent: Sent) -> Result<T, Refusal> {
+        sent.format.decode(&self.plain_body(app, sent)?).map_err(Refusal::unreadable)
     }
 }
 

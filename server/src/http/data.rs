@@ -16,8 +16,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use syncstore::protocol::{
-    BatchRequest, CodecError, DataItem, DataOp, IndexBody, ItemIndexes, ItemRelations, ItemTags, Json, OpKind, Ref,
-    RelationBody,
+    BatchRequest, DataItem, DataOp, IndexBody, ItemIndexes, ItemRelations, ItemTags, Json, OpKind, Ref, RelationBody,
 };
 
 type Answered = Result<(Answer, Option<usize>), Refusal>;
@@ -168,13 +167,12 @@ impl Asked<Writing> {
     fn json(&mut self) -> Result<Json, Refusal> {
         let sent = self.head.sent.ok_or_else(Refusal::internal)?;
         let plain = self.entered.plain_body(&self.app, sent)?;
-        Json::decode(sent.format, &plain).map_err(unreadable)
+        Json::decode(sent.format, &plain).map_err(Refusal::unreadable)
     }
 
     fn message<T: DeserializeOwned>(&mut self) -> Result<T, Refusal> {
         let sent = self.head.sent.ok_or_else(Refusal::internal)?;
-        let plain = self.entered.plain_body(&self.app, sent)?;
-        sent.format.decode(&plain).map_err(unreadable)
+        self.entered.message(&self.app, sent)
     }
 
     fn write(self, op: DataOp) -> Answered {
@@ -189,11 +187,6 @@ impl Asked<Writing> {
         let answer = Answer::encode(self.wanted, &written)?;
         Ok((if ends || written.rev == 0 { answer } else { answer.of_rev(written.rev) }, Some(1)))
     }
-}
-
-fn unreadable(error: CodecError) -> Refusal {
-    // The decoder may repeat what it read: keep it short.
-    Refusal::malformed(error.to_string().chars().take(300).collect::<String>())
 }
 
 /// `PUT /v1/:db/data/:collection/:key`.
@@ -297,9 +290,7 @@ pub(crate) async fn batch(State(app): State<Arc<App>>, place: Place, request: Re
         sent.ok_or_else(Refusal::internal)
     };
     answer(app, place, request, head, |mut asked: Asked<Sent>| {
-        let plain = asked.entered.plain_body(&asked.app, asked.head)?;
-        let batch: BatchRequest = asked.head.format.decode(&plain).map_err(unreadable)?;
-        drop(plain);
+        let batch: BatchRequest = asked.entered.message(&asked.app, asked.head)?;
         let ops = batch.ops.len();
         let (db, caller) = (&asked.entered.db, &asked.entered.identity.caller);
         let response = asked.app.service.batch(db, caller, batch).map_err(refused)?;

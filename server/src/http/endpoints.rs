@@ -56,12 +56,7 @@ pub(crate) async fn outbox(State(app): State<Arc<App>>, Db(db): Db, request: Req
         blocking(move || {
             let wanted = call.wanted;
             let mut entered = call.enter()?;
-            let plain = entered.plain_body(&app, sent)?;
-            let push: PushRequest = sent.format.decode(&plain).map_err(|error| {
-                // The decoder may repeat what it read: keep it short.
-                Refusal::malformed(error.to_string().chars().take(300).collect::<String>())
-            })?;
-            drop(plain);
+            let push: PushRequest = entered.message(&app, sent)?;
             let ops = push.ops.len();
             let response = app.service.push(&entered.db, &entered.identity.caller, push).map_err(refused)?;
             app.metrics.pushed(&response);

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{Response, StatusCode};
 use std::time::Duration;
-use syncstore::protocol::Problem;
+use syncstore::protocol::{CodecError, Problem};
 
 /// Why a request is not answered with what it asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +35,11 @@ impl Refusal {
 
     pub(crate) fn malformed(detail: impl Into<String>) -> Refusal {
         Refusal::new(StatusCode::BAD_REQUEST, "malformed", detail)
+    }
+
+    pub(crate) fn unreadable(error: CodecError) -> Refusal {
+        // The decoder may repeat what it read: keep it short.
+        Refusal::malformed(error.to_string().chars().take(300).collect::<String>())
     }
 
     pub(crate) fn unauthenticated(detail: impl Into<String>) -> Refusal {
