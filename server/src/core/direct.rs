@@ -89,11 +89,12 @@ pub fn write(
 ) -> Result<Result<Rev, Rejection>, Refusal> {
     let mut push = begin(transaction, rules, caller, now)?;
     let mut base = op.base;
-    let known = push.transaction.find_ref(&op.op_ref)?.is_some();
-    if !known && let Some(refused) = unapproved(rules, op) {
-        return Ok(Err(refused));
-    }
-    if !conditions.is_empty() && !known {
+    let refused = unapproved(rules, op);
+    let asks = refused.is_some() || !conditions.is_empty();
+    if asks && push.transaction.find_ref(&op.op_ref)?.is_none() {
+        if let Some(refused) = refused {
+            return Ok(Err(refused));
+        }
         let (rev, there) = push.seen(op)?;
         // What needs an item is told that there is none, with or without conditions.
         let needs_item = op.kind == OpKind::Patch || op.kind == OpKind::Set && op.resource() != Ok(Resource::Value);
