@@ -25,7 +25,7 @@ impl Engine<'_> {
     /// Takes up what the host wants kept by now, as far as that needs no server: what is no longer kept goes, and what
     /// was being loaded for another filter is given up.
     pub(super) fn narrow(&mut self) -> Result<()> {
-        let state = self.replica.read(State::load)?;
+        let mut state = self.replica.read(State::load)?;
         if narrowed(&state).is_some() {
             self.replica.write(|connection| {
                 let Some((state, given_up)) = narrowed(&State::load(connection)?) else { return Ok(()) };
@@ -34,8 +34,9 @@ impl Engine<'_> {
                 }
                 state.store(connection)
             })?;
+            state = self.replica.read(State::load)?;
         }
-        let kept = self.replica.read(State::load)?.kept;
+        let kept = state.kept;
         for (collection, span) in self.replica.read(|connection| sweep::gaps(connection, &kept))? {
             loop {
                 let removed = self.replica.write(|connection| {
@@ -56,6 +57,9 @@ impl Engine<'_> {
 
     // The sides of a conflict are values, and go with the item.
     fn end_conflicts_outside(&self, kept: &Filter) -> Result<()> {
+        if kept.is_everything() {
+            return Ok(());
+        }
         let mut items = self.replica.read(conflicts::open_items)?;
         items.retain(|(collection, key)| !kept.has(collection, key));
         if items.is_empty() {
