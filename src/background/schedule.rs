@@ -5,7 +5,7 @@
 
 use super::policy::SyncPolicy;
 use super::status::SyncState;
-use crate::sync::Direction;
+use crate::sync::{Direction, jitter};
 use std::time::Duration;
 
 /// How long after a push its entries are waited for in the held answer before they are pulled.
@@ -268,10 +268,7 @@ impl Schedule {
             Ended::Well => return,
             Ended::Passing(asked) => {
                 self.failures = self.failures.saturating_add(1);
-                let doubled =
-                    policy.first_wait.saturating_mul(1_u32.checked_shl(self.failures - 1).unwrap_or(u32::MAX));
-                let longest = doubled.min(policy.longest_wait).as_nanos() as u64;
-                let drawn = Duration::from_nanos(random % longest.saturating_add(1).max(1));
+                let drawn = jitter(policy.first_wait, policy.longest_wait, self.failures, random);
                 (asked.map_or(drawn, |asked| asked.saturating_add(drawn)), SyncState::Offline)
             }
             Ended::Elsewhere => (policy.look_every, SyncState::SyncedElsewhere),

@@ -78,7 +78,7 @@ impl Retry {
             };
             let wait = match error.retry_after() {
                 Some(asked) => asked,
-                None => self.jitter(attempt, environment.random()),
+                None => jitter(self.policy.first_wait, self.policy.longest_wait, attempt, environment.random()),
             };
             if self.waited.saturating_add(wait) > self.policy.total_wait {
                 return Err(error);
@@ -89,14 +89,14 @@ impl Retry {
             attempt += 1;
         }
     }
+}
 
-    /// Anything from nothing to the attempt's longest wait, so that a fleet does not come back at once.
-    fn jitter(&self, attempt: u32, random: u64) -> Duration {
-        let doubled = self.policy.first_wait.saturating_mul(1_u32.checked_shl(attempt - 1).unwrap_or(u32::MAX));
-        let longest = doubled.min(self.policy.longest_wait);
-        let nanos = longest.as_nanos() as u64;
-        Duration::from_nanos(if nanos == 0 { 0 } else { random % (nanos + 1) })
-    }
+/// Anything from nothing to the longest wait after so many failures in a row, at least one, so that a fleet does not come back at
+/// once. It doubles from `first` on, up to `longest`.
+pub(crate) fn jitter(first: Duration, longest: Duration, failures: u32, random: u64) -> Duration {
+    let doubled = first.saturating_mul(1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX));
+    let nanos = doubled.min(longest).as_nanos() as u64;
+    Duration::from_nanos(random % nanos.saturating_add(1))
 }
 
 #[cfg(test)]
