@@ -109,9 +109,22 @@ impl<'a> Writing<'a> {
         Ok(stands)
     }
 
-    /// Takes note that an item which is watched reads otherwise than before; `stands` are the ranges that it was in or is in.
-    pub fn changed(&self, change: ItemChange, stands: Stands) {
-        self.changed.borrow_mut().items.push(Told { change, ranges: Some(stands) });
+    /// Takes note that an item reads otherwise than before, if it is watched by its name, or by a range that it `stood` in or, by its
+    /// row and value, stands in now.
+    pub fn changed(
+        &self,
+        watched: Watched,
+        mut stood: Stands,
+        (row, value): (Option<i64>, Option<&str>),
+        change: ItemChange,
+    ) -> Result<()> {
+        if watched.ranged {
+            stood.extend(self.stands(&change.collection, row, value)?);
+        }
+        if watched.named || !stood.is_empty() {
+            self.changed.borrow_mut().items.push(Told { change, ranges: Some(stood) });
+        }
+        Ok(())
     }
 
     /// Takes note that an operation is settled.

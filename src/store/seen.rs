@@ -73,21 +73,15 @@ impl Seen {
     }
 
     fn tell(
-        mut self,
+        self,
         connection: &Writing<'_>,
         Write { collection, key, .. }: &Write,
         (row, value): (i64, Option<&str>),
         kind: ChangeKind,
         op: Ref,
     ) -> Result<()> {
-        if self.watched.ranged {
-            self.stands.extend(connection.stands(collection, Some(row), value)?);
-        }
-        if self.watched.named || !self.stands.is_empty() {
-            let (collection, key) = (collection.clone(), key.clone());
-            let change = ItemChange { collection, key, kind, origin: Origin::Local, op_ref: Some(op) };
-            connection.changed(change, self.stands);
-        }
-        Ok(())
+        let (collection, key) = (collection.clone(), key.clone());
+        let change = ItemChange { collection, key, kind, origin: Origin::Local, op_ref: Some(op) };
+        connection.changed(self.watched, self.stands, (Some(row), value), change)
     }
 }

@@ -234,16 +234,13 @@ pub(super) fn before_swap(connection: &Connection) -> Result<Vec<(Contest, Decid
     Ok(contests)
 }
 
-/// Whether two sides are the same JSON value, or both absent.
+/// Whether two texts say the same JSON value, or both are absent.
 pub(crate) fn is_same(one: Option<&str>, other: Option<&str>) -> bool {
     match (one, other) {
-        (Some(one), Some(other)) => one == other || same_value(one, other),
+        (Some(one), Some(other)) if one != other => {
+            let value = |text: &str| Json::from_stored(text.to_owned());
+            matches!((value(one), value(other)), (Ok(one), Ok(other)) if one.same_value(&other))
+        }
         (one, other) => one == other,
     }
-}
-
-/// Whether two texts say the same JSON value.
-pub(super) fn same_value(one: &str, other: &str) -> bool {
-    let value = |text: &str| Json::from_stored(text.to_owned());
-    matches!((value(one), value(other)), (Ok(one), Ok(other)) if one.same_value(&other))
 }

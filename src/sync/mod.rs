@@ -21,6 +21,7 @@ pub(crate) use contest::is_same;
 pub(crate) use rebase::rebase;
 pub use report::{BootstrapReason, Progress, SyncReport};
 pub use retry::RetryPolicy;
+pub(crate) use retry::jitter;
 pub(crate) use seat::Seat;
 pub(crate) use seen::{Cause, Seen};
 

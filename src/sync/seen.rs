@@ -45,7 +45,7 @@ impl<'a> Seen<'a> {
     }
 
     /// Tells if it reads otherwise now.
-    pub fn after(mut self, connection: &Writing<'_>, (collection, key): (i64, &str), cause: Cause) -> Result<()> {
+    pub fn after(self, connection: &Writing<'_>, (collection, key): (i64, &str), cause: Cause) -> Result<()> {
         let row = items::find(connection, collection, key)?.map(|item| item.id);
         let value = row.map_or(Ok(None), |row| items::value(connection, row))?;
         let (kind, op_ref) = match &value {
@@ -55,14 +55,8 @@ impl<'a> Seen<'a> {
             None if self.value.is_some() => (ChangeKind::Deleted, cause.op),
             _ => return Ok(()),
         };
-        if self.watched.ranged {
-            self.stands.extend(connection.stands(self.name, row, value.as_deref())?);
-        }
-        if self.watched.named || !self.stands.is_empty() {
-            let (collection, key) = (self.name.to_owned(), key.to_owned());
-            let change = ItemChange { collection, key, kind, origin: cause.origin, op_ref };
-            connection.changed(change, self.stands);
-        }
-        Ok(())
+        let (collection, key) = (self.name.to_owned(), key.to_owned());
+        let change = ItemChange { collection, key, kind, origin: cause.origin, op_ref };
+        connection.changed(self.watched, self.stands, (row, value.as_deref()), change)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Entries change items in memory; [`Slice::finish`] writes each item once, however many entries it had.
 
-use super::contest::{self, Contest, Theirs, same_value};
+use super::contest::{self, Contest, Theirs, is_same};
 use super::rebase::{apply_payload, rebase};
 use super::received::{broken, diverged, named, payload, resources_of, rev_after};
 use super::seen::{Cause, Seen};
@@ -148,10 +148,7 @@ impl<'a> Slice<'a> {
         if committed.resource != op.payload.resource {
             return Ok(false);
         }
-        Ok(match (&committed.text, &op.payload.text) {
-            (Some(committed), Some(sent)) => committed == sent || same_value(committed, sent),
-            (committed, sent) => committed == sent,
-        })
+        Ok(is_same(committed.text.as_deref(), op.payload.text.as_deref()))
     }
 
     /// Moves the base of a live item on by one entry; whatever does not fit it is divergence (section 4 ◆).
