@@ -9,6 +9,7 @@ use crate::search::SearchError;
 use crate::sql::SqlError;
 use crate::wire::WireError;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The result of every fallible call of the crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -202,6 +203,49 @@ impl Error {
             Error::Wire(error) => error.is_transient(),
             Error::Busy | Error::SyncedElsewhere | Error::Contended { .. } => true,
             _ => false,
+        }
+    }
+
+    /// How long the server asked to wait before the next try.
+    pub fn retry_after(&self) -> Option<Duration> {
+        if let Error::Wire(error) = self { error.retry_after() } else { None }
+    }
+
+    /// The HTTP status that the server answered with; see [`WireError::http_status`].
+    pub fn http_status(&self) -> Option<u16> {
+        if let Error::Wire(error) = self { error.http_status() } else { None }
+    }
+
+    /// SQLite's extended result code, where SQLite failed; of a full disk, a locked and a damaged file the code that says that.
+    pub fn sqlite_code(&self) -> Option<i32> {
+        match self {
+            Error::Corrupt(_) => Some(rusqlite::ffi::SQLITE_CORRUPT),
+            Error::DiskFull => Some(rusqlite::ffi::SQLITE_FULL),
+            Error::Busy => Some(rusqlite::ffi::SQLITE_BUSY),
+            Error::Storage(error) => match error.downcast_ref::<rusqlite::Error>() {
+                Some(rusqlite::Error::SqliteFailure(failure, _)) => Some(failure.extended_code),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The operation that it is about.
+    pub fn op_ref(&self) -> Option<Ref> {
+        match self {
+            Error::NotRejected { op, .. } | Error::EditOfAnotherPart { op } => Some(*op),
+            _ => None,
+        }
+    }
+
+    /// The collection and the key of the item that it is about.
+    pub fn item(&self) -> Option<(&str, &str)> {
+        match self {
+            Error::NotFound { collection, key }
+            | Error::PatchFailed { collection, key, .. }
+            | Error::NotKept { collection, key }
+            | Error::Contended { collection, key } => Some((collection, key)),
+            _ => None,
         }
     }
 

@@ -1,6 +1,7 @@
 #![cfg_attr(feature = "http", doc = include_str!("../README.md"))]
 #![cfg_attr(not(feature = "http"), doc = "An embedded offline-first JSON store that syncs; this build has no HTTP.")]
-#![forbid(unsafe_code)]
+#![cfg_attr(not(feature = "capi"), forbid(unsafe_code))]
+#![cfg_attr(feature = "capi", deny(unsafe_code))]
 #![deny(missing_docs)]
 
 /// Its examples compile and run.
@@ -21,6 +22,10 @@ mod conflict;
 pub mod environment;
 mod error;
 mod event;
+/// The C interface, the one place with `unsafe`.
+#[cfg(feature = "capi")]
+#[allow(unsafe_code)]
+mod ffi;
 mod index;
 mod outbox;
 #[doc(hidden)]

@@ -9,6 +9,8 @@ mod conflicts;
 mod events;
 mod indexes;
 mod keep;
+#[cfg(feature = "capi")]
+mod opened;
 mod options;
 mod outcomes;
 mod pending;
@@ -27,6 +29,8 @@ pub use batch::{Batch, BatchReceipt};
 pub use compact::CompactReport;
 pub use events::Events;
 pub use keep::Kept;
+#[cfg(feature = "capi")]
+pub(crate) use opened::{Held, Opened};
 pub use options::{Durability, Options};
 pub use pending::{PendingOp, PendingState};
 pub use query::{Query, Rows};

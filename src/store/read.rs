@@ -26,7 +26,12 @@ impl Store {
     ///
     /// When the file cannot be read.
     pub fn get_raw(&self, collection: &str, key: &str) -> Result<Option<String>> {
-        self.replica.read(|connection| items::view_value(connection, collection, key, |text| Ok(text.to_owned())))
+        self.get_with(collection, key, str::to_owned)
+    }
+
+    /// What is made of an item's JSON text while that is in SQLite's memory; `None`: there is no such item.
+    pub(crate) fn get_with<T>(&self, collection: &str, key: &str, make: impl Fn(&str) -> T) -> Result<Option<T>> {
+        self.replica.read(|connection| items::view_value(connection, collection, key, |text| Ok(make(text))))
     }
 
     /// The items of a range of keys, all as of one moment.

@@ -97,6 +97,17 @@ impl WireError {
         }
     }
 
+    /// The HTTP status that the server answered with, where it is one that says why.
+    pub fn http_status(&self) -> Option<u16> {
+        match self {
+            WireError::Unavailable { status, .. } | WireError::Refused { status, .. } => Some(*status),
+            WireError::Unauthenticated(_) => Some(401),
+            WireError::Forbidden(_) => Some(403),
+            WireError::CursorExpired(_) | WireError::CheckpointExpired => Some(410),
+            _ => None,
+        }
+    }
+
     /// Whether a push as a whole was refused for what is in it, so that a part of it may be taken (section 3).
     ///
     /// A 400 or 422 counts only with the protocol's own word for it: a captive portal or a firewall says 400 to

@@ -1,0 +1,125 @@
+//! The library under test, built once for all tests, and the compilers.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+/// What every program has to live with.
+const WARNINGS: &[&str] = &["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
+
+/// What cargo built.
+pub struct Library {
+    pub statical: PathBuf,
+    pub shared: PathBuf,
+    /// The header that was generated on the way.
+    pub header: PathBuf,
+}
+
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The library, built by whoever asks first.
+pub fn library() -> &'static Library {
+    static LIBRARY: OnceLock<Library> = OnceLock::new();
+    LIBRARY.get_or_init(|| {
+        let (statical, _) = cargo("staticlib", ".a");
+        let (shared, header) = cargo("cdylib", std::env::consts::DLL_SUFFIX);
+        Library { statical, shared, header }
+    })
+}
+
+/// Builds one kind of library; its file, and the header.
+fn cargo(kind: &str, suffix: &str) -> (PathBuf, PathBuf) {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(root()).args(["rustc", "--package", "syncstore", "--lib", "--features", "capi"]);
+    cargo.args(["--crate-type", kind, "--message-format", "json-render-diagnostics"]);
+    let built = cargo.stderr(Stdio::inherit()).output().unwrap();
+    assert!(built.status.success(), "cargo cannot build the {kind}");
+    let (mut library, mut header) = (None, None);
+    for line in String::from_utf8(built.stdout).unwrap().lines() {
+        let message: serde_json::Value = serde_json::from_str(line).unwrap();
+        if !message["package_id"]
+            .as_str()
+            .is_some_and(|id| id.starts_with("path+") && id.contains("syncstore@") || id.contains("#0"))
+        {
+            continue;
+        }
+        if let Some(out) = message["out_dir"].as_str() {
+            header = Some(Path::new(out).join("syncstore.h")).filter(|header| header.exists()).or(header);
+        }
+        for file in message["filenames"].as_array().into_iter().flatten().filter_map(|file| file.as_str()) {
+            if file.ends_with(suffix) {
+                library = Some(PathBuf::from(file));
+            }
+        }
+    }
+    (library.unwrap(), header.unwrap())
+}
+
+/// The C compiler, and the one for C++, with the names that they may have here.
+pub fn compilers(names: &[&str]) -> Vec<String> {
+    let there = |name: &&&str| Command::new(name).arg("--version").output().is_ok_and(|said| said.status.success());
+    names.iter().filter(there).map(|name| (*name).to_owned()).collect()
+}
+
+/// Compiles a source by a standard; panics with what the compiler says.
+pub fn compile(compiler: &str, standard: &str, source: &Path, further: &[&str], to: &Path) {
+    let mut command = Command::new(compiler);
+    command.arg(format!("-std={standard}")).args(WARNINGS).arg("-I").arg(root().join("include"));
+    command.arg(source).args(further).arg("-o").arg(to);
+    let said = command.output().unwrap();
+    let words = String::from_utf8_lossy(&said.stderr);
+    assert!(said.status.success(), "{compiler} -std={standard} {}:\n{words}", source.display());
+}
+
+/// Whether a compiler knows a standard.
+pub fn knows(compiler: &str, standard: &str) -> bool {
+    let language = if standard.contains("++") { "c++" } else { "c" };
+    let mut command = Command::new(compiler);
+    command.args([&format!("-std={standard}"), "-fsyntax-only", "-x", language, "/dev/null"]);
+    command.output().is_ok_and(|said| said.status.success())
+}
+
+/// What a program of the library needs of the system.
+pub fn system_libraries() -> &'static [&'static str] {
+    if cfg!(target_os = "macos") {
+        &["-framework", "Security", "-framework", "CoreFoundation", "-liconv", "-lm"]
+    } else {
+        &["-lpthread", "-ldl", "-lm", "-lgcc_s", "-lutil", "-lrt"]
+    }
+}
+
+/// Runs a program in a directory of its own; panics with what it says when it fails, or takes too long.
+pub fn run(program: &Path, limit: Duration) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut child =
+        Command::new(program).current_dir(dir.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (mut out, mut err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+    let read = std::thread::spawn(move || {
+        let mut words = String::new();
+        out.read_to_string(&mut words).unwrap();
+        words
+    });
+    let warned = std::thread::spawn(move || {
+        let mut words = String::new();
+        err.read_to_string(&mut words).unwrap();
+        words
+    });
+    let until = Instant::now() + limit;
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break Some(status);
+        }
+        if Instant::now() >= until {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            break None;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    let words = format!("{}{}", read.join().unwrap(), warned.join().unwrap());
+    assert!(status.is_some_and(|status| status.success()), "{}: {status:?}\n{words}", program.display());
+}

@@ -1,0 +1,9 @@
+//! The C interface as C programs have it: each program here is compiled against include/syncstore.h, linked with the library
+//! that cargo builds, and run.
+//!
+//! `SYNCSTORE_WRITE_HEADER=1 cargo test --test c` writes include/syncstore.h anew.
+#![cfg(unix)]
+
+mod building;
+mod header;
+mod programs;
