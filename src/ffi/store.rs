@@ -147,14 +147,14 @@ fn or_default<T: Default + PartialEq>(value: T, default: T) -> T {
 /// Its texts are NULL, or end with NUL.
 unsafe fn read_options(given: syncstore_options) -> Result<Options, Failure> {
     use super::kit::input::name;
-    let mut options = Options::default();
-    options.durability = match given.durability {
+    let durability = match given.durability {
         SYNCSTORE_DURABILITY_NORMAL => Durability::Normal,
         SYNCSTORE_DURABILITY_FULL => Durability::Full,
         _ => return Err(Failure::misuse("options.durability", "is none of the constants")),
     };
-    options.coalescing = !flag(given.no_coalescing, "options.no_coalescing")?;
-    options.prefetch = !flag(given.no_prefetch, "options.no_prefetch")?;
+    let coalescing = !flag(given.no_coalescing, "options.no_coalescing")?;
+    let prefetch = !flag(given.no_prefetch, "options.no_prefetch")?;
+    let mut options = Options { durability, coalescing, prefetch, ..Options::default() };
     // SAFETY: the condition above.
     let (keep, vfs) = unsafe { (name(given.keep, "options.keep")?, name(given.vfs, "options.vfs")?) };
     options.vfs = vfs.map(str::to_owned);

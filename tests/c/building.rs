@@ -38,13 +38,11 @@ fn cargo(kind: &str, suffix: &str) -> (PathBuf, PathBuf) {
     cargo.args(["--crate-type", kind, "--message-format", "json-render-diagnostics"]);
     let built = cargo.stderr(Stdio::inherit()).output().unwrap();
     assert!(built.status.success(), "cargo cannot build the {kind}");
+    let ours = format!("path+file://{}#", root().display());
     let (mut library, mut header) = (None, None);
     for line in String::from_utf8(built.stdout).unwrap().lines() {
         let message: serde_json::Value = serde_json::from_str(line).unwrap();
-        if !message["package_id"]
-            .as_str()
-            .is_some_and(|id| id.starts_with("path+") && id.contains("syncstore@") || id.contains("#0"))
-        {
+        if !message["package_id"].as_str().is_some_and(|id| id.starts_with(&ours)) {
             continue;
         }
         if let Some(out) = message["out_dir"].as_str() {
