@@ -36,11 +36,13 @@ fn cargo(kind: &str, suffix: &str) -> (PathBuf, PathBuf) {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.current_dir(root()).args(["rustc", "--package", "syncstore", "--lib", "--features", "capi"]);
     cargo.args(["--crate-type", kind, "--message-format", "json-render-diagnostics"]);
-    // What cargo tells a test of its package; ring is built anew whenever that changes.
-    let told = |name: &str| ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| name.starts_with(prefix));
-    std::env::vars().map(|(name, _)| name).filter(|name| told(name)).for_each(|name| {
-        cargo.env_remove(name);
-    });
+    // What cargo tells a test of its package; ring's build script goes by it, and would run anew each time.
+    for (name, _) in std::env::vars_os() {
+        let known = name.to_str().unwrap_or_default();
+        if known == "OUT_DIR" || known.starts_with("CARGO_PKG_") || known.starts_with("CARGO_MANIFEST_") {
+            cargo.env_remove(&name);
+        }
+    }
     let built = cargo.stderr(Stdio::inherit()).output().unwrap();
     assert!(built.status.success(), "cargo cannot build the {kind}");
     let ours = format!("path+file://{}#", root().display());
