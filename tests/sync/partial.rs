@@ -524,3 +524,20 @@ fn what_is_loaded_in_addition_is_in_the_indexes_of_its_collection() {
     assert!(!by("a").contains(&"7".to_owned()));
     assert_eq!(view(&store).len(), 20);
 }
+
+#[test]
+fn two_filters_that_have_more_in_common_than_one_can_say_leave_a_replica_that_syncs() {
+    let fleet = Fleet::new();
+    let (server, _) = filled(&fleet);
+    let crossed = |whole: &str, parts: &str| {
+        let prefixes = (0..98).map(|n| format!("{parts}:x{n:02}")).collect::<Vec<_>>().join(",");
+        filter(&format!("{whole},{parts}:3,{prefixes}"))
+    };
+    let (one, two) = (crossed("a", "b"), crossed("b", "a"));
+    let store = fleet.open_with("part", |options| options.keep = Some(one));
+    store.sync(&server.wire()).unwrap();
+    store.keep(&two).unwrap();
+    store.sync(&server.wire()).unwrap();
+    assert_eq!(store.kept().unwrap().here, two);
+    assert_eq!(view(&store), part(&server, &two));
+}
