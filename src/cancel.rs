@@ -59,8 +59,8 @@ impl Cancel {
         self.0.cancelled.load(Ordering::SeqCst)
     }
 
-    /// Calls `hook` when it is cancelled, on the thread that cancels, or at once if it is already; not after the guard
-    /// was dropped.
+    /// Calls `hook` when it is cancelled, on the thread that cancels, or at once if it is already; not when the guard was dropped before
+    /// that. One that has been called already may still run after the guard is gone: dropping that waits for nothing.
     ///
     /// For a [`Wire`](crate::wire::Wire) that has a connection to close. The hook must not wait for anything.
     pub fn on_cancel(&self, hook: impl FnOnce() + Send + 'static) -> OnCancel {

@@ -196,23 +196,36 @@ impl Background {
 
     pub fn stop(&self, deadline: Option<Duration>) -> Stopped {
         let begun = Instant::now();
-        let Some(running) = self.running.lock().take() else { return Stopped::Entirely };
-        running.mailbox.post(|mail| mail.stop = true);
-        running.closing.cancel();
-        running.leg.interrupt();
-        if running.thread.thread().id() == std::thread::current().id() {
-            // From a callback: it ends when that returns.
-            self.running.lock().get_or_insert(running);
+        // It stays where it is until it is over: so long it runs, to whoever else stops it or starts another.
+        let (thread, leg, over) = {
+            let running = self.running.lock();
+            let Some(Running { thread, leg, mailbox, closing, over }) = &*running else { return Stopped::Entirely };
+            mailbox.post(|mail| mail.stop = true);
+            let found = (thread.thread().id(), Arc::clone(leg), Arc::clone(over));
+            let closing = closing.clone();
+            // Outside the lock: hooks run.
+            drop(running);
+            closing.cancel();
+            found
+        };
+        leg.interrupt();
+        // In a callback of its own, it ends when that returns.
+        if thread == std::thread::current().id() || !over.wait(deadline) {
             return Stopped::Soon;
         }
-        if !running.over.wait(deadline) {
-            self.running.lock().get_or_insert(running);
-            return Stopped::Soon;
-        }
+        let ended = {
+            let mut running = self.running.lock();
+            // Another one may have taken it out, and started the next.
+            if running.as_ref().is_some_and(|running| Arc::ptr_eq(&running.over, &over)) {
+                running.take()
+            } else {
+                None
+            }
+        };
         // It has nothing left to do but to go.
-        let _ = running.thread.join();
+        ended.map(|running| running.thread.join());
         let left = deadline.map_or(CUT_OFF, |deadline| deadline.saturating_sub(begun.elapsed()).min(CUT_OFF));
-        if running.leg.come_back(left) { Stopped::Entirely } else { Stopped::RequestLeft }
+        if leg.come_back(left) { Stopped::Entirely } else { Stopped::RequestLeft }
     }
 
     pub fn status(&self) -> SyncStatus {

@@ -9,7 +9,7 @@ use crate::outbox::conflicts;
 use crate::protocol::Ref;
 use crate::sync::Access;
 use parking_lot::Mutex;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -25,8 +25,8 @@ pub(crate) struct Decisions {
     resolve: Resolve,
     /// What it is being asked about, on whichever thread.
     asked: Mutex<BTreeSet<ConflictId>>,
-    /// Which conflicts it failed to decide, with their versions: each failure is told once, and asked about again and again.
-    failed: Mutex<BTreeSet<(ConflictId, u32)>>,
+    /// Which conflicts it failed to decide, and as of which version last: each failure is told once, and asked about again and again.
+    failed: Mutex<BTreeMap<ConflictId, u32>>,
 }
 
 /// A conflict that the resolver is asked about, and nobody else asks about meanwhile.
@@ -145,7 +145,7 @@ impl Question {
 
     fn failed(self, access: Access<'_>, why: &str) -> Settled {
         let Conflict { id, version, collection, key, resource, .. } = &self.conflict;
-        if self.decisions.failed.lock().insert((*id, *version)) {
+        if self.decisions.failed.lock().insert(*id, *version) != Some(*version) {
             let (id, news) = (*id, ConflictNews::NeedsDeciding);
             let (collection, key, resource) = (collection.clone(), key.clone(), resource.clone());
             access.bus().log(LogLevel::Warn, || format!("conflict {id} stays open: {why}"));

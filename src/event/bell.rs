@@ -2,18 +2,21 @@
 
 use super::queue::Bell;
 
-/// A pipe with one byte in it, or none.
+/// Two ends with one byte between them, or none.
 #[cfg(unix)]
 #[derive(Debug)]
 pub(crate) struct Pipe {
-    reader: std::io::PipeReader,
-    writer: std::io::PipeWriter,
+    reader: std::os::unix::net::UnixStream,
+    writer: std::os::unix::net::UnixStream,
 }
 
 #[cfg(unix)]
 impl Pipe {
     pub fn new() -> std::io::Result<Pipe> {
-        let (reader, writer) = std::io::pipe()?;
+        let (reader, writer) = std::os::unix::net::UnixStream::pair()?;
+        // The host has the reading end too, and what it does with it must not let a thread wait that has the queue locked.
+        reader.set_nonblocking(true)?;
+        writer.set_nonblocking(true)?;
         Ok(Pipe { reader, writer })
     }
 
@@ -25,13 +28,12 @@ impl Pipe {
 
 #[cfg(unix)]
 impl Bell for Pipe {
-    // One byte at most is in it, so neither waits.
     fn ring(&self) {
         let _ = std::io::Write::write(&mut &self.writer, &[1]);
     }
 
     fn silence(&self) {
-        let _ = std::io::Read::read(&mut &self.reader, &mut [0]);
+        let _ = std::io::Read::read(&mut &self.reader, &mut [0; 8]);
     }
 }
 

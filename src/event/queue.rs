@@ -133,10 +133,11 @@ impl<E: Entry, B: Bell> Queue<E, B> {
         for entry in fetched.into_iter().rev() {
             inner.entries.push_front((0, entry));
         }
-        if inner.entries.is_empty() {
-            inner.emptied();
-        } else {
-            self.filled(inner, was_empty);
+        match (was_empty, inner.entries.is_empty()) {
+            (_, false) => self.filled(inner, was_empty),
+            (false, true) => inner.emptied(),
+            // Another one has taken the entry out meanwhile.
+            (true, true) => {}
         }
     }
 
@@ -205,6 +206,7 @@ impl<E: Entry, B: Bell> Inner<E, B> {
         Some(Place { source: entry.source()?, number: *number })
     }
 
+    /// After something was taken out: silences the bell, if that was the last.
     fn emptied(&self) {
         if let (true, Some(bell)) = (self.entries.is_empty(), &self.bell) {
             bell.silence();

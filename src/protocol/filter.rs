@@ -93,6 +93,18 @@ impl Filter {
         narrower.fold(none, |filter, (collection, prefix)| filter.and_prefix(collection, prefix))
     }
 
+    /// As much of it as one list can say: what two lists have in common may take more entries than either.
+    pub(crate) fn fitting(mut self) -> Filter {
+        while self.check().is_err() {
+            let Some(mut last) = self.only.as_mut().and_then(BTreeMap::last_entry) else { break };
+            last.get_mut().pop();
+            if last.get().is_empty() {
+                last.remove();
+            }
+        }
+        self
+    }
+
     /// The collections of which it has any key; `None`: all.
     pub fn collections(&self) -> Option<impl Iterator<Item = &str>> {
         self.only.as_ref().map(|only| only.keys().map(String::as_str))
@@ -376,6 +388,21 @@ mod tests {
             assert_eq!((everything.and(&list(one)), list(one).and(&everything)), (list(one), list(one)));
         }
         assert!(everything.covers(&everything));
+    }
+
+    #[test]
+    fn what_fits_is_a_list_and_has_nothing_more() {
+        let list = |whole: &str, parts: &str| {
+            let parts = (0..99).map(|n| format!("{parts}:{n:02}"));
+            Filter::parse(&parts.chain([whole.to_owned()]).collect::<Vec<_>>().join(",")).unwrap()
+        };
+        let both = list("a", "b").and(&list("b", "a"));
+        assert!(both.check().is_err());
+        let fits = both.clone().fitting();
+        assert!(fits.check().is_ok() && both.covers(&fits) && fits.has("a", "98") && !fits.has("b", "98"));
+        for same in [Filter::everything(), Filter::only::<&str>([]), list("a", "b")] {
+            assert_eq!(same.clone().fitting(), same);
+        }
     }
 
     #[test]

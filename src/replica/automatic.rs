@@ -81,8 +81,9 @@ impl Automatic {
              CREATE TRIGGER {table}_insert AFTER INSERT ON items WHEN new.value IS NOT NULL AND {is_new} BEGIN
                {insert}
              END;
-             CREATE TRIGGER {table}_update AFTER UPDATE OF value ON items
-               WHEN new.value IS NOT old.value AND {is_new} AND {old_keys} IS NOT {new_keys} BEGIN
+             CREATE TRIGGER {table}_update AFTER UPDATE OF collection, value ON items
+               WHEN (new.collection <> old.collection OR new.value IS NOT old.value) AND {is_new}
+                 AND (new.collection <> old.collection OR {old_keys} IS NOT {new_keys}) BEGIN
                {delete}
                {insert}
              END;

@@ -59,8 +59,8 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::ConflictMoved`] when more of theirs has come, something was written here, or it has ended since it was listed: list it again.
-    /// [`Error::Limit`], [`Error::Json`] for a merged value that is none, [`Error::NotFound`] for an index entry, a relation or a tag of an item that is gone. Nothing was
-    /// written then, and the conflict is open.
+    /// [`Error::Limit`], [`Error::Json`] for a merged value that is none, [`Error::NotFound`] for an index entry, a relation or a tag of an item that is gone,
+    /// [`Error::NotKept`] for one that [`Store::keep`] leaves out by now. Nothing was written then, and the conflict is open.
     pub fn resolve(&self, conflict: &Conflict, resolution: Resolution) -> Result<Option<Ref>> {
         let op = self.writer.resolve(Access::new(&self.replica, None), conflict, &resolution)?;
         self.wrote(1);

@@ -181,7 +181,8 @@ impl Events {
 
     /// A file descriptor that is readable as long as there is something to pump, for `poll` and its like.
     ///
-    /// Each call answers another descriptor of the same pipe. Nothing may be read from it: [`Events::pump`] does that.
+    /// Each call answers another descriptor of the same, which does not block. Nothing is to be read from it: [`Events::pump`] does that, and
+    /// what is read elsewhere makes it say that there is nothing.
     ///
     /// # Errors
     ///

@@ -113,7 +113,8 @@ impl Store {
     ///
     /// [`Error::NotRejected`] when it is not in [`Store::rejections`] (any more): retried or discarded before, not settled yet, or never
     /// rejected; also when a part of its batch was pruned. [`Error::NotFound`] and [`Error::PatchFailed`] when it makes no sense on what there is
-    /// now: [`Store::edit`] it. [`Error::Limit`] when the server takes less than it did. Nothing was written then.
+    /// now: [`Store::edit`] it. [`Error::Limit`] when the server takes less than it did, [`Error::NotKept`] for an item that [`Store::keep`] leaves out by
+    /// now. Nothing was written then.
     pub fn retry(&self, op: Ref) -> Result<Ref> {
         self.make_again(op, None)
     }

@@ -195,8 +195,8 @@ fn narrowed(state: &State) -> Option<(State, bool)> {
         }
         _ => {}
     }
-    // Of a replica that was never loaded there is nothing to compare with.
-    next.kept = if state.cursor.is_none() { state.keep.clone() } else { next.kept.and(&state.keep) };
+    // Of a replica that was never loaded there is nothing to compare with. What is more than one list can say is loaded again.
+    next.kept = if state.cursor.is_none() { state.keep.clone() } else { next.kept.and(&state.keep).fitting() };
     (given_up || next.kept != state.kept).then_some((next, given_up))
 }
 

@@ -2,7 +2,7 @@
 
 use crate::listener::*;
 use crate::proxy::{Break, Proxy, Way};
-use crate::wires::{Gated, answering};
+use crate::wires::{Gated, Told, answering};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::mpsc;
@@ -262,4 +262,35 @@ fn while_a_blocking_sync_of_the_hosts_hangs() {
     });
     // The turn went with the call that had it.
     open(&path).sync(&*site.wire()).unwrap();
+}
+
+#[test]
+fn two_who_stop_at_once_are_told_the_same_and_nobody_starts_meanwhile() {
+    let site = Site::new();
+    let store = site.store("one.db");
+    let (busy, is_busy) = mpsc::channel();
+    let (go, goes) = mpsc::channel::<()>();
+    let goes = std::sync::Mutex::new(goes);
+    let events = store.events(syncstore::EventOptions::default(), move || {
+        if std::thread::current().name() == Some("syncstore-sync") {
+            let _ = busy.send(());
+            let _ = goes.lock().unwrap().recv();
+        }
+    });
+    let wire = Told::new(site.wire());
+    store.start(wire.clone(), quick()).unwrap();
+    // In a callback of the host's.
+    is_busy.recv_timeout(PATIENCE).unwrap();
+    std::thread::scope(|scope| {
+        let stopping = scope.spawn(|| store.stop(PATIENCE));
+        wire.until_cancelled();
+        assert_eq!(store.stop(Duration::ZERO), Stopped::Soon);
+        assert!(matches!(store.start(site.wire(), quick()), Err(syncstore::Error::AlreadyStarted)));
+        drop(go);
+        assert_eq!(stopping.join().unwrap(), Stopped::Entirely);
+    });
+    assert_eq!(store.stop(Duration::ZERO), Stopped::Entirely);
+    drop(events);
+    store.start(site.wire(), quick()).unwrap();
+    assert_eq!(assert_stops(&store), Stopped::Entirely);
 }

@@ -241,6 +241,24 @@ fn it_wakes_once_each_time_that_there_is_something_after_nothing() {
 
 #[cfg(unix)]
 #[test]
+fn a_host_that_empties_the_descriptor_hangs_nobody() {
+    use std::io::Read;
+    let (_dir, store) = local();
+    let events = std::sync::Arc::new(store.events(EventOptions::default(), || {}));
+    events.subscribe(Watch::all()).unwrap();
+    let mut descriptor = std::fs::File::from(events.descriptor().unwrap());
+    for n in 0..2 {
+        store.set("notes", "n0", &n).unwrap();
+        assert_eq!(descriptor.read(&mut [0; 8]).unwrap(), 1);
+        let (done, is_done) = std::sync::mpsc::channel();
+        let pumping = std::sync::Arc::clone(&events);
+        std::thread::spawn(move || done.send(pumping.pump(9, PATIENCE, |_| {}).unwrap().events));
+        assert_eq!(is_done.recv_timeout(PATIENCE).unwrap(), 1);
+    }
+}
+
+#[cfg(unix)]
+#[test]
 fn the_descriptor_is_readable_as_long_as_there_is_something() {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let (_dir, store) = local();

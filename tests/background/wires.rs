@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use syncstore::protocol::{CheckpointPage, DatabaseInfo, InboxPage, PushRequest, PushResponse};
 use syncstore::wire::{CheckpointRequest, Credential, HttpOptions, HttpWire, PullRequest, Wire, WireError};
-use syncstore::{Event, Options, Store, SyncState};
+use syncstore::{Cancel, Event, OnCancel, Options, Store, SyncState};
 use syncstore_server::config::Config;
 
 /// A wire that cannot be cancelled, whose calls wait at a gate.
@@ -61,6 +61,48 @@ impl Wire for Gated {
     }
     fn checkpoint(&self, request: &CheckpointRequest) -> Result<CheckpointPage, WireError> {
         self.pass().checkpoint(request)
+    }
+}
+
+/// A wire that tells when it is cancelled, which ends none of its calls.
+pub struct Told {
+    wire: Arc<dyn Wire>,
+    cancelled: Arc<(Mutex<bool>, Condvar)>,
+    hooks: Mutex<Vec<OnCancel>>,
+}
+
+impl Told {
+    pub fn new(wire: Arc<dyn Wire>) -> Arc<Told> {
+        Arc::new(Told { wire, cancelled: Arc::default(), hooks: Mutex::default() })
+    }
+
+    pub fn until_cancelled(&self) {
+        let (cancelled, changed) = &*self.cancelled;
+        let mut cancelled = cancelled.lock();
+        assert!(!changed.wait_while_for(&mut cancelled, |cancelled| !*cancelled, PATIENCE).timed_out());
+    }
+}
+
+impl Wire for Told {
+    fn info(&self) -> Result<DatabaseInfo, WireError> {
+        self.wire.info()
+    }
+    fn push(&self, request: &PushRequest) -> Result<PushResponse, WireError> {
+        self.wire.push(request)
+    }
+    fn pull(&self, request: &PullRequest) -> Result<InboxPage, WireError> {
+        self.wire.pull(request)
+    }
+    fn checkpoint(&self, request: &CheckpointRequest) -> Result<CheckpointPage, WireError> {
+        self.wire.checkpoint(request)
+    }
+    fn cancellable(&self, cancel: &Cancel) -> Option<Arc<dyn Wire>> {
+        let told = Arc::clone(&self.cancelled);
+        self.hooks.lock().push(cancel.on_cancel(move || {
+            *told.0.lock() = true;
+            told.1.notify_all();
+        }));
+        None
     }
 }
 

@@ -188,3 +188,42 @@ fn a_source_that_is_told_again_while_it_is_fetched_is_fetched_again() {
         assert_eq!(fetched, 3);
     });
 }
+
+#[test]
+fn two_who_fetch_a_source_at_the_same_time_leave_the_bell_as_the_queue_is() {
+    every_order(|| {
+        let queue = queue(&Arc::new(AtomicUsize::new(0)));
+        let there = Arc::new(AtomicUsize::new(2));
+        queue.push(Told::Source);
+        let fetching: Vec<_> = (0..2)
+            .map(|_| {
+                let (queue, there) = (Arc::clone(&queue), Arc::clone(&there));
+                thread::spawn(move || {
+                    let mut fetched = 0;
+                    for _ in 0..3 {
+                        match queue.next() {
+                            Next::Source(place) => {
+                                let some = there.swap(0, Ordering::SeqCst);
+                                queue.expand(place, (some > 0).then_some(Told::Fetched(some)).into_iter().collect());
+                            }
+                            Next::Entry(Told::Fetched(some)) => fetched += some,
+                            _ => {}
+                        }
+                    }
+                    fetched
+                })
+            })
+            .collect();
+        let ended = {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || queue.retain(|told| *told != Told::Source))
+        };
+        let mut fetched: usize = fetching.into_iter().map(|fetching| fetching.join().unwrap()).sum();
+        ended.join().unwrap();
+        while let Next::Entry(told) = queue.next() {
+            fetched += if let Told::Fetched(some) = told { some } else { 0 };
+        }
+        assert_eq!(fetched + there.load(Ordering::SeqCst), 2);
+        assert_eq!(queue.with_bell(|bell| bell.0.load(Ordering::SeqCst)), Some(0));
+    });
+}

@@ -497,3 +497,47 @@ fn conflicts_on_what_is_no_longer_kept_end_with_their_items() {
         assert!(two.ours.check().unwrap().ok);
     }
 }
+
+#[test]
+fn what_is_loaded_in_addition_is_in_the_indexes_of_its_collection() {
+    let fleet = Fleet::new();
+    let (server, _) = filled(&fleet);
+    // Some keys of one collection are kept before, and of the other there is only what is pending.
+    let store = partial(&fleet, "part", "a:3");
+    store.sync(&server.wire()).unwrap();
+    for collection in ["a", "b"] {
+        store.declare_index(collection, "by", "/n").unwrap();
+        store.build_index(collection, "by", &mut |_| {}).unwrap();
+    }
+    store.keep(&filter("a,b")).unwrap();
+    store.set("a", "5", &json!({"n": 50})).unwrap();
+    store.set("b", "new", &json!({"n": 100})).unwrap();
+    store.sync(&server.wire()).unwrap();
+    assert_whole(&store, &server, "a,b");
+    let by = |collection: &str| -> Vec<String> {
+        let rows = store.query(collection).index("by").run().unwrap();
+        rows.iter().map(|row| row.key.to_owned()).collect()
+    };
+    assert_eq!(by("a"), ["0", "1", "2", "3", "4", "6", "7", "8", "9", "5"]);
+    assert_eq!(by("b"), ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "new"]);
+    store.delete("a", "7").unwrap();
+    assert!(!by("a").contains(&"7".to_owned()));
+    assert_eq!(view(&store).len(), 20);
+}
+
+#[test]
+fn two_filters_that_have_more_in_common_than_one_can_say_leave_a_replica_that_syncs() {
+    let fleet = Fleet::new();
+    let (server, _) = filled(&fleet);
+    let crossed = |whole: &str, parts: &str| {
+        let prefixes = (0..98).map(|n| format!("{parts}:x{n:02}")).collect::<Vec<_>>().join(",");
+        filter(&format!("{whole},{parts}:3,{prefixes}"))
+    };
+    let (one, two) = (crossed("a", "b"), crossed("b", "a"));
+    let store = fleet.open_with("part", |options| options.keep = Some(one));
+    store.sync(&server.wire()).unwrap();
+    store.keep(&two).unwrap();
+    store.sync(&server.wire()).unwrap();
+    assert_eq!(store.kept().unwrap().here, two);
+    assert_eq!(view(&store), part(&server, &two));
+}

@@ -24,9 +24,12 @@ pub struct AskedOp {
     pub user: String,
     /// When it came (RFC 3339).
     pub at: String,
-    /// Its item as it is; `None`: there is none.
+    /// Its item as it is; `None`: there is none, or it is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub item: Option<ItemNow>,
+    /// Its item is there, and is not told, since the items of the request are as large as they may be together.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub item_left_out: bool,
 }
 
 /// An item as it is when an approver is asked.

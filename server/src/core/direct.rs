@@ -132,9 +132,6 @@ pub fn batch(
         if !refs.insert(op.op_ref) {
             return Err(at(index)(rejection(Code::REF_REUSED, "the ref is there twice")));
         }
-        if let Some(refused) = unapproved(rules, op) {
-            return Err(at(index)(refused));
-        }
         if push.transaction.find_ref(&op.op_ref)?.is_some() {
             known.push(index);
         }
@@ -151,6 +148,9 @@ pub fn batch(
         return Err(at(*index)(rejection(Code::REF_REUSED, message)));
     }
     for (index, op) in ops.iter().enumerate() {
+        if let Some(refused) = unapproved(rules, op) {
+            return Err(at(index)(refused));
+        }
         if op.op_ref.unix_ms() <= push.transaction.state().horizon {
             let message = "the ref is older than the outcomes that are kept";
             return Err(at(index)(rejection(Code::EXPIRED, message)));

@@ -27,6 +27,11 @@ pub struct Author {
 }
 
 impl Author {
+    /// Whether it pulls what becomes of its ops.
+    pub fn is_replica(self) -> bool {
+        self.since == 0
+    }
+
     /// Whether the op at that seq is its own.
     pub fn made(self, client: ClientKey, seq: Seq) -> bool {
         self.client == client && seq >= self.since

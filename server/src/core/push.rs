@@ -212,11 +212,13 @@ impl<'a, T: Transaction> Push<'a, T> {
             let by = if own { "for another operation" } else { "by another user" };
             return self.refuse(op, rejection(Code::REF_REUSED, format_args!("the ref was used before {by}")));
         }
+        // What takes an op over must be there to be told of it.
+        let takes_over = known.client != self.author.client && self.author.is_replica();
         match known.state {
             RefState::Accepted => Ok(result(op.op_ref, PushOutcome::Accepted, Some(known.seq))),
-            RefState::Staged if known.client != self.author.client => self.take_over(op, known.client),
+            RefState::Staged if takes_over => self.take_over(op, known.client),
             RefState::Staged => Ok(result(op.op_ref, PushOutcome::Staged, None)),
-            RefState::Queued if known.client != self.author.client => self.take_over_queued(op),
+            RefState::Queued if takes_over => self.take_over_queued(op),
             RefState::Queued => Ok(result(op.op_ref, PushOutcome::Queued, None)),
             RefState::Rejected => {
                 if let Some(batch) = op.batch.filter(|_| known.client != self.author.client) {

@@ -11,7 +11,7 @@ use parking_lot::{Condvar, Mutex};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
-use syncstore::protocol::{Limits, Op, Ref};
+use syncstore::protocol::{Limits, Op, Ref, Rev};
 
 /// Which ops wait for an approver, and how it is asked; [`ApprovalOptions::new`] gives the defaults.
 #[derive(Clone)]
@@ -41,7 +41,7 @@ impl ApprovalOptions {
     }
 }
 
-// A request is no larger than this, in bytes of ops and of the items that they are on, unless one unit is.
+// A request is no larger than this, in bytes of ops and of the items that they are on, unless the ops of one unit are.
 const REQUEST_BYTES: usize = 4 << 20;
 
 // How long nothing is asked after a request that failed, and how long a unit is not asked about that was left out of an
@@ -117,22 +117,37 @@ impl Asking {
     }
 }
 
+fn item_now((rev, image, tags): (Rev, Image, Vec<String>)) -> ItemNow {
+    let Image { value, indexes, relations } = image;
+    ItemNow { rev, value, indexes, relations, tags }
+}
+
 impl Question {
     // Adds the ops of a unit; about how many bytes they are.
     fn add(&mut self, snapshot: &impl QueueSnapshot, key: UnitKey) -> Stored<usize> {
         let Some((unit, queued)) = snapshot.unit(key)? else { return Ok(0) };
         let of = u32::try_from(queued.len()).map_err(StorageError::corrupt)?;
         let mut bytes = 0;
+        // Of the items that are left out, whether they are there.
+        let mut left_out: HashMap<(String, String), bool> = HashMap::new();
         for op in queued.into_iter().filter(|queued| queued.asks).map(|queued| queued.op) {
-            let item = snapshot.item_now(&op.collection, &op.key)?;
-            let item = item.map(|(rev, Image { value, indexes, relations }, tags)| {
-                bytes += value.as_str().len();
-                ItemNow { rev, value, indexes, relations, tags }
-            });
+            let name = (op.collection.clone(), op.key.clone());
+            let (item, item_left_out) = if bytes < REQUEST_BYTES {
+                let item = snapshot.item_now(&op.collection, &op.key)?.map(item_now);
+                bytes += item.as_ref().map_or(0, |item| item.value.as_str().len());
+                (item, false)
+            } else if let Some(there) = left_out.get(&name) {
+                (None, *there)
+            } else {
+                // A batch is not divided, however large the items are that its many small ops are on.
+                let there = snapshot.item_now(&op.collection, &op.key)?.is_some();
+                left_out.insert(name, there);
+                (None, there)
+            };
             bytes += op.payload_len();
             self.asked.insert(op.op_ref, (key, op.clone()));
             let op = Op { batch: unit.batch, of: unit.batch.map(|_| of), ..op };
-            self.request.ops.push(AskedOp { op, user: unit.user.clone(), at: rfc3339(unit.at), item });
+            self.request.ops.push(AskedOp { op, user: unit.user.clone(), at: rfc3339(unit.at), item, item_left_out });
         }
         Ok(bytes)
     }

@@ -517,3 +517,25 @@ fn a_file_of_the_version_before_approval_is_taken() {
     office.approve();
     assert_eq!(office.world.items().len(), 2);
 }
+
+#[test]
+fn a_batch_on_large_items_makes_no_larger_request_than_its_ops_and_a_few_of_them() {
+    let office = Office::lenient();
+    let world = &office.world;
+    let large = format!("\"{}\"", "x".repeat((1 << 20) - 2));
+    world.push(1, &[world.set("large", &large)]);
+    office.approve_all();
+    let ops: Vec<Op> = (0..200).map(|_| batch(world.patch("large", "[]"), 5, 201)).collect();
+    world.push(1, &ops);
+    world.push(1, &[batch(world.set("new", "1"), 5, 201)]);
+    office.rescript(|_| silent());
+    office.approve();
+    let request = office.last_request();
+    assert_eq!(request.ops.len(), 201);
+    let told = request.ops.iter().filter(|asked| asked.item.is_some()).count();
+    assert!((1..=5).contains(&told), "{told}");
+    for asked in &request.ops {
+        assert_eq!(asked.item_left_out, asked.item.is_none() && asked.op.key == "large");
+    }
+    assert!(serde_json::to_vec(&request).unwrap().len() < 6 << 20);
+}

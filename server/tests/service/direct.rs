@@ -1,8 +1,9 @@
 //! Writes of callers without a replica, where HTTP adds nothing (section 6).
 
-use crate::office::Office;
+use crate::office::{Office, of};
 use crate::world::*;
 use syncstore::protocol::{BatchRequest, DataOp, Json, Op, Ref, Rev};
+use syncstore_server::approver::OpAnswer;
 use syncstore_server::service::{Caller, Conditions, Policy, ServiceError, WriteRequest};
 
 fn data_op(op: Op) -> DataOp {
@@ -122,4 +123,44 @@ fn the_server_makes_the_refs_that_are_not_given() {
     let refs: Vec<Ref> = world.pull(1, None).0.iter().map(|entry| entry.op_ref).collect();
     assert!(refs.len() == 2 && refs[0] != refs[1]);
     assert!(refs.iter().all(|made| made.is_v7() && made.unix_ms() == 1_790_000_000_000));
+}
+
+#[test]
+fn a_batch_that_was_done_before_its_collection_had_an_approver_is_told_so() {
+    let mut office = Office::lenient();
+    office.restart(|options| options.approval = None);
+    let ops = [office.world.set("a", "1"), office.world.set("b", "1")];
+    let commit = |world: &World, ops: &[Op]| {
+        let request = BatchRequest { ops: ops.iter().cloned().map(data_op).collect() };
+        let done = world.service.batch(DB, &ada(), request);
+        done.map(|done| done.results.iter().map(|written| written.rev).collect::<Vec<_>>())
+    };
+    assert_eq!(commit(&office.world, &ops).unwrap(), [1, 2]);
+    office.restart(|_| {});
+    assert_eq!(commit(&office.world, &ops).unwrap(), [1, 2]);
+    let new = office.world.set("c", "1");
+    let [known, _] = ops;
+    assert_eq!(commit(&office.world, &[known, new.clone()]).unwrap_err().problem().code, "ref_reused");
+    assert_eq!(commit(&office.world, &[new]).unwrap_err().problem().code, "policy");
+}
+
+#[test]
+fn a_replicas_op_that_is_not_decided_stays_the_replicas() {
+    let office = Office::new(|_| Ok(Default::default()));
+    let world = &office.world;
+    let staged = batch(of("open", world.set("s", "1")), 7, 2);
+    let queued = world.set("q", "1");
+    assert_eq!(office.push(&[staged.clone(), queued.clone()]), ["staged", "queued"]);
+    for op in [&staged, &queued] {
+        assert_eq!(code(write(world, &ada(), op.clone())), "ref_reused");
+        let ops = vec![data_op(op.clone())];
+        let refused = world.service.batch(DB, &ada(), BatchRequest { ops }).unwrap_err();
+        assert_eq!(refused.problem().code, "ref_reused");
+    }
+    // What the replica sends of the batch meets what it has sent, and what was rejected is told to it.
+    let rest = batch(of("open", world.set("t", "1")), 7, 2);
+    assert_eq!(office.push(&[rest])[0].split(' ').next(), Some("accepted"));
+    office.answer_each(|asked| OpAnswer::rejected(asked.op.op_ref, "no"));
+    assert_eq!(office.approve_later(), 1);
+    assert!(office.told().iter().any(|told| told.ends_with("rejected policy")), "{:?}", office.told());
 }
