@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --bench sync`. `SYNCSTORE_BENCH_DOCUMENTS` is the size of the large replica (1,000,000).
 
+#[path = "support/one_write.rs"]
+mod one_write;
 #[allow(dead_code)]
 mod support;
 
@@ -189,10 +191,22 @@ fn while_loading(hosted: &Hosted, call: impl Fn(&Store, usize) + Sync) -> (Durat
     (times[times.len() * 99 / 100], times[times.len() - 1])
 }
 
+fn settle_one_write(hosted: &Hosted) {
+    let wire = || hosted.wire("one", Format::Json);
+    let (request, by_hand, in_background) = one_write::one_write(|name| open(&hosted.path(name)), wire);
+    println!("one request: {request:?}");
+    println!("one write, `sync` by hand: {by_hand}");
+    println!("one write, background sync: {in_background}");
+}
+
 fn main() {
     let mut criterion = criterion();
     let large = std::env::var("SYNCSTORE_BENCH_DOCUMENTS").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000_000);
     let hosted = Hosted::start();
+    settle_one_write(&hosted);
+    if std::env::args().any(|arg| arg == "one_write") {
+        return;
+    }
     hosted.fill("loaded", LOADED);
     hosted.fill("small", SMALL);
     bootstrap(&mut criterion, &hosted);

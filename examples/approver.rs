@@ -16,10 +16,11 @@ use axum::routing::post;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use std::error::Error;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 use syncstore::protocol::{Code, Json as JsonText, OpKind};
 use syncstore::wire::{Credential, HttpOptions, HttpWire};
-use syncstore::{KeyRange, Options, Outcome, Ref, Store};
+use syncstore::{KeyRange, Options, Outcome, Ref, Store, SyncPolicy};
 use syncstore_server::approver::{ApprovalRequest, ApprovalResponse, AskedOp, Form, OpAnswer};
 use syncstore_server::config::Config;
 use syncstore_server::{Server, ServerOptions};
@@ -132,6 +133,8 @@ pub fn story() -> Result<()> {
     let greedy = ada.store.set("orders", "a2", &json!({"item": "tea", "quantity": 1_000_000}))?;
     println!("ada orders offline, and sees it at once: {}", ada.shown("a1")?);
 
+    // From here on she is online.
+    ada.store.start(ada.wire.clone(), SyncPolicy::default())?;
     ada.settle(&[order, greedy])?;
     println!("the gateway has put in what it costs and whose it is: {}", ada.shown("a1")?);
     let expected = json!({"item": "tea", "quantity": 3, "total": 1350, "customer": "ada"});
@@ -149,7 +152,7 @@ pub fn story() -> Result<()> {
     println!("she takes two more, and pays for five: {}", ada.shown("a1")?);
     ensure(ada.store.get::<Value>("orders", "a1")?.map(|order| order["total"].clone()), &Some(json!(2250)))?;
 
-    bob.store.sync(&bob.wire)?;
+    bob.store.sync(&*bob.wire)?;
     let seen = bob.store.list("orders", &KeyRange::all())?.len();
     println!("bob sees {seen} orders");
     ensure(seen, &0)?;
@@ -159,34 +162,29 @@ pub fn story() -> Result<()> {
 
 struct Customer {
     store: Store,
-    wire: HttpWire,
+    wire: Arc<HttpWire>,
 }
 
 impl Customer {
     fn new(name: &str, server: &Server, directory: &std::path::Path) -> Result<Customer> {
         let http = HttpOptions::default().with_credentials(Credential::bearer(format!("{name}-s3cret")));
         let store = Store::open(directory.join(format!("{name}.db")), Options::default())?;
-        Ok(Customer { store, wire: HttpWire::new(&server.url(), "shop", http)? })
+        Ok(Customer { store, wire: Arc::new(HttpWire::new(&server.url(), "shop", http)?) })
     }
 
     fn shown(&self, key: &str) -> Result<String> {
         Ok(self.store.get::<Value>("orders", key)?.unwrap_or_default().to_string())
     }
 
-    /// Syncs, as an app does now and then, until these are decided.
+    /// Waits until these are decided.
     fn settle(&self, ops: &[Ref]) -> Result<()> {
-        let start = Instant::now();
-        loop {
-            self.store.sync(&self.wire)?;
-            let pending = self.store.pending()?;
-            if !pending.iter().any(|op| ops.contains(&op.op_ref)) {
-                return Ok(());
+        for op in ops {
+            match self.store.wait(*op, Duration::from_secs(60))? {
+                Some(Outcome::Accepted { .. } | Outcome::Rejected(_)) => {}
+                other => return Err(format!("{op} still waits: {other:?}").into()),
             }
-            if start.elapsed() > Duration::from_secs(60) {
-                return Err(format!("these still wait: {pending:?}").into());
-            }
-            std::thread::sleep(Duration::from_millis(20));
         }
+        Ok(())
     }
 }
 

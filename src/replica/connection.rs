@@ -6,6 +6,7 @@ use super::schema;
 use super::state;
 use super::writing::Writing;
 use crate::error::{Error, Result};
+use crate::event::LogLevel;
 use crate::event::bus::{Bus, News};
 use crate::planted::{Planted, planted};
 use crate::protocol::Limits;
@@ -157,6 +158,7 @@ impl Replica {
         work: impl FnOnce(&Writing<'_>) -> Result<T>,
     ) -> Result<T> {
         let since = Instant::now();
+        let mut told = false;
         loop {
             if !goes_on() {
                 return Err(Error::Cancelled);
@@ -172,6 +174,10 @@ impl Replica {
                     self.lower_synchronous(&writer, raised)?;
                     if !matches!(error, Error::Busy) || since.elapsed() >= self.tuning.busy_timeout {
                         return Err(error);
+                    }
+                    drop(writer);
+                    if !std::mem::replace(&mut told, true) {
+                        self.bus.log(LogLevel::Debug, || "waits for another writer of the file".into());
                     }
                 }
             }

@@ -85,6 +85,25 @@ impl Blocked {
             self.batches.insert(id);
         }
     }
+
+    /// Holds back all of a batch that begins with this op if one of its ops cannot go: begun, it would lie staged at the server, which skips
+    /// what comes on its items and gives it up in the end.
+    fn add_batch_in_its_way(&mut self, connection: &Connection, first: &Queued, awaited: &Awaited) -> Result<()> {
+        let Some((batch, _)) = first.batch else { return Ok(()) };
+        if self.items.is_empty() && awaited.is_nothing() {
+            return Ok(());
+        }
+        let mut waits = false;
+        queue::scan(connection, first.id() - 1, i64::MAX, |row, collection, key| {
+            let of_it = row.batch.is_some_and(|(id, _)| id == batch);
+            waits |= of_it && (self.items.contains(&row.item) || awaited.has(&collection, &key));
+            of_it && !waits
+        })?;
+        if waits {
+            self.batches.insert(batch);
+        }
+        Ok(())
+    }
 }
 
 /// What is to be kept and is not here yet: ops on it wait, or they would be settled and out of sight before the item is there.
@@ -104,6 +123,10 @@ impl Awaited {
 
     fn has(&self, collection: &str, key: &str) -> bool {
         !self.here.has(collection, key) && self.keep.has(collection, key)
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.here == self.keep
     }
 }
 
@@ -338,12 +361,23 @@ fn take_ops(
     let mut reached = after;
     let mut cut = false;
     let mut left_out = false;
+    let mut batch = None;
+    let mut looked = Ok(());
     queue::scan(connection, after, up_to, |row, collection, key| {
         let op = Outgoing { row, collection, key };
         let full = ops.len() >= most_ops || (!ops.is_empty() && bytes + op.bytes() > most_bytes);
         if full {
             cut = true;
             return false;
+        }
+        if op.row.batch != batch {
+            batch = op.row.batch;
+            if !op.row.sent {
+                looked = blocked.add_batch_in_its_way(connection, &op.row, awaited);
+            }
+            if looked.is_err() {
+                return false;
+            }
         }
         reached = op.row.id();
         let waits = !op.row.sent && awaited.has(&op.collection, &op.key);
@@ -363,13 +397,15 @@ fn take_ops(
         }
         true
     })?;
+    looked?;
     if !cut {
         reached = up_to;
     }
-    // A batch that fits into one push is not begun in one that has no room for it.
+    // A batch is not begun in a push that has no room for it: it may yet fit into one, and if not, what becomes of the ops before it
+    // must be known first.
     if cut && let Some((batch, of)) = ops.last().and_then(|op| op.row.batch) {
         let begins = ops.iter().position(|op| op.row.batch.is_some_and(|(id, _)| id == batch)).unwrap_or(0);
-        if begins > 0 && (of as usize) <= most_ops && ops.len() - begins < of as usize {
+        if begins > 0 && ops.len() - begins < of as usize {
             ops.truncate(begins);
             reached = ops.last().map_or(after, |op| op.row.id());
         }

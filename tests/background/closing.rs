@@ -1,6 +1,7 @@
 //! Stopping and closing in the middle of anything, within the bound, and without a hand left on the file.
 
 use crate::listener::*;
+use crate::liveness::Jumping;
 use crate::proxy::{Break, Proxy, Way};
 use crate::wires::{Gated, Told, answering};
 use std::net::SocketAddr;
@@ -70,6 +71,12 @@ fn in_a_network_that_swallows_the_answer() {
 }
 
 #[test]
+fn in_a_network_that_has_forgotten_the_connection_at_one_end() {
+    closes_in(Way::Requests, 10, Break::HalfOpen);
+    closes_in(Way::Answers, 0, Break::HalfOpen);
+}
+
+#[test]
 fn in_a_network_that_crawls() {
     closes_in(Way::Requests, 10, Break::Drip);
     closes_in(Way::Answers, 10, Break::Drip);
@@ -106,6 +113,27 @@ fn at_a_server_that_never_answers() {
     let (url, requests) = answering(None);
     let seen = || requests.load(std::sync::atomic::Ordering::SeqCst) > 0;
     closes_at_the_first_request(&url, seen, &[Stopped::Entirely]);
+}
+
+#[test]
+fn at_a_server_that_never_answers_with_a_clock_that_jumps() {
+    let (url, requests) = answering(None);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("one.db");
+    for n in 1..=2 {
+        let mut options = Options::default();
+        options.environment = std::sync::Arc::new(Jumping::default());
+        let store = Store::open(&path, options).unwrap();
+        store.set("notes", "n1", &n).unwrap();
+        store.start(wire(&url), quick()).unwrap();
+        while requests.load(std::sync::atomic::Ordering::SeqCst) < n {
+            std::thread::yield_now();
+        }
+        if n == 1 {
+            assert_eq!(assert_stops(&store), Stopped::Entirely);
+        }
+        assert_closes(store, &path);
+    }
 }
 
 #[test]
@@ -232,7 +260,10 @@ fn while_another_process_writes_and_does_not_end() {
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     store.resume();
     // It is to mark what it sends, and cannot.
-    std::thread::sleep(Duration::from_millis(100));
+    hears.until("the wait", |event| match event {
+        syncstore::Event::Log(line) => (line.text == "waits for another writer of the file").then_some(()),
+        _ => None,
+    });
     assert_eq!(assert_stops(&store), Stopped::Entirely);
     other.execute_batch("ROLLBACK").unwrap();
     drop(other);

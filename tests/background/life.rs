@@ -1,6 +1,7 @@
 //! From start to stop, with a server that is well.
 
 use crate::listener::*;
+use crate::wires::Gated;
 use serde_json::json;
 use std::time::{Duration, Instant};
 use syncstore::{Error, Event, Outcome, Stopped, SyncState, Watch};
@@ -90,6 +91,37 @@ fn paused_it_sends_nothing_and_resumed_it_does() {
     store.resume();
     hears.until_settled(next);
     assert_eq!(site.value("notes", "n1"), Some(json!({"title": "Bread"})));
+}
+
+#[test]
+fn each_change_of_what_it_is_at_is_told_while_it_lasts() {
+    let site = Site::new();
+    let store = site.store("one.db");
+    let mut hears = Listener::new(&store);
+    let gate = Gated::new(site.wire());
+    gate.shut(true);
+    let told = |hears: &mut Listener, state| {
+        let status = hears.until(&format!("{state:?}"), |event| match event {
+            Event::Status(status) if status.state == state => Some(status.clone()),
+            _ => None,
+        });
+        assert_eq!((store.status().state, &status.error), (state, &None), "{status:?}");
+    };
+    store.start(gate.clone(), quick()).unwrap();
+    told(&mut hears, SyncState::Pulling);
+    gate.shut(false);
+    hears.until_state(SyncState::Idle);
+    gate.shut(true);
+    store.set("notes", "n1", &1).unwrap();
+    told(&mut hears, SyncState::Pushing);
+    gate.shut(false);
+    hears.until_state(SyncState::Idle);
+    store.pause();
+    told(&mut hears, SyncState::Paused);
+    store.resume();
+    hears.until_state(SyncState::Idle);
+    store.stop(PATIENCE);
+    told(&mut hears, SyncState::Stopped);
 }
 
 #[test]

@@ -3,11 +3,12 @@
 use crate::listener::*;
 use crate::proxy::{Break, Proxy, Way};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use syncstore::environment::{Environment, SystemEnvironment};
-use syncstore::wire::{HttpOptions, HttpWire, Wire};
+use syncstore::wire::{Credential, HttpOptions, HttpWire, Wire};
 use syncstore::{Event, Options, Store, SyncState};
+use syncstore_server::config::Config;
 
 /// A wire whose time-outs come soon.
 fn impatient(url: &str) -> Arc<dyn Wire> {
@@ -77,8 +78,40 @@ fn connections_that_go_dead_without_a_word() {
 }
 
 #[test]
+fn connections_that_the_server_has_forgotten() {
+    survives(23, &[Break::HalfOpen]);
+}
+
+#[test]
 fn connections_that_crawl() {
     survives(11, &[Break::Drip, Break::Reset, Break::Drip, Break::BlackHole]);
+}
+
+#[test]
+fn a_credential_that_is_refused_without_end_is_tried_again_within_the_backstop() {
+    const CONFIG: &str = "[[credential]]\ntoken = \"g00d\"\nuser = \"ada\"\ndatabases = [\"db\"]\nall_tags = true\n";
+    let site = Site::with(Config::parse(CONFIG).unwrap());
+    let store = site.store("one.db");
+    let mut hears = Listener::new(&store);
+    let good = Arc::new(AtomicBool::new(false));
+    let is_good = Arc::clone(&good);
+    let http = HttpOptions::default().with_credentials(move |_: bool| {
+        Ok(Credential::bearer(if is_good.load(Ordering::SeqCst) { "g00d" } else { "b4d" }))
+    });
+    let mut policy = quick();
+    policy.backstop = Duration::from_millis(200);
+    let made = store.set("notes", "n1", &1).unwrap();
+    store.start(Arc::new(HttpWire::new(&site.server.url(), DATABASE, http).unwrap()), policy.clone()).unwrap();
+    for _ in 0..3 {
+        let next_try = hears.until("the refusal, and when it goes on", |event| match event {
+            Event::Status(status) if status.state == SyncState::NeedsCredential => status.next_try,
+            _ => None,
+        });
+        assert!(next_try <= policy.backstop, "{next_try:?}");
+    }
+    // Nobody says so; it finds out.
+    good.store(true, Ordering::SeqCst);
+    hears.until_settled(made);
 }
 
 #[test]
@@ -102,7 +135,7 @@ fn a_server_that_goes_and_comes_back() {
 
 /// A wall clock that jumps by years with each look, forwards and backwards.
 #[derive(Default)]
-struct Jumping(SystemEnvironment, AtomicU64);
+pub struct Jumping(SystemEnvironment, AtomicU64);
 
 impl Environment for Jumping {
     fn unix_ms(&self) -> u64 {

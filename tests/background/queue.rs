@@ -239,6 +239,29 @@ fn it_wakes_once_each_time_that_there_is_something_after_nothing() {
     }
 }
 
+#[test]
+fn what_is_told_is_in_the_file_when_the_wake_comes() {
+    let site = Site::new();
+    let (store, looks) = (site.store("one.db"), site.store("one.db"));
+    store.sync(&*site.wire()).unwrap();
+    let found = Arc::new(parking_lot::Mutex::new(Vec::new()));
+    let finds = Arc::clone(&found);
+    // Another store sees only what is committed.
+    let events = store.events(EventOptions::default(), move || {
+        let value = looks.get::<i32>("notes", "n1").unwrap();
+        finds.lock().push((value, looks.pending_count().unwrap()));
+    });
+    events.subscribe(Watch::all()).unwrap();
+    for n in 0..3 {
+        store.set("notes", "n1", &n).unwrap();
+        all(&events);
+        store.sync(&*site.wire()).unwrap();
+        all(&events);
+        // At the change, and when it was settled.
+        assert_eq!(std::mem::take(&mut *found.lock()), [(Some(n), 1), (Some(n), 0)]);
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn a_host_that_empties_the_descriptor_hangs_nobody() {

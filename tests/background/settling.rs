@@ -126,7 +126,7 @@ fn a_stop_ends_the_waits_that_are_under_way() {
     store.start(gated.clone(), quick()).unwrap();
     gated.until_waiting();
     std::thread::scope(|scope| {
-        let waits: Vec<_> = (0..3).map(|_| scope.spawn(|| store.wait(op, Duration::from_secs(600)).unwrap())).collect();
+        let waits: Vec<_> = (0..3).map(|_| scope.spawn(|| store.wait(op, PATIENCE * 2).unwrap())).collect();
         let begun = Instant::now();
         // Which of them have begun to wait nobody can tell: stopping what is stopped ends those that have.
         while waits.iter().any(|wait| !wait.is_finished()) {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use syncstore::protocol::{CheckpointPage, DatabaseInfo, InboxPage, PushRequest, PushResponse};
 use syncstore::wire::{CheckpointRequest, Credential, HttpOptions, HttpWire, PullRequest, Wire, WireError};
-use syncstore::{Cancel, Event, OnCancel, Options, Store, SyncState};
+use syncstore::{Cancel, Event, LogLevel, OnCancel, Options, Store, SyncState};
 use syncstore_server::config::Config;
 
 /// A wire that cannot be cancelled, whose calls wait at a gate.
@@ -195,9 +195,15 @@ fn an_error_that_does_not_pass_waits_for_the_host() {
     // Other stores may try meanwhile.
     site.store("one.db").sync(&*site.wire()).unwrap();
     let made = (made, store.set("notes", "n1", &2).unwrap());
+    for _ in 0..2 {
+        store.sync_now();
+        hears.until_state(SyncState::Failed);
+    }
     forbids.store(false, Ordering::SeqCst);
     store.sync_now();
     hears.until_settled(made.1);
+    let errors = hears.heard.iter().filter(|event| matches!(event, Event::Log(line) if line.level == LogLevel::Error));
+    assert_eq!(errors.count(), 1, "the same trouble is one line, however often it is met: {:#?}", hears.heard);
 }
 
 #[test]

@@ -113,6 +113,11 @@ impl Running {
         }
     }
 
+    /// What the part listens to, for another thread than the one that hears it; [`Running::say`] says nothing from then on.
+    pub fn input(&mut self) -> ChildStdin {
+        self.input.take().unwrap()
+    }
+
     /// Tells the part a line.
     pub fn say(&mut self, line: &str) {
         if let Some(input) = &mut self.input {

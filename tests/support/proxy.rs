@@ -22,6 +22,8 @@ pub enum Break {
     Reset,
     /// Nothing more comes through either way, and nobody is told.
     BlackHole,
+    /// The server sees the connection end; the client is not told, and what it sends gets nowhere.
+    HalfOpen,
     /// From here on a byte every few milliseconds.
     Drip,
 }
@@ -165,6 +167,11 @@ impl Shared {
                 match fault.how {
                     Break::Drip => drips = true,
                     Break::BlackHole => gone.store(true, Ordering::SeqCst),
+                    Break::HalfOpen => {
+                        gone.store(true, Ordering::SeqCst);
+                        let server = if way == Way::Requests { to } else { from };
+                        let _ = server.shutdown(Shutdown::Both);
+                    }
                     Break::Close | Break::Reset => {
                         gone.store(true, Ordering::SeqCst);
                         for stream in [from, to] {

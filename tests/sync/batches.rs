@@ -350,3 +350,76 @@ fn nothing_overtakes_a_batch_that_is_held_back() {
     assert_eq!((pushed.len(), pushed[2], pushed[3]), (4, after, free));
     assert_eq!(get(&store, "c", "x"), Some(json!(2)));
 }
+
+/// What was on the wire, push by push.
+fn pushed(wire: &crate::support::ScriptedWire) -> Vec<Vec<syncstore::Ref>> {
+    wire.pushed().iter().map(|request| request.ops.iter().map(|op| op.op_ref).collect()).collect()
+}
+
+#[test]
+fn a_batch_larger_than_a_push_is_not_begun_while_one_of_its_last_ops_cannot_go() {
+    use crate::support::ScriptedWire;
+    use crate::support::scripted::{accept_all, page_of, result};
+    use syncstore::protocol::{InboxPage, PushOutcome, PushResponse};
+    let fleet = Fleet::new();
+    drop(crate::hostile::loaded(&fleet, "a", 1, Vec::new()));
+    let store = fleet.open_with("a", |options| options.push_ops = 2);
+    let wire = ScriptedWire::new();
+    let refused = store.set("c", "k", &0).unwrap();
+    wire.on_push(move |_| Ok(PushResponse { seq: 9, results: vec![result(refused, PushOutcome::Rejected, Some(9))] }));
+    store.push(&wire).unwrap();
+    let mut batch = store.batch();
+    batch.set("c", "w", &1).unwrap().set("c", "x", &1).unwrap().set("c", "y", &1).unwrap().set("c", "k", &1).unwrap();
+    let ops = batch.commit().unwrap().ops;
+    let (after, free) = (store.set("c", "w", &2).unwrap(), store.set("c", "free", &3).unwrap());
+    wire.on_push(|request| Ok(accept_all(request, 10)));
+    store.push(&wire).unwrap();
+    assert_eq!(pushed(&wire), [vec![refused], vec![free]], "half of it would lie at the server");
+    // The rejection is in the base now: all of it goes.
+    wire.on_pull(|request| {
+        Ok(InboxPage { seq: 9, cursor: crate::support::scripted::cursor(9), ..page_of(request, Vec::new(), false) })
+    });
+    store.pull(&wire).unwrap();
+    let staged = |request: &syncstore::protocol::PushRequest| {
+        let results = request.ops.iter().map(|op| result(op.op_ref, PushOutcome::Staged, None)).collect();
+        Ok(PushResponse { seq: 10, results })
+    };
+    wire.on_push(staged).on_push(staged).on_push(staged);
+    store.push(&wire).unwrap();
+    assert_eq!(pushed(&wire)[2..], [vec![ops[0], ops[1]], vec![ops[2], ops[3]], vec![after]]);
+    assert!(wire.is_over());
+}
+
+#[test]
+fn a_batch_larger_than_a_push_waits_for_what_becomes_of_the_ops_before_it() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let (ours, theirs) = (fleet.open_with("a", |options| options.push_ops = 3), fleet.open("b"));
+    ours.set("careful", "k", &json!({})).unwrap();
+    ours.sync(&server.wire()).unwrap();
+    theirs.sync(&server.wire()).unwrap();
+    theirs.set("careful", "k", &json!({"theirs": 1})).unwrap();
+    theirs.sync(&server.wire()).unwrap();
+    let stale = ours.set("careful", "k", &json!({"ours": 1})).unwrap();
+    let mut batch = ours.batch();
+    for n in 0..4 {
+        batch.set("c", &format!("b{n}"), &n).unwrap();
+    }
+    batch.set("careful", "k", &json!({"ours": 2})).unwrap();
+    let ops = batch.commit().unwrap().ops;
+    let direct = server.wire();
+    let mut calls = Vec::new();
+    let wire = FaultyWire::new(&direct, |call| {
+        match call {
+            Call::Push(request) => calls.push(request.ops.iter().map(|op| op.op_ref).collect()),
+            Call::Pull(_) => calls.push(Vec::new()),
+            _ => {}
+        }
+        Fault::None
+    });
+    ours.sync(&wire).unwrap();
+    drop(wire);
+    // In the same push, two of it would have been staged behind the one that is refused, and the last one held back.
+    let first: Vec<Vec<syncstore::Ref>> = vec![vec![stale], Vec::new(), ops[..3].to_vec(), ops[3..].to_vec()];
+    assert_eq!(calls[..4], first);
+    assert!(ours.pending().unwrap().is_empty());
+}

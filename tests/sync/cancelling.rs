@@ -4,7 +4,7 @@ use crate::support::scripted::*;
 use serde_json::json;
 use std::time::{Duration, Instant};
 use syncstore::wire::WireError;
-use syncstore::{Cancel, Error, Options, Store};
+use syncstore::{Cancel, Error, Event, EventOptions, LogLevel, Options, Store};
 
 /// What a cancelled sync may take to end.
 const BOUND: Duration = Duration::from_millis(250);
@@ -86,9 +86,17 @@ fn a_sync_that_waits_for_another_process_to_write_ends() {
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let cancelling = cancel.clone();
     wire.on_pull_page(vec![set_entry(1, foreign(1), "notes", "n1", json!(1), 0)]).on_pull(|_| unreachable!());
+    let mut listening = EventOptions::default();
+    listening.log_level = Some(LogLevel::Debug);
+    let events = store.events(listening, || {});
     let begun = std::thread::scope(|scope| {
         let cancelled = scope.spawn(move || {
-            std::thread::sleep(Duration::from_millis(100));
+            let mut waits = false;
+            while !waits {
+                assert!(events.wait(Duration::from_secs(30)), "it does not wait");
+                let told = |event| waits |= matches!(event, Event::Log(line) if line.text.starts_with("waits for"));
+                events.pump(100, Duration::from_secs(1), told).unwrap();
+            }
             cancelling.cancel();
             Instant::now()
         });
