@@ -2,10 +2,13 @@
 
 use crate::clock::Machine;
 use crate::disk::{Disk, Image, Stop};
+use crate::hearing::{Heard, Listener};
 use crate::inspect;
 use crate::network::Link;
 use crate::oracle::{Item, Lineage, Resources, Whole, resources_of};
 use crate::plan::Plan;
+use crate::random::Random;
+use crate::resolving::Resolver;
 use crate::rights::Sight;
 use crate::server::Server;
 use crate::told::{Attempt, Op, Told};
@@ -15,7 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use syncstore::protocol::Rev;
-use syncstore::{Error, Options, Ref, ResourceName, Retention, RetryPolicy, Store};
+use syncstore::{Conflict, Error, Filter, Options, Ref, ResourceName, Retention, RetryPolicy, Store};
 
 /// A full-text search that hosts declare, and the collection that it is over.
 const SEARCH: &str = "marks";
@@ -26,6 +29,9 @@ pub struct Process {
     pub store: Store,
     /// It is within a call of `sync`, which waits for the wire.
     pub syncing: AtomicBool,
+    pub listener: Option<Listener>,
+    /// A conflict as it was listed, to be decided later.
+    pub listed: Mutex<Option<Conflict>>,
 }
 
 pub struct Device {
@@ -45,6 +51,12 @@ pub struct Device {
     /// The step at which it is switched on again, while it is off.
     pub off_until: AtomicU32,
     told: Mutex<Told>,
+    pub heard: Mutex<Heard>,
+    pub resolver: Arc<Resolver>,
+    /// How often its host has wanted something else kept.
+    pub keeps: AtomicU32,
+    /// What to keep, of a replica that was never opened.
+    begins: Mutex<Option<Filter>>,
     backup: Mutex<Option<(Image, Told)>>,
     /// It was not opened since the last stop.
     pub unchecked: AtomicBool,
@@ -58,6 +70,9 @@ pub struct Device {
 
 impl Device {
     pub fn new(index: usize, directory: &std::path::Path, plan: &Plan, disk: Disk, machine: Arc<Machine>) -> Device {
+        // Draws of its own: what else happens does not hang on them.
+        let moods = Random::new(plan.seed ^ (index as u64) << 32 ^ 0x000d_ec1d_e000);
+        let habit = plan.habits[index];
         Device {
             name: format!("d{index}"),
             path: directory.join(format!("d{index}.db")),
@@ -72,6 +87,10 @@ impl Device {
             frames: AtomicU32::new(0),
             off_until: AtomicU32::new(0),
             told: Mutex::default(),
+            heard: Mutex::default(),
+            resolver: Resolver::new(habit, moods),
+            keeps: AtomicU32::new(0),
+            begins: Mutex::new(plan.partial.then(|| plan.keeps[index].clone())),
             backup: Mutex::default(),
             unchecked: AtomicBool::new(false),
             lost_power: AtomicBool::new(false),
@@ -96,15 +115,25 @@ impl Device {
         self.inspector.lock().expect("no panic while a replica is inspected")
     }
 
-    fn confirmed(&self) -> rusqlite::Result<inspect::Confirmed> {
+    /// What the file has, unless the disk failed over it.
+    pub fn inspect<T>(&self, look: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T>) -> Option<T> {
+        let faults = self.faults();
+        match self.looked(look) {
+            Ok(seen) => Some(seen),
+            Err(_) if self.disk_failed(faults) || self.disk.is_limited() => None,
+            Err(error) => panic!("{}: the replica cannot be read: {error}", self.name),
+        }
+    }
+
+    fn looked<T>(&self, look: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
         let mut inspector = self.inspector();
         let connection = match inspector.take() {
             Some(connection) => connection,
             None => inspect::open(&self.path, self.disk.name())?,
         };
-        let confirmed = inspect::confirmed(&connection)?;
+        let seen = look(&connection)?;
         *inspector = Some(connection);
-        Ok(confirmed)
+        Ok(seen)
     }
 
     fn processes(&self) -> MutexGuard<'_, Vec<Arc<Process>>> {
@@ -141,11 +170,19 @@ impl Device {
         // Everything on this thread.
         options.prefetch = false;
         options.retry = RetryPolicy::default().with_attempts(self.plan.attempts);
+        options.resolver = self.resolver.of_store();
+        let begins = self.begins.lock().expect("no panic while a replica begins").take();
+        options.keep.clone_from(&begins);
         let store = Store::open(&self.path, options)?;
+        if let Some(keep) = begins {
+            self.told().keep = keep;
+        }
         if self.plan.searches && store.declare_search(SEARCH, SEARCHED, &["/n"])? {
             store.build_search(SEARCH, &mut |_| {})?;
         }
-        self.processes().push(Arc::new(Process { store, syncing: AtomicBool::new(false) }));
+        let listener = self.plan.listens.then(|| Listener::new(&store, self.plan.watches));
+        let syncing = AtomicBool::new(false);
+        self.processes().push(Arc::new(Process { store, syncing, listener, listed: Mutex::default() }));
         Ok(())
     }
 
@@ -153,6 +190,7 @@ impl Device {
     pub fn close(&self, all: bool) {
         assert!(self.is_idle(), "a process ends while it syncs");
         *self.inspector() = None;
+        *self.heard() = Heard { deaf: true, ..Heard::default() };
         let closed =
             if all { std::mem::take(&mut *self.processes()) } else { self.processes().pop().into_iter().collect() };
         drop(closed);
@@ -254,12 +292,7 @@ impl Device {
         if self.is_stopped() || self.open_processes() == 0 {
             return;
         }
-        let faults = self.faults();
-        let confirmed = match self.confirmed() {
-            Ok(confirmed) => confirmed,
-            Err(_) if self.disk_failed(faults) || self.disk.is_limited() => return,
-            Err(error) => panic!("{}: the replica cannot be read: {error}", self.name),
-        };
+        let Some(confirmed) = self.inspect(inspect::confirmed) else { return };
         let position = confirmed.position;
         let Some(cursor) = &confirmed.cursor else {
             assert!(confirmed.items.is_empty() && position == 0, "{}: items before any checkpoint", self.name);
@@ -273,7 +306,7 @@ impl Device {
                 return;
             }
             let same = |lineage: &Lineage| {
-                let items = lineage.all_at(position, &sight);
+                let items = lineage.all_at(position, &sight, &confirmed.kept);
                 let same = |(item, (value, resources, rev)): (&Item, &(serde_json::Value, Resources, Rev))| {
                     let at = items.get(item);
                     at.is_some_and(|(whole, at)| rev == at && *value == *whole.value && *resources == whole.resources)
@@ -337,8 +370,12 @@ impl Device {
         assert!(pending.is_empty(), "{}: {pending:?} are left", self.name);
         let last = lineages.last().expect("there is always one");
         assert_eq!(store.position().expect("a healed device reads"), last.head, "{} is not at the head", self.name);
-        let items: BTreeMap<Item, Whole> =
-            last.all_at(last.head, sight).into_iter().map(|(item, (whole, _))| (item.clone(), whole.clone())).collect();
+        let keep = self.told().keep.clone();
+        let items: BTreeMap<Item, Whole> = last
+            .all_at(last.head, sight, &keep)
+            .into_iter()
+            .map(|(item, (whole, _))| (item.clone(), whole.clone()))
+            .collect();
         let mut view = BTreeMap::new();
         for collection in store.collections().expect("a healed device reads") {
             let listed = store.list(&collection, &syncstore::KeyRange::all()).expect("a healed device reads");
@@ -378,7 +415,7 @@ pub fn read_resources(store: &Store, collection: &str, key: &str) -> Result<Reso
 
 /// The items that differ, as the replica and the log have them.
 fn differences(confirmed: &inspect::Confirmed, lineage: &Lineage, sight: &Sight) -> String {
-    let expected = lineage.all_at(confirmed.position, sight);
+    let expected = lineage.all_at(confirmed.position, sight, &confirmed.kept);
     let items: BTreeSet<&Item> = confirmed.items.keys().chain(expected.keys().copied()).collect();
     let differing = items.into_iter().filter_map(|item| {
         let has = confirmed.items.get(item).map(|(value, resources, rev)| (value, resources, *rev));

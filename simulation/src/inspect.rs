@@ -1,12 +1,13 @@
 //! What a replica file holds, read without the engine.
 
+use crate::notices::Name;
 use crate::oracle::{Content, Item, Resources};
 use rusqlite::{Connection, OpenFlags, Row};
 use serde_json::Value;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
-use syncstore::ResourceName;
 use syncstore::protocol::{Rev, Seq};
+use syncstore::{ConflictId, Filter, Ref, ResourceName};
 
 /// What the server confirmed, as a replica has it.
 #[derive(Debug)]
@@ -14,7 +15,12 @@ pub struct Confirmed {
     /// The replica's place in the log; 0 and no items before its first checkpoint.
     pub position: Seq,
     pub cursor: Option<String>,
+    /// Of what is kept.
     pub items: BTreeMap<Item, (Value, Resources, Rev)>,
+    /// What of the log is kept.
+    pub kept: Filter,
+    /// Other items, and whether something is pending on them.
+    pub outside: BTreeMap<Item, bool>,
 }
 
 /// A connection to look through; it must be gone before the file's disk is switched off or on.
@@ -25,13 +31,17 @@ pub fn open(path: &Path, vfs: &str) -> rusqlite::Result<Connection> {
 
 pub fn confirmed(connection: &Connection) -> rusqlite::Result<Confirmed> {
     let moment = connection.unchecked_transaction()?;
-    let (position, cursor): (i64, Option<String>) = moment
-        .prepare_cached("SELECT position, cursor FROM state")?
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    type Columns = (i64, Option<String>, Option<String>, bool);
+    let (position, cursor, kept, joins): Columns = moment
+        .prepare_cached(
+            "SELECT position, cursor, kept, ifnull(json_extract(bootstrap, '$.phase') = 'Join', 0) FROM state",
+        )?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    let kept = kept.map_or(Filter::everything(), |text| Filter::parse(&text).expect("a stored filter"));
     let mut find = moment.prepare_cached(
-        "SELECT c.name, i.key, i.rev, CASE WHEN i.pending > 0 THEN b.value ELSE i.value END, i.id
-         FROM items i JOIN collections c ON c.id = i.collection AND c.life = 0 LEFT JOIN base b ON b.item = i.id
-         WHERE i.rev > 0",
+        "SELECT c.name, i.key, i.rev, CASE WHEN i.pending > 0 THEN b.value ELSE i.value END, i.id, i.pending > 0
+         FROM items i JOIN collections c ON c.id = i.collection LEFT JOIN base b ON b.item = i.id
+         WHERE i.rev > 0 AND (c.life = 0 OR c.life = 1 AND ?1) ORDER BY c.life",
     )?;
     let mut resources: HashMap<i64, Resources> = HashMap::new();
     let mut find_resources = moment.prepare_cached(
@@ -42,14 +52,23 @@ pub fn confirmed(connection: &Connection) -> rusqlite::Result<Confirmed> {
         let (resource, content) = resource(row)?;
         resources.entry(row.get(0)?).or_default().insert(resource, content);
     }
-    let rows = find.query_map([], |row| {
+    // What is loaded for another filter and not joined yet belongs to the rest, and takes the place of what was here for its ops alone.
+    let rows = find.query_map([joins], |row| {
         let value: String = row.get(3)?;
         let value = serde_json::from_str(&value).expect("a stored value is JSON");
         let resources = resources.remove(&row.get(4)?).unwrap_or_default();
-        Ok(((row.get(0)?, row.get(1)?), (value, resources, row.get::<_, i64>(2)? as Rev)))
+        Ok((((row.get(0)?, row.get(1)?), (value, resources, row.get::<_, i64>(2)? as Rev)), row.get(5)?))
     })?;
-    let items = rows.collect::<rusqlite::Result<_>>()?;
-    Ok(Confirmed { position: position as Seq, cursor, items })
+    let (mut items, mut outside) = (BTreeMap::new(), BTreeMap::new());
+    for row in rows {
+        let ((item, confirmed), pending): ((Item, _), bool) = row?;
+        if kept.has(&item.0, &item.1) {
+            items.insert(item, confirmed);
+        } else {
+            outside.insert(item, pending);
+        }
+    }
+    Ok(Confirmed { position: position as Seq, cursor, items, kept, outside })
 }
 
 fn resource(row: &Row<'_>) -> rusqlite::Result<(ResourceName, Content)> {
@@ -61,6 +80,20 @@ fn resource(row: &Row<'_>) -> rusqlite::Result<(ResourceName, Content)> {
     };
     let object = row.get::<_, Option<String>>(4)?.zip(row.get(5)?);
     Ok((resource, (row.get(3)?, object)))
+}
+
+/// Rejections and conflicts that nobody has taken.
+pub fn untold(connection: &Connection) -> rusqlite::Result<BTreeSet<Name>> {
+    let moment = connection.unchecked_transaction()?;
+    let mut rejected = moment.prepare_cached("SELECT id, random FROM ledger WHERE outcome = 2 AND told = 0")?;
+    let rejected = rejected
+        .query_map([], |row| Ok(Name::Rejected(Ref::from_parts(row.get(0)?, row.get::<_, i64>(1)? as u64))))?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    let mut conflicts = moment.prepare_cached("SELECT id FROM conflicts WHERE told = 0")?;
+    let conflicts = conflicts
+        .query_map([], |row| Ok(Name::Conflict(ConflictId(row.get::<_, i64>(0)? as u64))))?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(rejected.into_iter().chain(conflicts).collect())
 }
 
 /// How many rows each table has of what a replica holds for its user: all that a search of the file could find.

@@ -8,18 +8,23 @@
 #![deny(unsafe_code)]
 
 mod clock;
+mod dealing;
 mod device;
 pub mod disk;
 mod healing;
+mod hearing;
 mod inspect;
 mod judge;
+mod keeping;
 mod mischief;
 mod network;
+mod notices;
 mod oracle;
 mod outcomes;
 mod plan;
 mod random;
 mod reader;
+mod resolving;
 mod rights;
 mod runner;
 mod secrets;

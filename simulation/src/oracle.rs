@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use syncstore::protocol::{BatchId, Change, Entry, EntryOutcome, Object, OpKind, Rev, Seq};
-use syncstore::{Ref, Relation, ResourceName};
+use syncstore::{Filter, Ref, Relation, ResourceName};
 
 pub type Item = (String, String);
 
@@ -156,9 +156,9 @@ impl Lineage {
         versions.get(later.checked_sub(1)?)?.1.as_ref()
     }
 
-    /// Every item right after `seq`, as far as it is seen.
-    pub fn all_at(&self, seq: Seq, sight: &Sight) -> BTreeMap<&Item, (&Whole, Rev)> {
-        let items = self.versions.keys().filter_map(|item| {
+    /// Every item of a filter right after `seq`, as far as it is seen.
+    pub fn all_at(&self, seq: Seq, sight: &Sight, filter: &Filter) -> BTreeMap<&Item, (&Whole, Rev)> {
+        let items = self.versions.keys().filter(|(collection, key)| filter.has(collection, key)).filter_map(|item| {
             let (whole, rev) = self.at(item, seq)?;
             sight.sees(whole).then_some((item, (&**whole, *rev)))
         });

@@ -8,7 +8,7 @@ use crate::told::{Fate, Op, Told};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use syncstore::protocol::Code;
-use syncstore::{Durability, Outcome, Ref, ResourceName, Store};
+use syncstore::{Durability, Outcome, Ref, RejectedOp, ResourceName, Store};
 
 impl Device {
     /// What a host finds that opens the replica after a stop.
@@ -45,8 +45,19 @@ impl Device {
             for op_ref in lost {
                 told.ops.remove(&op_ref);
             }
+            let Told { notices, conflicts, .. } = &mut *told;
+            if !self.check_conflicts(&process.store, conflicts, true) {
+                return;
+            }
+            self.check_notices(&process.store, notices, true);
+            let Some(rejections) = self.read(|| process.store.rejections()) else { return };
+            for op in rejections {
+                // That it was let go may be lost, too.
+                told.ops.get_mut(&op.op_ref).into_iter().for_each(|op| op.discarded = false);
+            }
         }
         drop(told);
+        self.check_keep(&process.store, lost_power && (!full || killed_before));
         self.check_outcomes(server, false);
         self.check_report(&process.store);
     }
@@ -54,8 +65,15 @@ impl Device {
     /// Whether every operation has an outcome, the same as before, and the one that the server gave it.
     pub fn check_outcomes(&self, server: &Server, settled: bool) {
         let Some(process) = self.process(0) else { return };
+        self.pump_all(server);
         let told = &mut *self.told();
         let Some(pending) = self.read(|| process.store.pending()) else { return };
+        let Some(rejections) = self.read(|| process.store.rejections()) else { return };
+        let rejections: BTreeMap<Ref, RejectedOp> = rejections.into_iter().map(|op| (op.op_ref, op)).collect();
+        if !self.check_conflicts(&process.store, &mut told.conflicts, false) {
+            return;
+        }
+        self.check_notices(&process.store, &mut told.notices, false);
         let checkpoints = self.checkpoints.load(Ordering::Relaxed);
         told.adopt(&self.name, &pending, self.plan.coalescing, checkpoints);
         self.check_places(server, &process.store, told);
@@ -77,9 +95,24 @@ impl Device {
                 Outcome::Rejected(why) => Fate::Rejected(why.code, why.seq),
                 Outcome::FoldedInto(into) => Fate::Folded(into),
                 Outcome::Undone { .. } => Fate::Undone,
+                Outcome::RetriedAs(new) => Fate::Retried(new),
+                Outcome::Withdrawn(instead) => Fate::Withdrawn(instead),
                 other => panic!("{name}: {op_ref} has the outcome {other:?}"),
             };
-            op.settled |= !waiting.contains(op_ref);
+            let settles = !op.settled && !waiting.contains(op_ref);
+            if settles && self.listens() && !matches!(fate, Fate::Folded(_) | Fate::Undone) {
+                let heard = self.heard();
+                assert!(
+                    heard.deaf || heard.settled.contains(op_ref),
+                    "{name}: nobody was told that {op_ref} is {fate:?}"
+                );
+            }
+            op.settled |= settles;
+            if let (Fate::Rejected(code, seq), true) = (&fate, op.settled) {
+                op.refusal = Some((code.clone(), *seq));
+                let listed = rejections.contains_key(op_ref);
+                assert!(listed || op.discarded, "{name}: {op_ref} was rejected ({code}), and is not listed");
+            }
             if op.fate.as_ref() == Some(&fate) {
                 if settled {
                     server.with_history(|lineages, judge| self.check_fate(op_ref, op, &fate, lineages, judge, true));
@@ -87,7 +120,18 @@ impl Device {
                 continue;
             }
             let corrected = match (&op.fate, &fate) {
+                (Some(_), Fate::Withdrawn(_)) => false,
+                (None, Fate::Retried(_)) => op.dealt,
+                // Of what was accepted it may have been said otherwise meanwhile, unseen.
+                (Some(Fate::Accepted(_) | Fate::Undone), Fate::Retried(_)) => {
+                    let late = matches!(&op.refusal, Some((code, None)) if *code == Code::EXPIRED);
+                    op.dealt && (restored || late)
+                }
                 (None, _) => true,
+                (Some(Fate::Withdrawn(_)), _) => false,
+                (Some(Fate::Rejected(..)), Fate::Retried(_)) => op.dealt,
+                (Some(Fate::Retried(_)), Fate::Accepted(_)) => matches!(op.refusal, Some((_, None))),
+                (Some(Fate::Retried(_)), _) => false,
                 _ if restored => true,
                 // The log has the last word on what was undone, or refused by nobody's log.
                 (Some(Fate::Undone | Fate::Rejected(_, None)), Fate::Accepted(_)) => true,
@@ -98,17 +142,35 @@ impl Device {
             if let (Some(before), false, false) = (&op.before, restored, self.plan.shares_files()) {
                 // What the power loss took back was told by the server, or made by the host.
                 let late = matches!(&fate, Fate::Rejected(code, None) if *code == Code::EXPIRED);
-                let local = matches!(before, Fate::Undone | Fate::Rejected(_, None));
-                assert!(*before == fate || late || local, "{name}: {op_ref} was {before:?} before the power loss");
+                let local =
+                    matches!(before, Fate::Undone | Fate::Rejected(_, None) | Fate::Retried(_) | Fate::Withdrawn(_));
+                let again = matches!(fate, Fate::Retried(_));
+                assert!(
+                    *before == fate || late || local || again,
+                    "{name}: {op_ref} was {before:?} before the power loss"
+                );
             }
             if let Fate::Folded(into) = &fate {
-                let same = into < op_ref && items.get(into) == Some(&op.item);
+                let same = into < op_ref && items.get(into).is_none_or(|item| *item == op.item);
                 assert!(same, "{name}: {op_ref} became part of {into}");
+                self.check_leads(&process.store, op_ref, *into);
             } else {
                 server.with_history(|lineages, judge| self.check_fate(op_ref, op, &fate, lineages, judge, settled));
             }
+            if let Fate::Retried(new) | Fate::Withdrawn(Some(new)) = fate {
+                let same = new > *op_ref && items.get(&new).is_none_or(|item| *item == op.item);
+                assert!(same, "{name}: {op_ref} leads to {new}");
+                self.check_leads(&process.store, op_ref, new);
+            }
             op.fate = Some(fate);
         }
+        self.heard().deaf = false;
+    }
+
+    /// What an operation leads to is known.
+    fn check_leads(&self, store: &Store, op_ref: &Ref, to: Ref) {
+        let Some(outcome) = self.read(|| store.outcome(to)) else { return };
+        assert!(outcome.is_some(), "{}: {op_ref} leads to {to}, which is unknown", self.name);
     }
 
     /// An operation waits for as long as its entry is above the replica's position, and no longer.
@@ -189,6 +251,17 @@ impl Device {
                 assert!(lineages.len() > 1, "{name}: {op_ref} is undone, and no log was ever lost");
             }
             Fate::Folded(_) => {}
+            Fate::Withdrawn(_) => {
+                let sent = judge.seen.contains(op_ref) && !self.plan.shares_files();
+                assert!(!sent, "{name}: {op_ref} was sent, and is said to have been taken back before");
+            }
+            Fate::Retried(new) => {
+                let late =
+                    matches!(&op.refusal, Some((code, None)) if *code == Code::EXPIRED || *code == Code::REF_REUSED);
+                if last && !late && !self.plan.shares_files() && lineages.len() == 1 {
+                    assert!(!present.accepted.contains_key(op_ref), "{name}: {op_ref} became {new}, and is in the log");
+                }
+            }
         }
     }
 }

@@ -1,10 +1,12 @@
 //! What a seed makes of a world: how many replicas, which settings, which faults and how often.
 
+use crate::keeping::any_filter;
 use crate::random::Random;
+use crate::resolving::Habit;
 use crate::rights::Rights;
 use std::time::Duration;
-use syncstore::Durability;
 use syncstore::protocol::Format;
+use syncstore::{Durability, Filter};
 
 /// Times in a thousand that a call of the wire meets each fault.
 #[derive(Clone, Debug, Default)]
@@ -75,6 +77,18 @@ pub struct Plan {
     pub resources: u32,
     /// Hosts declare a full-text search.
     pub searches: bool,
+    /// Acts in a hundred in which a host deals with rejections, conflicts and notices.
+    pub deals: u32,
+    /// Replicas keep a part of the database, and their hosts change which.
+    pub partial: bool,
+    /// What each device keeps in the beginning.
+    pub keeps: Vec<Filter>,
+    /// How each device decides conflicts.
+    pub habits: Vec<Habit>,
+    /// Hosts listen to what becomes of operations and conflicts.
+    pub listens: bool,
+    /// And to what changes.
+    pub watches: bool,
     pub format: Option<Format>,
     pub wire: WireFaults,
     pub mischief: Mischief,
@@ -147,18 +161,38 @@ impl Plan {
         let small = random.percent(70);
         let mut most = |few: u64, many: u64| (1 + random.below(if small { few } else { many })) as u32;
         let (push_ops, pull_entries, checkpoint_items) = (most(5, 100), most(6, 100), most(4, 100));
+        // Draws of their own, again.
+        let mut live = Random::new(seed ^ 0x0011_fe0b_1ade);
+        let deals = if live.percent(70) { 5 + live.below(25) as u32 } else { 0 };
+        let decides = live.percent(60);
+        let habits = (0..replicas).map(|_| if decides { Habit::any(&mut live) } else { Habit::HandsOnly }).collect();
+        let listens = live.percent(50);
+        let watches = listens && live.percent(50);
+        let partial = live.percent(30);
+        let keys = 2 + random.below(4) as usize;
+        let keeps = (0..replicas).map(|_| match partial && live.percent(70) {
+            true => any_filter(&mut live, keys),
+            false => Filter::everything(),
+        });
+        let keeps = keeps.collect();
         // Longer than the healing takes.
         let ref_days = if random.percent(60) { 3 } else { 74 };
         Plan {
             seed,
             replicas,
             steps: (30 + random.below(70) + 5 * replicas as u64) as u32,
-            keys: 2 + random.below(4) as usize,
+            keys,
             users: if random.percent(25) { users.max(2) } else { users },
             rights,
             several_rights,
             resources,
             searches: other.percent(if several_rights { 25 } else { 10 }),
+            deals,
+            partial,
+            keeps,
+            habits,
+            listens,
+            watches,
             format: *random.pick(&[None, None, Some(Format::Json), Some(Format::MessagePack)]),
             wire: WireFaults { interlude, ..wire },
             mischief,

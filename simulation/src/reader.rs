@@ -3,7 +3,7 @@
 use crate::oracle::{Item, Lineage, Logged, Whole, content_of, resources_of, resources_of_entry};
 use crate::rights::Sight;
 use std::ops::Bound;
-use syncstore::protocol::{CheckpointPage, Entry, EntryOutcome, InboxPage, OpKind, Seq};
+use syncstore::protocol::{CheckpointPage, Entry, EntryOutcome, InboxPage, OpKind, Scope, Seq};
 use syncstore::{Ref, ResourceName};
 
 /// In which form an entry of the log is told.
@@ -29,16 +29,29 @@ fn form(sight: &Sight, logged: &Logged, before: Option<&Whole>, after: Option<&W
 }
 
 /// Judges a page that begins behind `from`; `own`: whether a ref is the reader's.
-pub fn judge_page(lineage: &Lineage, sight: &Sight, from: Seq, page: &InboxPage, own: impl Fn(&Ref) -> bool) {
+pub fn judge_page(
+    lineage: &Lineage,
+    (sight, scope): (&Sight, &Scope),
+    from: Seq,
+    page: &InboxPage,
+    own: impl Fn(&Ref) -> bool,
+) {
     let mut told = page.entries.iter().peekable();
     assert!(page.seq >= from, "a page that begins behind {from} ends at {}", page.seq);
     for (seq, logged) in lineage.log.range((Bound::Excluded(from), Bound::Included(page.seq))) {
         while let Some(entry) = told.next_if(|entry| entry.seq < *seq) {
-            judge_silent(lineage, sight, entry);
+            judge_silent(lineage, (sight, scope), entry);
+        }
+        let (collection, key) = &logged.item;
+        if scope.is_had(collection, key) {
+            let entry = told.next_if(|entry| entry.seq == *seq);
+            assert!(entry.is_none(), "{entry:?} is told, which its reader asks for with another cursor");
+            continue;
         }
         let whole = |seq: Seq| lineage.at(&logged.item, seq).map(|(whole, _)| &**whole);
         let (before, after) = (whole(seq - 1), whole(*seq));
-        let form = form(sight, logged, before, after);
+        let within = scope.filter.has(collection, key);
+        let form = if within { form(sight, logged, before, after) } else { Form::Nothing };
         let entry = told.next_if(|entry| entry.seq == *seq);
         let Some(entry) = entry else {
             assert!(form == Form::Nothing, "{sight:?} is not told of entry {seq}: {form:?} of {:?}", logged.item);
@@ -71,7 +84,7 @@ pub fn judge_page(lineage: &Lineage, sight: &Sight, from: Seq, page: &InboxPage,
             _ => judge_op(entry, logged, rev_before, own(&entry.op_ref)),
         }
     }
-    told.for_each(|entry| judge_silent(lineage, sight, entry));
+    told.for_each(|entry| judge_silent(lineage, (sight, scope), entry));
 }
 
 fn judge_op(entry: &Entry, logged: &Logged, rev_before: Seq, own: bool) {
@@ -89,7 +102,7 @@ fn judge_op(entry: &Entry, logged: &Logged, rev_before: Seq, own: bool) {
 }
 
 /// An entry that the log does not tell to others: a rejection, or an op without effect.
-fn judge_silent(lineage: &Lineage, sight: &Sight, entry: &Entry) {
+fn judge_silent(lineage: &Lineage, (sight, scope): (&Sight, &Scope), entry: &Entry) {
     if entry.outcome == EntryOutcome::Rejected {
         let bare = is_bare(entry) && entry.key.is_none();
         return assert!(bare, "rejected {} says more than why: {entry:?}", entry.op_ref);
@@ -100,6 +113,7 @@ fn judge_silent(lineage: &Lineage, sight: &Sight, entry: &Entry) {
     let (collection, key) = entry.item().expect("an accepted entry names its item");
     let item: Item = (collection.to_owned(), key.to_owned());
     let there = lineage.at(&item, entry.seq);
+    assert!(scope.has(collection, key), "{item:?} is told of, which nobody asked for: {entry:?}");
     assert_eq!(entry.from, entry.rev, "entry {} is told to its sender alone, and changed something", entry.seq);
     assert_eq!(entry.from, Some(there.map_or(0, |(_, rev)| *rev)), "entry {} is of another rev", entry.seq);
     if let Some((whole, _)) = there {
@@ -127,12 +141,13 @@ fn is_bare(entry: &Entry) -> bool {
 }
 
 /// Judges a page of a checkpoint, read at the log's head: each item as it is now.
-pub fn judge_checkpoint(lineage: &Lineage, sight: &Sight, page: &CheckpointPage) {
+pub fn judge_checkpoint(lineage: &Lineage, (sight, scope): (&Sight, &Scope), page: &CheckpointPage) {
     for item in &page.items {
         let name: Item = (item.collection.clone(), item.key.clone());
         let Some((whole, rev)) = lineage.at(&name, lineage.head) else {
             panic!("a checkpoint has {name:?}, which is not there")
         };
+        assert!(scope.has(&name.0, &name.1), "a checkpoint shows {name:?}, which nobody asked for");
         assert!(sight.sees(whole), "a checkpoint shows {name:?} to {sight:?}");
         let resources = resources_of(&item.indexes, &item.relations, &item.tags);
         let value = item.value.to_value().expect("JSON");

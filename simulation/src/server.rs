@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
+use syncstore::Filter;
 use syncstore::environment::Environment;
 use syncstore::protocol::{CheckpointPage, ClientId, Cursor, DatabaseInfo, InboxPage, PushRequest, PushResponse, Seq};
 use syncstore::wire::{CheckpointRequest, Expiry, PullRequest, WireError};
@@ -44,8 +45,8 @@ struct State {
     service: Option<Arc<Service>>,
     /// Of each user.
     rights: Vec<Rights>,
-    /// What each cursor that was given out is of: its place, and what its reader saw.
-    cursors: HashMap<Cursor, (Seq, Sight)>,
+    /// What each cursor that was given out is of: its place, what its reader saw, and what it asked for.
+    cursors: HashMap<Cursor, (Seq, Sight, Filter)>,
     secrets: Secrets,
     /// The reader who sees everything.
     witness: Option<Cursor>,
@@ -300,7 +301,7 @@ impl Server {
         let caller = rights.caller(user);
         let answer = self.ask(|service| service.inbox(DB, &caller, &request));
         match (&answer, &request.cursor) {
-            (Ok(page), cursor) => self.judge_pull(&rights.sight, cursor.as_ref(), request.client, page),
+            (Ok(page), _) => self.judge_pull(&rights.sight, &request, page),
             (Err(WireError::CursorExpired(Expiry::Filter)), Some(cursor)) => {
                 let sight = self.sight_of(cursor.as_str());
                 assert_ne!(sight, rights.sight, "user{user} sees what it saw, and is told otherwise");
@@ -311,19 +312,22 @@ impl Server {
         answer
     }
 
-    fn judge_pull(&self, sight: &Sight, cursor: Option<&Cursor>, client: ClientId, page: &InboxPage) {
+    fn judge_pull(&self, sight: &Sight, request: &InboxRequest, page: &InboxPage) {
         let state = &mut *self.state();
-        let from = match cursor {
+        let from = match &request.cursor {
             None => 0,
             Some(cursor) => {
-                let (from, seen) = &state.cursors[cursor];
+                let (from, seen, filter) = &state.cursors[cursor];
+                assert_eq!(*filter, request.scope.filter, "a cursor of one filter is read on with another");
                 assert_eq!(seen, sight, "a cursor of who saw the one is read on by who sees the other");
                 *from
             }
         };
         let lineage = state.lineages.last().expect("there is always one");
-        judge_page(lineage, sight, from, page, |op_ref| state.judge.sent_by(op_ref, &client));
-        state.cursors.insert(page.cursor.clone(), (page.seq, sight.clone()));
+        let own = |op_ref: &_| state.judge.sent_by(op_ref, &request.client);
+        judge_page(lineage, (sight, &request.scope), from, page, own);
+        let filter = request.scope.filter.clone();
+        state.cursors.insert(page.cursor.clone(), (page.seq, sight.clone(), filter));
     }
 
     /// A cursor has expired though nothing else is wrong with it.
@@ -352,11 +356,17 @@ impl Server {
         if let Ok(page) = &answer {
             let read = self.machine.monotonic();
             let state = &mut *self.state();
+            if request.page.is_none() && self.plan.partial {
+                // The server holds the log for one checkpoint of each client.
+                state.checkpoints.retain(|(client, _), _| *client != request.client);
+            }
             state.checkpoints.insert((request.client, page.cursor.clone()), read);
-            let (_, seen) =
-                state.cursors.entry(page.cursor.clone()).or_insert_with(|| (page.seq, rights.sight.clone()));
+            let of = (page.seq, rights.sight.clone(), request.scope.filter.clone());
+            let (_, seen, filter) = state.cursors.entry(page.cursor.clone()).or_insert(of);
+            assert_eq!(*filter, request.scope.filter, "a checkpoint of one filter is read on with another");
             assert_eq!(*seen, rights.sight, "a checkpoint of who saw the one is read on by who sees the other");
-            judge_checkpoint(state.lineages.last().expect("there is always one"), &rights.sight, page);
+            let lineage = state.lineages.last().expect("there is always one");
+            judge_checkpoint(lineage, (&rights.sight, &request.scope), page);
         }
         // What was overdue was given up before.
         self.witness();

@@ -1,9 +1,11 @@
 //! What a host was told of its operations.
 
+use crate::notices::Notices;
 use crate::oracle::Item;
+use crate::resolving::Known;
 use std::collections::BTreeMap;
 use syncstore::protocol::{Code, OpKind, Seq};
-use syncstore::{PendingOp, Ref, ResourceName};
+use syncstore::{ConflictId, Filter, PendingOp, Ref, ResourceName};
 
 /// The memory of a host.
 #[derive(Clone, Debug, Default)]
@@ -11,6 +13,13 @@ pub struct Told {
     pub ops: BTreeMap<Ref, Op>,
     /// Writes that were cut off: nobody knows whether they were stored. Each is there as a whole, or not at all.
     limbo: Vec<Vec<Attempt>>,
+    pub notices: Notices,
+    /// What is to be kept.
+    pub keep: Filter,
+    /// What was to be kept when the call was cut off.
+    pub keep_cut_off: Vec<Filter>,
+    /// Every conflict that was ever listed.
+    pub conflicts: BTreeMap<ConflictId, Known>,
 }
 
 /// An operation that was to be made.
@@ -43,6 +52,12 @@ pub struct Op {
     pub expired: bool,
     /// Its write was never answered, and was found to be there after a kill.
     pub found: bool,
+    /// It was rejected, and its host has made it again, or tried to.
+    pub dealt: bool,
+    /// It was rejected, and its host has let it go, or tried to.
+    pub discarded: bool,
+    /// Why it was rejected, and its place in the log.
+    pub refusal: Option<(Code, Option<Seq>)>,
 }
 
 /// What became of an operation for good.
@@ -52,6 +67,8 @@ pub enum Fate {
     Rejected(Code, Option<Seq>),
     Folded(Ref),
     Undone,
+    Retried(Ref),
+    Withdrawn(Option<Ref>),
 }
 
 impl Op {
@@ -67,6 +84,9 @@ impl Op {
             expired: false,
             reopened: false,
             found: false,
+            dealt: false,
+            discarded: false,
+            refusal: None,
         }
     }
 

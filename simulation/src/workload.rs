@@ -95,6 +95,11 @@ impl Host<'_> {
         self.device.read(|| read_resources(self.store, collection, key))
     }
 
+    /// Whether the host wants it kept; `None`: that cannot be read.
+    fn keeps(&self, (collection, key): &Item) -> Option<bool> {
+        self.device.wants(self.store).map(|keep| keep.has(collection, key))
+    }
+
     /// Takes note of a write that failed, which must have a reason.
     fn failed(&self, error: &Error, attempts: Vec<Attempt>) {
         let name = &self.device.name;
@@ -207,6 +212,11 @@ impl Host<'_> {
                 format!("batch {attempts:?} {:?}", receipt.ops)
             }
             Err(Error::NotFound { .. } | Error::PatchFailed { .. }) => format!("batch {attempts:?}: refused"),
+            Err(Error::NotKept { collection, key }) => {
+                let kept = self.keeps(&(collection, key));
+                assert!(kept != Some(true), "{}: {attempts:?} are not kept", self.device.name);
+                format!("batch {attempts:?}: not kept")
+            }
             Err(error) => {
                 let text = format!("batch {attempts:?}: {error}");
                 self.failed(&error, attempts);
@@ -228,8 +238,13 @@ impl Host<'_> {
         match answer {
             Ok(op_ref) => {
                 self.device.tell(op_ref, item, &resource);
+                assert!(self.keeps(item) != Some(false), "{}: {text} is not kept", self.device.name);
                 self.check(item, &after, format_args!("{}: after {text}, {op_ref}", self.device.name));
                 format!("{text} {op_ref}")
+            }
+            Err(Error::NotKept { .. }) => {
+                assert!(self.keeps(item) != Some(true), "{}: {text} is kept", self.device.name);
+                format!("{text}: not kept")
             }
             Err(error) => {
                 self.failed(&error, vec![Attempt { item: item.clone(), resource, kind }]);

@@ -43,7 +43,7 @@ pub struct World {
     pub late: Mutex<Vec<Late>>,
     pub repairs: Mutex<Vec<(u32, Repair)>>,
     counts: Mutex<BTreeMap<&'static str, u64>>,
-    marks: AtomicU64,
+    pub marks: AtomicU64,
     step: AtomicU32,
     depth: AtomicU32,
     /// Things that happened within the present step's calls.
@@ -107,8 +107,13 @@ impl World {
         self.trace.line(format_args!("{} {line}", self.now()));
     }
 
+    /// A text in which nothing differs from run to run.
+    pub fn without_directory(&self, text: &str) -> String {
+        text.replace(&self.directory, "")
+    }
+
     fn trace_error(&self, what: fmt::Arguments<'_>, error: &Error) {
-        let error = error.to_string().replace(&self.directory, "");
+        let error = self.without_directory(&error.to_string());
         self.trace(format_args!("{what}: {error}"));
     }
 
@@ -247,6 +252,17 @@ impl World {
             return;
         }
         let Some(process) = device.process(self.below(processes) as usize) else { return };
+        if self.plan.partial && self.random().percent(4) {
+            let mut random = self.random().split();
+            let done = device.change_keep(&process.store, &mut random);
+            self.count("filters changed");
+            self.trace(format_args!("{} {}", device.name, self.without_directory(&done)));
+            return self.look_at(device);
+        }
+        if self.plan.deals > 0 && self.random().percent(self.plan.deals) {
+            self.deal(device, &process);
+            return self.look_at(device);
+        }
         match self.below(100) {
             0..58 => self.edit(device, &process),
             58..90 => self.sync(index, &process),
@@ -262,6 +278,11 @@ impl World {
             }
             _ => {}
         }
+        self.look_at(device);
+    }
+
+    /// The replica that acted.
+    fn look_at(&self, device: &Device) {
         if !device.is_stopped() {
             device.check_confirmed(&self.server);
             if self.random().percent(20) && !device.disk.has_faults() {
@@ -292,7 +313,7 @@ impl World {
         }
         let done = workload::edit(device, &process.store, &mut random, mark);
         self.count("edits");
-        self.trace(format_args!("{} {}", device.name, done.replace(&self.directory, "")));
+        self.trace(format_args!("{} {}", device.name, self.without_directory(&done)));
     }
 
     fn sync(&self, index: usize, process: &Process) {
@@ -302,6 +323,7 @@ impl World {
         }
         device.frames.fetch_add(1, Ordering::Relaxed);
         let (way, faults) = (Way::new(self, index), device.faults());
+        let keeps = device.keeps.load(Ordering::Relaxed);
         let (what, result) = match self.below(10) {
             0 | 1 => ("push", process.store.push(&way)),
             2 | 3 => ("pull", process.store.pull(&way)),
@@ -310,7 +332,12 @@ impl World {
         device.frames.fetch_sub(1, Ordering::Relaxed);
         process.syncing.store(false, Ordering::Relaxed);
         self.count("syncs");
+        (0..device.learn_decisions(&process.store)).for_each(|_| self.count("conflicts resolved by a resolver"));
         self.tell_result(device, what, &result);
+        // What was changed meanwhile is the next call's.
+        if result.is_ok() && device.keeps.load(Ordering::Relaxed) == keeps {
+            device.check_kept(&process.store, what != "push");
+        }
         if let Err(error) = &result {
             let explained = match error.error() {
                 Error::Wire(error) => way.explains(error),

@@ -6,7 +6,7 @@ use super::{Conflict, ConflictId, ConflictResolver, Resolution};
 use crate::error::{Error, Result};
 use crate::event::{ConflictNews, Event, LogLevel};
 use crate::outbox::conflicts;
-use crate::protocol::Ref;
+use crate::protocol::{Ref, ResourceName};
 use crate::sync::Access;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +19,16 @@ const ATTEMPTS: u32 = 3;
 /// Writes what was decided.
 type Resolve = Box<dyn Fn(Access<'_>, &Conflict, &Resolution) -> Result<Option<Ref>> + Send + Sync>;
 
+/// A part of an item: collection, key and which.
+type Part = (String, String, ResourceName);
+
+/// The parts that operations were written on, by the present round of questions and by the one before.
+#[derive(Default)]
+struct Wrote {
+    now: BTreeSet<Part>,
+    before: BTreeSet<Part>,
+}
+
 /// A store's resolver, and what it is asked about.
 pub(crate) struct Decisions {
     resolver: Arc<dyn ConflictResolver>,
@@ -27,6 +37,7 @@ pub(crate) struct Decisions {
     asked: Mutex<BTreeSet<ConflictId>>,
     /// Which conflicts it failed to decide, and as of which version last: each failure is told once, and asked about again and again.
     failed: Mutex<BTreeMap<ConflictId, u32>>,
+    wrote: Mutex<Wrote>,
 }
 
 /// A conflict that the resolver is asked about, and nobody else asks about meanwhile.
@@ -56,16 +67,28 @@ pub(crate) enum Settled {
 
 impl Decisions {
     pub fn new(resolver: Arc<dyn ConflictResolver>, resolve: Resolve) -> Decisions {
-        Decisions { resolver, resolve, asked: Mutex::default(), failed: Mutex::default() }
+        Decisions { resolver, resolve, asked: Mutex::default(), failed: Mutex::default(), wrote: Mutex::default() }
     }
 
-    /// The first open conflict behind another that the resolver was not asked about as it is, and is not being asked about.
+    /// The first open conflict behind another that the resolver was not asked about as it is, and is not being asked about. Behind 0 a
+    /// round of questions begins.
+    ///
+    /// A part that the round before wrote an operation on is left for the next: that operation has met another's on its way, and two
+    /// resolvers that give way to each other would go on to, each with the other's last word but one, for ever. Left alone for a round, the log
+    /// has one last word, and both see it.
     pub fn next(self: &Arc<Decisions>, access: Access<'_>, after: ConflictId) -> Result<Option<Question>> {
         let mut after = after;
+        if after == ConflictId(0) {
+            let mut wrote = self.wrote.lock();
+            wrote.before = std::mem::take(&mut wrote.now);
+        }
         loop {
             let next = access.read_at_once(|connection| conflicts::next_unoffered(connection, after))?;
             let Some(conflict) = next else { return Ok(None) };
             after = conflict.id;
+            if self.wrote.lock().before.contains(&part_of(&conflict)) {
+                continue;
+            }
             if self.asked.lock().insert(conflict.id) {
                 return Ok(Some(Question { decisions: Arc::clone(self), conflict, attempts: 0, answer: None }));
             }
@@ -112,7 +135,10 @@ impl Question {
         match self.answer.take() {
             None => Settled::Done,
             Some(Answer::Decided(resolution)) => match (self.decisions.resolve)(access, &self.conflict, &resolution) {
-                Ok(Some(_)) => Settled::Wrote,
+                Ok(Some(_)) => {
+                    self.decisions.wrote.lock().now.insert(part_of(&self.conflict));
+                    Settled::Wrote
+                }
                 Ok(None) | Err(Error::Cancelled | Error::Busy | Error::DiskFull) => Settled::Done,
                 Err(Error::ConflictMoved { .. }) => self.again(access),
                 Err(error) => self.failed(access, &format!("what was decided cannot be written: {error}")),
@@ -153,6 +179,10 @@ impl Question {
         }
         Settled::Done
     }
+}
+
+fn part_of(conflict: &Conflict) -> Part {
+    (conflict.collection.clone(), conflict.key.clone(), conflict.resource.clone())
 }
 
 impl Drop for Question {

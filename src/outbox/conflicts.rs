@@ -3,6 +3,7 @@
 use super::ledger::{Retention, read_ref};
 use crate::conflict::{Conflict, ConflictEnd, ConflictId, Ending, advance};
 use crate::error::Result;
+use crate::planted::{Planted, planted};
 use crate::protocol::{Ref, ResourceName};
 use crate::replica::{parts, resources};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -213,6 +214,10 @@ pub(crate) fn insert(
 /// Notes the sides of an open one anew; its base stays.
 pub(crate) fn update(connection: &Connection, stored: &Stored, now: u64) -> Result<()> {
     let Conflict { id, version, local, remote, .. } = &stored.conflict;
+    if planted(Planted::ConflictLostAtRebase) {
+        connection.execute("DELETE FROM conflicts WHERE id = ?1", [id.0 as i64])?;
+        return Ok(());
+    }
     connection
         .prepare_cached(
             "UPDATE conflicts SET version = ?2, updated = ?3, accepted = ?4, local = ?5, remote = ?6, shown = ?7
@@ -224,11 +229,12 @@ pub(crate) fn update(connection: &Connection, stored: &Stored, now: u64) -> Resu
 
 /// Ends an open one; of its sides nothing is kept.
 pub(crate) fn end(connection: &Connection, id: ConflictId, how: Ending, op: Option<Ref>, now: u64) -> Result<()> {
+    let keeps = planted(Planted::EndedConflictKeepsSides);
+    let sides = if keeps { "" } else { ", base = NULL, local = NULL, remote = NULL, shown = NULL" };
     connection
-        .prepare_cached(
-            "UPDATE conflicts SET ending = ?2, ended = ?3, op = ?4, random = ?5, base = NULL, local = NULL, remote = NULL,
-                shown = NULL WHERE id = ?1",
-        )?
+        .prepare_cached(&format!(
+            "UPDATE conflicts SET ending = ?2, ended = ?3, op = ?4, random = ?5{sides} WHERE id = ?1"
+        ))?
         .execute((
             id.0 as i64,
             ending_to_sql(how),

@@ -6,6 +6,7 @@ use super::ledger::{DISCARDED, RETRIED, Rejection, read_ref};
 use super::queue::Payload;
 use super::{kind_from_sql, ledger};
 use crate::error::Result;
+use crate::planted::{Planted, planted};
 use crate::protocol::{BatchId, OpKind, Ref, ResourceName, Rev};
 use crate::replica::{parts, resources};
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -105,9 +106,15 @@ pub(crate) fn any_untold(connection: &Connection) -> Result<bool> {
 /// Up to so many that no consumer has taken, which are taken now.
 pub(crate) fn take(connection: &Connection, most: usize) -> Result<Vec<RejectedOp>> {
     let taken = select(connection, "AND told = 0", most)?;
+    if planted(Planted::NoticesLeftUnmarked) {
+        return Ok(taken);
+    }
     let mut mark = connection.prepare_cached("UPDATE ledger SET told = 1 WHERE id = ?1")?;
     for op in &taken {
         mark.execute([op.op_ref.order()])?;
+    }
+    if planted(Planted::NoticesMarkedUnheard) {
+        connection.execute("UPDATE ledger SET told = 1 WHERE outcome = 2", [])?;
     }
     Ok(taken)
 }

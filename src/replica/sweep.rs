@@ -3,12 +3,13 @@
 use super::collections::{self, Life};
 use super::items;
 use crate::error::Result;
+use crate::planted::{Planted, planted};
 use crate::protocol::{Filter, KeySpan};
 use rusqlite::Connection;
 
 /// What a removal is to go through: ranges of live collections that are not kept.
 pub(crate) fn gaps(connection: &Connection, kept: &Filter) -> Result<Vec<(i64, KeySpan)>> {
-    if kept.is_everything() {
+    if kept.is_everything() || planted(Planted::NarrowedIsLeft) {
         return Ok(Vec::new());
     }
     let mut gaps = Vec::new();
@@ -22,8 +23,9 @@ pub(crate) fn gaps(connection: &Connection, kept: &Filter) -> Result<Vec<(i64, K
 /// which none went has none left.
 pub(crate) fn remove(connection: &Connection, collection: i64, span: &KeySpan, rows: usize) -> Result<u64> {
     let upper = if span.to.is_some() { "AND key < ?4" } else { "AND ?4 IS NULL" };
+    let idle = if planted(Planted::NarrowingForgetsPending) { "" } else { "AND pending = 0" };
     let mut find = connection.prepare_cached(&format!(
-        "SELECT id FROM items WHERE collection = ?1 AND key >= ?2 {upper} AND pending = 0 ORDER BY key LIMIT ?3"
+        "SELECT id FROM items WHERE collection = ?1 AND key >= ?2 {upper} {idle} ORDER BY key LIMIT ?3"
     ))?;
     let ids = find.query_map((collection, &span.from, rows as i64, &span.to), |row| row.get(0))?;
     let ids: Vec<i64> = ids.collect::<rusqlite::Result<_>>()?;
@@ -31,6 +33,9 @@ pub(crate) fn remove(connection: &Connection, collection: i64, span: &KeySpan, r
     for id in ids {
         if gone >= rows {
             break;
+        }
+        if idle.is_empty() {
+            connection.execute("DELETE FROM outbox WHERE item = ?1", [id])?;
         }
         gone += 1 + items::remove(connection, id)?;
         items += 1;

@@ -7,6 +7,7 @@ use crate::conflict::{Conflict, Resolution, members};
 use crate::error::{Error, Result};
 use crate::event::ConflictNews;
 use crate::outbox::{Outcome, conflicts, ledger, queue};
+use crate::planted::{Planted, planted};
 use crate::protocol::{Json, JsonError, Limits, Ref, ResourceName};
 use crate::replica::{Item, Writing, base, collections, parts};
 use crate::sync::{Access, Cause, Seen, is_same, rebase};
@@ -147,9 +148,10 @@ impl Writer {
     fn withdraw(&self, connection: &Writing<'_>, conflict: &Conflict) -> Result<Vec<Ref>> {
         let Some(row) = parts::row(connection, (&conflict.collection, &conflict.key))? else { return Ok(Vec::new()) };
         let confirmed = base::confirmed(connection, row)?;
-        let (withdrawn, stay): (Vec<_>, Vec<_>) = queue::of_item(connection, row.id)?
-            .into_iter()
-            .partition(|op| !op.sent && op.batch.is_none() && op.payload.resource == conflict.resource);
+        let (withdrawn, stay): (Vec<_>, Vec<_>) = queue::of_item(connection, row.id)?.into_iter().partition(|op| {
+            let unsent = !op.sent || planted(Planted::ResolutionWithdrawsSent);
+            unsent && op.batch.is_none() && op.payload.resource == conflict.resource
+        });
         if withdrawn.is_empty() {
             return Ok(Vec::new());
         }
@@ -157,7 +159,9 @@ impl Writer {
         for op in &withdrawn {
             // Before the op that takes its place is made: the ledger keeps the place from being given again.
             queue::delete(connection, op.id())?;
-            ledger::withdraw(connection, op.op_ref, now)?;
+            if !planted(Planted::WithdrawnForgotten) {
+                ledger::withdraw(connection, op.op_ref, now)?;
+            }
         }
         rebase(connection, Item { pending: stay.len() as u32, ..row }, confirmed.as_deref(), &stay)?;
         Ok(withdrawn.into_iter().map(|op| op.op_ref).collect())
@@ -166,6 +170,7 @@ impl Writer {
     /// Lets what is pending on the conflict's part, and was never sent, claim to know what is confirmed.
     fn claim(&self, connection: &Writing<'_>, conflict: &Conflict) -> Result<()> {
         match parts::row(connection, (&conflict.collection, &conflict.key))? {
+            Some(_) if planted(Planted::ResolutionClaimsNothing) => Ok(()),
             Some(row) => queue::claim(connection, row, &conflict.resource),
             None => Ok(()),
         }

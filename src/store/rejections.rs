@@ -7,6 +7,7 @@ use crate::conflict::Conflict;
 use crate::error::{Error, Result};
 use crate::outbox::rejections::{self, Refused};
 use crate::outbox::{Payload, RejectedOp, conflicts};
+use crate::planted::{Planted, planted};
 use crate::protocol::{BatchId, Content, Limits, Object, Ref, ResourceName};
 use json_patch::Patch;
 use rusqlite::Connection;
@@ -183,7 +184,9 @@ impl Store {
                 let write = write_of(&limits, refused, edit)?;
                 bytes += write.payload.bytes() + write.collection.len() + write.key.len();
                 let made = self.put(connection, &limits, &write, batch)?;
-                rejections::settle(connection, refused.op_ref, Some(made))?;
+                if refused.op_ref == op || !planted(Planted::RetryLeavesTheRestOfItsBatch) {
+                    rejections::settle(connection, refused.op_ref, Some(made))?;
+                }
                 if refused.op_ref == op {
                     new = Some(made);
                 }

@@ -257,7 +257,8 @@ impl Engine<'_> {
                     }
                     bootstrap.page.clone_from(&page.next);
                     let Scope { filter, have } = &bootstrap.scope;
-                    if have.as_ref().is_some_and(|have| have.covers(filter)) {
+                    let skips = planted(Planted::WideningSkipsPages) && have.is_some();
+                    if skips || have.as_ref().is_some_and(|have| have.covers(filter)) {
                         // Nothing is missing, whatever a server that knows no filters goes on to send.
                         bootstrap.page = None;
                     }

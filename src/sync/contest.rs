@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::event::ConflictNews;
 use crate::outbox::conflicts::{self, Sides, Stored};
 use crate::outbox::{Answer, ledger, queue};
+use crate::planted::{Planted, planted};
 use crate::protocol::{Entry, Json, Ref, ResourceName};
 use crate::replica::collections::{self, Life};
 use crate::replica::{Item, Writing, base, items, parts};
@@ -165,7 +166,9 @@ impl Contest {
                     }
                     let sides = Sides { base, local: seen.as_deref(), remote, shown: shown.as_deref() };
                     let id = conflicts::insert(connection, name, &resource, &sides, accepted, now)?;
-                    connection.contested(id, (name.0, name.1, &resource), ConflictNews::Begun);
+                    if !planted(Planted::ConflictBeginsUntold) {
+                        connection.contested(id, (name.0, name.1, &resource), ConflictNews::Begun);
+                    }
                 }
                 (None, _) => {}
             }

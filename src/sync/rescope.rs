@@ -11,9 +11,11 @@ use crate::error::{Error, Result};
 use crate::outbox::{conflicts, queue};
 use crate::protocol::{Filter, Scope};
 use crate::replica::collections::{self, Life};
+use crate::replica::resources::{self, Side};
 use crate::replica::state::{Bootstrap, Phase, Reason, State};
 use crate::replica::{Item, Writing, items, parts, sweep};
 use rusqlite::Connection;
+use std::collections::HashMap;
 
 /// Rows that one transaction moves or removes: a few milliseconds.
 const SLICE: usize = 1_000;
@@ -133,6 +135,7 @@ impl Engine<'_> {
             if state.position != bootstrap.position {
                 return Ok(None);
             }
+            forget_gone(connection, &bootstrap.scope)?;
             let have = bootstrap.scope.have.clone().unwrap_or_default();
             let mut rest = false;
             for (loaded, name) in collections::of_life(connection, Life::Incoming)? {
@@ -230,6 +233,24 @@ fn join_slice(connection: &Writing<'_>) -> Result<bool> {
     }
     connection.reloaded()?;
     Ok(true)
+}
+
+/// Leaves nothing confirmed of items that were here for their ops alone, and that the server has no more: their base is of the
+/// place in the log at which they ceased to be kept.
+fn forget_gone(connection: &Connection, scope: &Scope) -> Result<()> {
+    let loaded: HashMap<String, i64> =
+        collections::of_life(connection, Life::Incoming)?.into_iter().map(|(id, name)| (name, id)).collect();
+    for (id, collection, key) in items::live_pending(connection)? {
+        let is_there = |loaded: &i64| items::find(connection, *loaded, &key).map(|item| item.is_some());
+        if !scope.has(&collection, &key) || loaded.get(&collection).map_or(Ok(false), is_there)? {
+            continue;
+        }
+        if let Some(row) = items::find_by_id(connection, id)?.filter(|row| row.rev > 0) {
+            resources::clear(connection, id, Side::Base)?;
+            rebase(connection, Item { rev: 0, ..row }, None, &queue::of_item(connection, id)?)?;
+        }
+    }
+    Ok(())
 }
 
 /// Puts the pending ops of one row on top of another, which takes its place.

@@ -316,7 +316,9 @@ impl<'a> Slice<'a> {
         }
         let (_, collection, key) = item_name(self.connection, op.item)?;
         ledger::reject(self.connection, op, (&collection, &key), rejection, meant.as_deref(), self.now)?;
-        self.connection.settled(op.op_ref, || Outcome::Rejected(rejection.clone()));
+        if !planted(Planted::RejectionToldToNobody) {
+            self.connection.settled(op.op_ref, || Outcome::Rejected(rejection.clone()));
+        }
         queue::delete(self.connection, op.id())?;
         self.settled.rejected += u64::from(!self.was_counted(op, Answer::Rejected));
         Ok(())
@@ -354,7 +356,8 @@ impl<'a> Slice<'a> {
     /// Writes every item that was touched: its base, and its view with the pending ops on top.
     pub fn finish(self) -> Result<Settled> {
         let connection = self.connection;
-        let watched = self.life == Life::Live && connection.is_watched()?;
+        let told = !planted(Planted::RemoteChangeUntold);
+        let watched = self.life == Life::Live && told && connection.is_watched()?;
         let any_theirs = self.items.values().any(|touched| !touched.theirs.is_empty());
         let all_kept = self.life != Life::Live || self.scope.filter.is_everything();
         let names: HashMap<i64, String> = match watched || any_theirs || self.any_conflict || !all_kept {

@@ -242,6 +242,32 @@ fn what_was_narrowed_away_and_is_pending_still_is_there_when_it_is_wanted_again(
 }
 
 #[test]
+fn what_was_deleted_while_it_was_not_kept_is_not_there_when_it_is_wanted_again() {
+    // Some of its collection is kept all the while, or nothing; there is something to load of it, or nothing.
+    for (keep, emptied) in [("a", false), ("a", true), ("a,b:9", false), ("a,b:9", true)] {
+        let fleet = Fleet::new();
+        let (server, full) = filled(&fleet);
+        let store = partial(&fleet, "part", "a,b");
+        store.sync(&server.wire()).unwrap();
+        store.set_index("b", "1", "by", "x").unwrap();
+        store.update("b", "1", |value| value["n"] = 7.into()).unwrap();
+        store.keep(&filter(keep)).unwrap();
+        store.pull(&server.wire()).unwrap();
+        full.delete("b", "1").unwrap();
+        for key in ["0", "2", "3", "4", "5", "6", "7", "8", "9"].iter().filter(|_| emptied) {
+            full.delete("b", key).unwrap();
+        }
+        full.sync(&server.wire()).unwrap();
+        store.keep(&filter("a,b")).unwrap();
+        store.pull(&server.wire()).unwrap();
+        assert_eq!(view(&store), part(&server, &filter("a,b")), "{keep} {emptied}");
+        store.sync(&server.wire()).unwrap();
+        assert_whole(&store, &server, "a,b");
+        assert_eq!(store.rejections().unwrap().len(), 2);
+    }
+}
+
+#[test]
 fn what_is_written_before_it_is_loaded_waits_for_the_rest_and_shows_all_the_while() {
     let fleet = Fleet::new();
     let (server, full) = filled(&fleet);

@@ -292,3 +292,32 @@ fn a_resolver_may_use_the_store_and_what_it_writes_is_not_overlooked() {
     assert_eq!((asked.load(Ordering::SeqCst), ours.conflicts().unwrap().len()), (2, 0));
     *store.lock().unwrap() = None;
 }
+
+#[test]
+fn two_who_give_way_to_each_other_come_to_an_end() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let open = |name| fleet.open_with(name, |options| options.resolver = Some(Arc::new(FieldMerge(Prefer::Theirs))));
+    let (one, other) = (open("a"), open("b"));
+    let set = |store: &Store, n: u32| {
+        store.update("c", "k", |value| value["n"] = n.into()).unwrap();
+    };
+    let sync = |store: &Store| drop(store.sync(&server.wire()).unwrap());
+    one.set("c", "k", &json!({"n": 0})).unwrap();
+    sync(&one);
+    sync(&other);
+    set(&one, 1);
+    set(&other, 2);
+    sync(&one);
+    // What this writes to give way meets what the first writes next.
+    sync(&other);
+    set(&one, 3);
+    for _ in 0..6 {
+        sync(&one);
+        sync(&other);
+    }
+    sync(&one);
+    assert_eq!((one.pending_count().unwrap(), other.pending_count().unwrap()), (0, 0));
+    assert_eq!((one.conflicts().unwrap(), other.conflicts().unwrap()), (vec![], vec![]));
+    assert_eq!(get(&one, "c", "k"), get(&other, "c", "k"));
+    assert_eq!(get(&one, "c", "k"), server.value("c", "k"));
+}
