@@ -59,6 +59,10 @@ pub enum Error {
     /// stands; the next one goes on from there.
     #[error("the call was cancelled")]
     Cancelled,
+    /// A sync, push or pull, or a [`Store::wait`](crate::Store::wait) for what is not settled, was called in a callback of the sync that runs on
+    /// the same thread (a `wake`, a progress), and would wait for itself. Call it on another thread, or when that sync is over.
+    #[error("a callback of a sync cannot sync, or wait for an outcome, on the sync's own thread")]
+    WithinSync,
     /// The store syncs in the background already. Stop that first.
     #[error("the background sync runs already")]
     AlreadyStarted,
@@ -119,7 +123,7 @@ pub enum Error {
     },
     /// An operation is not one that the host may retry, edit or discard: it was not rejected, is not settled yet, or was dealt with
     /// before; or of the batch that it was in not all is kept any more. Nothing was written.
-    #[error("operation {op} is no rejected one that waits to be dealt with")]
+    #[error("operation {op} is no rejected one that waits to be dealt with: {}", became(outcome.as_deref()))]
     NotRejected {
         /// The operation.
         op: Ref,
@@ -148,7 +152,10 @@ pub enum Error {
     Diverged(String),
     /// The wire leads to another database, or another server's, than the one that this replica is of. Nothing was
     /// sent. Correct the URL or the name, or open another file: a replica stays with one database.
-    #[error("the replica is of database {expected}, and the wire leads to {found}")]
+    #[error(
+        "the replica is of database {expected}, and the wire leads to {found}; check the wire's URL and database name, or open another \
+         file for that database"
+    )]
     WrongDatabase {
         /// The database's permanent id, as its server named it at the first sync.
         expected: String,
@@ -168,6 +175,22 @@ pub enum Error {
     /// Operations stay queued.
     #[error(transparent)]
     Wire(#[from] WireError),
+}
+
+/// What became of an op that there is nothing to do about.
+fn became(outcome: Option<&Outcome>) -> String {
+    match outcome {
+        None => "this replica does not know it, or no longer".into(),
+        Some(Outcome::Queued | Outcome::InFlight) => "it is not settled yet".into(),
+        Some(Outcome::Accepted { seq }) => format!("it was accepted, at {seq}"),
+        Some(Outcome::Rejected(why)) => {
+            format!("it was rejected ({}), and was discarded, or its batch is not whole any more", why.code)
+        }
+        Some(Outcome::FoldedInto(into)) => format!("it became part of {into}"),
+        Some(Outcome::RetriedAs(into)) => format!("it was made again as {into}"),
+        Some(Outcome::Withdrawn(_)) => "it was taken back when a conflict was resolved".into(),
+        Some(Outcome::Undone { .. }) => "it was undone by a restored server, and nothing of it is kept".into(),
+    }
 }
 
 impl From<rusqlite::Error> for Error {
@@ -252,5 +275,28 @@ impl Error {
     /// A broken promise of the server, as an error of the wire.
     pub(crate) fn protocol(message: impl Into<String>) -> Error {
         Error::Wire(WireError::Protocol(message.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Code;
+
+    #[test]
+    fn what_became_of_an_op_that_is_no_rejected_one_is_said() {
+        let op = Ref::from_parts(1, 2);
+        let why = crate::outbox::Rejection { code: Code::STALE, message: String::new(), detail: None, seq: None };
+        for (outcome, expected) in [
+            (None, "does not know it"),
+            (Some(Outcome::Queued), "not settled yet"),
+            (Some(Outcome::Accepted { seq: 7 }), "accepted, at 7"),
+            (Some(Outcome::Rejected(why)), "rejected (stale), and was discarded"),
+            (Some(Outcome::RetriedAs(op)), &format!("made again as {op}")),
+            (Some(Outcome::Undone { seq: 7 }), "undone"),
+        ] {
+            let error = Error::NotRejected { op, outcome: outcome.map(Box::new) }.to_string();
+            assert!(error.contains(expected), "{error}");
+        }
     }
 }

@@ -1,4 +1,21 @@
+// The README's links to files beside it lead nowhere from these pages: the first definition of a link counts.
+#![doc = "[docs/PROTOCOL.md]: #more"]
+#![doc = "[docs/SQL.md]: #more"]
+#![doc = "[docs/GUIDE.md]: #more"]
+#![doc = "[docs/PROTOCOL.md#3-push-post-v1dbsyncoutbox]: #more"]
+#![doc = "[docs/SERVER.md]: #more"]
+#![doc = "[docs/DESIGN.md]: #more"]
+#![doc = "[docs/RELIABILITY.md]: #more"]
+#![doc = "[docs/PERFORMANCE.md]: #more"]
+#![doc = "[CHANGELOG.md]: #more"]
+#![doc = "[CONTRIBUTING.md]: #more"]
+#![doc = "[LICENSE-MIT]: #more"]
+#![doc = "[LICENSE-APACHE]: #more"]
 #![cfg_attr(feature = "http", doc = include_str!("../README.md"))]
+#![cfg_attr(
+    feature = "http",
+    doc = "\n---\n\nThe files named here (`docs/…`, `CHANGELOG.md` and so on) are in the repository, and not part of these pages."
+)]
 #![cfg_attr(not(feature = "http"), doc = "An embedded offline-first JSON store that syncs; this build has no HTTP.")]
 #![cfg_attr(not(feature = "capi"), forbid(unsafe_code))]
 #![cfg_attr(feature = "capi", deny(unsafe_code))]

@@ -1,8 +1,8 @@
 //! Two replicas and one server: offline edits, a failing connection, a rejection, an expired cursor, and
 //! in the end the same records everywhere.
 //!
-//!     cargo run --release --example quickstart
-//!     cargo run --release --example quickstart -- FILE    # one JSON object per line, or one JSON array
+//!     cargo run --release -p quickstart
+//!     cargo run --release -p quickstart -- FILE    # one JSON object per line, or one JSON array
 //!
 //! Everything happens in this process and in a temporary directory. The story is told in the order in which
 //! it is called below: `offline` is what an app does all day, `trouble` what it must survive, `ending` the proof.
@@ -32,7 +32,7 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 const USAGE: &str = "\
 usage: quickstart [FILE]
-       cargo run --release --example quickstart -- [FILE]
+       cargo run --release -p quickstart -- [FILE]
 FILE holds JSON objects, one per line or in one array; without it, the story is
 told with the records of examples/data/emoji.jsonl.";
 
@@ -121,7 +121,7 @@ fn run() -> Result<()> {
 fn file() -> Result<Option<PathBuf>> {
     let arguments: Vec<_> = std::env::args_os().skip(1).collect();
     match arguments.as_slice() {
-        [] => Ok(Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data/emoji.jsonl"))),
+        [] => Ok(Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/emoji.jsonl"))),
         [one] if one == "--help" || one == "-h" => Ok(None),
         [file] if !file.as_encoded_bytes().starts_with(b"-") => Ok(Some(file.into())),
         _ => Err(USAGE.into()),

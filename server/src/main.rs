@@ -42,6 +42,9 @@ fn run(serve: Serve) -> Result<(), (u8, String)> {
             (USAGE, format!("{}: {error}{remedy}", path.display()))
         })?,
     };
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
     let mut options = ServerOptions::new(serve.data, config);
     options.listen = serve.listen;
     options.new_epoch = serve.new_epoch;

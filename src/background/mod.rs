@@ -228,6 +228,12 @@ impl Background {
         if leg.come_back(left) { Stopped::Entirely } else { Stopped::RequestLeft }
     }
 
+    /// Whether it is its thread that asks, in a callback.
+    pub fn is_here(&self) -> bool {
+        let running = self.running.lock();
+        running.as_ref().is_some_and(|running| running.thread.thread().id() == std::thread::current().id())
+    }
+
     pub fn status(&self) -> SyncStatus {
         let (mut status, again) = self.status.0.lock().clone();
         status.next_try = again.map(|again| again.saturating_sub(self.environment.monotonic()));

@@ -107,8 +107,8 @@ impl Loop {
         self.bus.log(LogLevel::Info, || "background sync started".into());
         while !self.stopping {
             if catch_unwind(AssertUnwindSafe(|| self.step())).is_err() {
-                // Of this crate, or of a callback of the host's that ran within it.
-                self.fail("the background sync panicked".into());
+                // Wakers, wires and resolvers are caught where they are called; what is left is the host's clock or this crate.
+                self.fail("the background sync panicked, in Options::environment or in the library".into());
                 // Where that is before anything else, it must not go around without end.
                 let mail = self.mailbox.take(BREATH);
                 self.read(mail);

@@ -175,9 +175,10 @@ impl Schedule {
         }
     }
 
-    /// The host has another credential than the one that was refused.
+    /// The host has another credential than the one that was refused, or that something else failed with.
     pub fn credential_changed(&mut self, now: Duration) {
-        if self.hold.is_some_and(|hold| hold.state == SyncState::NeedsCredential) {
+        let waits = |hold: Hold| matches!(hold.state, SyncState::NeedsCredential | SyncState::Failed);
+        if self.hold.is_some_and(waits) {
             self.now(now);
         }
     }
@@ -426,7 +427,8 @@ mod tests {
             assert_eq!((schedule.state(), schedule.wants_turn()), (state, false));
             assert_eq!(waits(&mut schedule, START), (policy().backstop, Step::Run(Both)));
             schedule.credential_changed(START);
-            assert_eq!(schedule.next(START) == Step::Run(Both), ended == Ended::Credential);
+            assert_eq!(schedule.next(START), Step::Run(Both));
+            schedule.ran(START, Both, ended, false, false, 0);
             schedule.now(START);
             assert_eq!(schedule.next(START), Step::Run(Both));
         }

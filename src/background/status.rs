@@ -32,7 +32,8 @@ pub enum SyncState {
     /// on.
     NeedsCredential,
     /// An error that does not pass by itself; [`SyncStatus::error`] says which. It is tried again after
-    /// [`SyncPolicy::backstop`](crate::SyncPolicy::backstop), or when [`Store::sync_now`](crate::Store::sync_now) says so.
+    /// [`SyncPolicy::backstop`](crate::SyncPolicy::backstop), or when [`Store::sync_now`](crate::Store::sync_now) or
+    /// [`Store::credential_changed`](crate::Store::credential_changed) says so.
     Failed,
 }
 

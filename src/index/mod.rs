@@ -3,7 +3,7 @@
 mod ordering;
 mod path;
 
-pub(crate) use ordering::{Type, decode, encode, encode_text};
+pub(crate) use ordering::{Type, decode, encode, encode_bound, encode_text};
 pub(crate) use path::Path;
 
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -29,6 +29,10 @@ impl IndexedField {
     /// The part at a JSON Pointer, where strings that are dates of RFC 3339 count as instants, whatever their offset and
     /// their fractions of a second: `2026-11-21T08:00:00+02:00` comes before `2026-11-21T07:00:00Z`. A date without a time is
     /// its midnight in UTC. Any other string stays one.
+    ///
+    /// As a bound of a query ([`Query::from`](crate::Query::from), [`Query::to`](crate::Query::to)) a text may be less than a date, and stands for the
+    /// first instant that it is of, in UTC: `2026`, `2026-12`, `2026-12-24T18`, `2026-12-24T18:00`, and a time without an offset. Any other text that is
+    /// no date is bytewise among the strings of the index, and not among its dates.
     pub fn dates(pointer: impl Into<String>) -> IndexedField {
         IndexedField { pointer: pointer.into(), dates: true }
     }

@@ -67,6 +67,30 @@ pub(crate) fn encode(value: &IndexValue, dates: bool) -> String {
     }
 }
 
+/// A bound as it sorts; `dates`: a text that begins a date, or has no offset, is the first instant that it is of, in UTC.
+pub(crate) fn encode_bound(value: &IndexValue, dates: bool) -> String {
+    match value {
+        IndexValue::Text(text) if dates => match first_instant(text) {
+            Some((seconds, nanos)) => instant(seconds, nanos),
+            None => encode(value, dates),
+        },
+        _ => encode(value, dates),
+    }
+}
+
+/// The first instant of a year, a month, an hour or a minute, or of a time that says no offset: it is in UTC.
+fn first_instant(text: &str) -> Option<(i64, u32)> {
+    let rest = match text.len() {
+        4 => "-01-01T00:00:00Z",
+        7 => "-01T00:00:00Z",
+        13 => ":00:00Z",
+        16 => ":00Z",
+        19.. => "Z",
+        _ => return None,
+    };
+    parse_date(&format!("{text}{rest}"))
+}
+
 /// A text as it sorts. What begins with a text begins so too, but for the empty text.
 pub(crate) fn encode_text(text: &str) -> String {
     match text.chars().next() {

@@ -1,5 +1,6 @@
 //! The check of the queue and of the ledger.
 
+use super::ledger::{ACCEPTED, DISCARDED, FOLDED, REJECTED, RETRIED, UNDONE, UNDONE_KEPT, WITHDRAWN};
 use super::{Payload, Rejection, kind_from_sql};
 use crate::check::{Finding, FindingCode, Findings};
 use crate::error::Result;
@@ -219,14 +220,14 @@ pub(crate) fn ledger(connection: &Connection, findings: &mut Findings) -> Result
         if row.get_ref(13)? != ValueRef::Null {
             add(FindingCode::RefTwice, "it is pending, and settled");
         }
-        rejections += u64::from(row.get_ref(2)? == ValueRef::Integer(super::ledger::REJECTED));
+        rejections += u64::from(matches!(row.get_ref(2)?, ValueRef::Integer(REJECTED | UNDONE_KEPT)));
         if !is_outcome(row)? {
             add(FindingCode::LedgerOutcome, "what is kept of it does not go with its outcome");
         } else if let (Some(into), into_random) = (integer(row.get_ref(11)?), row.get_ref(12)?) {
             // One that is gone from both tables was pruned. Ops fold into earlier ones only and are made again as later ones, so no
             // chain is a ring: a fold follows a retry to an op that was pending then.
             let target = row.get_ref(14)?;
-            let folded = row.get_ref(2)? == ValueRef::Integer(super::ledger::FOLDED);
+            let folded = row.get_ref(2)? == ValueRef::Integer(FOLDED);
             let placed = if folded { into < id } else { into > id };
             if !placed || (target != ValueRef::Null && target != into_random) {
                 add(FindingCode::FoldTarget, "it leads to an operation in the wrong place, or to one of another ref");
@@ -238,7 +239,6 @@ pub(crate) fn ledger(connection: &Connection, findings: &mut Findings) -> Result
 
 /// Whether an outcome has what it must have, and nothing that it must not.
 fn is_outcome(row: &Row<'_>) -> Result<bool> {
-    use super::ledger::{ACCEPTED, DISCARDED, FOLDED, REJECTED, RETRIED, UNDONE, WITHDRAWN};
     let null = |column| Ok::<_, rusqlite::Error>(row.get_ref(column)? == ValueRef::Null);
     let rejected = row.get_ref(2)? == ValueRef::Integer(REJECTED);
     let (seq, failure) = (row.get_ref(5)?, row.get_ref(6)?);
@@ -255,8 +255,21 @@ fn is_outcome(row: &Row<'_>) -> Result<bool> {
     });
     let named = text(row.get_ref(8)?).is_some() && text(row.get_ref(9)?).is_some();
     let fits = match integer(row.get_ref(2)?) {
-        // Of one that was rejected first the op's name is kept, and its payload is not.
-        Some(ACCEPTED | UNDONE) => not_folded && matches!(seq, ValueRef::Integer(0..)) && null(6)? && null(4)?,
+        // What it was on is kept, and its payload is not; a file of before version 9 has neither.
+        Some(ACCEPTED | UNDONE) => {
+            let on_an_item = named && is_part(row)?;
+            let of_before = null(3)? && null(8)? && null(9)?;
+            not_folded && matches!(seq, ValueRef::Integer(0..)) && null(6)? && null(4)? && (on_an_item || of_before)
+        }
+        Some(UNDONE_KEPT) => {
+            let whole = payload(row, 3, 15)?.is_some_and(|payload| payload.kind != OpKind::Patch);
+            not_folded
+                && named
+                && matches!(seq, ValueRef::Integer(0..))
+                && is_rejection(seq, failure)
+                && whole
+                && null(18)?
+        }
         Some(REJECTED) => not_folded && named && is_rejection(seq, failure) && payload(row, 3, 15)?.is_some(),
         Some(RETRIED) => folded && named && is_rejection(seq, failure) && null(4)?,
         Some(DISCARDED) => not_folded && named && is_rejection(seq, failure) && null(4)?,
@@ -269,6 +282,14 @@ fn is_outcome(row: &Row<'_>) -> Result<bool> {
     };
     let told = flag(row.get_ref(20)?).is_some();
     Ok(fits && base && batch && meant && told && matches!(row.get_ref(10)?, ValueRef::Integer(0..)))
+}
+
+/// Whether the kind and the resource of a row of the ledger can be read.
+fn is_part(row: &Row<'_>) -> Result<bool> {
+    let kind = matches!(integer(row.get_ref(3)?).map(kind_from_sql), Some(Ok(_)));
+    let (number, name) = (integer(row.get_ref(15)?), optional_text(row.get_ref(16)?));
+    let resource = number.zip(name).and_then(|(number, name)| resources::from_sql(number, name.map(str::to_owned)));
+    Ok(kind && resource.is_some())
 }
 
 /// The table `conflicts`; how many rows there are of open ones.

@@ -33,7 +33,8 @@ pub enum Outcome {
     /// It was taken back before it was ever sent: a conflict was resolved otherwise ([`Store::resolve`](crate::Store::resolve)), by that
     /// operation, if one was needed.
     Withdrawn(Option<Ref>),
-    /// The server had committed it, and then lost it: its log was restored from an older backup.
+    /// The server had committed it, and then lost it: its log was restored from an older backup. What it had left on its item is in
+    /// [`Store::rejections`](crate::Store::rejections), with the code `undone`, unless something else was written over it.
     Undone {
         /// Its place in the log that is gone.
         seq: Seq,
@@ -106,14 +107,31 @@ pub(super) const RETRIED: i64 = 5;
 /// Rejected, and let go by the host, with what was meant.
 pub(super) const DISCARDED: i64 = 6;
 pub(super) const WITHDRAWN: i64 = 7;
+/// Undone, and what it had left on its item is kept for the host.
+pub(super) const UNDONE_KEPT: i64 = 8;
 
 /// An op that the server committed.
 ///
-/// Replaces what was said before: the server's log has the last word.
-pub(crate) fn accept(connection: &Connection, op_ref: Ref, seq: Seq, now: u64) -> Result<()> {
+/// Replaces what was said before: the server's log has the last word. What it was on is kept for [`super::undone`].
+pub(crate) fn accept(connection: &Connection, op: &Queued, item: (&str, &str), seq: Seq, now: u64) -> Result<()> {
+    let (resource, name) = resources::to_sql(&op.payload.resource);
     connection
-        .prepare_cached("INSERT OR REPLACE INTO ledger(id, random, outcome, at, seq) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute((op_ref.order(), op_ref.random() as i64, ACCEPTED, now as i64, seq as i64))?;
+        .prepare_cached(
+            "INSERT OR REPLACE INTO ledger(id, random, outcome, at, seq, kind, collection, key, resource, name)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        )?
+        .execute(params![
+            op.id(),
+            op.op_ref.random() as i64,
+            ACCEPTED,
+            now as i64,
+            seq as i64,
+            kind_to_sql(op.payload.kind),
+            item.0,
+            item.1,
+            resource,
+            name,
+        ])?;
     Ok(())
 }
 
@@ -190,13 +208,17 @@ pub(crate) fn withdrawn_for(connection: &Connection, op_ref: Ref, instead: Ref) 
 /// restored.
 pub(crate) fn may_be_accepted(connection: &Connection, op_ref: Ref) -> Result<bool> {
     let mut find = connection.prepare_cached(
-        "SELECT outcome, failure FROM ledger WHERE id = ?1 AND random = ?2 AND outcome IN (2, 4, 5, 6)",
+        "SELECT outcome, failure FROM ledger WHERE id = ?1 AND random = ?2 AND outcome IN (2, 4, 5, 6, 8)",
     )?;
     let row = find.query_row((op_ref.order(), op_ref.random() as i64), |row| {
-        if row.get::<_, i64>(0)? == UNDONE {
+        if matches!(row.get(0)?, UNDONE | UNDONE_KEPT) {
             return Ok(true);
         }
         let rejection = Rejection::from_sql(&row.get::<_, String>(1)?)?;
+        // What was undone has been made again.
+        if rejection.code == Code::UNDONE {
+            return Ok(true);
+        }
         // What the log has under a reused ref is another op.
         Ok(rejection.seq.is_none() && rejection.code != Code::REF_REUSED)
     });
@@ -215,14 +237,6 @@ pub(crate) fn correct(connection: &Connection, op_ref: Ref, seq: Seq) -> Result<
     Ok(())
 }
 
-/// Accepted ops above the position that a restored log begins anew from; how many there are.
-pub(crate) fn undo_above(connection: &Connection, restored: Seq) -> Result<u64> {
-    let undone = connection
-        .prepare_cached("UPDATE ledger SET outcome = ?2 WHERE outcome = ?3 AND seq > ?1")?
-        .execute((i64::try_from(restored).unwrap_or(i64::MAX), UNDONE, ACCEPTED))?;
-    Ok(undone as u64)
-}
-
 /// What became of a settled op.
 pub(crate) fn outcome(connection: &Connection, op_ref: Ref) -> Result<Option<Outcome>> {
     let mut find = connection.prepare_cached(
@@ -232,7 +246,7 @@ pub(crate) fn outcome(connection: &Connection, op_ref: Ref) -> Result<Option<Out
         let seq = row.get::<_, i64>(1)? as Seq;
         Ok(match row.get::<_, i64>(0)? {
             ACCEPTED => Outcome::Accepted { seq },
-            UNDONE => Outcome::Undone { seq },
+            UNDONE | UNDONE_KEPT => Outcome::Undone { seq },
             REJECTED | DISCARDED => Outcome::Rejected(Rejection::from_sql(&row.get::<_, String>(4)?)?),
             FOLDED => Outcome::FoldedInto(read_ref(row, 2)?),
             RETRIED => Outcome::RetriedAs(read_ref(row, 2)?),
@@ -292,23 +306,23 @@ pub(crate) fn prune(connection: &Connection, retention: &Retention, now: u64, ro
         pruned += connection
             .prepare_cached(
                 "DELETE FROM ledger WHERE id IN (SELECT id FROM (
-                   SELECT id, at FROM ledger WHERE outcome <> 2 OR told = 1 ORDER BY id LIMIT ?2) WHERE at < ?1)",
+                   SELECT id, at FROM ledger WHERE outcome NOT IN (2, 8) OR told = 1 ORDER BY id LIMIT ?2) WHERE at < ?1)",
             )?
             .execute((before as i64, rows as i64))? as u64;
     }
     if let Some(outcomes) = retention.outcomes {
         // Apart, or a slider's folds would push out the rejections, which alone hold what the user meant.
-        let rejected = count(connection, "SELECT count(*) FROM ledger WHERE outcome = 2")?;
+        let rejected = count(connection, "SELECT count(*) FROM ledger WHERE outcome IN (2, 8)")?;
         let all = count(connection, "SELECT count(*) FROM ledger")?;
         let oldest = [
             (
                 rejected,
-                "DELETE FROM ledger WHERE id IN (SELECT id FROM ledger WHERE outcome = 2 ORDER BY told DESC, id LIMIT ?1)",
+                "DELETE FROM ledger WHERE id IN (SELECT id FROM ledger WHERE outcome IN (2, 8) ORDER BY told DESC, id LIMIT ?1)",
             ),
             (
                 // A damaged index may count more rejections than there are outcomes.
                 all.saturating_sub(rejected),
-                "DELETE FROM ledger WHERE id IN (SELECT id FROM ledger WHERE outcome <> 2 ORDER BY id LIMIT ?1)",
+                "DELETE FROM ledger WHERE id IN (SELECT id FROM ledger WHERE outcome NOT IN (2, 8) ORDER BY id LIMIT ?1)",
             ),
         ];
         for (number, delete) in oldest {

@@ -7,6 +7,7 @@ mod fold;
 pub(crate) mod ledger;
 pub(crate) mod queue;
 pub(crate) mod rejections;
+pub(crate) mod undone;
 
 pub(crate) use fold::fold;
 pub use ledger::{Outcome, Rejection};

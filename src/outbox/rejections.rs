@@ -1,6 +1,7 @@
-//! Rejections: the ops that the server refused, kept with what the user meant until the host has dealt with each.
+//! Rejections: the ops that the server refused, or lost, kept with what the user meant until the host has dealt with each.
 //!
-//! They are rows of the ledger. A retried or discarded one loses what was meant and stays as an outcome like any other.
+//! They are rows of the ledger. A retried or discarded one loses what was meant and stays as an outcome like any other; one that was
+//! lost and is discarded is undone again.
 
 use super::ledger::{DISCARDED, RETRIED, Rejection, read_ref};
 use super::queue::Payload;
@@ -12,6 +13,9 @@ use crate::replica::{parts, resources};
 use rusqlite::{Connection, OptionalExtension, Row};
 
 /// A rejected operation, with what the user meant by it.
+///
+/// Or one that the server accepted and lost, when it was restored from an older backup: its code is [`Code::UNDONE`](crate::Code::UNDONE), and it
+/// is to set what its part of the item last was as confirmed here, or to delete it.
 ///
 /// `meant` and `present` are texts of the part of the item that the operation was on, `resource`: the JSON of its value, `{"order"}` of an index
 /// entry, `{"predicate","object"}` of a relation, `{}` of a tag.
@@ -81,8 +85,9 @@ fn read(row: &Row<'_>) -> rusqlite::Result<RejectedOp> {
 
 fn select(connection: &Connection, which: &str, most: usize) -> Result<Vec<RejectedOp>> {
     let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let mut find = connection
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM ledger WHERE outcome = 2 {which} ORDER BY id LIMIT ?1"))?;
+    let mut find = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM ledger WHERE outcome IN (2, 8) {which} ORDER BY id LIMIT ?1"
+    ))?;
     let rows = find.query_map([most], read)?;
     let mut found = rows.collect::<rusqlite::Result<Vec<_>>>()?;
     for op in &mut found {
@@ -100,7 +105,7 @@ pub(crate) fn all(connection: &Connection) -> Result<Vec<RejectedOp>> {
 
 /// Whether there is one that no consumer has taken.
 pub(crate) fn any_untold(connection: &Connection) -> Result<bool> {
-    Ok(connection.prepare_cached("SELECT 1 FROM ledger WHERE outcome = 2 AND told = 0 LIMIT 1")?.exists([])?)
+    Ok(connection.prepare_cached("SELECT 1 FROM ledger WHERE outcome IN (2, 8) AND told = 0 LIMIT 1")?.exists([])?)
 }
 
 /// Up to so many that no consumer has taken, which are taken now.
@@ -143,7 +148,7 @@ fn read_refused(row: &Row<'_>) -> rusqlite::Result<Refused> {
 /// A rejected op that waits to be dealt with, in its order with all that are left of its batch; empty: there is none.
 pub(crate) fn with_batch(connection: &Connection, op_ref: Ref) -> Result<Vec<Refused>> {
     let mut find = connection
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM ledger WHERE outcome = 2 AND id = ?1 AND random = ?2"))?;
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM ledger WHERE outcome IN (2, 8) AND id = ?1 AND random = ?2"))?;
     let asked = find.query_row((op_ref.order(), op_ref.random() as i64), read_refused).optional()?;
     let Some(asked) = asked else { return Ok(Vec::new()) };
     let Some((batch, _)) = asked.batch else { return Ok(vec![asked]) };
@@ -157,8 +162,10 @@ pub(crate) fn with_batch(connection: &Connection, op_ref: Ref) -> Result<Vec<Ref
 pub(crate) fn settle(connection: &Connection, op_ref: Ref, into: Option<Ref>) -> Result<()> {
     connection
         .prepare_cached(
-            "UPDATE ledger SET outcome = ?2, into_id = ?3, into_random = ?4, payload = NULL, meant = NULL, batch = NULL,
-                batch_of = NULL, told = 1 WHERE id = ?1",
+            "UPDATE ledger SET outcome = CASE WHEN ?3 IS NULL AND outcome = 8 THEN 4 ELSE ?2 END,
+                failure = CASE WHEN ?3 IS NULL AND outcome = 8 THEN NULL ELSE failure END,
+                into_id = ?3, into_random = ?4, payload = NULL, meant = NULL, batch = NULL, batch_of = NULL, told = 1
+             WHERE id = ?1",
         )?
         .execute((
             op_ref.order(),

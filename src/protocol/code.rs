@@ -34,6 +34,9 @@ impl Code {
     /// No approver decided on the operation for as long as the server keeps what waits for one.
     pub const UNDECIDED: Code = Code(Cow::Borrowed("undecided"));
 
+    /// The server accepted the operation and lost it: it was restored from an older backup. No server says this; a replica does.
+    pub const UNDONE: Code = Code(Cow::Borrowed("undone"));
+
     /// A code by its word on the wire.
     pub fn new(word: impl Into<String>) -> Code {
         Code(Cow::Owned(word.into()))

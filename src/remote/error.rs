@@ -51,7 +51,8 @@ pub enum RemoteError {
         #[source]
         error: WireError,
     },
-    /// The server could not be reached, or refused the request; [`WireError`] says whether trying again is of use.
+    /// The server could not be reached, or refused the request; [`WireError`] says whether trying again is of use. Of a write: it was
+    /// not done, since no connection was made.
     #[error(transparent)]
     Wire(#[from] WireError),
 }
@@ -123,7 +124,7 @@ const CODE_CHARACTERS: usize = 64;
 
 /// Why a single write failed.
 pub(super) fn of_write(failure: Failure, (collection, key): Place<'_>, op: Ref) -> RemoteError {
-    let Some((status, problem, message)) = verdict(&failure) else { return of_wire(failure.error, Some(op)) };
+    let Some((status, problem, message)) = verdict(&failure) else { return of_wire(failure, Some(op)) };
     let (collection, key) = (collection.to_owned(), key.to_owned());
     match (status, problem.code.as_str(), problem.rev) {
         (404, "not_found", _) => RemoteError::NotFound { collection, key },
@@ -134,7 +135,7 @@ pub(super) fn of_write(failure: Failure, (collection, key): Place<'_>, op: Ref) 
 
 /// Why a batch failed.
 pub(super) fn of_batch(failure: Failure, ops: &[DataOp]) -> RemoteError {
-    let Some((_, problem, message)) = verdict(&failure) else { return of_wire(failure.error, None) };
+    let Some((_, problem, message)) = verdict(&failure) else { return of_wire(failure, None) };
     let failed = problem.failed.filter(|failed| *failed < ops.len());
     let item = failed.and_then(|failed| ops.get(failed)).map(|op| (op.collection.clone(), op.key.clone()));
     rejected(problem, message, failed, item)
@@ -166,8 +167,8 @@ fn rejected(problem: &Problem, message: String, failed: Option<usize>, item: Opt
     }))
 }
 
-fn of_wire(error: WireError, op: Option<Ref>) -> RemoteError {
+fn of_wire(Failure { error, unsent, .. }: Failure, op: Option<Ref>) -> RemoteError {
     // What is cancelled may be on its way already.
-    let open = error.is_transient() || error == WireError::Cancelled;
+    let open = !unsent && (error.is_transient() || error == WireError::Cancelled);
     if open { RemoteError::Unconfirmed { op, error } } else { RemoteError::Wire(error) }
 }

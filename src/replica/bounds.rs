@@ -2,7 +2,7 @@
 
 use super::items::KeyRange;
 use crate::error::Result;
-use crate::index::{IndexError, IndexValue, IndexedField, Type, decode, encode, encode_text};
+use crate::index::{IndexError, IndexValue, IndexedField, Type, decode, encode, encode_bound, encode_text};
 
 /// Conditions that hold together; those of items' keys, or of the ordering keys of an index.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,7 +20,7 @@ impl Bounds {
     pub fn range(&self, field: Option<&IndexedField>) -> Result<KeyRange> {
         let range = if self.reverse { KeyRange::all().reverse() } else { KeyRange::all() };
         let Some(field) = field else { return self.of_texts(range) };
-        let encoded = |value: &Option<IndexValue>| value.as_ref().map(|value| encode(value, field.dates));
+        let encoded = |value: &Option<IndexValue>| value.as_ref().map(|value| encode_bound(value, field.dates));
         let (from, to) = (encoded(&self.from), encoded(&self.to));
         // One bound alone, or a prefix, leads to nothing of another type.
         let of = match (&from, &to, &self.prefix) {
@@ -107,6 +107,31 @@ mod tests {
         assert_eq!(bounds(None, None, Some("a")), ("a".to_owned(), some("b")));
         assert_eq!(bounds(Some("ab".into()), None, Some("a")), ("ab".to_owned(), some("b")));
         assert_eq!(bounds(None, None, Some("\u{1}")), ("\u{2}\u{1}".to_owned(), some("\u{2}\u{2}")));
+    }
+
+    #[test]
+    fn a_bound_of_dates_may_be_less_than_a_date_and_is_the_first_instant_of_it() {
+        let field = IndexedField::dates("/x");
+        let lower = |text: &str| {
+            let bounds = Bounds { from: Some(text.into()), ..Bounds::default() };
+            bounds.range(Some(&field)).unwrap().bounds().0.0
+        };
+        for (partial, whole) in [
+            ("2026", "2026-01-01T00:00:00Z"),
+            ("2026-12", "2026-12-01"),
+            ("2026-12-24", "2026-12-24T00:00:00Z"),
+            ("2026-12-24T18", "2026-12-24T18:00:00Z"),
+            ("2026-12-24T18:30", "2026-12-24T18:30:00Z"),
+            ("2026-12-24T18:30:15", "2026-12-24T18:30:15Z"),
+            ("2026-12-24T18:30:15.25", "2026-12-24T18:30:15.25Z"),
+            ("2026-12-24T18:30:15+02:00", "2026-12-24T16:30:15Z"),
+        ] {
+            assert_eq!(lower(partial), encode(&whole.into(), true), "{partial}");
+            assert!(lower(partial).starts_with("\u{1}t"), "{partial}");
+        }
+        for text in ["", "20", "2026-13", "2026-1", "soon", "abcd", "2026-12-24T25"] {
+            assert!(!lower(text).starts_with("\u{1}t"), "{text}");
+        }
     }
 
     #[test]

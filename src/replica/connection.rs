@@ -71,6 +71,11 @@ impl Replica {
         let in_memory = path.as_os_str().is_empty() || path == Path::new(":memory:");
         let path = &if in_memory { path.to_owned() } else { std::path::absolute(path)? };
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        if let Some(directory) = path.parent().filter(|directory| !in_memory && !directory.as_os_str().is_empty())
+            && directory.metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+        {
+            return Err(Error::Storage(format!("the directory {} does not exist", directory.display()).into()));
+        }
         let mut writer = open(path, flags, &tuning)?;
         writer.busy_timeout(tuning.busy_timeout)?;
         automatic::register(&writer)?;
@@ -414,8 +419,11 @@ fn set_synchronous(connection: &Connection, full: bool) -> Result<()> {
     Ok(connection.pragma_update(None, "synchronous", if full { "FULL" } else { "NORMAL" })?)
 }
 
+/// Calls the wakers of the host. A panic of one is swallowed: it must not pass for one of whoever committed.
 fn wake(wakers: Vec<Waker>) {
-    wakers.iter().for_each(|waker| waker());
+    for waker in &wakers {
+        drop(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| waker())));
+    }
 }
 
 fn begin(writer: &Connection) -> Result<()> {
@@ -465,6 +473,15 @@ fn within_transaction<T>(writing: &Writing<'_>, work: impl FnOnce(&Writing<'_>) 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_directory_that_is_not_there_is_named_and_not_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let missing = dir.path().join("missing");
+        let error = crate::Store::open(missing.join("s.db"), crate::Options::default()).unwrap_err().to_string();
+        assert!(error.contains(&format!("the directory {} does not exist", missing.display())), "{error}");
+        assert!(!missing.exists());
+    }
     use rusqlite::StatementStatus;
     use std::time::Duration;
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 pub(crate) const APPLICATION_ID: i64 = 0x5379_5354;
 
 /// What makes version n + 1 of a file of version n, in order; a released step never changes.
-const MIGRATIONS: &[&str] = &[VERSION_1, CHANGES, SEARCHES, INDEXES, RANGES, REJECTIONS, CONFLICTS, FILTERS];
+const MIGRATIONS: &[&str] = &[VERSION_1, CHANGES, SEARCHES, INDEXES, RANGES, REJECTIONS, CONFLICTS, FILTERS, UNDONE];
 
 // `life` of a collection: 0 live, 1 incoming (a checkpoint being loaded), 2 retired (being deleted).
 // Swapping a checkpoint in changes these few rows and leaves the items where they are.
@@ -217,6 +217,14 @@ const FILTERS: &str = "
 ALTER TABLE state ADD COLUMN keep TEXT;
 ALTER TABLE state ADD COLUMN kept TEXT;
 ALTER TABLE state ADD COLUMN asked TEXT;
+";
+
+// Ops that were undone and kept (outcome 8) wait for the host as the rejected ones do.
+const UNDONE: &str = "
+DROP INDEX ledger_rejected;
+DROP INDEX ledger_untold;
+CREATE INDEX ledger_rejected ON ledger(id) WHERE outcome IN (2, 8);
+CREATE INDEX ledger_untold ON ledger(id) WHERE outcome IN (2, 8) AND told = 0;
 ";
 
 const TABLES: &[&str] = &[

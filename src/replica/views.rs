@@ -95,7 +95,7 @@ const VIEWS: &[(&str, &str)] = &[
             "SELECT ",
             ref_text!("id", "random"),
             " AS ref,
-             CASE outcome WHEN 1 THEN 'accepted' WHEN 2 THEN 'rejected' WHEN 3 THEN 'folded' WHEN 4 THEN 'undone'
+             CASE outcome WHEN 1 THEN 'accepted' WHEN 2 THEN 'rejected' WHEN 3 THEN 'folded' WHEN 4 THEN 'undone' WHEN 8 THEN 'undone'
                WHEN 5 THEN 'retried' WHEN 6 THEN 'discarded' WHEN 7 THEN 'withdrawn' END AS outcome,
              seq AS seq, at AS at,
              CASE outcome WHEN 3 THEN ",

@@ -82,8 +82,8 @@ impl Store {
         self.background.sync_now();
     }
 
-    /// Goes on where the credential was refused: the wire's [`CredentialSource`](crate::wire::CredentialSource) has another one
-    /// now.
+    /// Goes on where the credential was refused, or where an error stopped the sync that does not pass by itself
+    /// ([`SyncState::Failed`](crate::SyncState::Failed)): the wire's [`CredentialSource`](crate::wire::CredentialSource) has another one now.
     pub fn credential_changed(&self) {
         self.background.credential_changed();
     }

@@ -3,7 +3,7 @@
 use super::Store;
 use super::write::Write;
 use crate::error::Result;
-use crate::protocol::{BatchId, Limits, Ref};
+use crate::protocol::{BatchId, Json, Limits, Ref};
 use json_patch::Patch;
 use serde::Serialize;
 use std::sync::Arc;
@@ -73,6 +73,24 @@ impl Batch<'_> {
         self.add(write)
     }
 
+    /// Adds a set of a JSON text, which is stored byte for byte; see [`Store::set_raw`].
+    ///
+    /// # Errors
+    ///
+    /// Like [`Batch::set`].
+    pub fn set_raw(&mut self, collection: &str, key: &str, json: &str) -> Result<&mut Self> {
+        self.set(collection, key, &Json::parse(json)?)
+    }
+
+    /// Adds a patch that is the text of an RFC 6902 array; see [`Store::patch_raw`].
+    ///
+    /// # Errors
+    ///
+    /// Like [`Batch::patch`], and [`Error::Json`](crate::Error::Json) when the text is not such an array.
+    pub fn patch_raw(&mut self, collection: &str, key: &str, patch: &str) -> Result<&mut Self> {
+        self.patch(collection, key, &Json::parse(patch)?.to()?)
+    }
+
     /// Adds a delete; see [`Store::delete`].
     ///
     /// # Errors
@@ -110,5 +128,25 @@ impl Batch<'_> {
         })?;
         store.wrote(of);
         Ok(BatchReceipt { batch: Some(batch), ops })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Error, Options, Store};
+
+    #[test]
+    fn texts_of_values_and_of_patches_go_into_a_batch_as_they_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path().join("s.db"), Options::default()).unwrap();
+        let mut batch = store.batch();
+        batch.set_raw("c", "k", r#"{"n": 1.0}"#).unwrap();
+        batch.patch_raw("c", "k", r#"[{"op": "add", "path": "/m", "value": 2}]"#).unwrap();
+        assert!(matches!(batch.set_raw("c", "k", "{"), Err(Error::Json(_))));
+        assert!(matches!(batch.patch_raw("c", "k", r#"{"op": "add"}"#), Err(Error::Json(_))));
+        assert_eq!(batch.commit().unwrap().ops.len(), 2);
+        let pending: Vec<_> = store.pending().unwrap().into_iter().map(|op| op.payload.unwrap()).collect();
+        assert_eq!(pending[0], r#"{"n": 1.0}"#);
+        assert_eq!(store.get_raw("c", "k").unwrap().as_deref(), Some(r#"{"m":2,"n":1.0}"#));
     }
 }

@@ -44,8 +44,8 @@ impl Store {
     ///
     /// `wake` is called each time that the queue was empty and is not any more, exactly once, on whichever thread tells
     /// (one that writes or syncs, the background sync's) with nothing locked. It should do no more than wake an event loop. It
-    /// may call anything of the store and of its events, also stop the store or drop it, but for what waits for a sync ([`Store::sync`]
-    /// and its like, [`Store::wait`]), which would wait for itself. A panic of it is swallowed.
+    /// may call anything of the store and of its events, also stop the store or drop it. What would wait for the sync that tells ([`Store::sync`]
+    /// and its like, [`Store::wait`]) answers [`Error::WithinSync`](crate::Error::WithinSync) there. A panic of it is swallowed.
     ///
     /// The queue is bounded: of statuses the last one is held, changes are held as by a [`Watcher`](crate::Watcher), once for
     /// each item, and of outcomes, news of conflicts and log lines as many as `options` say; [`Event::Missed`] tells when there were more.

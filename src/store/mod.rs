@@ -90,7 +90,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the replica at a path, creating it when there is no file.
+    /// Opens the replica at a path, creating it when there is no file. Its directory must be there: that is not created.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
 //! What became of an operation: asked for at once, or waited for.
 
 use super::Store;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::outbox::{Outcome, dependents, ledger, queue};
 use crate::protocol::Ref;
 use rusqlite::Connection;
@@ -33,8 +33,8 @@ impl Store {
     ///
     /// It syncs nothing by itself: the background sync ([`Store::start`]) does, or some other thread or process. What this store settles
     /// wakes it at once; what another store on the file does, in this process or another, it sees within a tenth of a second. It holds
-    /// no lock and no read transaction while it waits, so any number of threads may; a `wake` of [`Store::events`], and what else runs on a thread that
-    /// syncs, should not, since it would wait for what it keeps from happening.
+    /// no lock and no read transaction while it waits, so any number of threads may. In a callback on a thread that syncs it does not wait: there it
+    /// answers what is settled, and [`Error::WithinSync`] otherwise.
     ///
     /// [`Store::stop`] ends every wait that is under way, as if its time were over. A store is not dropped while a call of it
     /// runs: whoever closes one that others may wait on calls `stop` first, also where nothing was started.
@@ -78,6 +78,9 @@ impl Store {
             let left = until.map_or(Duration::MAX, |until| until.saturating_duration_since(Instant::now()));
             if is_settled || left.is_zero() || now.ends(begun) {
                 return Ok(outcome);
+            }
+            if self.seat.is_held_here() || self.background.is_here() {
+                return Err(Error::WithinSync);
             }
             now = pulse.after(now, left.min(LOOK_AGAIN));
         }

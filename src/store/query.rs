@@ -53,6 +53,9 @@ impl Query<'_> {
     ///
     /// The index is the [automatic](Store::declare_index) one of that name, if the collection has one, and otherwise that of
     /// the entries that were [set](Store::set_index). In an automatic index an item stands once for each of its values.
+    ///
+    /// A name is not checked: one that is misspelt, or of an index that is not declared on this device, finds nothing, as an index without entries
+    /// does. [`Store::declare_index`] at the start of the program, with the name from the same constant, keeps that from happening.
     pub fn index(mut self, name: impl Into<String>) -> Self {
         self.scan.index = Some(name.into());
         self
@@ -66,7 +69,7 @@ impl Query<'_> {
 
     /// Only this one and those behind it (inclusive), whatever the direction.
     ///
-    /// Of an automatic index it may be a number, a boolean, a date: what it stands for in a value. Without a [`Query::to`] it
+    /// Of an automatic index it may be a number, a boolean, a date ([or the beginning of one](crate::IndexedField::dates)): what it stands for in a value. Without a [`Query::to`] it
     /// leads to the last value of its own type, and not on into those of the next.
     pub fn from(mut self, first: impl Into<IndexValue>) -> Self {
         self.scan.bounds.from = Some(first.into());

@@ -38,7 +38,7 @@ pub enum Edit {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Notice {
-    /// An operation was rejected.
+    /// An operation was rejected, or undone by a restored server.
     Rejected(RejectedOp),
     /// Others changed what an operation was pending on; [`Conflict::end`] says whether it has been resolved meanwhile.
     Conflict(Conflict),
@@ -50,6 +50,12 @@ impl Store {
     /// The item itself reads as the server has it: a rejected operation is no longer part of the view. Make again
     /// what is still wanted ([`Store::retry`], [`Store::edit`]), and let the rest go ([`Store::discard`]). Until then each stays here,
     /// through restarts; [`Options::retention`](crate::Options::retention) says for how long.
+    ///
+    /// Operations that a restored server lost ([`Outcome::Undone`](crate::Outcome::Undone)) are here too, with the code [`Code::UNDONE`](crate::Code::UNDONE): of
+    /// several on one part of an item the last, as a set of what was confirmed of that part here before the server was restored, or as a
+    /// delete. One that was written over, by an operation that waits in the outbox or by another client, is not, nor is one in a
+    /// file that a version without these has synced. Each stands by itself, whatever batch it was in; retry them in order, since an
+    /// item comes before its index entries.
     ///
     /// ```no_run
     /// # fn main() -> syncstore::Result<()> {
@@ -144,7 +150,7 @@ impl Store {
 
     /// Lets a rejected operation go, and what was meant by it; of a batch all. Whether it was there.
     ///
-    /// Its outcome stays what it was, for as long as the ledger keeps it.
+    /// Its outcome stays what it was, for as long as the ledger keeps it: rejected, or undone.
     ///
     /// # Errors
     ///

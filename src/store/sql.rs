@@ -12,6 +12,11 @@ use std::time::Duration;
 /// What each value of a result counts besides its own bytes.
 const CELL_BYTES: usize = 16;
 
+const ONLY_READS: &str = "a statement may only read the views, by SELECT";
+
+/// A collection is no table.
+const COLLECTIONS: &str = "collections are no tables: SELECT … FROM items WHERE collection = '…'";
+
 /// A SELECT on its way: bind its parameters, then [run](Sql::run) it.
 #[must_use = "a statement reads nothing until it is run"]
 #[derive(Clone, Debug)]
@@ -24,8 +29,8 @@ pub struct Sql<'a> {
 }
 
 impl Store {
-    /// Reads by SQL: one SELECT over the views `items`, `index_entries`, `relations`, `tags`, `outbox` and `ledger`, which
-    /// `docs/SQL.md` describes.
+    /// Reads by SQL: one SELECT over the views `items`, `index_entries`, `automatic_entries`, `relations`, `tags`, `outbox` and `ledger`,
+    /// which `docs/SQL.md` describes. Collections are no tables: `FROM items WHERE collection = 'notes'`.
     ///
     /// SQLite's SELECT with all it has: joins, WITH, window and JSON functions. Nothing can be written, attached or
     /// configured, and no other table is there. Values are bound, never put into the text:
@@ -192,7 +197,11 @@ impl Sql<'_> {
             (ErrorCode::TooBig, _) => SqlError::TooLarge { limit: LONGEST_VALUE },
             (_, Some(why)) => SqlError::Refused(why),
             (ErrorCode::AuthorizationForStatementDenied | ErrorCode::ReadOnly, None) => {
-                SqlError::Refused("a statement may only read the views, by SELECT".to_owned())
+                SqlError::Refused(ONLY_READS.to_owned())
+            }
+            (_, None) if words.starts_with("cannot modify ") => SqlError::Refused(ONLY_READS.to_owned()),
+            (_, None) if words.starts_with("no such table: ") => {
+                SqlError::Statement(format!("{} ({COLLECTIONS})", views.words(&words)))
             }
             (_, None) => SqlError::Statement(views.words(&words)),
         })

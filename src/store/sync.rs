@@ -66,7 +66,7 @@ impl Store {
 
     /// Like [`Store::sync`], and tells how far a bootstrap has come, on the calling thread, after each page.
     ///
-    /// `progress` may read and write the store; a sync, push or pull from within it would wait for itself.
+    /// `progress` may read and write the store; a sync, push or pull from within it is refused ([`Error::WithinSync`]).
     ///
     /// # Errors
     ///

@@ -77,7 +77,8 @@ impl Store {
     ///
     /// It is called on the thread that commits, after the commit and before the call that made it (a write, a sync) goes on. It
     /// should do no more than to wake an event loop: send a message, set a flag. It may read and write the store and end
-    /// watchers; a sync, push or pull from within it would wait for itself if it is one that woke it. It must not panic. Commits
+    /// watchers; a sync, push or pull from within it is refused ([`Error::WithinSync`](crate::Error::WithinSync)) if it is one that woke it. A
+    /// panic of it is swallowed. Commits
     /// of other stores are found when something is written here, or a watcher is asked (another than this); only then does it come.
     ///
     /// A call that another thread is about to make may still come after the watcher was dropped. What it holds is dropped after the last.

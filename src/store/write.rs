@@ -145,7 +145,8 @@ impl Store {
     /// come in another order than they were set in.
     ///
     /// Answers `None` when the closure changed nothing. No lock is held while it runs, so it may use the store,
-    /// and it may run again when another writer changes the item meanwhile.
+    /// and it may run again when another writer changes the item meanwhile. A panic of it goes on to the caller, with nothing written:
+    /// `value["done"] = …` is one where the value is neither an object nor `null`.
     ///
     /// # Errors
     ///
@@ -389,4 +390,24 @@ fn difference(from: &Value, to: Value, after: &Json) -> Result<Patch> {
         return Ok(patch);
     }
     Ok(Patch(vec![PatchOperation::Replace(ReplaceOperation { path: Default::default(), value: to })]))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Options, Store};
+    use serde_json::json;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    #[test]
+    fn a_panic_in_the_closure_of_an_update_writes_nothing_and_leaves_the_store_usable() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path().join("s.db"), Options::default()).unwrap();
+        store.set("c", "list", &json!([1])).unwrap();
+        let before = store.pending().unwrap();
+        // Of an array there is no member to set: serde_json panics.
+        let update = || store.update("c", "list", |value| value["done"] = true.into());
+        assert!(catch_unwind(AssertUnwindSafe(update)).is_err());
+        assert_eq!((store.pending().unwrap(), store.get_raw("c", "list").unwrap().as_deref()), (before, Some("[1]")));
+        store.set("c", "list", &json!([2])).unwrap();
+    }
 }

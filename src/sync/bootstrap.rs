@@ -11,7 +11,7 @@ use super::slice::Slice;
 use super::token::{self, Circle};
 use super::{Engine, Halt, Stage};
 use crate::error::{Error, Result};
-use crate::outbox::{Answer, conflicts, ledger, queue};
+use crate::outbox::{Answer, conflicts, queue, undone};
 use crate::planted::{Planted, planted};
 use crate::protocol::{CheckpointItem, CheckpointPage, ClientId, ResourceName, Scope, Seq};
 use crate::replica::collections::{self, Life};
@@ -363,7 +363,7 @@ fn forget_answers(connection: &Connection, reason: Reason) -> Result<Vec<(i64, A
 }
 
 fn undo_above(connection: &Connection, restored: Seq) -> Result<u64> {
-    if planted(Planted::Rule26NothingUndone) { Ok(0) } else { ledger::undo_above(connection, restored) }
+    if planted(Planted::Rule26NothingUndone) { Ok(0) } else { undone::undo_above(connection, restored) }
 }
 
 /// How many of these items go into one transaction: each is a row, and so is each of its resources.

@@ -1,5 +1,6 @@
 //! Pull: the server's log into the base, slice by slice (section 4).
 
+use super::received::named;
 use super::slice::{Settled, Slice};
 use super::{Engine, Halt, Stage, token};
 use crate::error::{Error, Result};
@@ -179,8 +180,8 @@ impl Engine<'_> {
         if planted(Planted::OutcomeBeforeItsTransaction) {
             self.replica.write(|connection| {
                 for entry in slice.iter().filter(|entry| entry.outcome == crate::protocol::EntryOutcome::Accepted) {
-                    if queue::find(connection, entry.op_ref)?.is_some() {
-                        ledger::accept(connection, entry.op_ref, entry.seq, 0)?;
+                    if let (Some(op), Ok(item)) = (queue::find(connection, entry.op_ref)?, named(entry)) {
+                        ledger::accept(connection, &op, item, entry.seq, 0)?;
                     }
                 }
                 Ok(())

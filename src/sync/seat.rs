@@ -9,6 +9,7 @@ use crate::wire::Wire;
 use parking_lot::{Mutex, MutexGuard};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::ThreadId;
 use std::time::Duration;
 
 /// How often a call that waits for another looks whether it was cancelled.
@@ -22,11 +23,36 @@ pub(crate) struct Seat {
     kept: Mutex<Option<Turn>>,
     /// Whether it is to be kept.
     keeps: AtomicBool,
+    /// The thread of the call that runs: what a callback calls on it must not wait for that.
+    holder: Mutex<Option<ThreadId>>,
+}
+
+/// The seat, and the turn if it was not kept. Dropped in this order.
+struct Taken<'a> {
+    _holding: Holding<'a>,
+    turn: Option<Turn>,
+    kept: MutexGuard<'a, Option<Turn>>,
+}
+
+/// Names the thread that holds the seat, for as long as it does.
+struct Holding<'a>(&'a Seat);
+
+impl<'a> Holding<'a> {
+    fn new(seat: &'a Seat) -> Holding<'a> {
+        *seat.holder.lock() = Some(std::thread::current().id());
+        Holding(seat)
+    }
+}
+
+impl Drop for Holding<'_> {
+    fn drop(&mut self) {
+        *self.0.holder.lock() = None;
+    }
 }
 
 impl Seat {
     pub fn new(replica: Arc<Replica>, settings: Arc<Settings>) -> Seat {
-        Seat { replica, settings, kept: Mutex::new(None), keeps: AtomicBool::new(false) }
+        Seat { replica, settings, kept: Mutex::new(None), keeps: AtomicBool::new(false), holder: Mutex::new(None) }
     }
 
     /// One sync, with this store's own settings, as soon as it is this call's turn.
@@ -37,13 +63,13 @@ impl Seat {
         cancel: Option<&Cancel>,
         stage: &mut dyn FnMut(Stage),
     ) -> (SyncReport, Result<()>) {
-        let (kept, turn) = match self.take(cancel, self.replica.patience()) {
-            Ok((kept, turn)) => (kept, turn),
+        let taken = match self.take(cancel, self.replica.patience()) {
+            Ok(taken) => taken,
             Err(error) => return (SyncReport::default(), Err(error)),
         };
         let access = Access::new(&self.replica, cancel);
         let ended = Engine::new(access, wire, &self.settings, None, stage).run(direction);
-        drop((turn, kept));
+        drop(taken);
         // It may have been released meanwhile, by one who does not wait.
         if !self.keeps.load(Ordering::SeqCst) {
             self.release();
@@ -61,12 +87,12 @@ impl Seat {
         cancel: &Cancel,
         stage: &mut dyn FnMut(Stage),
     ) -> (SyncReport, Result<()>) {
-        let (mut kept, turn) = match self.take(Some(cancel), Duration::ZERO) {
+        let mut taken = match self.take(Some(cancel), Duration::ZERO) {
             Ok(taken) => taken,
             Err(error) => return (SyncReport::default(), Err(error)),
         };
-        if turn.is_some() {
-            *kept = turn;
+        if let Some(turn) = taken.turn.take() {
+            *taken.kept = Some(turn);
         }
         self.keeps.store(true, Ordering::SeqCst);
         Engine::new(Access::new(&self.replica, Some(cancel)), wire, settings, given, stage).run(direction)
@@ -80,11 +106,15 @@ impl Seat {
         }
     }
 
-    fn take(
-        &self,
-        cancel: Option<&Cancel>,
-        patience: Duration,
-    ) -> Result<(MutexGuard<'_, Option<Turn>>, Option<Turn>)> {
+    /// Whether this thread is in a sync: it is a callback of that which asks.
+    pub fn is_held_here(&self) -> bool {
+        *self.holder.lock() == Some(std::thread::current().id())
+    }
+
+    fn take(&self, cancel: Option<&Cancel>, patience: Duration) -> Result<Taken<'_>> {
+        if self.is_held_here() {
+            return Err(Error::WithinSync);
+        }
         let goes_on = || !cancel.is_some_and(Cancel::is_cancelled);
         let kept = loop {
             match cancel {
@@ -101,6 +131,6 @@ impl Seat {
             Some(_) => None,
             None => Some(turn::take(self.replica.path(), patience, &*self.settings.environment, goes_on)?),
         };
-        Ok((kept, turn))
+        Ok(Taken { _holding: Holding::new(self), turn, kept })
     }
 }

@@ -299,7 +299,8 @@ impl<'a> Slice<'a> {
         }
         self.settle(op)?;
         self.decide(op, true);
-        ledger::accept(self.connection, op.op_ref, seq, self.now)?;
+        let (_, collection, key) = item_name(self.connection, op.item)?;
+        ledger::accept(self.connection, op, (&collection, &key), seq, self.now)?;
         self.connection.settled(op.op_ref, || Outcome::Accepted { seq });
         queue::delete(self.connection, op.id())?;
         self.settled.accepted += u64::from(!self.was_counted(op, Answer::Accepted));

@@ -71,7 +71,7 @@ pub enum WireError {
     #[error("the call was cancelled")]
     Cancelled,
     /// The host's own code panicked within a call: its wire, or its source of credentials.
-    #[error("the wire panicked")]
+    #[error("the wire, or its source of credentials, panicked")]
     Panicked,
     /// The wire is set up wrongly: a bad URL, an unreadable CA file, an unusable credential.
     #[error("the wire is not usable: {0}")]

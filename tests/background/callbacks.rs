@@ -2,11 +2,12 @@
 
 use crate::listener::*;
 use parking_lot::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 use syncstore::wire::{Credential, HttpOptions, HttpWire};
-use syncstore::{Event, EventOptions, Options, Stopped, Store, SyncState, Watch};
+use syncstore::{Error, Event, EventOptions, Options, Outcome, Stopped, Store, SyncError, SyncState, Watch};
 
 /// A store that anybody may take out and drop.
 type Shelf = Arc<Mutex<Option<Store>>>;
@@ -138,4 +139,75 @@ fn a_panic_of_a_wake_is_nobodys() {
     events.subscribe(Watch::all()).unwrap();
     store.set("notes", "n1", &1).unwrap();
     assert_eq!(events.pump(9, PATIENCE, |_| {}).unwrap().events, 1);
+}
+
+#[test]
+fn a_panic_of_a_watchers_wake_neither_fails_a_write_nor_stops_the_sync() {
+    let site = Site::new();
+    let store = site.store("one.db");
+    let mut listener = Listener::new(&store);
+    let woken = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&woken);
+    let watcher = store
+        .watch_with(Watch::all(), move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+            panic!("of the host's");
+        })
+        .unwrap();
+    store.set("notes", "n1", &1).unwrap();
+    assert!(!watcher.take().unwrap().is_empty());
+    let other = site.store("two.db");
+    other.set("notes", "n2", &2).unwrap();
+    other.sync(&*site.wire()).unwrap();
+    store.start(site.wire(), quick()).unwrap();
+    listener.until_true("the other's write", || store.get_raw("notes", "n2").unwrap().is_some());
+    listener.until_state(SyncState::Idle);
+    assert_eq!((store.status().error, woken.load(Ordering::SeqCst) >= 2), (None, true));
+    assert_stops(&store);
+}
+
+#[test]
+fn what_would_wait_for_the_sync_that_it_is_called_in_is_refused() {
+    let site = Site::new();
+    let store = site.store("one.db");
+    let wire = site.wire();
+    let op = store.set("notes", "n1", &1).unwrap();
+    let mut told = 0;
+    store
+        .sync_with(&*wire, &mut |_| {
+            told += 1;
+            assert!(matches!(store.sync(&*wire).unwrap_err().error(), Error::WithinSync));
+            assert!(matches!(store.push(&*wire).unwrap_err().error(), Error::WithinSync));
+            assert!(matches!(store.wait(op, Duration::MAX), Err(Error::WithinSync)));
+        })
+        .unwrap();
+    assert!(told > 0);
+    assert!(matches!(store.wait(op, Duration::MAX).unwrap(), Some(Outcome::Accepted { .. })));
+    store.sync(&*wire).unwrap();
+}
+
+#[test]
+fn on_the_thread_of_the_background_sync_nobody_waits_for_it() {
+    let site = Site::new();
+    let store = Arc::new(site.store("one.db"));
+    let never = store.set("notes", "n1", &1).unwrap();
+    let (tells, told) = mpsc::channel();
+    let (weak, wire) = (Arc::downgrade(&store), site.wire());
+    let watcher = store
+        .watch_with(Watch::key("notes", "theirs"), move || {
+            let Some(store) = weak.upgrade() else { return };
+            let synced = store.sync(&*wire).map(drop).map_err(SyncError::into_error);
+            let _ = tells.send((synced, store.wait(never, Duration::MAX)));
+        })
+        .unwrap();
+    let other = site.store("two.db");
+    other.set("notes", "theirs", &2).unwrap();
+    other.sync(&*site.wire()).unwrap();
+    // Loads a checkpoint: what is pending settles with that, and not before it is told.
+    store.start(site.wire(), quick()).unwrap();
+    let (synced, waited) = told.recv_timeout(PATIENCE).unwrap();
+    assert!(matches!(synced, Err(Error::WithinSync)), "{synced:?}");
+    assert!(matches!(waited, Err(Error::WithinSync) | Ok(Some(Outcome::Accepted { .. }))), "{waited:?}");
+    drop(watcher);
+    assert_stops(&store);
 }

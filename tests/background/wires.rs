@@ -172,7 +172,10 @@ fn a_panic_of_the_wire_stops_it_with_an_error_and_nothing_else() {
     let made = store.set("notes", "n1", &1).unwrap();
     hears.until_state(SyncState::Failed);
     let status = store.status();
-    assert_eq!((status.state, status.error.as_deref()), (SyncState::Failed, Some("the wire panicked")));
+    assert_eq!(
+        (status.state, status.error.as_deref()),
+        (SyncState::Failed, Some("the wire, or its source of credentials, panicked"))
+    );
     assert!(status.next_try.unwrap() > std::time::Duration::from_secs(14 * 60), "{status:?}");
     assert!(!format!("{:?}", hears.heard).contains("s3cret"));
     store.sync_now();

@@ -260,3 +260,20 @@ fn a_server_that_says_nothing_is_given_up_in_time() {
     assert!(matches!(written, Err(RemoteError::Unconfirmed { error: WireError::TimedOut(_), .. })), "{written:?}");
     assert!(start.elapsed() < Duration::from_secs(10));
 }
+
+#[test]
+fn a_write_that_no_connection_was_made_for_was_not_done() {
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let remote = Remote::new(&format!("http://{address}"), "db", options()).unwrap();
+    let written = remote.item("notes", "n").set(&1);
+    assert!(matches!(written, Err(RemoteError::Wire(WireError::Unreachable(_)))), "{written:?}");
+    let mut batch = remote.batch();
+    batch.item("notes", "n").set(&1).unwrap();
+    let written = batch.commit();
+    assert!(matches!(written, Err(RemoteError::Wire(WireError::Unreachable(_)))), "{written:?}");
+    // Of a connection that was made, nobody knows how far the request got.
+    let server = Server::start(vec![Reply::SendAndClose(Vec::new())]);
+    let remote = Remote::new(&server.url(), "db", options()).unwrap();
+    let written = remote.item("notes", "n").set(&1);
+    assert!(matches!(written, Err(RemoteError::Unconfirmed { .. })), "{written:?}");
+}

@@ -165,3 +165,15 @@ fn an_empty_statement_and_a_zero_byte_are_refused() {
         assert!(store.sql(statement).run().is_err(), "{statement:?}");
     }
 }
+
+#[test]
+fn writing_to_a_view_is_refused_and_a_collection_is_no_table() {
+    let (_dir, store) = notes();
+    for statement in ["DELETE FROM items", "UPDATE items SET value = '1'", "INSERT INTO tags VALUES ('c', 'k', 't')"] {
+        let error = error(store.sql(statement).run());
+        assert!(matches!(&error, SqlError::Refused(why) if why.contains("by SELECT")), "{statement}: {error:?}");
+    }
+    let error = error(store.sql("SELECT key FROM tasks").run());
+    let SqlError::Statement(words) = &error else { panic!("{error:?}") };
+    assert_eq!(words, "no such table: tasks (collections are no tables: SELECT … FROM items WHERE collection = '…')");
+}

@@ -37,7 +37,7 @@
 //! | 5.3: the whole outbox again; settled in the swap | `replay::a_bootstrap_pushes_the_whole_outbox_again_and_settles_it_in_the_swap`, `bootstrap::an_outbox_larger_than_a_push_goes_again_in_order`, `bootstrap::a_lost_answer_behind_an_expired_cursor_is_not_applied_twice` |
 //! | 5.2, 5.3: gone on with after an interruption, what the log lost is pushed again | `replay::an_answer_of_an_interrupted_bootstrap_*`, `rewound::a_bootstrap_that_goes_on_after_the_server_lost_what_it_had_answered_pushes_that_again` |
 //! | 5.4: pending ops on top | `bootstrap::local_writes_survive_while_the_bootstrap_runs`, `bootstrap::an_expired_cursor_loads_a_checkpoint_and_keeps_the_outbox` |
-//! | 5, rewound: no claims, no hints, `undone` | `rewound::ops_above_the_restored_position_are_undone_and_pending_ones_go_without_a_claim`, `rewound::an_interrupted_recovery_still_undoes_and_makes_no_claims`, `rewound::writes_made_while_it_recovers_make_no_claim_either_even_when_the_recovery_begins_again` |
+//! | 5, rewound: no claims, no hints, `undone` | `rewound::ops_above_the_restored_position_are_undone_and_pending_ones_go_without_a_claim`, `rewound::an_interrupted_recovery_still_undoes_and_makes_no_claims`, `rewound::writes_made_while_it_recovers_make_no_claim_either_even_when_the_recovery_begins_again`; what the lost ops had done can be made again: `undone::*` |
 //! | 7: every number and character survives every format | `limits::every_number_and_every_character_survives_the_whole_way` |
 //! | 7: what is tried again, and when | `ledger::the_wait_that_the_server_asks_for_is_kept`, `ledger::a_sync_gives_up_in_time_and_keeps_everything`, `refusals::other_refusals_stop_the_sync_and_reject_nothing` |
 //! | a server that never comes to an end, or says too much | `endless::*` |
@@ -78,6 +78,7 @@ mod resources;
 mod rewound;
 mod room;
 mod searching;
+mod undone;
 mod visibility;
 mod waiting;
 mod walks;

@@ -5,7 +5,8 @@ use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
-use syncstore::wire::{Compression, Credential, HttpOptions, Wire, WireError};
+use syncstore::Remote;
+use syncstore::wire::{Compression, Credential, HttpOptions, HttpWire, Wire, WireError};
 
 fn unauthenticated() -> Reply {
     problem("401 Unauthorized", &[], r#"{"code":"unauthenticated","detail":"no such token"}"#)
@@ -91,6 +92,24 @@ fn a_credential_that_would_break_the_header_is_never_sent() {
     let error = server.wire(options).info().unwrap_err();
     assert!(matches!(error, WireError::Setup(_)), "{error:?}");
     assert_eq!(server.connections(), 0);
+}
+
+#[test]
+fn a_fixed_credential_is_checked_when_a_wire_or_a_remote_is_made() {
+    for (credential, expected) in [
+        (Credential::bearer("hunter2\n"), "ends with a line break"),
+        (Credential::bearer("hunter2\r\n"), "ends with a line break"),
+        (Credential::bearer("hunter 2"), "other than visible ASCII"),
+        (Credential::bearer(""), "is empty"),
+        (Credential::hmac("rpa_1", "ada", ""), "the HMAC secret is empty"),
+    ] {
+        let options = HttpOptions::default().with_credentials(credential);
+        let wire = HttpWire::new("http://127.0.0.1:1", "db", options.clone()).map(drop).unwrap_err();
+        assert!(matches!(&wire, WireError::Setup(why) if why.contains(expected)), "{wire:?}");
+        let remote = Remote::new("http://127.0.0.1:1", "db", options).map(drop).unwrap_err();
+        assert!(remote.to_string().contains(expected), "{remote}");
+        assert!(!format!("{wire} {wire:?} {remote:?}").contains("hunter"));
+    }
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -100,7 +100,7 @@ fn a_server_without_tls_is_unreachable_by_https() {
         Some(stream)
     });
     let error = tls_wire(&server, "localhost", options()).info().unwrap_err();
-    assert!(unreachable(error).contains("TLS"));
+    assert!(unreachable(error).contains("does not speak TLS on this port; is its URL http://?"));
 }
 
 #[test]

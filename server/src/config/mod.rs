@@ -90,6 +90,20 @@ pub struct Collection {
 }
 
 impl Config {
+    /// What can be used, and is probably not meant; no text holds a secret.
+    pub fn warnings(&self) -> Vec<String> {
+        let is_blind = |credential: &Credential| match &credential.tags {
+            Tags::All => false,
+            Tags::Only(tags) => !credential.grant.iter().any(|tag| tags.contains(tag)),
+        };
+        let numbered = self.credentials.iter().enumerate().filter(|(_, credential)| is_blind(credential));
+        let warning = |(at, credential): (usize, &Credential)| {
+            let of = credential.user.as_ref().map(|user| format!(" of {user:?}")).unwrap_or_default();
+            format!("credential {}{of} has none of its tags in grant: it does not see the items that it makes", at + 1)
+        };
+        numbered.map(warning).collect()
+    }
+
     /// The configuration of `--dev`.
     pub fn dev() -> Config {
         Config { dev: true, ..Config::default() }
@@ -104,5 +118,28 @@ impl Config {
     /// Reads and checks the text of a file.
     pub fn parse(text: &str) -> Result<Config, ConfigError> {
         check::parse(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_that_does_not_see_what_it_makes_is_warned_of() {
+        let entry = |token: &str, rest: &str| {
+            format!("[[credential]]\ntoken = \"{token}\"\nuser = \"u-{token}\"\ndatabases = [\"*\"]\n{rest}\n")
+        };
+        let text = [
+            entry("one", "tags = [\"a\", \"b\"]\ngrant = [\"b\"]"),
+            entry("two", "tags = [\"a\"]\ngrant = [\"b\"]"),
+            entry("three", "all_tags = true"),
+            entry("four", "tags = [\"a\"]"),
+        ];
+        let warnings = Config::parse(&text.concat()).unwrap().warnings();
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+        assert!(warnings[0].starts_with("credential 2 of \"u-two\" has none of its tags in grant"), "{warnings:?}");
+        assert!(warnings[1].starts_with("credential 4"), "{warnings:?}");
+        assert!(Config::dev().warnings().is_empty());
     }
 }

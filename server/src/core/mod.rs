@@ -51,7 +51,9 @@ impl Rules {
 #[non_exhaustive]
 pub enum Refusal {
     /// The client id is another user's.
-    #[error("the client id belongs to another user")]
+    #[error(
+        "the client id belongs to another user: this replica's file has synced as that user; open another file for this one"
+    )]
     Forbidden,
     /// The replica's cursor is not of this log.
     #[error("the cursor has expired")]

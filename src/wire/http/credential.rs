@@ -70,7 +70,7 @@ impl Credential {
     }
 
     /// Whether it can stand in a header; fails with [`WireError::Setup`].
-    fn check(&self) -> Result<(), WireError> {
+    fn check_header(&self) -> Result<(), WireError> {
         let quotable = |text: &str| {
             !text.is_empty() && text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\')
         };
@@ -78,7 +78,11 @@ impl Credential {
             Credential::None => None,
             Credential::Bearer(token) => {
                 let fits = !token.expose().is_empty() && token.expose().bytes().all(|byte| byte.is_ascii_graphic());
-                (!fits).then_some("the bearer token is empty or has characters other than visible ASCII")
+                let broken = token.expose().ends_with(['\n', '\r']);
+                (!fits).then_some(match broken {
+                    true => "the bearer token ends with a line break",
+                    false => "the bearer token is empty or has characters other than visible ASCII",
+                })
             }
             Credential::Hmac { key, user, secret } => {
                 if !quotable(key) || key.contains(' ') {
@@ -104,11 +108,22 @@ pub trait CredentialSource: Send + Sync {
     ///
     /// The text of an error ends up in [`WireError::Unauthenticated`]: it must not hold a secret.
     fn credential(&self, refresh: bool) -> Result<Credential, String>;
+
+    /// What is known to be wrong with it before it is asked for the first time: asked once, when the wire is made.
+    ///
+    /// A fixed [`Credential`] that cannot stand in a header is found so. By itself: nothing.
+    fn check(&self) -> Result<(), WireError> {
+        Ok(())
+    }
 }
 
 impl CredentialSource for Credential {
     fn credential(&self, _refresh: bool) -> Result<Credential, String> {
         Ok(self.clone())
+    }
+
+    fn check(&self) -> Result<(), WireError> {
+        self.check_header()
     }
 }
 
@@ -159,7 +174,7 @@ impl Keyring {
             .source
             .credential(refresh)
             .map_err(|text| WireError::Unauthenticated(format!("the host has no credential: {text}")))?;
-        credential.check()?;
+        credential.check_header()?;
         Ok(Arc::new(credential))
     }
 }

@@ -120,6 +120,9 @@ impl Endpoint {
         if url.contains(['?', '#']) {
             return Err(setup("the URL has a query or a fragment"));
         }
+        if !url.contains("://") {
+            return Err(setup("the URL has no http:// or https:// in front"));
+        }
         let uri: Uri = url.parse().map_err(|_| setup(FORM))?;
         if uri.scheme() != Some(&Scheme::HTTP) && uri.scheme() != Some(&Scheme::HTTPS) {
             return Err(setup(FORM));
@@ -135,6 +138,9 @@ impl Endpoint {
         check_database(database)?;
         let scheme = uri.scheme_str().unwrap_or_default();
         let path = uri.path().trim_end_matches('/');
+        if path.ends_with("/v1") || path.ends_with(&format!("/v1/{database}")) {
+            return Err(setup("the URL goes on to /v1, which is put behind it here: leave out /v1 and what follows"));
+        }
         Ok(Endpoint { base: format!("{scheme}://{authority}{path}/v1/{database}"), host: authority.host().to_owned() })
     }
 
@@ -236,6 +242,20 @@ mod tests {
             let error = Endpoint::new(url, "db").err().unwrap_or_else(|| panic!("{url} was taken"));
             assert!(matches!(&error, WireError::Setup(_)), "{url}: {error}");
             assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_url_without_its_scheme_or_with_too_much_says_so() {
+        for (url, expected) in [
+            ("localhost:7878", "no http:// or https:// in front"),
+            ("sync.example.com", "no http:// or https:// in front"),
+            ("http://h/v1", "leave out /v1"),
+            ("https://h/api/v1/", "leave out /v1"),
+            ("http://h/v1/db", "leave out /v1"),
+        ] {
+            let error = Endpoint::new(url, "db").err().unwrap_or_else(|| panic!("{url} was taken"));
+            assert!(error.to_string().contains(expected), "{url}: {error}");
         }
     }
 

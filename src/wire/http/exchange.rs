@@ -55,17 +55,20 @@ pub(crate) struct Failure {
     pub(crate) error: WireError,
     /// The problem document of an answer that had one. Its texts are the server's, of any length and content.
     pub(crate) problem: Option<Box<Problem>>,
+    /// Whether it is certain that no part of the request reached the server.
+    pub(crate) unsent: bool,
 }
 
 impl From<WireError> for Failure {
     fn from(error: WireError) -> Failure {
-        Failure { error, problem: None }
+        Failure { error, problem: None, unsent: false }
     }
 }
 
 impl Exchange {
     pub(crate) fn new(url: &str, database: &str, options: HttpOptions) -> Result<Exchange, WireError> {
         let endpoint = Endpoint::new(url, database)?;
+        options.credentials.check()?;
         let compresses = match options.compression {
             Compression::On => true,
             Compression::Off => false,
@@ -189,7 +192,7 @@ impl Exchange {
             let empty = Problem::default();
             let of = problem.as_deref().unwrap_or(&empty);
             let error = refusal::of_answer(response.status(), response.headers(), of, call, environment);
-            return Err(Failure { error, problem });
+            return Err(Failure { error, problem, unsent: false });
         }
     }
 
@@ -199,8 +202,11 @@ impl Exchange {
         uri: &Uri,
         payload: Option<&Payload>,
         credential: &Arc<Credential>,
-    ) -> Result<Response<Body>, WireError> {
-        let failed = |error| failure::of_transport(error, call, &self.shared.options);
+    ) -> Result<Response<Body>, Failure> {
+        let failed = |error| {
+            let unsent = failure::is_before_sending(&error);
+            Failure { error: failure::of_transport(error, call, &self.shared.options), problem: None, unsent }
+        };
         let mut request = Request::builder()
             .method(call.method())
             .uri(uri)

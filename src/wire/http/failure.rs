@@ -41,7 +41,24 @@ fn of_io(error: &io::Error, options: &HttpOptions) -> WireError {
     }
 }
 
+/// Whether it came before any part of the request went to the server: no connection was made.
+pub(super) fn is_before_sending(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::HostNotFound
+        | ureq::Error::ConnectionFailed
+        | ureq::Error::ConnectProxyFailed(_)
+        | ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => true,
+        // Nothing but connecting is refused so.
+        ureq::Error::Io(error) => error.kind() == io::ErrorKind::ConnectionRefused,
+        _ => false,
+    }
+}
+
 fn tls(text: &str, options: &HttpOptions) -> WireError {
+    // What comes back is no record of TLS.
+    if text.contains("InvalidContentType") {
+        return WireError::Unreachable("the server does not speak TLS on this port; is its URL http://?".into());
+    }
     let trusted = match &options.ca_file {
         Some(path) => format!("trusted are the authorities in HttpOptions::ca_file, {}", path.display()),
         None => "trusted are the public authorities; HttpOptions::ca_file can name others".to_owned(),
