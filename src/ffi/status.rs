@@ -50,6 +50,8 @@ pub const SYNCSTORE_ALREADY_STARTED: syncstore_status = -22;
 pub const SYNCSTORE_DIVERGED: syncstore_status = -23;
 /// The wire leads to another database than the file's.
 pub const SYNCSTORE_WRONG_DATABASE: syncstore_status = -24;
+/// A callback of a sync would wait for that sync.
+pub const SYNCSTORE_WITHIN_SYNC: syncstore_status = -25;
 
 /// A name, a value or a batch exceeds a limit.
 pub const SYNCSTORE_LIMIT: syncstore_status = -30;
@@ -122,6 +124,7 @@ const NAMES: &[(syncstore_status, &CStr)] = &[
     (SYNCSTORE_ALREADY_STARTED, c"SYNCSTORE_ALREADY_STARTED"),
     (SYNCSTORE_DIVERGED, c"SYNCSTORE_DIVERGED"),
     (SYNCSTORE_WRONG_DATABASE, c"SYNCSTORE_WRONG_DATABASE"),
+    (SYNCSTORE_WITHIN_SYNC, c"SYNCSTORE_WITHIN_SYNC"),
     (SYNCSTORE_LIMIT, c"SYNCSTORE_LIMIT"),
     (SYNCSTORE_JSON, c"SYNCSTORE_JSON"),
     (SYNCSTORE_NO_ITEM, c"SYNCSTORE_NO_ITEM"),
@@ -167,6 +170,7 @@ pub fn of_error(error: &Error) -> syncstore_status {
         Error::Busy => SYNCSTORE_BUSY,
         Error::SyncedElsewhere => SYNCSTORE_SYNCED_ELSEWHERE,
         Error::Cancelled => SYNCSTORE_CANCELLED,
+        Error::WithinSync => SYNCSTORE_WITHIN_SYNC,
         Error::AlreadyStarted => SYNCSTORE_ALREADY_STARTED,
         Error::TooLarge { .. } => SYNCSTORE_TOO_LARGE,
         Error::Storage(_) => SYNCSTORE_STORAGE,

@@ -215,7 +215,7 @@ fn a_copy_that_arrives_late_takes_it_off_the_list_also_when_it_was_made_again() 
 
 #[test]
 fn they_are_bounded_as_rejections_are() {
-    let few = |options: &mut Options| options.retention = Retention { outcomes: Some(2), ..Retention::default() };
+    let few = |options: &mut Options| options.retention = Retention::new(Retention::default().age, Some(2));
     let restored = Restored::after_with(few, |ours, _, both| {
         for n in 0..2 {
             ours.set("c", &format!("new{n}"), &n).unwrap();

@@ -309,14 +309,7 @@ fn contents(store: &Store) -> BTreeMap<(String, String), Value> {
 
 /// Every accepted op of the log with its place, as the replica sees it; none stands there twice.
 fn read_log(wire: &HttpWire, client: ClientId) -> BTreeMap<Ref, u64> {
-    let mut request = PullRequest {
-        client,
-        cursor: None,
-        limit: 1_000,
-        wait: Duration::ZERO,
-        own_payloads: false,
-        scope: Default::default(),
-    };
+    let mut request = PullRequest::new(client, 1_000);
     let mut log = BTreeMap::new();
     loop {
         let page = wire.pull(&request).unwrap();
