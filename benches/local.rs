@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use serde_json::value::RawValue;
 use std::hint::black_box;
 use support::{Raw, criterion, document, documents, key, line, median, open, scrambled, share};
-use syncstore::{KeyRange, SearchQuery, Store, Watch};
+use syncstore::{KeyRange, RelationPath, SearchQuery, Store, WalkOptions, Watch};
 
 const DOCUMENTS: usize = 100_000;
 const LISTED: usize = 1_000;
@@ -289,6 +289,74 @@ fn search(criterion: &mut Criterion) -> f64 {
     share(30, || (0..100).for_each(|n| assert_eq!(by_hand(n), 50)), || (0..100).for_each(|n| assert_eq!(ours(n), 50)))
 }
 
+/// Two steps over 100,000 relations: ten from each item, so 110 items are reached; the same by one statement on the same rows.
+fn walk(criterion: &mut Criterion) -> f64 {
+    const ITEMS: usize = 10_000;
+    const EACH: usize = 10;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store.db");
+    let raw = Raw::open(&path);
+    raw.load(&documents(ITEMS));
+    raw.0.execute_batch("BEGIN").unwrap();
+    for n in 0..ITEMS {
+        for leg in 0..EACH {
+            raw.0
+                .prepare_cached(
+                    "INSERT INTO resources(item, kind, name, collection, key, base, base_collection, base_key,
+                         view, view_collection, view_key)
+                     SELECT id, 2, ?2, collection, key, 'to', 'docs', ?3, 'to', 'docs', ?3 FROM items
+                     WHERE collection = 1 AND key = ?1",
+                )
+                .unwrap()
+                .execute((key(n), format!("r{leg}"), key((n * EACH + leg + 7_919) % ITEMS)))
+                .unwrap();
+        }
+    }
+    raw.0.execute_batch("COMMIT").unwrap();
+    let store = open(&path);
+    let by_hand = |from: &str| -> Vec<(i64, String, String)> {
+        let mut find = raw
+            .0
+            .prepare_cached(
+                "WITH near(collection, key) AS (
+                     SELECT view_collection, view_key FROM resources
+                     WHERE item = (SELECT id FROM items WHERE key = ?1
+                         AND collection = (SELECT id FROM collections WHERE name = 'docs' AND life = 0))
+                     AND kind = 2 AND view = 'to')
+                 SELECT 1, collection, key FROM near UNION
+                 SELECT 2, r.view_collection, r.view_key FROM near
+                 CROSS JOIN collections c ON c.name = near.collection AND c.life = 0
+                 CROSS JOIN items i ON i.collection = c.id AND i.key = near.key
+                 CROSS JOIN resources r ON r.item = i.id AND r.kind = 2 AND r.view = 'to'",
+            )
+            .unwrap();
+        let rows = find.query_map([from], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+        rows.collect::<rusqlite::Result<_>>().unwrap()
+    };
+    let steps = RelationPath::forwards("to").then_forwards("to");
+    let ours = |from: &str| store.related(("docs", from), &steps, &WalkOptions::default()).unwrap().items;
+    // The statement has the start among what the second step leads back to, the walk has not.
+    let is_apart = |from: &String| by_hand(from).iter().all(|(_, _, key)| key != from);
+    let starts: Vec<String> = scrambled(ITEMS).take(1_000).map(key).filter(is_apart).collect();
+    for start in &starts {
+        let mut reached: Vec<_> =
+            ours(start).into_iter().map(|item| (item.depth as i64, item.collection, item.key)).collect();
+        reached.sort_unstable();
+        assert_eq!((reached.len(), &reached), (110, &by_hand(start)));
+    }
+    let mut group = criterion.benchmark_group("walk");
+    let mut next = starts.iter().cycle();
+    group.bench_function("floor", |bench| bench.iter(|| by_hand(next.next().unwrap())));
+    let mut next = starts.iter().cycle();
+    group.bench_function("syncstore", |bench| bench.iter(|| ours(next.next().unwrap())));
+    group.finish();
+    share(
+        30,
+        || starts.iter().take(200).for_each(|from| drop(black_box(by_hand(from)))),
+        || starts.iter().take(200).for_each(|from| drop(black_box(ours(from)))),
+    )
+}
+
 fn main() {
     let mut criterion = criterion();
     let set = set(&mut criterion);
@@ -296,6 +364,7 @@ fn main() {
     let (point, scan) = read(&mut criterion);
     let ranged = ranged_set(&mut criterion);
     let (automatic, by_hand) = index_scan(&mut criterion);
+    let walked = walk(&mut criterion);
     let searched = search(&mut criterion);
     criterion.final_summary();
     println!();
@@ -307,6 +376,7 @@ fn main() {
         ("list", LISTED as f64, scan, 0.70),
         ("index_scan_automatic", LISTED as f64, automatic, 0.60),
         ("index_scan_set", LISTED as f64, by_hand, 0.60),
+        ("walk", 1.0, walked, 0.50),
         ("search", 1.0, searched, 0.80),
     ];
     for (group, items, share, at_least) in lines {

@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 ///
 /// Clones are the same one. A sync that was given one ([`Store::sync_until`](crate::Store::sync_until)) ends with
 /// [`Error::Cancelled`](crate::Error::Cancelled) soon after [`Cancel::cancel`]: what it did stands, what it did not do stays
-/// queued, as after any other error.
+/// queued, as after any other error. So does the building of an index or a search
+/// ([`Store::build_index_until`](crate::Store::build_index_until), [`Store::build_search_until`](crate::Store::build_search_until)).
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -55,9 +55,9 @@ pub enum Error {
     /// `Options::busy_timeout`. What it brings shows in this store too; sync again later.
     #[error("another store is syncing this replica")]
     SyncedElsewhere,
-    /// The sync was cancelled: by [`Cancel::cancel`](crate::Cancel::cancel), or because its store was stopped. What it did
-    /// stands, what it did not do stays queued.
-    #[error("the sync was cancelled")]
+    /// The call was cancelled: by [`Cancel::cancel`](crate::Cancel::cancel), or because its store was stopped. What it did
+    /// stands; the next one goes on from there.
+    #[error("the call was cancelled")]
     Cancelled,
     /// The store syncs in the background already. Stop that first.
     #[error("the background sync runs already")]

@@ -115,6 +115,7 @@ impl SqlRows {
 
 /// What a statement may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SqlLimits {
     /// Rows. Default: 10,000.
     pub rows: usize,

@@ -124,6 +124,7 @@ impl Scope {
 /// What changed since a watcher was asked last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "what a watcher has told once it does not tell again"]
+#[non_exhaustive]
 pub enum Changes {
     /// Each item that changed, once, with what became of it last, in the order in which each first changed. Empty: nothing did.
     Items(Vec<ItemChange>),
@@ -184,6 +185,7 @@ impl ChangeKind {
 
 /// Where a change came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Origin {
     /// A write to this replica, by any store that has its file open.
     Local,

@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use serde_json::json;
 use std::time::{Duration, SystemTime};
-use syncstore::{Error, FindingCode, IndexError, IndexValue, IndexedField, Options, Query, Store};
+use syncstore::{Cancel, Error, FindingCode, IndexError, IndexValue, IndexedField, Options, Progress, Query, Store};
 use tempfile::TempDir;
 
 fn store() -> (TempDir, Store) {
@@ -214,6 +214,54 @@ fn what_is_there_is_built_in_slices_and_an_interrupted_build_goes_on() {
     assert_eq!(run(store.query("c").index("by").from(8)), "k0001 k1099");
     let report = store.check().unwrap();
     assert!(report.is_ok(), "{report}");
+}
+
+#[test]
+fn a_build_that_is_cancelled_ends_behind_its_slice_and_goes_on_at_the_next_call() {
+    let (_dir, store) = store();
+    for n in 0..600 {
+        store.set("c", &format!("k{n:03}"), &json!({"x": n})).unwrap();
+    }
+    assert!(store.declare_index("c", "by", "/x").unwrap());
+    let cancel = Cancel::new();
+    let mut told = Vec::new();
+    let mut cancelling = |progress: Progress| {
+        told.push(progress.loaded);
+        cancel.cancel();
+    };
+    let ended = store.build_index_until("c", "by", &cancel, &mut cancelling);
+    assert!(matches!(ended, Err(Error::Cancelled)));
+    // It stays cancelled, and does nothing more.
+    assert!(matches!(store.build_index_until("c", "by", &cancel, &mut cancelling), Err(Error::Cancelled)));
+    assert_eq!(told, [250]);
+    let rows = store.query("c").index("by").run().unwrap();
+    assert_eq!((rows.len(), rows.is_complete()), (250, false));
+    let mut rest = 0;
+    store.build_index_until("c", "by", &Cancel::new(), &mut |progress| rest = progress.loaded).unwrap();
+    assert_eq!(rest, 350);
+    let rows = store.query("c").index("by").run().unwrap();
+    assert_eq!((rows.len(), rows.is_complete()), (600, true));
+    assert!(store.check().unwrap().is_ok());
+}
+
+#[test]
+fn a_build_that_waits_for_another_writer_can_be_cancelled() {
+    let (dir, store) = store();
+    store.set("c", "k", &json!({"x": 1})).unwrap();
+    assert!(store.declare_index("c", "by", "/x").unwrap());
+    let other = Connection::open(dir.path().join("s.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let cancel = Cancel::new();
+    let (store, ended) = std::thread::scope(|scope| {
+        let builds = scope.spawn(|| store.build_index_until("c", "by", &cancel, &mut |_| {}));
+        cancel.cancel();
+        (&store, builds.join().unwrap())
+    });
+    // Rather than `Busy` after 5 seconds.
+    assert!(matches!(ended, Err(Error::Cancelled)));
+    other.execute_batch("ROLLBACK").unwrap();
+    store.build_index("c", "by", &mut |_| {}).unwrap();
+    assert!(store.query("c").index("by").run().unwrap().is_complete());
 }
 
 #[test]

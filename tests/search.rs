@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use serde_json::json;
 use std::time::{Duration, Instant};
-use syncstore::{Error, Options, SearchError, SearchQuery, Store};
+use syncstore::{Cancel, Error, Options, SearchError, SearchQuery, Store};
 use tempfile::TempDir;
 
 fn store() -> (TempDir, Store) {
@@ -238,6 +238,32 @@ fn a_full_collection_is_built_in_slices_and_goes_on_after_an_interruption() {
     assert_eq!((found.hits.len(), found.complete), (1_097, true));
     assert_eq!(words(&store, "changed"), ["k0001", "k1099"]);
     assert!(!store.declare_search("s", "notes", &["/t"]).unwrap());
+    assert!(store.check().unwrap().is_ok());
+}
+
+#[test]
+fn a_build_that_is_cancelled_ends_behind_its_slice_and_goes_on_at_the_next_call() {
+    let (_dir, store) = store();
+    for n in 0..600 {
+        store.set("notes", &format!("k{n:03}"), &json!({"t": "word"})).unwrap();
+    }
+    assert!(store.declare_search("s", "notes", &["/t"]).unwrap());
+    let cancel = Cancel::new();
+    let mut told = Vec::new();
+    let ended = store.build_search_until("s", &cancel, &mut |progress| {
+        told.push(progress.loaded);
+        cancel.cancel();
+    });
+    assert!(matches!(ended, Err(Error::Cancelled)));
+    assert_eq!(told, [250]);
+    let all = SearchQuery::words("word").limit(1_000);
+    let found = store.search("s", &all).unwrap();
+    assert_eq!((found.hits.len(), found.complete), (250, false));
+    let mut rest = 0;
+    store.build_search_until("s", &Cancel::new(), &mut |progress| rest = progress.loaded).unwrap();
+    assert_eq!(rest, 350);
+    let found = store.search("s", &all).unwrap();
+    assert_eq!((found.hits.len(), found.complete), (600, true));
     assert!(store.check().unwrap().is_ok());
 }
 

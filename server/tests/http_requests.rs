@@ -178,8 +178,8 @@ fn each_bad_request_is_told_by_its_problem() {
     let fixture = Fixture::dev();
     let outbox = "/v1/notes/sync/outbox";
     let good = push_body(client(1), &["a"]);
-    fixture.get("/nothing/here", &[]).is_problem(404, "not_found");
-    fixture.get("/v1/notes/sync/other", &[]).is_problem(404, "not_found");
+    fixture.get("/nothing/here", &[]).is_problem(404, "unknown_path");
+    fixture.get("/v1/notes/sync/other", &[]).is_problem(404, "unknown_path");
     fixture.get("/v1/no%20database", &[]).is_problem(404, "unknown_db");
     fixture.get("/v1/%ff", &[]).is_problem(404, "unknown_db");
     fixture.get("/v1/%2e%2e", &[]).is_problem(404, "unknown_db");

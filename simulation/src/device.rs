@@ -137,7 +137,7 @@ impl Device {
         options.cache_bytes = 256 << 10;
         options.busy_timeout = Duration::from_millis(20);
         // Clocks jump by years here, and every outcome is asked for in the end.
-        options.retention = Retention { age: None, outcomes: None };
+        options.retention = Retention::new(None, None);
         // Everything on this thread.
         options.prefetch = false;
         options.retry = RetryPolicy::default().with_attempts(self.plan.attempts);

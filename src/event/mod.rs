@@ -108,6 +108,7 @@ pub struct LogLine {
 
 /// How much a log line matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum LogLevel {
     /// Somebody has to do something.
     Error,

@@ -54,6 +54,7 @@ impl From<String> for IndexedField {
 /// other, exactly; instants, in an index of [dates](IndexedField::dates); texts bytewise, which for UTF-8 is the order of their code
 /// points. By key, and in an index whose entries are set by hand, there are texts alone.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum IndexValue {
     /// `false` or `true`.
     Bool(bool),

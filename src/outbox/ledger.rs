@@ -42,6 +42,7 @@ pub enum Outcome {
 
 /// Why an operation was rejected.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Rejection {
     /// The reason for a program; cut to 64 bytes.
     pub code: Code,
@@ -259,12 +260,20 @@ fn count(connection: &Connection, query: &str) -> Result<u64> {
 /// A rejection that nobody has taken ([`Store::take_notices`](crate::Store::take_notices)) or dealt with does not go by age, only as
 /// one of too many, and then after those that somebody has taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Retention {
     /// Outcomes older than this go; `None`: age alone removes nothing.
     pub age: Option<Duration>,
     /// The oldest beyond so many go, of rejections and of all other outcomes apart; `None`: number alone removes
     /// nothing.
     pub outcomes: Option<u64>,
+}
+
+impl Retention {
+    /// By age and by number; `None`: not by that.
+    pub fn new(age: Option<Duration>, outcomes: Option<u64>) -> Retention {
+        Retention { age, outcomes }
+    }
 }
 
 impl Default for Retention {

@@ -1,9 +1,9 @@
 //! The messages of section 6: data for callers without a replica.
 
 use super::json::Json;
-use super::message::{Op, OpKind, present};
+use super::message::{Op, OpKind};
 use super::name::{Ref, Rev};
-use super::resource::{Object, Relation};
+use super::resource::{Members, Object, Relation};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -135,10 +135,10 @@ pub struct DataOp {
     /// The key of the item.
     pub key: String,
     /// The new value of a `set`; `Some` of `null` is the JSON null.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "Json::present", skip_serializing_if = "Option::is_none")]
     pub value: Option<Json>,
     /// The RFC 6902 array of a `patch`.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "Json::present", skip_serializing_if = "Option::is_none")]
     pub patch: Option<Json>,
     /// The item's rev that the caller had seen when it made the op; `None`: no claim.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -181,6 +181,22 @@ impl DataOp {
             object: None,
             tag: None,
         }
+    }
+
+    /// The bytes of its payload, as [`Op::payload_len`] counts them.
+    pub fn payload_len(&self) -> usize {
+        let members = Members {
+            kind: self.kind,
+            value: self.value.as_ref(),
+            patch: self.patch.as_ref(),
+            index: self.index.as_deref(),
+            order: self.order.as_deref(),
+            relation: self.relation.as_deref(),
+            predicate: self.predicate.as_deref(),
+            object: self.object.as_ref(),
+            tag: self.tag.as_deref(),
+        };
+        members.payload_len() + self.collection.len() + self.key.len()
     }
 
     /// The op under its ref, or under the one that `make` gives it.

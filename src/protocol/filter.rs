@@ -185,6 +185,7 @@ fn within(what: &'static str, actual: usize, limit: usize, unit: &'static str) -
 
 /// Why a text is no filter.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum FilterError {
     /// Its form is none.
     #[error("the filter is malformed: {0}")]
@@ -249,6 +250,11 @@ impl Scope {
     /// All that is kept.
     pub fn of(filter: Filter) -> Scope {
         Scope { filter, have: None }
+    }
+
+    /// Whether it leaves nothing out.
+    pub fn is_everything(&self) -> bool {
+        self.filter.is_everything() && self.have.is_none()
     }
 
     /// Whether an item is in it.

@@ -43,6 +43,12 @@ impl Json {
         Ok(json)
     }
 
+    /// For a member that may be absent: tells one that is `null` from that, with
+    /// `#[serde(default, deserialize_with = "Json::present")]`.
+    pub fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
+        Json::deserialize(deserializer).map(Some)
+    }
+
     /// Takes a text that was checked before (a row of the replica); still checks the grammar, since a
     /// disk may have changed it.
     pub fn from_stored(text: String) -> Result<Json, JsonError> {

@@ -7,7 +7,7 @@ use super::json::Json;
 use super::limits::Limits;
 use super::name::{BatchId, ClientId, Cursor, Ref, Rev, Seq};
 use super::resource::{Change, Members, Object, Relation, Resource};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// What an operation does.
@@ -41,10 +41,10 @@ pub struct Op {
     /// The key of the item.
     pub key: String,
     /// The new value of a `set`; `Some` of `null` is the JSON null.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "Json::present", skip_serializing_if = "Option::is_none")]
     pub value: Option<Json>,
     /// The RFC 6902 array of a `patch`.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "Json::present", skip_serializing_if = "Option::is_none")]
     pub patch: Option<Json>,
     /// The item's rev that the client had confirmed when the op was made; `None`: no claim.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -125,17 +125,8 @@ impl Op {
 
     /// The bytes of its payload, the measure of a push's and a batch's size.
     pub fn payload_len(&self) -> usize {
-        let json = [&self.value, &self.patch].into_iter().flatten().map(|json| json.as_str().len());
-        let names = [&self.index, &self.order, &self.relation, &self.predicate, &self.tag];
-        let names = names.into_iter().flatten().map(String::len);
-        let object = self.object.iter().map(|object| object.collection.len() + object.key.len());
-        json.chain(names).chain(object).sum::<usize>() + self.collection.len() + self.key.len()
+        self.members().payload_len() + self.collection.len() + self.key.len()
     }
-}
-
-// Tells a member that is `null` from one that is absent.
-pub(super) fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
-    Json::deserialize(deserializer).map(Some)
 }
 
 fn is_false(flag: &bool) -> bool {
@@ -188,7 +179,7 @@ pub struct OpResult {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// The reason for a program.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "Json::present", skip_serializing_if = "Option::is_none")]
     pub detail: Option<Json>,
 }
 
@@ -231,10 +222,10 @@ pub struct Entry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
     /// The committed value of a `set`.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "Json::present", skip_serializing_if = "Option::is_none")]
     pub value: Option<Json>,
     /// The committed patch of a `patch`.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "Json::present", skip_serializing_if = "Option::is_none")]
     pub patch: Option<Json>,
     /// The item's rev before; 0: there was no item.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -267,7 +258,7 @@ pub struct Entry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// The reason for a program.
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "Json::present", skip_serializing_if = "Option::is_none")]
     pub detail: Option<Json>,
     /// The index, when the op is on an entry of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

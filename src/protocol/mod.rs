@@ -3,6 +3,9 @@
 //! The engine, the wires and the reference server all speak through these types, so a rule about
 //! a message's form stands in one place. `docs/PROTOCOL.md` is the specification; section numbers
 //! in this module refer to it.
+//!
+//! Messages are plain structs that both sides build whole, so a member that the protocol gains is a change of this
+//! crate's version.
 
 pub mod code;
 mod codec;

@@ -252,6 +252,15 @@ impl<'a> Members<'a> {
         }
     }
 
+    /// The bytes of what there is of them.
+    pub fn payload_len(&self) -> usize {
+        let json = [self.value, self.patch].into_iter().flatten().map(|json| json.as_str().len());
+        let names = [self.index, self.order, self.relation, self.predicate, self.tag];
+        let names = names.into_iter().flatten().map(str::len);
+        let object = self.object.iter().map(|object| object.collection.len() + object.key.len());
+        json.chain(names).chain(object).sum()
+    }
+
     /// Fails when there is not exactly the payload that the table of section 2 asks for.
     pub fn change(&self) -> Result<Change<'a>, Malformed> {
         let resource = self.resource()?;

@@ -85,7 +85,7 @@ impl<'a> RemoteBatch<'a> {
     }
 
     fn add(&mut self, op: DataOp) -> Result<(), RemoteError> {
-        let bytes = self.bytes + op::bytes(&op);
+        let bytes = self.bytes + op.payload_len();
         self.remote.limits().check_batch(self.len() + 1, bytes)?;
         self.bytes = bytes;
         self.request.ops.push(op);

@@ -150,7 +150,7 @@ fn verdict(failure: &Failure) -> Option<(u16, &Problem, String)> {
         WireError::Refused { status: status @ (404 | 409 | 412 | 413 | 422), message, .. } => (*status, message),
         _ => return None,
     };
-    let is_verdict = !problem.code.is_empty() && problem.code != "unknown_db";
+    let is_verdict = !matches!(problem.code.as_str(), "" | "unknown_db" | "unknown_path");
     is_verdict.then(|| (status, problem, message.clone()))
 }
 

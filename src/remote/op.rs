@@ -66,15 +66,6 @@ pub(super) fn tag(limits: &Limits, item: Place<'_>, tag: &str, there: bool) -> C
     Ok(DataOp { tag: Some(tag.to_owned()), ..op(limits, kind, item)? })
 }
 
-/// The bytes that an op adds to a batch.
-pub(super) fn bytes(op: &DataOp) -> usize {
-    let json = [&op.value, &op.patch].into_iter().flatten().map(|json| json.as_str().len());
-    let names = [&op.index, &op.order, &op.relation, &op.predicate, &op.tag];
-    let names = names.into_iter().flatten().map(String::len);
-    let object = op.object.iter().map(|object| object.collection.len() + object.key.len());
-    json.chain(names).chain(object).sum::<usize>() + op.collection.len() + op.key.len()
-}
-
 /// The request of a single op.
 pub(super) fn request(exchange: &Exchange, op: DataOp) -> Result<(DataCall, Option<Payload>), RemoteError> {
     let item = path(&op.collection, &op.key);

@@ -4,7 +4,7 @@ use super::{base, resources};
 use crate::error::Result;
 use crate::protocol::{Json, Rev, after_prefix};
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{CachedStatement, Connection, OptionalExtension};
 
 /// A row of the table; the value is read apart, where it is needed.
 #[derive(Clone, Copy, Debug)]
@@ -132,22 +132,33 @@ pub(crate) fn first_of(connection: &Connection, collection: i64, most: usize) ->
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// An item of a checkpoint, without what an earlier try of the same page left of it; the id of its row.
-pub(crate) fn load(connection: &Connection, collection: i64, key: &str, rev: Rev, value: &str) -> Result<i64> {
-    let new = connection
-        .prepare_cached(
+/// Loads items of a checkpoint: keeps what it needs for all of them.
+pub(crate) struct Loader<'a> {
+    connection: &'a Connection,
+    insert: CachedStatement<'a>,
+}
+
+impl<'a> Loader<'a> {
+    pub fn new(connection: &'a Connection) -> Result<Loader<'a>> {
+        let insert = connection.prepare_cached(
             "INSERT INTO items(collection, key, rev, pending, value) VALUES (?1, ?2, ?3, 0, ?4)
              ON CONFLICT(collection, key) DO NOTHING",
-        )?
-        .execute((collection, key, rev as i64, value))?;
-    if new == 1 {
-        return Ok(connection.last_insert_rowid());
+        )?;
+        Ok(Loader { connection, insert })
     }
-    let mut update = connection
-        .prepare_cached("UPDATE items SET rev = ?3, value = ?4 WHERE collection = ?1 AND key = ?2 RETURNING id")?;
-    let id = update.query_row((collection, key, rev as i64, value), |row| row.get(0))?;
-    resources::clear(connection, id, resources::Side::Both)?;
-    Ok(id)
+
+    /// An item, without what an earlier try of the same page left of it; the id of its row.
+    pub fn load(&mut self, collection: i64, key: &str, rev: Rev, value: &str) -> Result<i64> {
+        if self.insert.execute((collection, key, rev as i64, value))? == 1 {
+            return Ok(self.connection.last_insert_rowid());
+        }
+        let mut update = self
+            .connection
+            .prepare_cached("UPDATE items SET rev = ?3, value = ?4 WHERE collection = ?1 AND key = ?2 RETURNING id")?;
+        let id = update.query_row((collection, key, rev as i64, value), |row| row.get(0))?;
+        resources::clear(self.connection, id, resources::Side::Both)?;
+        Ok(id)
+    }
 }
 
 /// The live items with pending operations: id, collection and key.
@@ -282,6 +293,7 @@ pub struct Items {
 
 /// One item of a listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ItemRef<'a> {
     /// The item's key.
     pub key: &'a str,

@@ -1,6 +1,7 @@
 //! Automatic indexes.
 
 use super::Store;
+use crate::cancel::Cancel;
 use crate::error::Result;
 use crate::index::IndexedField;
 use crate::protocol::{ResourceName, check_collection};
@@ -92,7 +93,36 @@ impl Store {
     ///
     /// [`Error::Index`](crate::Error::Index) when no such index is declared; those of a write.
     pub fn build_index(&self, collection: &str, name: &str, progress: &mut dyn FnMut(Progress)) -> Result<()> {
+        self.build_index_while(collection, name, None, progress)
+    }
+
+    /// Like [`Store::build_index`], until it is cancelled: from another thread, or by `progress`.
+    ///
+    /// It then ends with [`Error::Cancelled`](crate::Error::Cancelled) behind the slice that it is at, which stands, and soon while
+    /// it waits for another writer. The next call goes on from there.
+    ///
+    /// # Errors
+    ///
+    /// Like [`Store::build_index`], and [`Error::Cancelled`](crate::Error::Cancelled).
+    pub fn build_index_until(
+        &self,
+        collection: &str,
+        name: &str,
+        cancel: &Cancel,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<()> {
+        self.build_index_while(collection, name, Some(cancel), progress)
+    }
+
+    fn build_index_while(
+        &self,
+        collection: &str,
+        name: &str,
+        cancel: Option<&Cancel>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<()> {
         self.build_in_slices(
+            cancel,
             |connection| automatic::count(connection, collection, name),
             |connection, items| {
                 let was_complete = automatic::is_complete(connection, collection, name)?;

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 /// What a write that was answered survives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Durability {
     /// The end of the process, however it comes; a power loss may take the last writes that were not sent
     /// yet. (What is sent is on the disk before it leaves.)

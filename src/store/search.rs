@@ -1,6 +1,7 @@
 //! Full-text search.
 
 use super::Store;
+use crate::cancel::Cancel;
 use crate::error::Result;
 use crate::protocol::check_collection;
 use crate::replica::search;
@@ -52,6 +53,8 @@ impl Store {
 
     /// Removes a search; whether it was there. No item is touched.
     ///
+    /// It is one transaction, since SQLite gives the pages back without writing them: a fraction of a second for 100,000 items.
+    ///
     /// # Errors
     ///
     /// Those of a write.
@@ -68,7 +71,29 @@ impl Store {
     ///
     /// [`Error::Search`](crate::Error::Search) when no such search is declared; those of a write.
     pub fn build_search(&self, name: &str, progress: &mut dyn FnMut(Progress)) -> Result<()> {
+        self.build_search_while(name, None, progress)
+    }
+
+    /// Like [`Store::build_search`], until it is cancelled: from another thread, or by `progress`.
+    ///
+    /// It then ends with [`Error::Cancelled`](crate::Error::Cancelled) behind the slice that it is at, which stands, and soon while
+    /// it waits for another writer. The next call goes on from there.
+    ///
+    /// # Errors
+    ///
+    /// Like [`Store::build_search`], and [`Error::Cancelled`](crate::Error::Cancelled).
+    pub fn build_search_until(&self, name: &str, cancel: &Cancel, progress: &mut dyn FnMut(Progress)) -> Result<()> {
+        self.build_search_while(name, Some(cancel), progress)
+    }
+
+    fn build_search_while(
+        &self,
+        name: &str,
+        cancel: Option<&Cancel>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<()> {
         self.build_in_slices(
+            cancel,
             |connection| search::count(connection, name),
             |connection, items| search::build(connection, name, items),
             progress,

@@ -51,7 +51,8 @@ impl Store {
     ///         assert_eq!(items.len(), 1);
     ///         assert_eq!((items[0].key.as_str(), items[0].kind), ("n1", ChangeKind::Set));
     ///     }
-    ///     Changes::Overflowed(_) => println!("list the collection again"),
+    ///     // `Overflowed`: more than it could hold.
+    ///     _ => println!("list the collection again"),
     /// }
     /// assert!(watcher.take()?.is_empty());
     /// # Ok(())

@@ -378,23 +378,32 @@ fn slice_len(items: &[CheckpointItem]) -> usize {
 
 /// How many of these items are asked for.
 fn taken(items: &[CheckpointItem], scope: &Scope) -> u64 {
+    if scope.is_everything() {
+        return items.len() as u64;
+    }
     items.iter().filter(|item| scope.has(&item.collection, &item.key)).count() as u64
 }
 
 fn load_items(connection: &Connection, slice: &[CheckpointItem], scope: &Scope) -> Result<u64> {
+    let mut loader = items::Loader::new(connection)?;
     let mut ids: HashMap<&str, i64> = HashMap::new();
+    // Items come by collection, as a rule.
+    let mut last: Option<(&str, i64)> = None;
     let mut bytes = 0;
-    for item in slice.iter().filter(|item| scope.has(&item.collection, &item.key)) {
-        let id = match ids.get(item.collection.as_str()) {
-            Some(id) => *id,
-            None => {
-                let id = collections::find_or_create(connection, &item.collection, Life::Incoming)?;
-                ids.insert(&item.collection, id);
-                id
-            }
+    let everything = scope.is_everything();
+    for item in slice.iter().filter(|item| everything || scope.has(&item.collection, &item.key)) {
+        let collection = item.collection.as_str();
+        let known = last.filter(|(name, _)| *name == collection).map(|(_, id)| id);
+        let id = match known.or_else(|| ids.get(collection).copied()) {
+            Some(id) => id,
+            None => collections::find_or_create(connection, collection, Life::Incoming)?,
         };
+        if known.is_none() {
+            ids.insert(collection, id);
+            last = Some((collection, id));
+        }
         let value = item.value.as_str();
-        let row = items::load(connection, id, &item.key, item.rev, value)?;
+        let row = loader.load(id, &item.key, item.rev, value)?;
         let resources =
             received_resources(&item.indexes, &item.relations, &item.tags).map_err(|error| broken(item, error))?;
         let left_out = |resource: &ResourceName| {

@@ -128,7 +128,7 @@ impl<'a> Slice<'a> {
 
     /// Whether an accepted entry is on an item that belongs here; a server may not know of filters, and sends all.
     fn concerns(&self, entry: &Entry) -> Result<bool> {
-        if *self.scope == Scope::default() {
+        if self.scope.is_everything() {
             return Ok(true);
         }
         let (collection, key) = named(entry)?;

@@ -52,6 +52,7 @@ pub trait Wire: Send + Sync {
 
 /// What to read of the log.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct PullRequest {
     /// The replica.
     pub client: ClientId,
@@ -67,8 +68,17 @@ pub struct PullRequest {
     pub scope: Scope,
 }
 
+impl PullRequest {
+    /// From the log's first entry on, without waiting, of all items; own payloads only where they were changed.
+    pub fn new(client: ClientId, limit: u32) -> PullRequest {
+        let wait = Duration::ZERO;
+        PullRequest { client, cursor: None, limit, wait, own_payloads: false, scope: Scope::default() }
+    }
+}
+
 /// Which page of a checkpoint to read.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct CheckpointRequest {
     /// The replica.
     pub client: ClientId,
@@ -80,8 +90,16 @@ pub struct CheckpointRequest {
     pub scope: Scope,
 }
 
+impl CheckpointRequest {
+    /// The first page of a new checkpoint of all items.
+    pub fn new(client: ClientId, limit: u32) -> CheckpointRequest {
+        CheckpointRequest { client, page: None, limit, scope: Scope::default() }
+    }
+}
+
 /// What has gone over a wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Traffic {
     /// Bytes of request bodies as sent, compressed if they were.
     pub sent: u64,

@@ -216,14 +216,8 @@ impl Life {
     /// stands twice.
     fn read_log(&self, client: ClientId) -> BTreeSet<u64> {
         let wire = self.wire();
-        let mut request = PullRequest {
-            client,
-            cursor: None,
-            limit: 1_000,
-            wait: Duration::ZERO,
-            own_payloads: true,
-            scope: Default::default(),
-        };
+        let mut request = PullRequest::new(client, 1_000);
+        request.own_payloads = true;
         let mut refs: BTreeSet<Ref> = BTreeSet::new();
         let mut accepted = BTreeSet::new();
         loop {

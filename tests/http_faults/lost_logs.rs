@@ -37,15 +37,9 @@ impl Environment for Moved {
 
 fn expired(wire: &HttpWire, cursor: Option<syncstore::protocol::Cursor>) -> Option<WireError> {
     let client = ClientId::from_random(99);
-    wire.pull(&PullRequest {
-        client,
-        cursor,
-        limit: 1,
-        wait: Duration::ZERO,
-        own_payloads: false,
-        scope: Default::default(),
-    })
-    .err()
+    let mut request = PullRequest::new(client, 1);
+    request.cursor = cursor;
+    wire.pull(&request).err()
 }
 
 #[test]

@@ -150,6 +150,17 @@ fn a_database_or_a_server_that_is_not_there_is_no_absent_item() {
     assert!(matches!(&error, RemoteError::Wire(WireError::Refused { .. } | WireError::Forbidden(_))), "{error:?}");
     let written = lost.item("notes", "n").set(&1).unwrap_err();
     assert!(!written.is_transient(), "{written:?}");
+    let elsewhere = format!("{}/elsewhere", office.server.url());
+    let astray = Remote::new(&elsewhere, "db", crate::office::options("root")).unwrap();
+    let item = astray.item("notes", "n");
+    let read = [astray.get("notes", "n").map(drop), astray.tags("notes", "n").map(drop)];
+    let written = [item.patch_raw("[]").map(drop), item.set_index("i", "1").map(drop), item.delete().map(drop)];
+    for failed in read.into_iter().chain(written) {
+        match failed {
+            Err(RemoteError::Wire(WireError::Refused { status: 404, code, .. })) => assert_eq!(code, "unknown_path"),
+            other => panic!("{other:?}"),
+        }
+    }
     let url = office.server.url();
     drop(office);
     let remote = Remote::new(&url, "db", HttpOptions::default()).unwrap();

@@ -73,7 +73,8 @@ fn a_result_without_end_hits_the_row_limit() {
 #[test]
 fn large_results_and_values_hit_their_limits() {
     let (_dir, store) = notes();
-    let limits = SqlLimits { bytes: 1_000, ..SqlLimits::default() };
+    let mut limits = SqlLimits::default();
+    limits.bytes = 1_000;
     assert_eq!(error(store.sql("SELECT zeroblob(985)").limits(limits).run()), SqlError::TooLarge { limit: 1_000 });
     assert_eq!(store.sql("SELECT zeroblob(984)").limits(limits).run().unwrap().len(), 1);
     for statement in [

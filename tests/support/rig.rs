@@ -139,14 +139,8 @@ impl Rig {
     pub fn assert_log_has_each_ref_once(&self, http: HttpOptions) {
         let wire = self.wire(http);
         let client = ClientId::from_random(0x5eed);
-        let mut request = PullRequest {
-            client,
-            cursor: None,
-            limit: 1_000,
-            wait: Duration::ZERO,
-            own_payloads: true,
-            scope: Default::default(),
-        };
+        let mut request = PullRequest::new(client, 1_000);
+        request.own_payloads = true;
         let (mut refs, mut accepted) = (BTreeSet::new(), 0);
         loop {
             let page = wire.pull(&request).unwrap();

@@ -217,14 +217,9 @@ pub fn push_of(value: &str) -> PushRequest {
 }
 
 pub fn pull_of(wait: Duration) -> PullRequest {
-    PullRequest {
-        client: ClientId::from_random(1),
-        cursor: None,
-        limit: 10,
-        wait,
-        own_payloads: false,
-        scope: Default::default(),
-    }
+    let mut request = PullRequest::new(ClientId::from_random(1), 10);
+    request.wait = wait;
+    request
 }
 
 /// A clock that stands still, and random numbers that count.

@@ -47,7 +47,7 @@ fn every_state_of_an_op_has_its_outcome() {
 fn outcomes_are_pruned_by_age_and_pending_ones_never() {
     let (fleet, server) = (Fleet::new(), Server::start());
     let store = fleet.open_with("a", |options| {
-        options.retention = Retention { age: Some(Duration::from_secs(3_600)), outcomes: None };
+        options.retention = Retention::new(Some(Duration::from_secs(3_600)), None);
     });
     let old = store.set("c", "old", &1).unwrap();
     store.sync(&server.wire()).unwrap();
@@ -65,7 +65,7 @@ fn outcomes_are_pruned_by_age_and_pending_ones_never() {
 #[test]
 fn outcomes_are_pruned_by_number_the_oldest_first() {
     let (fleet, server) = (Fleet::new(), Server::start());
-    let store = fleet.open_with("a", |options| options.retention = Retention { age: None, outcomes: Some(10) });
+    let store = fleet.open_with("a", |options| options.retention = Retention::new(None, Some(10)));
     let mut refs = Vec::new();
     for n in 0..30 {
         refs.push(store.set("c", &format!("k{n:02}"), &n).unwrap());
@@ -82,7 +82,7 @@ fn outcomes_are_pruned_by_number_the_oldest_first() {
 #[test]
 fn a_host_that_never_syncs_keeps_its_ledger_small_too() {
     let fleet = Fleet::new();
-    let store = fleet.open_with("a", |options| options.retention = Retention { age: None, outcomes: Some(100) });
+    let store = fleet.open_with("a", |options| options.retention = Retention::new(None, Some(100)));
     let first = store.set("c", "k", &0).unwrap();
     let mut refs = Vec::new();
     for n in 0..5_000 {
@@ -243,7 +243,7 @@ fn a_rejected_op_is_listed_with_what_was_meant_until_it_is_discarded() {
 #[test]
 fn a_sliders_folds_do_not_push_out_a_rejection() {
     let (fleet, server) = (Fleet::new(), Server::start());
-    let few = Retention { age: None, outcomes: Some(5) };
+    let few = Retention::new(None, Some(5));
     let (ours, theirs) = (fleet.open_with("a", |options| options.retention = few), fleet.open("b"));
     ours.set("careful", "k", &0).unwrap();
     ours.sync(&server.wire()).unwrap();
@@ -261,11 +261,11 @@ fn a_sliders_folds_do_not_push_out_a_rejection() {
 
 #[test]
 fn one_sync_prunes_all_that_is_due() {
-    let by_age = Retention { age: Some(Duration::from_secs(3_600)), outcomes: None };
-    let by_number = Retention { age: None, outcomes: Some(7) };
+    let by_age = Retention::new(Some(Duration::from_secs(3_600)), None);
+    let by_number = Retention::new(None, Some(7));
     for (retention, kept) in [(by_age, 0), (by_number, 7)] {
         let (fleet, server) = (Fleet::new(), Server::start());
-        let store = fleet.open_with("a", |options| options.retention = Retention { age: None, outcomes: None });
+        let store = fleet.open_with("a", |options| options.retention = Retention::new(None, None));
         store.sync(&server.wire()).unwrap();
         // More than one transaction prunes.
         let refs: Vec<_> = (0..4_100).map(|n| store.set("c", "k", &n).unwrap()).collect();
@@ -308,7 +308,7 @@ fn rejections_and_other_outcomes_are_counted_apart() {
     drop(store);
     for (kept, outcomes) in [(15, 10), (14, 9), (8, 4)] {
         let store = fleet.open_with("a", |options| {
-            options.retention = Retention { age: None, outcomes: Some(outcomes) };
+            options.retention = Retention::new(None, Some(outcomes));
         });
         store.pull(&ScriptedWire::new()).unwrap();
         let left = refs.iter().filter(|op| store.outcome(**op).unwrap().is_some()).count();

@@ -327,7 +327,7 @@ fn a_batch_of_which_a_part_is_pruned_is_not_made_again_by_halves() {
     });
     store.sync(&wire).unwrap();
     drop(store);
-    let store = fleet.open_with("a", |options| options.retention = Retention { age: None, outcomes: Some(1) });
+    let store = fleet.open_with("a", |options| options.retention = Retention::new(None, Some(1)));
     store.pull(&ScriptedWire::new()).unwrap();
     assert_eq!(store.rejections().unwrap().len(), 1);
     assert!(matches!(store.retry(ops[1]), Err(Error::NotRejected { outcome: Some(_), .. })));
@@ -407,7 +407,7 @@ fn takers_share_the_rejections_and_none_is_taken_twice() {
 #[test]
 fn a_rejection_that_nobody_took_outlives_the_retention_by_age() {
     let hour = Duration::from_secs(3_600);
-    let keeping = |options: &mut syncstore::Options| options.retention = Retention { age: Some(hour), outcomes: None };
+    let keeping = |options: &mut syncstore::Options| options.retention = Retention::new(Some(hour), None);
     for taken in [false, true] {
         let refused = Refused::by(set_n);
         drop(refused.ours);

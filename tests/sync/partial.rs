@@ -426,10 +426,14 @@ impl Wire for Older<'_> {
         self.0.push(request)
     }
     fn pull(&self, request: &PullRequest) -> Result<InboxPage, WireError> {
-        self.0.pull(&PullRequest { scope: Scope::default(), ..request.clone() })
+        let mut all = request.clone();
+        all.scope = Scope::default();
+        self.0.pull(&all)
     }
     fn checkpoint(&self, request: &CheckpointRequest) -> Result<CheckpointPage, WireError> {
-        self.0.checkpoint(&CheckpointRequest { scope: Scope::default(), ..request.clone() })
+        let mut all = request.clone();
+        all.scope = Scope::default();
+        self.0.checkpoint(&all)
     }
 }
 

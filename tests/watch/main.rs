@@ -1,5 +1,6 @@
 //! Watchers: what local writes tell, of one store and of several on one file.
 
+mod destructors;
 mod ranges;
 
 use rusqlite::Connection;

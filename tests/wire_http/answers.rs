@@ -24,7 +24,7 @@ fn push(wire: &dyn Wire) -> WireError {
 
 fn checkpoint(wire: &dyn Wire) -> WireError {
     let client = syncstore::protocol::ClientId::from_random(1);
-    wire.checkpoint(&CheckpointRequest { client, page: None, limit: 1, scope: Default::default() }).unwrap_err()
+    wire.checkpoint(&CheckpointRequest::new(client, 1)).unwrap_err()
 }
 
 #[test]

@@ -143,13 +143,9 @@ fn every_request_is_signed_over_what_was_sent() {
     pull.cursor = Some(syncstore::protocol::Cursor::new("ä/+ =&?#%41"));
     wire.pull(&pull).unwrap();
     let client = pull.client;
-    wire.checkpoint(&syncstore::wire::CheckpointRequest {
-        client,
-        page: Some("p q".into()),
-        limit: 1,
-        scope: Default::default(),
-    })
-    .unwrap();
+    let mut checkpoint = syncstore::wire::CheckpointRequest::new(client, 1);
+    checkpoint.page = Some("p q".into());
+    wire.checkpoint(&checkpoint).unwrap();
     let requests = server.finish();
     assert_eq!(requests[2].header("content-encoding"), Some("gzip"), "the compressed bytes are signed");
     let mut nonces = Vec::new();

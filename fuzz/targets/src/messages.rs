@@ -4,6 +4,7 @@ use crate::environment::Still;
 use crate::peer::{assert_sound, assert_syncs, files, options, read_all};
 use crate::room::room;
 use crate::source::Source;
+use crate::texts::format_of;
 use serde::de::DeserializeOwned;
 use std::collections::{HashMap, VecDeque};
 use std::path::Path;
@@ -28,7 +29,7 @@ pub fn messages_to_client(data: &[u8]) {
     let room = room();
     let path = room.path().join("replica.db");
     std::fs::write(&path, &files().replica).expect("room for a file");
-    let format = if mode & 2 == 0 { Format::Json } else { Format::MessagePack };
+    let format = format_of(*mode);
     if mode & 1 == 0 {
         decode_each(format, rest);
         let chunks = rest.split(|byte| *byte == BETWEEN).map(<[u8]>::to_vec).collect();

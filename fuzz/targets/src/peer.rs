@@ -142,7 +142,7 @@ impl Wire for Honest {
     }
 
     fn checkpoint(&self, request: &CheckpointRequest) -> Result<CheckpointPage, WireError> {
-        let CheckpointRequest { client, page, limit, scope } = request.clone();
+        let CheckpointRequest { client, page, limit, scope, .. } = request.clone();
         self.0
             .checkpoint(DB, &user("ada"), &service::CheckpointRequest { client, page, limit, scope })
             .map_err(WireError::from)

@@ -4,15 +4,18 @@ use crate::environment::Still;
 use crate::peer::{DB, service, user};
 use crate::room::room;
 use crate::source::Source;
+use crate::texts::format_of;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use syncstore::protocol::{
-    Change, ClientId, Cursor, Entry, EntryOutcome, Format, Json, Limits, Object, Op, OpKind, PushOutcome, PushRequest,
-    PushResponse, Ref, patch,
+    BatchRequest, Change, ClientId, Cursor, DataOp, Entry, EntryOutcome, Format, Json, Limits, Object, Op, OpKind,
+    PushOutcome, PushRequest, PushResponse, Ref, patch,
 };
 use syncstore_server::fuzzing;
-use syncstore_server::service::{Caller, CheckpointRequest, InboxRequest, Policy, Service, ServiceError, Tags};
+use syncstore_server::service::{
+    Caller, CheckpointRequest, Conditions, Expected, InboxRequest, Policy, Service, ServiceError, Tags, WriteRequest,
+};
 
 /// The most steps of a run.
 const MOST_STEPS: usize = 24;
@@ -28,10 +31,10 @@ pub fn requests_to_server(data: &[u8]) {
         options.policies.insert("lists".into(), Policy::Merge);
         options.policies.insert("new".into(), Policy::RejectStale);
     });
-    let mut asked =
-        Asked { service, environment, pruned: false, cursors: Vec::new(), pages: Vec::new(), taken: Vec::new() };
+    let (cursors, pages, taken) = (Vec::new(), Vec::new(), Vec::new());
+    let mut asked = Asked { service, environment, data: mode & 4 != 0, pruned: false, cursors, pages, taken };
     if mode & 1 == 0 {
-        let format = if mode & 2 == 0 { Format::Json } else { Format::MessagePack };
+        let format = format_of(*mode);
         for chunk in rest.split(|byte| *byte == 0xc1) {
             asked.recorded(format, chunk);
         }
@@ -54,6 +57,8 @@ pub fn requests_to_server(data: &[u8]) {
 struct Asked {
     service: Service,
     environment: Arc<Still>,
+    /// Whether writes without a replica come too.
+    data: bool,
     pruned: bool,
     cursors: Vec<Cursor>,
     pages: Vec<String>,
@@ -80,6 +85,10 @@ impl Asked {
             let (Some(client), Some(limit)) = (client, limit) else { return };
             self.inbox("ada", InboxRequest { client, cursor, limit, own_payloads: false, scope: Default::default() });
             self.checkpoint("ada", CheckpointRequest { client, page, limit, scope: Default::default() });
+        } else if let Some(batch) = chunk.strip_prefix(b"!") {
+            format.decode::<BatchRequest>(batch).map(|batch| self.batch("ada", batch)).unwrap_or_default();
+        } else if let Some(op) = chunk.strip_prefix(b"=") {
+            format.decode::<DataOp>(op).map(|op| self.write("ada", op, Conditions::default())).unwrap_or_default();
         } else if let Ok(request) = format.decode::<PushRequest>(chunk) {
             self.push("ada", request);
         }
@@ -88,6 +97,9 @@ impl Asked {
     fn step(&mut self, source: &mut Source<'_>) {
         let name = if source.one_in(6) { "bob" } else { "ada" };
         let client = client(source.below(4));
+        if self.data && source.one_in(2) {
+            return self.direct(name, source);
+        }
         match source.below(8) {
             4 => self.inbox(
                 name,
@@ -193,6 +205,64 @@ impl Asked {
             if settled {
                 assert_eq!((result.outcome, result.seq), (before.outcome, before.seq), "{before:?}");
             }
+        }
+    }
+
+    /// A write of a caller without a replica, or a batch of some.
+    fn direct(&mut self, name: &str, source: &mut Source<'_>) {
+        let op = |asked: &Asked, source: &mut Source<'_>| {
+            let Op { op_ref, kind, collection, key, value, patch, base, index, order, relation, .. } = asked.op(source);
+            let on = source.on_resource(kind == OpKind::Set);
+            // Half of them with the payload of another resource, as it may come.
+            let (predicate, object, tag) = if relation.is_some() == source.one_in(2) {
+                (on.predicate, on.object, None)
+            } else {
+                (None, None, on.tag)
+            };
+            let op_ref = source.one_in(2).then_some(op_ref);
+            DataOp { op_ref, kind, collection, key, value, patch, base, index, order, relation, predicate, object, tag }
+        };
+        if source.one_in(3) {
+            let ops = (0..source.below(5)).map(|_| op(self, source)).collect();
+            return self.batch(name, BatchRequest { ops });
+        }
+        let expected = |source: &mut Source<'_>| match source.below(4) {
+            0 => Some(Expected::There),
+            1 => Some(Expected::Revs(vec![source.number(), source.number()])),
+            _ => None,
+        };
+        let conditions = Conditions { matching: expected(source), unlike: expected(source) };
+        let op = op(self, source);
+        self.write(name, op, conditions);
+    }
+
+    /// A repeat is told what the first did, whatever its conditions (◆32).
+    fn write(&self, name: &str, op: DataOp, conditions: Conditions) {
+        let asked = |conditions| self.service.write(DB, &caller(name), WriteRequest { op: op.clone(), conditions });
+        match (op.op_ref, asked(conditions)) {
+            (Some(_), Ok(written)) => match asked(Conditions::default()) {
+                Ok(again) => assert_eq!(again.rev, written.rev, "{op:?}"),
+                Err(error) => panic!("the repeat of a write that was done is refused: {error}"),
+            },
+            (None, Ok(_)) => {}
+            (_, Err(error)) => answered(&error),
+        }
+    }
+
+    /// One result for each op, and the same again where each has its ref (◆33).
+    fn batch(&self, name: &str, batch: BatchRequest) {
+        let asked = || self.service.batch(DB, &caller(name), batch.clone());
+        match asked() {
+            Ok(response) => {
+                assert_eq!(response.results.len(), batch.ops.len());
+                if batch.ops.iter().all(|op| op.op_ref.is_some()) {
+                    match asked() {
+                        Ok(again) => assert_eq!(again, response),
+                        Err(error) => panic!("the repeat of a batch that was done is refused: {error}"),
+                    }
+                }
+            }
+            Err(error) => answered(&error),
         }
     }
 

@@ -136,9 +136,9 @@ pub struct Form {
     /// The rev that it was made on; without one, that of the operation as it was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<Rev>,
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "Json::present", skip_serializing_if = "Option::is_none")]
     pub value: Option<Json>,
-    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "Json::present", skip_serializing_if = "Option::is_none")]
     pub patch: Option<Json>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index: Option<String>,
@@ -152,11 +152,6 @@ pub struct Form {
     pub object: Option<Object>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag: Option<String>,
-}
-
-// Tells a member that is `null` from one that is absent.
-fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
-    Json::deserialize(deserializer).map(Some)
 }
 
 impl Form {

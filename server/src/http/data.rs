@@ -159,8 +159,9 @@ impl Writing {
 }
 
 impl Asked<Writing> {
-    fn op(&self, kind: OpKind) -> DataOp {
-        DataOp { op_ref: self.head.op_ref, ..DataOp::new(kind, self.place.collection.clone(), self.place.key.clone()) }
+    // What the path names of the item.
+    fn name(&self) -> Option<String> {
+        Some(self.place.name.clone())
     }
 
     // The body, which must not be there where nothing is taken from it.
@@ -175,7 +176,11 @@ impl Asked<Writing> {
         self.entered.message(&self.app, sent)
     }
 
-    fn write(self, op: DataOp) -> Answered {
+    // Writes what `fill` makes of an op on the item.
+    fn write(mut self, kind: OpKind, fill: fn(&mut Self, DataOp) -> Result<DataOp, Refusal>) -> Answered {
+        let Place { collection, key, .. } = &self.place;
+        let bare = DataOp { op_ref: self.head.op_ref, ..DataOp::new(kind, collection.clone(), key.clone()) };
+        let op = fill(&mut self, bare)?;
         if self.head.sent.is_none() && self.entered.has_body() {
             return Err(Refusal::malformed("this request takes no body"));
         }
@@ -191,40 +196,32 @@ impl Asked<Writing> {
 
 /// `PUT /v1/:db/data/:collection/:key`.
 pub(crate) async fn put_item(State(app): State<Arc<App>>, place: Place, request: Request) -> Response {
-    answer(app, place, request, Writing::with_body, |mut asked| {
-        let value = Some(asked.json()?);
-        let op = DataOp { value, ..asked.op(OpKind::Set) };
-        asked.write(op)
+    answer(app, place, request, Writing::with_body, |asked| {
+        asked.write(OpKind::Set, |asked, op| Ok(DataOp { value: Some(asked.json()?), ..op }))
     })
     .await
 }
 
 /// `PATCH /v1/:db/data/:collection/:key`.
 pub(crate) async fn patch_item(State(app): State<Arc<App>>, place: Place, request: Request) -> Response {
-    answer(app, place, request, Writing::with_patch, |mut asked| {
-        let patch = Some(asked.json()?);
-        let op = DataOp { patch, ..asked.op(OpKind::Patch) };
-        asked.write(op)
+    answer(app, place, request, Writing::with_patch, |asked| {
+        asked.write(OpKind::Patch, |asked, op| Ok(DataOp { patch: Some(asked.json()?), ..op }))
     })
     .await
 }
 
 /// `DELETE /v1/:db/data/:collection/:key`.
 pub(crate) async fn delete_item(State(app): State<Arc<App>>, place: Place, request: Request) -> Response {
-    answer(app, place, request, Writing::bare, |asked| {
-        let op = asked.op(OpKind::Delete);
-        asked.write(op)
-    })
-    .await
+    answer(app, place, request, Writing::bare, |asked| asked.write(OpKind::Delete, |_, op| Ok(op))).await
 }
 
 /// `PUT …/indexes/:name`.
 pub(crate) async fn put_index(State(app): State<Arc<App>>, place: Place, request: Request) -> Response {
-    answer(app, place, request, Writing::with_body, |mut asked| {
-        let IndexBody { order } = asked.message()?;
-        let index = Some(asked.place.name.clone());
-        let op = DataOp { index, order: Some(order), ..asked.op(OpKind::Set) };
-        asked.write(op)
+    answer(app, place, request, Writing::with_body, |asked| {
+        asked.write(OpKind::Set, |asked, op| {
+            let IndexBody { order } = asked.message()?;
+            Ok(DataOp { index: asked.name(), order: Some(order), ..op })
+        })
     })
     .await
 }
@@ -232,20 +229,18 @@ pub(crate) async fn put_index(State(app): State<Arc<App>>, place: Place, request
 /// `DELETE …/indexes/:name`.
 pub(crate) async fn delete_index(State(app): State<Arc<App>>, place: Place, request: Request) -> Response {
     answer(app, place, request, Writing::bare, |asked| {
-        let op = DataOp { index: Some(asked.place.name.clone()), ..asked.op(OpKind::Delete) };
-        asked.write(op)
+        asked.write(OpKind::Delete, |asked, op| Ok(DataOp { index: asked.name(), ..op }))
     })
     .await
 }
 
 /// `PUT …/relations/:id`.
 pub(crate) async fn put_relation(State(app): State<Arc<App>>, place: Place, request: Request) -> Response {
-    answer(app, place, request, Writing::with_body, |mut asked| {
-        let RelationBody { predicate, object } = asked.message()?;
-        let relation = Some(asked.place.name.clone());
-        let (predicate, object) = (Some(predicate), Some(object));
-        let op = DataOp { relation, predicate, object, ..asked.op(OpKind::Set) };
-        asked.write(op)
+    answer(app, place, request, Writing::with_body, |asked| {
+        asked.write(OpKind::Set, |asked, op| {
+            let RelationBody { predicate, object } = asked.message()?;
+            Ok(DataOp { relation: asked.name(), predicate: Some(predicate), object: Some(object), ..op })
+        })
     })
     .await
 }
@@ -253,8 +248,7 @@ pub(crate) async fn put_relation(State(app): State<Arc<App>>, place: Place, requ
 /// `DELETE …/relations/:id`.
 pub(crate) async fn delete_relation(State(app): State<Arc<App>>, place: Place, request: Request) -> Response {
     answer(app, place, request, Writing::bare, |asked| {
-        let op = DataOp { relation: Some(asked.place.name.clone()), ..asked.op(OpKind::Delete) };
-        asked.write(op)
+        asked.write(OpKind::Delete, |asked, op| Ok(DataOp { relation: asked.name(), ..op }))
     })
     .await
 }
@@ -262,8 +256,7 @@ pub(crate) async fn delete_relation(State(app): State<Arc<App>>, place: Place, r
 /// `PUT …/tags/:tag`.
 pub(crate) async fn put_tag(State(app): State<Arc<App>>, place: Place, request: Request) -> Response {
     answer(app, place, request, Writing::bare, |asked| {
-        let op = DataOp { tag: Some(asked.place.name.clone()), ..asked.op(OpKind::Set) };
-        asked.write(op)
+        asked.write(OpKind::Set, |asked, op| Ok(DataOp { tag: asked.name(), ..op }))
     })
     .await
 }
@@ -271,8 +264,7 @@ pub(crate) async fn put_tag(State(app): State<Arc<App>>, place: Place, request: 
 /// `DELETE …/tags/:tag`.
 pub(crate) async fn delete_tag(State(app): State<Arc<App>>, place: Place, request: Request) -> Response {
     answer(app, place, request, Writing::bare, |asked| {
-        let op = DataOp { tag: Some(asked.place.name.clone()), ..asked.op(OpKind::Delete) };
-        asked.write(op)
+        asked.write(OpKind::Delete, |asked, op| Ok(DataOp { tag: asked.name(), ..op }))
     })
     .await
 }

@@ -233,7 +233,7 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> 
 
 /// Any other path.
 pub(crate) async fn unknown_route() -> Response {
-    Refusal::not_found("there is nothing at this path").into_response()
+    Refusal::unknown_path().into_response()
 }
 
 /// A path that there is, with another method.

@@ -50,8 +50,9 @@ impl Refusal {
         Refusal::new(StatusCode::FORBIDDEN, "forbidden", detail)
     }
 
-    pub(crate) fn not_found(detail: impl Into<String>) -> Refusal {
-        Refusal::new(StatusCode::NOT_FOUND, "not_found", detail)
+    /// Not `not_found`, which says of an item that there is none.
+    pub(crate) fn unknown_path() -> Refusal {
+        Refusal::new(StatusCode::NOT_FOUND, "unknown_path", "there is nothing at this path")
     }
 
     pub(crate) fn unknown_db() -> Refusal {

@@ -34,7 +34,7 @@ type Row = (
 const BAD: Answered = Problem(400, "malformed");
 const LARGE: Answered = Problem(413, "too_large");
 const INVALID: Answered = Problem(422, "invalid");
-const NO_PATH: Answered = Problem(404, "not_found");
+const NO_PATH: Answered = Problem(404, "unknown_path");
 
 const INFO: &str = "/v1/{db}";
 const OUTBOX: &str = "/v1/{db}/sync/outbox";
@@ -339,7 +339,7 @@ fn bad_headers_and_bodies_are_refused_by_every_route() {
         other.is_problem(405, "method_not_allowed");
         assert!(other.header("allow").contains(method.as_str()), "{path}: {}", other.header("allow"));
     }
-    caller(&fixture, "root").ask("GET", "/nothing", &[], None).is_problem(404, "not_found");
+    caller(&fixture, "root").ask("GET", "/nothing", &[], None).is_problem(404, "unknown_path");
 }
 
 #[test]

@@ -81,10 +81,10 @@ impl Wire for DirectWire {
     }
 
     fn traffic(&self) -> Traffic {
-        Traffic {
-            sent: self.sent.load(Ordering::SeqCst),
-            received: self.received.load(Ordering::SeqCst),
-            round_trips: self.round_trips.load(Ordering::SeqCst),
-        }
+        let mut traffic = Traffic::default();
+        traffic.sent = self.sent.load(Ordering::SeqCst);
+        traffic.received = self.received.load(Ordering::SeqCst);
+        traffic.round_trips = self.round_trips.load(Ordering::SeqCst);
+        traffic
     }
 }

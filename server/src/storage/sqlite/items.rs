@@ -2,7 +2,7 @@
 
 use super::{StorageError, Stored, index_entries, int, json_of, relations, tags, uint};
 use crate::storage::{ClientKey, CollectionKey, Image, ItemHead, ItemKey, ItemMark, ItemRow, ItemSpan, Tombstone};
-use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 use std::collections::BTreeMap;
 use syncstore::planted::{Planted, planted};
 use syncstore::protocol::Json;
@@ -122,7 +122,8 @@ pub fn page(
     let mut content = connection.prepare_cached("SELECT rev, resources, value FROM items WHERE id = ?1")?;
     let mut looked_at = 0;
     for span in spans.iter().filter(|span| !span.ends_before(after.0, after.1)) {
-        let mut names = names_from(connection, span, Some(after))?;
+        // The content along with the name where every item is wanted: otherwise it is read of those alone that are.
+        let mut names = names_from(connection, span, Some(after), needed.is_none())?;
         let mut rows = names.raw_query();
         while let Some(row) = rows.next()? {
             let (collection_key, key) =
@@ -144,8 +145,13 @@ pub fn page(
                 }
                 tags = Some(has);
             }
-            let (rev, resources, value) = content
-                .query_row([item.0], |row| Ok((row.get(0)?, row.get::<_, u32>(1)?, row.get::<_, String>(2)?)))?;
+            let read = |row: &Row<'_>, first: usize| -> rusqlite::Result<(i64, u32, String)> {
+                Ok((row.get(first)?, row.get(first + 1)?, row.get(first + 2)?))
+            };
+            let (rev, resources, value) = match needed {
+                None => read(row, 4)?,
+                Some(_) => content.query_row([item.0], |row| read(row, 0))?,
+            };
             let mut image = Image { value: json_of(value)?, indexes: BTreeMap::new(), relations: Vec::new() };
             if resources > 0 {
                 image.indexes = index_entries::of_item(connection, item)?;
@@ -174,7 +180,7 @@ pub fn page(
 pub fn count(connection: &Connection, spans: &[ItemSpan], needed: Option<&[String]>) -> Stored<u64> {
     let mut count = 0;
     for span in spans {
-        let mut names = names_from(connection, span, None)?;
+        let mut names = names_from(connection, span, None, false)?;
         let mut rows = names.raw_query();
         while let Some(row) = rows.next()? {
             if span.ends_before(CollectionKey(row.get(1)?), row.get_ref(2)?.as_str().map_err(StorageError::corrupt)?) {
@@ -195,22 +201,24 @@ fn has_one(has: &[String], needed: &[String]) -> bool {
     needed.iter().any(|tag| has.binary_search(tag).is_ok())
 }
 
-// The items from the begin of a range on, or from behind a place in it, with number, collection, key and its name. Where the
-// range ends the reader sees: SQLite would look whether each row is within, all the way to the end of the index.
+// The items from the begin of a range on, or from behind a place in it, with number, collection, key and its name, and with rev,
+// count of resources and value if that is asked for. Where the range ends the reader sees: SQLite would look whether each row is within, all the way to the end of the index.
 fn names_from<'a>(
     connection: &'a Connection,
     span: &ItemSpan,
     after: Option<(CollectionKey, &str)>,
+    with_content: bool,
 ) -> Stored<CachedStatement<'a>> {
     let from = (span.from.0, span.from.1.as_str());
     let (is, place) = match after.filter(|after| *after >= from) {
         Some(after) => (">", after),
         None => (">=", from),
     };
+    let content = if with_content { ", items.rev, items.resources, items.value" } else { "" };
     // CROSS JOIN holds SQLite to this order: through the items' index, which has all that this asks of an item, so that
-    // the rows of items that are not wanted are never read.
+    // without content the rows of items that are not wanted are never read.
     let mut names = connection.prepare_cached(&format!(
-        "SELECT items.id, items.collection, items.key, collections.name
+        "SELECT items.id, items.collection, items.key, collections.name{content}
          FROM items CROSS JOIN collections ON collections.id = items.collection
          WHERE (items.collection, items.key) {is} (?1, ?2) ORDER BY items.collection, items.key",
     ))?;
