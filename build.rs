@@ -17,7 +17,24 @@ mod header {
     use std::{env, fs};
 
     /// The files of src/ffi in the order of the header. Handles are declared before all; what else a section uses has to come before it.
-    const SECTIONS: &[&str] = &["status", "op_ref", "error", "library", "text", "store", "items", "outcomes"];
+    const SECTIONS: &[&str] = &[
+        "status",
+        "op_ref",
+        "error",
+        "library",
+        "text",
+        "store",
+        "items",
+        "outcomes",
+        "batches",
+        "rows",
+        "queries",
+        "query_bounds",
+        "index_entries",
+        "relations",
+        "walks",
+        "tags",
+    ];
 
     const OPENING: &str = include_str!("src/ffi/opening.h");
 

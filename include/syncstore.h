@@ -56,6 +56,27 @@ typedef struct syncstore syncstore;
 /** What became of an operation. */
 typedef struct syncstore_outcome syncstore_outcome;
 
+/** Operations that stand or fall together. */
+typedef struct syncstore_batch syncstore_batch;
+
+/** Rows that were read, in order. */
+typedef struct syncstore_rows syncstore_rows;
+
+/** What to read of a collection. */
+typedef struct syncstore_query syncstore_query;
+
+/** The index entries of an item, by the names of the indexes in bytewise order. */
+typedef struct syncstore_index_entries syncstore_index_entries;
+
+/** Relations of an item, as their subject or as their object. */
+typedef struct syncstore_relation_list syncstore_relation_list;
+
+/** What a walk found, in the order in which it was reached. */
+typedef struct syncstore_related_items syncstore_related_items;
+
+/** Where a walk begins, and how it goes on. */
+typedef struct syncstore_walk syncstore_walk;
+
 /* ---------------------------------------------------------------
  * Status
  *
@@ -741,6 +762,1174 @@ const char *syncstore_outcome_detail(const syncstore_outcome *outcome);
  */
 SYNCSTORE_API
 void syncstore_outcome_free(syncstore_outcome *outcome);
+
+/* ---------------------------------------------------------------
+ * Batches
+ *
+ * Operations that are written at once, and that the server commits all or none of: at most 10,000, and 8 MiB (or what the server
+ * publishes). They never fold into others. A batch that is freed without syncstore_batch_commit() writes nothing.
+ */
+
+/**
+ * Begins a batch.
+ *
+ * batch: takes it; free it with syncstore_batch_free().
+ * Errors: SYNCSTORE_CLOSED.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_batch_new(syncstore *store,
+                                     syncstore_batch **batch,
+                                     syncstore_error **error);
+
+/**
+ * Adds a set; see syncstore_set().
+ *
+ * collection, key: the item, 1 to 128 bytes each.
+ * json, json_len: its value as JSON text of so many bytes.
+ * Errors: SYNCSTORE_LIMIT, for the batch as a whole too; SYNCSTORE_JSON; SYNCSTORE_MISUSE when it was committed. The batch is as it was then.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_batch_set(syncstore_batch *batch,
+                                     const char *collection,
+                                     const char *key,
+                                     const char *json,
+                                     size_t json_len,
+                                     syncstore_error **error);
+
+/**
+ * Adds a patch; see syncstore_patch(). Whether it applies shows in syncstore_batch_commit().
+ *
+ * collection, key: the item.
+ * patch, patch_len: the patch, a JSON array, as text of so many bytes.
+ * Errors: those of syncstore_batch_set().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_batch_patch(syncstore_batch *batch,
+                                       const char *collection,
+                                       const char *key,
+                                       const char *patch,
+                                       size_t patch_len,
+                                       syncstore_error **error);
+
+/**
+ * Adds a delete; see syncstore_delete().
+ *
+ * collection, key: the item.
+ * Errors: those of syncstore_batch_set().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_batch_delete(syncstore_batch *batch,
+                                        const char *collection,
+                                        const char *key,
+                                        syncstore_error **error);
+
+/**
+ * Adds a set of an index entry; see syncstore_set_index(). Whether there is an item shows in syncstore_batch_commit().
+ *
+ * collection, key: the item.
+ * name: the index. order: the ordering key. Each has 1 to 128 bytes.
+ * Errors: those of syncstore_batch_set().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_batch_set_index(syncstore_batch *batch,
+                                           const char *collection,
+                                           const char *key,
+                                           const char *name,
+                                           const char *order,
+                                           syncstore_error **error);
+
+/**
+ * Adds a delete of an index entry; see syncstore_delete_index().
+ *
+ * collection, key: the item.
+ * name: the index.
+ * Errors: those of syncstore_batch_set().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_batch_delete_index(syncstore_batch *batch,
+                                              const char *collection,
+                                              const char *key,
+                                              const char *name,
+                                              syncstore_error **error);
+
+/**
+ * Adds a set of a relation; see syncstore_set_relation(). Whether there is an item shows in syncstore_batch_commit().
+ *
+ * collection, key: the item that is the subject.
+ * id: names the relation among those of the subject.
+ * predicate: what the object is to the subject.
+ * object_collection, object_key: the object.
+ * Errors: those of syncstore_batch_set().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_batch_set_relation(syncstore_batch *batch,
+                                              const char *collection,
+                                              const char *key,
+                                              const char *id,
+                                              const char *predicate,
+                                              const char *object_collection,
+                                              const char *object_key,
+                                              syncstore_error **error);
+
+/**
+ * Adds a delete of a relation; see syncstore_delete_relation().
+ *
+ * collection, key: the item that is the subject.
+ * id: the relation.
+ * Errors: those of syncstore_batch_set().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_batch_delete_relation(syncstore_batch *batch,
+                                                 const char *collection,
+                                                 const char *key,
+                                                 const char *id,
+                                                 syncstore_error **error);
+
+/**
+ * Adds the adding of a tag; see syncstore_add_tag(). Whether there is an item shows in syncstore_batch_commit().
+ *
+ * collection, key: the item.
+ * tag: the tag.
+ * Errors: those of syncstore_batch_set().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_batch_add_tag(syncstore_batch *batch,
+                                         const char *collection,
+                                         const char *key,
+                                         const char *tag,
+                                         syncstore_error **error);
+
+/**
+ * Adds the removing of a tag; see syncstore_remove_tag().
+ *
+ * collection, key: the item.
+ * tag: the tag.
+ * Errors: those of syncstore_batch_set().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_batch_remove_tag(syncstore_batch *batch,
+                                            const char *collection,
+                                            const char *key,
+                                            const char *tag,
+                                            syncstore_error **error);
+
+/**
+ * Writes all operations in one transaction, in the order in which they were added. Afterwards the batch takes no more, and tells by
+ * syncstore_batch_id() and syncstore_batch_op() what it is known by.
+ *
+ * Errors: SYNCSTORE_NO_ITEM for a patch, a set of an index entry or relation, or a tag on an item that is not; SYNCSTORE_PATCH_FAILED;
+ * those of syncstore_set(). Nothing of the batch was written then, and it is as it was: it may be committed again. SYNCSTORE_MISUSE when
+ * it was committed before.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_batch_commit(syncstore_batch *batch,
+                                        syncstore_error **error);
+
+/**
+ * The id of a batch that was committed, a UUID like a ref.
+ *
+ * id: where to put it; it is zeroed where there is none. NULL only asks whether there is one.
+ * Answers 1 where there is one; 0: it was not committed, or had no operations, and nothing was written.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+int32_t syncstore_batch_id(const syncstore_batch *batch,
+                           syncstore_ref *id);
+
+/**
+ * How many operations a batch has that was committed; before that 0.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+size_t syncstore_batch_count(const syncstore_batch *batch);
+
+/**
+ * The ref of an operation of a batch that was committed, by its place from 0, in the order in which they were added.
+ *
+ * op: where to put it; it is zeroed where there is none. NULL only asks whether there is one.
+ * Answers 1 where there is one, else 0.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+int32_t syncstore_batch_op(const syncstore_batch *batch,
+                           size_t place,
+                           syncstore_ref *op);
+
+/**
+ * Frees a batch. What was not committed was not written. NULL is ignored.
+ *
+ * Thread: any; no other may be using this batch.
+ */
+SYNCSTORE_API
+void syncstore_batch_free(syncstore_batch *batch);
+
+/* ---------------------------------------------------------------
+ * Rows
+ *
+ * What a query or a listing read, all as of one moment. It is held in memory until it is freed, and nothing that happens to the store
+ * changes it. It is read as a cursor, by syncstore_rows_next(), or by place.
+ */
+
+/** Which keys are listed; begin with SYNCSTORE_LIST_OPTIONS_INIT. Of everything 0, or NULL, is the default: every key, ascending. */
+typedef struct syncstore_list_options {
+  /** Set by SYNCSTORE_LIST_OPTIONS_INIT. */
+  size_t struct_size;
+  /** Only keys that begin so. */
+  const char *prefix;
+  /** Only this key and those behind it (inclusive), whatever the direction. */
+  const char *from;
+  /** Only keys before this one (exclusive), whatever the direction. */
+  const char *to;
+  /** Resumes a listing after this key (exclusive), in the direction of the listing. */
+  const char *after;
+  /** At most so many items; syncstore_rows_more() tells whether there are others. Default: all. */
+  uint64_t limit;
+  /** 1: descending. */
+  int64_t reverse;
+} syncstore_list_options;
+
+/** The defaults: syncstore_list_options x = SYNCSTORE_LIST_OPTIONS_INIT; */
+#define SYNCSTORE_LIST_OPTIONS_INIT { sizeof(syncstore_list_options), 0, 0, 0, 0, 0, 0 }
+
+/** One row: texts with their lengths, without a NUL behind them. They belong to what gave the row, and cost no copy. */
+typedef struct syncstore_row {
+  /** The item's key. */
+  const char *key;
+  /** Its length in bytes. */
+  size_t key_len;
+  /** The value's JSON text, as stored; NULL: the query is for keys only. */
+  const char *value;
+  /** Its length in bytes. */
+  size_t value_len;
+  /**
+   * The ordering key; NULL: the query goes by key. In an automatic index it is a string itself (but for one that is empty or
+   * begins with U+0000 to U+0002), and of anything else a text that sorts so: syncstore_rows_order_value() has the value.
+   */
+  const char *order;
+  /** Its length in bytes. */
+  size_t order_len;
+} syncstore_row;
+
+/** The type of a value in an index. A later version may know others. */
+typedef int32_t syncstore_index_type;
+
+/** What a row stands at in an index. Members that are not of its type are 0. */
+typedef struct syncstore_index_value {
+  /** One of SYNCSTORE_INDEX_…. */
+  syncstore_index_type index_type;
+  /** Of an instant: what is beyond the seconds, in nanoseconds, below 1,000,000,000. */
+  uint32_t nanos;
+  /** Of an integer: it; of a bool: 0 or 1; of an instant: seconds since the beginning of 1970 in UTC, rounded down. */
+  int64_t integer;
+  /** Of an unsigned: it. */
+  uint64_t unsigned_integer;
+  /** Of a real: it. */
+  double real;
+} syncstore_index_value;
+
+/** False or true. */
+#define SYNCSTORE_INDEX_BOOL 1
+
+/** An integer of JSON within 64 bits with a sign, or a float that is one. */
+#define SYNCSTORE_INDEX_INTEGER 2
+
+/** An integer above those. */
+#define SYNCSTORE_INDEX_UNSIGNED 3
+
+/** Any other number. */
+#define SYNCSTORE_INDEX_REAL 4
+
+/** A date, in an index of such. */
+#define SYNCSTORE_INDEX_INSTANT 5
+
+/** A string. */
+#define SYNCSTORE_INDEX_TEXT 6
+
+/**
+ * Reads the items of a range of keys with their values. syncstore_query_new() begins a query, which can do more.
+ *
+ * collection: the collection.
+ * options: NULL lists all of it.
+ * rows: takes them; free it with syncstore_rows_free().
+ * Errors: when the file cannot be read.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_list(syncstore *store,
+                                const char *collection,
+                                const syncstore_list_options *options,
+                                syncstore_rows **rows,
+                                syncstore_error **error);
+
+/**
+ * How many rows there are; of NULL 0.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+size_t syncstore_rows_count(const syncstore_rows *rows);
+
+/**
+ * The next row, from the first one on. Several threads that ask get different rows.
+ *
+ * row: takes it; it is zeroed behind the last one. Its texts belong to the rows.
+ * Answers 1 where there is one, 0 behind the last one, and of NULL.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+int32_t syncstore_rows_next(syncstore_rows *rows, syncstore_row *row);
+
+/**
+ * The row at a place, from 0.
+ *
+ * row: takes it; it is zeroed behind the last one. Its texts belong to the rows.
+ * Answers 1 where there is one, else 0.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+int32_t syncstore_rows_at(const syncstore_rows *rows,
+                          size_t place,
+                          syncstore_row *row);
+
+/**
+ * What the row at a place stands at in the index that the query went by. Of an automatic index it is what is in the values; of
+ * entries that were set by hand, a text. A number is the integer that it is the same as, if there is one.
+ *
+ * value: takes it; it is zeroed where there is none. May be NULL.
+ * text, len: take the text of a SYNCSTORE_INDEX_TEXT, without a NUL behind it; it belongs to the rows. Otherwise NULL and 0. Both may be NULL.
+ * Answers 1 where there is one; 0: the query went by key, or there is no such row.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+int32_t syncstore_rows_order_value(const syncstore_rows *rows,
+                                   size_t place,
+                                   syncstore_index_value *value,
+                                   const char **text,
+                                   size_t *len);
+
+/**
+ * Whether the limit cut the rows: 1 or 0.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+int32_t syncstore_rows_more(const syncstore_rows *rows);
+
+/**
+ * Where a query's rows go on that the limit cut off, for syncstore_query_resume(); NULL: these were the last, or are of a listing, which
+ * resumes after its last key. Opaque bytes without a NUL behind them, which hold across changes and restarts, and contain
+ * names of the item that they stand behind. They belong to the rows.
+ *
+ * len: takes how many bytes; 0 where there are none. May be NULL.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+const char *syncstore_rows_token(const syncstore_rows *rows,
+                                 size_t *len);
+
+/**
+ * Whether the index that the query went by has all of its collection: 0 for an automatic one until syncstore_build_index() has
+ * ended, and of NULL; else 1.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+int32_t syncstore_rows_is_complete(const syncstore_rows *rows);
+
+/**
+ * Frees rows, and the texts of each. NULL is ignored.
+ *
+ * Thread: any; no other may be using these rows.
+ */
+SYNCSTORE_API
+void syncstore_rows_free(syncstore_rows *rows);
+
+/* ---------------------------------------------------------------
+ * Queries
+ *
+ * Items of a collection by key, or by an index, a page at a time. A query is told what to read, and then run, any number of times; what
+ * it is told twice holds as it was told last. All conditions hold together. Keys and ordering keys sort bytewise; an automatic
+ * index in the order of its values: false, true; numbers; dates; texts.
+ */
+
+/** Is handed a row, whose texts are there until it answers. 0 goes on, any other number ends the query. */
+typedef int32_t (*syncstore_row_callback)(void *user_data, const syncstore_row *row);
+
+/**
+ * Begins a query of a collection: all of its items by key, unless it is told otherwise.
+ *
+ * collection: the collection.
+ * query: takes it; free it with syncstore_query_free().
+ * Errors: SYNCSTORE_CLOSED.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_query_new(syncstore *store,
+                                     const char *collection,
+                                     syncstore_query **query,
+                                     syncstore_error **error);
+
+/**
+ * Goes by the ordering keys of an index, ties by key; only items that are in it. The conditions then speak of ordering keys. The index
+ * is the automatic one of that name (syncstore_declare_index()), if the collection has one, where an item stands once for each of its
+ * values; otherwise that of the entries that were set (syncstore_set_index()).
+ *
+ * name: the index; NULL goes by key again.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_query_index(syncstore_query *query,
+                                       const char *name,
+                                       syncstore_error **error);
+
+/**
+ * Only those that begin so; texts.
+ *
+ * prefix, prefix_len: a text of so many bytes; NULL, and 0: any.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_query_prefix(syncstore_query *query,
+                                        const char *prefix,
+                                        size_t prefix_len,
+                                        syncstore_error **error);
+
+/**
+ * The direction.
+ *
+ * reverse: 1: descending; 0: ascending.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_query_reverse(syncstore_query *query,
+                                         int32_t reverse,
+                                         syncstore_error **error);
+
+/**
+ * At most so many rows; syncstore_rows_token() tells where others begin.
+ *
+ * rows: how many; -1: all.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_query_limit(syncstore_query *query,
+                                       int64_t rows,
+                                       syncstore_error **error);
+
+/**
+ * Goes on behind the last row of an earlier page. The token is a place and nothing that is kept: what is not changed between two pages
+ * comes exactly once; what is added, moved or removed comes where it is when its page is read.
+ *
+ * token, token_len: what syncstore_rows_token() answered; NULL, and 0: from the first row.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_query_resume(syncstore_query *query,
+                                        const char *token,
+                                        size_t token_len,
+                                        syncstore_error **error);
+
+/**
+ * Leaves the values out, which is quicker: of an index nothing else is read.
+ *
+ * keys_only: 1: without values; 0: with them.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_query_keys_only(syncstore_query *query,
+                                           int32_t keys_only,
+                                           syncstore_error **error);
+
+/**
+ * Reads the rows, all as of one moment. No value is parsed.
+ *
+ * rows: takes them; free it with syncstore_rows_free().
+ * Errors: SYNCSTORE_RESUME_TOKEN for a token that is none of such a query; SYNCSTORE_INDEX for a bound that is no text where there are
+ * only texts; when the file cannot be read.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_query_run(syncstore_query *query,
+                                     syncstore_rows **rows,
+                                     syncstore_error **error);
+
+/**
+ * Hands each row to a callback as it is read, without a copy, until that breaks off or the limit is reached. All are as of one
+ * moment, however long it takes; until then SQLite's log of writes grows.
+ *
+ * callback: called for each row, within this call; it may use the store.
+ * user_data: what it is handed.
+ * Errors: those of syncstore_query_run(). That the callback ended it is none.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_query_for_each(syncstore_query *query,
+                                          syncstore_row_callback callback,
+                                          void *user_data,
+                                          syncstore_error **error);
+
+/**
+ * Frees a query. What it read stays to be freed. NULL is ignored.
+ *
+ * Thread: any; no other may be using this query.
+ */
+SYNCSTORE_API
+void syncstore_query_free(syncstore_query *query);
+
+/* ---------------------------------------------------------------
+ * Bounds of queries
+ *
+ * "From" is the first that is read, and "to" the first that is not, whatever the direction. By key, and in an index whose entries are set by
+ * hand, they are texts; of an automatic index they may be whatever stands in a value. Where only one is given, the query does not lead on
+ * into values of another type than that. Each takes the place of the bound that was told before.
+ */
+
+/**
+ * The first that is read is a text: a key, an ordering key, or a string in a value. In an index of dates it may be a date of RFC 3339.
+ *
+ * text, text_len: so many bytes; NULL, and 0: no bound.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_query_from_text(syncstore_query *query,
+                                           const char *text,
+                                           size_t text_len,
+                                           syncstore_error **error);
+
+/**
+ * The first that is read is an integer.
+ *
+ * number: it.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_query_from_integer(syncstore_query *query,
+                                              int64_t number,
+                                              syncstore_error **error);
+
+/**
+ * The first that is read is an integer without a sign.
+ *
+ * number: it.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_query_from_unsigned(syncstore_query *query,
+                                               uint64_t number,
+                                               syncstore_error **error);
+
+/**
+ * The first that is read is a number. Infinities stand at the ends, and NaN behind all numbers.
+ *
+ * number: it.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_query_from_real(syncstore_query *query,
+                                           double number,
+                                           syncstore_error **error);
+
+/**
+ * The first that is read is false or true.
+ *
+ * value: 0 or 1.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_query_from_bool(syncstore_query *query,
+                                           int32_t value,
+                                           syncstore_error **error);
+
+/**
+ * The first that is read is an instant, in an index of dates.
+ *
+ * seconds: since the beginning of 1970 in UTC, rounded down. nanos: what is beyond them, below 1,000,000,000.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_query_from_instant(syncstore_query *query,
+                                              int64_t seconds,
+                                              uint32_t nanos,
+                                              syncstore_error **error);
+
+/**
+ * The first that is not read is a text: a key, an ordering key, or a string in a value. In an index of dates it may be a date of RFC 3339.
+ *
+ * text, text_len: so many bytes; NULL, and 0: no bound.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_query_to_text(syncstore_query *query,
+                                         const char *text,
+                                         size_t text_len,
+                                         syncstore_error **error);
+
+/**
+ * The first that is not read is an integer.
+ *
+ * number: it.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_query_to_integer(syncstore_query *query,
+                                            int64_t number,
+                                            syncstore_error **error);
+
+/**
+ * The first that is not read is an integer without a sign.
+ *
+ * number: it.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_query_to_unsigned(syncstore_query *query,
+                                             uint64_t number,
+                                             syncstore_error **error);
+
+/**
+ * The first that is not read is a number. Infinities stand at the ends, and NaN behind all numbers.
+ *
+ * number: it.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_query_to_real(syncstore_query *query,
+                                         double number,
+                                         syncstore_error **error);
+
+/**
+ * The first that is not read is false or true.
+ *
+ * value: 0 or 1.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_query_to_bool(syncstore_query *query,
+                                         int32_t value,
+                                         syncstore_error **error);
+
+/**
+ * The first that is not read is an instant, in an index of dates.
+ *
+ * seconds: since the beginning of 1970 in UTC, rounded down. nanos: what is beyond them, below 1,000,000,000.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_query_to_instant(syncstore_query *query,
+                                            int64_t seconds,
+                                            uint32_t nanos,
+                                            syncstore_error **error);
+
+/* ---------------------------------------------------------------
+ * Index entries
+ *
+ * An index is an order of items other than that of their keys, for queries. It needs no declaration: it is there as soon as an item is in
+ * it. An item has at most one entry in an index of a name. Entries travel to the server as operations, like values, and end with
+ * their item.
+ */
+
+/**
+ * Puts an item into an index at an ordering key, or moves it there.
+ *
+ * collection, key: the item.
+ * name: the index. order: the ordering key. Each has 1 to 128 bytes.
+ * op: takes the operation's ref; may be NULL.
+ * Errors: SYNCSTORE_NO_ITEM, and those of syncstore_set(); then nothing was written.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_set_index(syncstore *store,
+                                     const char *collection,
+                                     const char *key,
+                                     const char *name,
+                                     const char *order,
+                                     syncstore_ref *op,
+                                     syncstore_error **error);
+
+/**
+ * Takes an item out of an index. It is an operation also where this replica has nothing to remove.
+ *
+ * collection, key: the item.
+ * name: the index.
+ * op: takes the operation's ref; may be NULL.
+ * Errors: those of syncstore_delete(); then nothing was written.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_delete_index(syncstore *store,
+                                        const char *collection,
+                                        const char *key,
+                                        const char *name,
+                                        syncstore_ref *op,
+                                        syncstore_error **error);
+
+/**
+ * The index entries of an item; none where there is no item.
+ *
+ * collection, key: the item.
+ * entries: takes the list; free it with syncstore_index_entries_free().
+ * Errors: when the file cannot be read.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_indexes(syncstore *store,
+                                   const char *collection,
+                                   const char *key,
+                                   syncstore_index_entries **entries,
+                                   syncstore_error **error);
+
+/**
+ * How many entries there are; of NULL 0.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+size_t syncstore_index_entries_count(const syncstore_index_entries *entries);
+
+/**
+ * The index of the entry at a place, from 0; NULL behind the last one. Belongs to the list.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+const char *syncstore_index_entries_name(const syncstore_index_entries *entries,
+                                         size_t place);
+
+/**
+ * The ordering key of the entry at a place, from 0; NULL behind the last one. Belongs to the list.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+const char *syncstore_index_entries_order(const syncstore_index_entries *entries,
+                                          size_t place);
+
+/**
+ * Frees a list of index entries. NULL is ignored.
+ *
+ * Thread: any; no other may be using this list.
+ */
+SYNCSTORE_API
+void syncstore_index_entries_free(syncstore_index_entries *entries);
+
+/* ---------------------------------------------------------------
+ * Relations
+ *
+ * A relation leads from an item, its subject, to an object: the collection and the key of an item, which need not exist. Relations travel to
+ * the server as operations, like values. They end with their subject, not with their object.
+ */
+
+/**
+ * Relates an item, the subject, to an object, or changes that relation.
+ *
+ * collection, key: the subject.
+ * id: names the relation among those of the subject; the host's choice.
+ * predicate: what the object is to the subject.
+ * object_collection, object_key: the object. Each name has 1 to 128 bytes.
+ * op: takes the operation's ref; may be NULL.
+ * Errors: SYNCSTORE_NO_ITEM, and those of syncstore_set(); then nothing was written.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_set_relation(syncstore *store,
+                                        const char *collection,
+                                        const char *key,
+                                        const char *id,
+                                        const char *predicate,
+                                        const char *object_collection,
+                                        const char *object_key,
+                                        syncstore_ref *op,
+                                        syncstore_error **error);
+
+/**
+ * Ends a relation. It is an operation also where this replica has nothing to remove.
+ *
+ * collection, key: the subject.
+ * id: the relation.
+ * op: takes the operation's ref; may be NULL.
+ * Errors: those of syncstore_delete(); then nothing was written.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_delete_relation(syncstore *store,
+                                           const char *collection,
+                                           const char *key,
+                                           const char *id,
+                                           syncstore_ref *op,
+                                           syncstore_error **error);
+
+/**
+ * The relations of an item as their subject, by id.
+ *
+ * collection, key: the subject.
+ * predicate: only those of this one; NULL: all.
+ * relations: takes the list, with the objects as items; free it with syncstore_relation_list_free().
+ * Errors: when the file cannot be read.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_relations(syncstore *store,
+                                     const char *collection,
+                                     const char *key,
+                                     const char *predicate,
+                                     syncstore_relation_list **relations,
+                                     syncstore_error **error);
+
+/**
+ * The relations that lead to an item as their object, by their subject and id. The object itself need not exist.
+ *
+ * collection, key: the object.
+ * predicate: only those of this one; NULL: all.
+ * relations: takes the list, with the subjects as items; free it with syncstore_relation_list_free().
+ * Errors: when the file cannot be read.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_relations_to(syncstore *store,
+                                        const char *collection,
+                                        const char *key,
+                                        const char *predicate,
+                                        syncstore_relation_list **relations,
+                                        syncstore_error **error);
+
+/**
+ * How many relations there are; of NULL 0.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+size_t syncstore_relation_list_count(const syncstore_relation_list *relations);
+
+/**
+ * The id of the relation at a place, from 0, among those of its subject; NULL behind the last one. Belongs to the list.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+const char *syncstore_relation_list_id(const syncstore_relation_list *relations,
+                                       size_t place);
+
+/**
+ * The predicate of the relation at a place, from 0; NULL behind the last one. Belongs to the list.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+const char *syncstore_relation_list_predicate(const syncstore_relation_list *relations,
+                                              size_t place);
+
+/**
+ * The collection of the item at the other end of the relation at a place, from 0: of the object in a list by syncstore_relations(), of the
+ * subject in one by syncstore_relations_to(). NULL behind the last one. Belongs to the list.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+const char *syncstore_relation_list_collection(const syncstore_relation_list *relations,
+                                               size_t place);
+
+/**
+ * The key of the item at the other end, like its collection. NULL behind the last one. Belongs to the list.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+const char *syncstore_relation_list_key(const syncstore_relation_list *relations,
+                                        size_t place);
+
+/**
+ * Frees a list of relations. NULL is ignored.
+ *
+ * Thread: any; no other may be using this list.
+ */
+SYNCSTORE_API
+void syncstore_relation_list_free(syncstore_relation_list *relations);
+
+/* ---------------------------------------------------------------
+ * Walks
+ *
+ * A walk goes from an item over relations, step by step along a path, the nearest items first. It is told its steps and bounds, and then run,
+ * any number of times. Each item comes once for each place of the path at which it is reached, at its least depth, so rings end.
+ */
+
+/**
+ * Begins a walk. It needs a step at least before it is run.
+ *
+ * collection, key: the item to begin at.
+ * walk: takes it; free it with syncstore_walk_free().
+ * Errors: SYNCSTORE_CLOSED.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_walk_new(syncstore *store,
+                                    const char *collection,
+                                    const char *key,
+                                    syncstore_walk **walk,
+                                    syncstore_error **error);
+
+/**
+ * Adds a step to the path: from subjects to their objects.
+ *
+ * predicate: over relations of this one.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_walk_forwards(syncstore_walk *walk,
+                                         const char *predicate,
+                                         syncstore_error **error);
+
+/**
+ * Adds a step to the path: from objects to their subjects.
+ *
+ * predicate: over relations of this one.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_walk_backwards(syncstore_walk *walk,
+                                          const char *predicate,
+                                          syncstore_error **error);
+
+/**
+ * So many steps at most. Beyond the end of the path it begins again: one step forwards by "in" with a depth of 9 finds what something is in,
+ * what that is in, and so on.
+ *
+ * steps: how many; 0: once along the path, as long as nothing is said.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_walk_depth(syncstore_walk *walk,
+                                      size_t steps,
+                                      syncstore_error **error);
+
+/**
+ * At most so many items, the nearest; syncstore_related_items_more() tells whether there are others.
+ *
+ * items: how many; 0: 10,000, as long as nothing is said.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_walk_limit(syncstore_walk *walk,
+                                      size_t items,
+                                      syncstore_error **error);
+
+/**
+ * Whether the items come with their values.
+ *
+ * values: 1: with them; 0: without, as long as nothing is said.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_walk_values(syncstore_walk *walk,
+                                       int32_t values,
+                                       syncstore_error **error);
+
+/**
+ * Walks, all as of one moment. Objects that do not exist are reached like others, and lead nowhere but backwards.
+ *
+ * found: takes what it found, which is held in memory; free it with syncstore_related_items_free().
+ * Errors: SYNCSTORE_MISUSE when it has no step; when the file cannot be read.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_walk_run(syncstore_walk *walk,
+                                    syncstore_related_items **found,
+                                    syncstore_error **error);
+
+/**
+ * Frees a walk. What it found stays to be freed. NULL is ignored.
+ *
+ * Thread: any; no other may be using this walk.
+ */
+SYNCSTORE_API
+void syncstore_walk_free(syncstore_walk *walk);
+
+/**
+ * How many items were found; of NULL 0.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+size_t syncstore_related_items_count(const syncstore_related_items *found);
+
+/**
+ * The collection of the item at a place, from 0; NULL behind the last one. Belongs to what was found.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+const char *syncstore_related_items_collection(const syncstore_related_items *found,
+                                               size_t place);
+
+/**
+ * The key of the item at a place, from 0; NULL behind the last one. Belongs to what was found.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+const char *syncstore_related_items_key(const syncstore_related_items *found,
+                                        size_t place);
+
+/**
+ * After how many steps the item at a place was reached, from 1 up; 0 behind the last one.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+size_t syncstore_related_items_depth(const syncstore_related_items *found,
+                                     size_t place);
+
+/**
+ * The value of the item at a place: its JSON text, as stored, without a NUL behind it; NULL: no values were asked for, or there is no
+ * such item. Belongs to what was found.
+ *
+ * len: takes how many bytes; 0 where there is none. May be NULL.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+const char *syncstore_related_items_value(const syncstore_related_items *found,
+                                          size_t place,
+                                          size_t *len);
+
+/**
+ * Whether the limit cut the walk: 1 or 0.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+int32_t syncstore_related_items_more(const syncstore_related_items *found);
+
+/**
+ * Frees what a walk found. NULL is ignored.
+ *
+ * Thread: any; no other may be using it.
+ */
+SYNCSTORE_API
+void syncstore_related_items_free(syncstore_related_items *found);
+
+/* ---------------------------------------------------------------
+ * Tags
+ *
+ * Tags say who may see an item: a server shows it to credentials that have one of its tags. Adding or removing one that the credential has
+ * not is rejected "forbidden" there.
+ */
+
+/**
+ * Adds a tag to an item.
+ *
+ * collection, key: the item.
+ * tag: the tag, 1 to 128 bytes.
+ * op: takes the operation's ref; may be NULL.
+ * Errors: SYNCSTORE_NO_ITEM, and those of syncstore_set(); then nothing was written.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_add_tag(syncstore *store,
+                                   const char *collection,
+                                   const char *key,
+                                   const char *tag,
+                                   syncstore_ref *op,
+                                   syncstore_error **error);
+
+/**
+ * Removes a tag from an item. Whoever removes the last one by which it is seen sees it no longer: the next sync removes the item here.
+ *
+ * collection, key: the item.
+ * tag: the tag.
+ * op: takes the operation's ref; may be NULL.
+ * Errors: those of syncstore_delete(); then nothing was written.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remove_tag(syncstore *store,
+                                      const char *collection,
+                                      const char *key,
+                                      const char *tag,
+                                      syncstore_ref *op,
+                                      syncstore_error **error);
+
+/**
+ * The tags of an item, in bytewise order.
+ *
+ * collection, key: the item.
+ * tags: takes the list; free it with syncstore_names_free().
+ * Errors: when the file cannot be read.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_tags(syncstore *store,
+                                const char *collection,
+                                const char *key,
+                                syncstore_names **tags,
+                                syncstore_error **error);
 
 #ifdef __cplusplus
 }

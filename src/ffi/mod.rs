@@ -9,11 +9,19 @@
 #[macro_use]
 mod kit;
 
+mod batches;
 mod error;
+mod index_entries;
 mod items;
 mod library;
 mod op_ref;
 mod outcomes;
+mod queries;
+mod query_bounds;
+mod relations;
+mod rows;
 mod status;
 mod store;
+mod tags;
 mod text;
+mod walks;

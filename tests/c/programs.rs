@@ -41,3 +41,23 @@ fn items() {
 fn misuse() {
     program("misuse");
 }
+
+#[test]
+fn misuse_model() {
+    program("misuse_model");
+}
+
+#[test]
+fn batches() {
+    program("batches");
+}
+
+#[test]
+fn queries() {
+    program("queries");
+}
+
+#[test]
+fn resources() {
+    program("resources");
+}

@@ -8,6 +8,8 @@ pub mod failure;
 pub mod handle;
 #[macro_use]
 pub mod input;
+#[macro_use]
+pub mod lists;
 pub mod output;
 #[macro_use]
 pub mod sized;
