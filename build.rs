@@ -17,7 +17,22 @@ mod header {
     use std::{env, fs};
 
     /// The files of src/ffi in the order of the header. Handles are declared before all; what else a section uses has to come before it.
-    const SECTIONS: &[&str] = &["status", "op_ref", "error", "library", "text", "store", "items", "outcomes"];
+    const SECTIONS: &[&str] = &[
+        "status",
+        "op_ref",
+        "error",
+        "library",
+        "text",
+        "store",
+        "items",
+        "outcomes",
+        "cancel",
+        "credentials",
+        "wire",
+        "report",
+        "sync",
+        "background",
+    ];
 
     const OPENING: &str = include_str!("src/ffi/opening.h");
 

@@ -56,6 +56,24 @@ typedef struct syncstore syncstore;
 /** What became of an operation. */
 typedef struct syncstore_outcome syncstore_outcome;
 
+/** Ends the calls that it is given to. */
+typedef struct syncstore_cancel syncstore_cancel;
+
+/** What a callback is to fill in; it is the library's, and goes when the callback comes back. */
+typedef struct syncstore_credential syncstore_credential;
+
+/** A source of credentials, for any number of wires. */
+typedef struct syncstore_credentials syncstore_credentials;
+
+/** A connection to one database of one server. It may be used by any number of threads at a time. */
+typedef struct syncstore_wire syncstore_wire;
+
+/** What one call of syncstore_sync(), syncstore_push() or syncstore_pull() did. */
+typedef struct syncstore_report syncstore_report;
+
+/** What a background sync is at, as of the moment at which it was asked. */
+typedef struct syncstore_sync_status syncstore_sync_status;
+
 /* ---------------------------------------------------------------
  * Status
  *
@@ -741,6 +759,713 @@ const char *syncstore_outcome_detail(const syncstore_outcome *outcome);
  */
 SYNCSTORE_API
 void syncstore_outcome_free(syncstore_outcome *outcome);
+
+/* ---------------------------------------------------------------
+ * Cancelling
+ *
+ * Ends a call that is under way on another thread, and stays so for good: for the next call, make another one.
+ */
+
+/**
+ * One that is not cancelled. Free it with syncstore_cancel_free(), also while a call that it was given to is under way.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_cancel *syncstore_cancel_new(void);
+
+/**
+ * Cancels: calls that it was given to end soon, with SYNCSTORE_CANCELLED, and later ones at once. It does not wait for them. The callback
+ * `cancel` of a wire of the host's own is called within it. Any number of times; NULL is ignored.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+void syncstore_cancel_cancel(syncstore_cancel *cancel);
+
+/**
+ * 1: it was cancelled; else, and of NULL, 0.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+int32_t syncstore_cancel_is_cancelled(const syncstore_cancel *cancel);
+
+/**
+ * Frees it, which cancels nothing. NULL is ignored.
+ *
+ * Thread: any; no other may begin a call with it any more.
+ */
+SYNCSTORE_API
+void syncstore_cancel_free(syncstore_cancel *cancel);
+
+/* ---------------------------------------------------------------
+ * Credentials
+ *
+ * A credential that does not change is text in syncstore_http_options. One that does is asked of the host by a callback: before the first
+ * request, and again when the server refuses the one at hand.
+ */
+
+/**
+ * Fills in a credential, by one of syncstore_credential_bearer(), syncstore_credential_hmac(), syncstore_credential_none() and
+ * syncstore_credential_fail(); none of them is a failure too.
+ *
+ * user_data: what was registered with it.
+ * refresh: 0 before the first request. 1 after the server refused the last one: then a fresh one is wanted, and the one at hand again means that
+ * there is none.
+ * credential: what to fill in, until the callback comes back.
+ *
+ * It is called within calls that make a request, on their thread; of a background sync on one of the threads that make its requests. Of one wire never
+ * twice at a time, and no time-out bounds it. It must not call that wire, nor sync over it, nor wait for whoever does.
+ */
+typedef void (*syncstore_credential_callback)(void *user_data,
+                                              int32_t refresh,
+                                              syncstore_credential *credential);
+
+/**
+ * A source of credentials that asks the host.
+ *
+ * callback: what is asked; it may not be NULL.
+ * user_data, destroy: what the callback gets; destroy, which may be NULL, is called with it when the credentials were freed and no wire has them any more,
+ * on whichever thread let go last.
+ * credentials: takes the source; free it with syncstore_credentials_free().
+ * Errors: SYNCSTORE_MISUSE.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_credentials_new(syncstore_credential_callback callback,
+                                           void *user_data,
+                                           void (*destroy)(void *user_data),
+                                           syncstore_credentials **credentials,
+                                           syncstore_error **error);
+
+/**
+ * Frees a source of credentials; wires that were made with it keep what they need. NULL is ignored.
+ *
+ * Thread: any; no other may be using this handle.
+ */
+SYNCSTORE_API
+void syncstore_credentials_free(syncstore_credentials *credentials);
+
+/**
+ * Fills in a bearer token.
+ *
+ * token: visible ASCII; it is copied. One that cannot stand in a header fails the request with SYNCSTORE_SETUP.
+ * Errors: SYNCSTORE_MISUSE, also where the credential was filled in before.
+ *
+ * Thread: any, while the callback runs.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_credential_bearer(syncstore_credential *credential,
+                                             const char *token,
+                                             syncstore_error **error);
+
+/**
+ * Fills in an application's key, with which each request is signed on behalf of a user; the secret is never sent.
+ *
+ * key, user, secret: they are copied; ASCII without control characters and quotes, but for the secret.
+ * Errors: SYNCSTORE_MISUSE, also where the credential was filled in before.
+ *
+ * Thread: any, while the callback runs.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_credential_hmac(syncstore_credential *credential,
+                                           const char *key,
+                                           const char *user,
+                                           const char *secret,
+                                           syncstore_error **error);
+
+/**
+ * Says that requests go without a credential.
+ *
+ * Errors: SYNCSTORE_MISUSE, also where the credential was filled in before.
+ *
+ * Thread: any, while the callback runs.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_credential_none(syncstore_credential *credential,
+                                           syncstore_error **error);
+
+/**
+ * Says that there is none now, and why: the request fails with SYNCSTORE_UNAUTHENTICATED.
+ *
+ * message: the first 400 characters come in the error's message: it must not hold a secret.
+ * Errors: SYNCSTORE_MISUSE, also where the credential was filled in before.
+ *
+ * Thread: any, while the callback runs.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_credential_fail(syncstore_credential *credential,
+                                           const char *message,
+                                           syncstore_error **error);
+
+/* ---------------------------------------------------------------
+ * Wires
+ *
+ * A wire leads to one database of one server. This is the one over HTTP; syncstore_wire_custom() makes one of the host's own. A wire holds nothing of
+ * a store: one may serve several, and be freed while they sync with it.
+ */
+
+/** The format of requests: a value of syncstore_http_options.format. */
+typedef int32_t syncstore_format;
+
+/** Whether bodies are compressed: a value of syncstore_http_options.compression. */
+typedef int32_t syncstore_compression;
+
+/**
+ * How an HTTP wire connects; begin with SYNCSTORE_HTTP_OPTIONS_INIT. Of everything 0, or NULL, is the default. All of it is copied.
+ *
+ * Of bearer_token, the three of hmac and credentials at most one kind is set; without any, requests go without a credential. No error has a credential, the value
+ * of a header, or the proxy's password in it. Certificates are always verified, redirects never followed.
+ */
+typedef struct syncstore_http_options {
+  /** Set by SYNCSTORE_HTTP_OPTIONS_INIT. */
+  size_t struct_size;
+  /** The format of requests, and the one asked for in answers. Default: SYNCSTORE_FORMAT_JSON. */
+  syncstore_format format;
+  /** Default: SYNCSTORE_COMPRESSION_AUTO. */
+  syncstore_compression compression;
+  /** A token that does not change: visible ASCII. */
+  const char *bearer_token;
+  /** The name of an application's key, with hmac_user and hmac_secret: each request is signed, the secret never sent. */
+  const char *hmac_key;
+  /** The user on whose behalf it signs. */
+  const char *hmac_user;
+  /** The key's secret. */
+  const char *hmac_secret;
+  /** Asks the host for credentials; it may be freed as soon as the wire is made. */
+  const syncstore_credentials *credentials;
+  /** A PEM file of the authorities to trust instead of the public ones; it is read once, now. */
+  const char *ca_file;
+  /** The proxy to go through: http, https, socks4, socks4a or socks5, "://", and [user:password@]host[:port]. The environment's is not used. */
+  const char *proxy;
+  /** The header User-Agent; "": none. Default: "syncstore/" and the version. */
+  const char *user_agent;
+  /** Further headers of every request: name, value, name, value, and so on, and NULL behind the last; at most 100. */
+  const char *const *headers;
+  /** Requests of at most so many bytes are not compressed. Default: 1,024. */
+  uint64_t compress_above;
+  /** The most bytes of an answer, once inflated. Default: 64 MiB. */
+  uint64_t response_limit;
+  /** The most bytes of an answer as they come. Default: 64 MiB. */
+  uint64_t response_wire_limit;
+  /** How long resolving the server's name may take, and after that connecting. Default: 10 seconds. */
+  int64_t connect_timeout_ms;
+  /** How long a request may take as a whole; what the server was let wait is added. Default: 60 seconds. */
+  int64_t call_timeout_ms;
+} syncstore_http_options;
+
+/** The defaults: syncstore_http_options x = SYNCSTORE_HTTP_OPTIONS_INIT; */
+#define SYNCSTORE_HTTP_OPTIONS_INIT { sizeof(syncstore_http_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/** What has gone over a wire since it was made. */
+typedef struct syncstore_traffic {
+  /** Bytes of request bodies as sent, compressed if they were. */
+  uint64_t sent;
+  /** Bytes of response bodies as received, compressed if they were. */
+  uint64_t received;
+  /** Requests that were answered or failed. */
+  uint64_t round_trips;
+} syncstore_traffic;
+
+/** JSON. */
+#define SYNCSTORE_FORMAT_JSON 0
+
+/** MessagePack. */
+#define SYNCSTORE_FORMAT_MESSAGE_PACK 1
+
+/** Protocol Buffers, in a library that was built with the cargo feature protobuf; else SYNCSTORE_SETUP. */
+#define SYNCSTORE_FORMAT_PROTOBUF 2
+
+/** They are, but for a server on this machine. */
+#define SYNCSTORE_COMPRESSION_AUTO 0
+
+/** They are. */
+#define SYNCSTORE_COMPRESSION_ON 1
+
+/** They are not. */
+#define SYNCSTORE_COMPRESSION_OFF 2
+
+/**
+ * A wire over HTTP/1.1, with or without TLS. It opens no connection; connections are kept open between calls.
+ *
+ * url: "http://host[:port]" or "https://host[:port]", with a path in front of /v1 where a proxy asks for one.
+ * database: the database's name.
+ * options: NULL is the default.
+ * wire: takes the wire; free it with syncstore_wire_free().
+ * Errors: SYNCSTORE_SETUP for a URL, a database's name or an option that cannot be used; SYNCSTORE_MISUSE.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_wire_http(const char *url,
+                                     const char *database,
+                                     const syncstore_http_options *options,
+                                     syncstore_wire **wire,
+                                     syncstore_error **error);
+
+/**
+ * What has gone over a wire since it was made.
+ *
+ * traffic: takes it.
+ * Errors: SYNCSTORE_MISUSE.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_wire_traffic(const syncstore_wire *wire,
+                                        syncstore_traffic *traffic,
+                                        syncstore_error **error);
+
+/**
+ * Asks the server what the database takes; also the way to find out that URL, database and credential are right. Waits for the network.
+ *
+ * json: takes the answer of GET /v1/:db as JSON text; free it with syncstore_text_free().
+ * Errors: those of the wire, SYNCSTORE_UNREACHABLE to SYNCSTORE_SETUP.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_wire_info(const syncstore_wire *wire,
+                                     syncstore_text *json,
+                                     syncstore_error **error);
+
+/**
+ * Frees a wire; a background sync that was started with it keeps what it needs. NULL is ignored.
+ *
+ * Thread: any; no other may begin a call with this wire any more.
+ */
+SYNCSTORE_API
+void syncstore_wire_free(syncstore_wire *wire);
+
+/* ---------------------------------------------------------------
+ * Reports
+ *
+ * What one sync did. A call that failed has one too, since what it did before stands: ask its error for it, by syncstore_error_report().
+ */
+
+/** Why a replica was loaded from a checkpoint. A later version may know others. */
+typedef int32_t syncstore_bootstrap;
+
+/** It was not. */
+#define SYNCSTORE_BOOTSTRAP_NONE 0
+
+/** It was new. */
+#define SYNCSTORE_BOOTSTRAP_FRESH 1
+
+/** The server's log no longer reaches back to where it stood, or it may see other items now. */
+#define SYNCSTORE_BOOTSTRAP_EXPIRED 2
+
+/** The server's log was restored from an older backup. */
+#define SYNCSTORE_BOOTSTRAP_REWOUND 3
+
+/** It was not what the server's log makes: a restored or copied file, or a fault of the server. It has a new client id now. */
+#define SYNCSTORE_BOOTSTRAP_DIVERGED 4
+
+/**
+ * Operations that the server took from this replica and answered, repeated ones included.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+uint64_t syncstore_report_pushed(const syncstore_report *report);
+
+/**
+ * Operations that turned out accepted.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+uint64_t syncstore_report_accepted(const syncstore_report *report);
+
+/**
+ * Operations that turned out rejected.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+uint64_t syncstore_report_rejected(const syncstore_report *report);
+
+/**
+ * Entries of the server's log that were read, this replica's own included.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+uint64_t syncstore_report_pulled(const syncstore_report *report);
+
+/**
+ * Items that came with a checkpoint.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+uint64_t syncstore_report_loaded(const syncstore_report *report);
+
+/**
+ * Accepted operations that the server lost, because its log was restored from an older backup.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+uint64_t syncstore_report_undone(const syncstore_report *report);
+
+/**
+ * Where the replica stands in the server's log.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+uint64_t syncstore_report_position(const syncstore_report *report);
+
+/**
+ * Why the replica was loaded anew, if it was: which of the constants it is.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_bootstrap syncstore_report_bootstrapped(const syncstore_report *report);
+
+/**
+ * How many milliseconds the whole call took.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+uint64_t syncstore_report_elapsed_ms(const syncstore_report *report);
+
+/**
+ * All of it as a JSON object: what the other getters tell, under their names, and widened, removed, bytes_sent, bytes_received, round_trips, retries,
+ * diverged (what did not fit), push_ms and pull_ms. Later versions may have more members. Of NULL "". Belongs to the report.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+const char *syncstore_report_json(const syncstore_report *report);
+
+/**
+ * Frees a report. NULL is ignored.
+ *
+ * Thread: any; no other may be using this report.
+ */
+SYNCSTORE_API
+void syncstore_report_free(syncstore_report *report);
+
+/**
+ * What a sync did before it failed.
+ *
+ * report: takes it, to be freed with syncstore_report_free(); NULL where there is none. It may be NULL, which only asks whether there is one.
+ * Answers 1 where there is one, that is, of an error of syncstore_sync(), syncstore_push() or syncstore_pull() but SYNCSTORE_MISUSE and
+ * SYNCSTORE_CLOSED; else 0.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+int32_t syncstore_error_report(const syncstore_error *error,
+                               syncstore_report **report);
+
+/* ---------------------------------------------------------------
+ * Syncing on the calling thread
+ *
+ * Each call speaks with the server until it is done. Reads and writes of other threads go on meanwhile. A second call on a store waits for the first; another store
+ * on the same file is told SYNCSTORE_SYNCED_ELSEWHERE. Whatever a call fails with, what it did stands, what it did not do stays queued, and calling
+ * again goes on from there.
+ */
+
+/**
+ * Tells how far the loading of a checkpoint has come, after each of its pages.
+ *
+ * user_data: what was given with it.
+ * loaded: items loaded so far. total: items there were when the checkpoint was made.
+ *
+ * It is called within the call that it was given to, on its thread. It may do anything but sync the same store, which would wait for itself.
+ */
+typedef void (*syncstore_progress_callback)(void *user_data, uint64_t loaded, uint64_t total);
+
+/**
+ * Pushes everything that was queued when the call began, and pulls to the end of the server's log. Waits for the network.
+ *
+ * A new replica, and one whose place in the log is gone, is loaded from a checkpoint; what is queued stays queued through that.
+ *
+ * wire: leads to the server.
+ * cancel: ends the call from another thread; NULL: only closing the store does. A wire with it opens connections of its own.
+ * progress, user_data: told how far the loading of a checkpoint has come, during this call alone; progress may be NULL.
+ * report: takes what it did, to be freed with syncstore_report_free(); may be NULL. Of a call that fails syncstore_error_report() has it.
+ * Errors: SYNCSTORE_SYNCED_ELSEWHERE, SYNCSTORE_CANCELLED, SYNCSTORE_WRONG_DATABASE, SYNCSTORE_DIVERGED, SYNCSTORE_TOO_LARGE; those of the wire,
+ * SYNCSTORE_UNREACHABLE to SYNCSTORE_SETUP, after the tries that the store's options allow; those of the file.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_sync(syncstore *store,
+                                const syncstore_wire *wire,
+                                const syncstore_cancel *cancel,
+                                syncstore_progress_callback progress,
+                                void *user_data,
+                                syncstore_report **report,
+                                syncstore_error **error);
+
+/**
+ * Pushes everything that was queued when the call began, each operation once. Waits for the network.
+ *
+ * Operations stay in the outbox until a pull has reached their place in the log; syncstore_outcome_of() tells what the server said.
+ *
+ * wire, cancel, report, errors: as with syncstore_sync().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_push(syncstore *store,
+                                const syncstore_wire *wire,
+                                const syncstore_cancel *cancel,
+                                syncstore_report **report,
+                                syncstore_error **error);
+
+/**
+ * Pulls to the end of the server's log; a new replica, and one whose place in the log is gone, is loaded from a checkpoint, which pushes the
+ * outbox too. Waits for the network.
+ *
+ * wire, cancel, progress, user_data, report, errors: as with syncstore_sync().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_pull(syncstore *store,
+                                const syncstore_wire *wire,
+                                const syncstore_cancel *cancel,
+                                syncstore_progress_callback progress,
+                                void *user_data,
+                                syncstore_report **report,
+                                syncstore_error **error);
+
+/* ---------------------------------------------------------------
+ * Syncing in the background
+ *
+ * A store that was started has a thread that syncs by itself: it pushes after a write, brings news as they come, and tries again what fails. Reads and writes
+ * never wait for it.
+ */
+
+/** How a store syncs in the background; begin with SYNCSTORE_SYNC_POLICY_INIT. Of everything 0 is the default, which suits a desktop application. */
+typedef struct syncstore_sync_policy {
+  /** Set by SYNCSTORE_SYNC_POLICY_INIT. */
+  size_t struct_size;
+  /** How long after a write its push begins, so that writes close together go together. Default: 200 ms; -1: at once. */
+  int64_t debounce_ms;
+  /** The most that writes which go on and on can put a push off. Default: 2 seconds; -1: not at all. */
+  int64_t longest_debounce_ms;
+  /** How long the server may hold an answer until there is news, in whole seconds. Default: 25 seconds; -1: it is not let wait, but asked every pull_every_ms. */
+  int64_t poll_ms;
+  /** How often to pull where nothing is held. Default: 30 seconds. */
+  int64_t pull_every_ms;
+  /** The most that a try is put off after the first failure; it doubles with each further one. Default: 500 ms. */
+  int64_t first_wait_ms;
+  /** The most that a try is put off by failures alone. Default: 1 minute. */
+  int64_t longest_wait_ms;
+  /** Unsent operations are tried again after this time at the latest, whatever the last try ended with. Default: 15 minutes. */
+  int64_t backstop_ms;
+  /** How often to look for what other processes did with the file. Default: 1 second. */
+  int64_t look_every_ms;
+} syncstore_sync_policy;
+
+/** The defaults: syncstore_sync_policy x = SYNCSTORE_SYNC_POLICY_INIT; */
+#define SYNCSTORE_SYNC_POLICY_INIT { sizeof(syncstore_sync_policy), 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/** What a background sync is at. A later version may know others. */
+typedef int32_t syncstore_sync_state;
+
+/** It does not run: never started, or stopped. */
+#define SYNCSTORE_SYNC_STOPPED 1
+
+/** All is well: what was written went, or goes in a moment, and news is waited for. */
+#define SYNCSTORE_SYNC_IDLE 2
+
+/** Operations are on their way to the server. */
+#define SYNCSTORE_SYNC_PUSHING 3
+
+/** The server's log is read. */
+#define SYNCSTORE_SYNC_PULLING 4
+
+/** A checkpoint is loaded; the status has how far that has come. */
+#define SYNCSTORE_SYNC_BOOTSTRAPPING 5
+
+/** The server could not be reached, or could not take the request; it is tried again. */
+#define SYNCSTORE_SYNC_OFFLINE 6
+
+/** Another store, perhaps of another process, syncs this file; what it brings shows here too. Taking over is tried again and again. */
+#define SYNCSTORE_SYNC_ELSEWHERE 7
+
+/** By syncstore_pause(), until syncstore_resume(). */
+#define SYNCSTORE_SYNC_PAUSED 8
+
+/** The server refused the credential, a fresh one too. syncstore_credential_changed() goes on. */
+#define SYNCSTORE_SYNC_NEEDS_CREDENTIAL 9
+
+/** An error that does not pass by itself; the status says which. */
+#define SYNCSTORE_SYNC_FAILED 10
+
+/**
+ * Syncs in the background from now on.
+ *
+ * It has one thread, and makes its requests on up to two others, which hold nothing of the store: a wire of the host's own, and its source of credentials, are
+ * called there. syncstore_sync() and its like may be called all the same. It keeps other stores from syncing this file; where one does so already, it
+ * takes over when that ends. syncstore_stop(), closing and freeing the store end it.
+ *
+ * wire: leads to the server; it may be freed at once.
+ * policy: NULL is the default.
+ * Errors: SYNCSTORE_ALREADY_STARTED, also while one that was told to stop has not ended; SYNCSTORE_STORAGE when the system gives it no thread. What fails later shows
+ * in the status.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_start(syncstore *store,
+                                 const syncstore_wire *wire,
+                                 const syncstore_sync_policy *policy,
+                                 syncstore_error **error);
+
+/**
+ * Ends the background sync: cuts off its requests, and waits for its thread up to a deadline. Nothing is lost. Where nothing runs, it answers
+ * SYNCSTORE_STOPPED_ENTIRELY. It also ends every syncstore_wait() that is under way.
+ *
+ * The thread ends within milliseconds, whatever server and network do; only a long transaction takes its time. Within a callback on the thread of the background sync
+ * itself it is SYNCSTORE_STOPPED_SOON.
+ *
+ * deadline_ms: how long to wait; 0: not at all.
+ * how: takes what became of it; may be NULL.
+ * Errors: SYNCSTORE_MISUSE.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_stop(syncstore *store,
+                                int64_t deadline_ms,
+                                syncstore_stopped *how,
+                                syncstore_error **error);
+
+/**
+ * Makes no more requests until syncstore_resume(), cuts off those under way, and lets other stores sync the file. Does not wait.
+ *
+ * Errors: SYNCSTORE_MISUSE.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_pause(syncstore *store,
+                                 syncstore_error **error);
+
+/**
+ * Goes on after syncstore_pause(), with a sync at once. Does not wait.
+ *
+ * Errors: SYNCSTORE_MISUSE.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_resume(syncstore *store, syncstore_error **error);
+
+/**
+ * Syncs at once in the background, whatever it waits for, but for syncstore_resume(): the network is back, the user pulled the list. Does not wait.
+ *
+ * Errors: SYNCSTORE_MISUSE.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_sync_now(syncstore *store,
+                                    syncstore_error **error);
+
+/**
+ * Goes on where the credential was refused: the host has another one now, for which its callback is asked. Does not wait.
+ *
+ * Errors: SYNCSTORE_MISUSE.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_credential_changed(syncstore *store,
+                                              syncstore_error **error);
+
+/**
+ * What the background sync is at, and when it goes on. Never waits.
+ *
+ * status: takes it; free it with syncstore_sync_status_free().
+ * Errors: SYNCSTORE_MISUSE.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_sync_status_of(syncstore *store,
+                                          syncstore_sync_status **status,
+                                          syncstore_error **error);
+
+/**
+ * Which of the constants it is; of NULL 0.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_sync_state syncstore_sync_status_state(const syncstore_sync_status *status);
+
+/**
+ * In how many milliseconds it tries again, from when the status was asked for; -1: it is at it, waits for news, or is stopped or paused.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+int64_t syncstore_sync_status_next_try_ms(const syncstore_sync_status *status);
+
+/**
+ * Of SYNCSTORE_SYNC_BOOTSTRAPPING, how many items are loaded; else 0.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+uint64_t syncstore_sync_status_loaded(const syncstore_sync_status *status);
+
+/**
+ * Of SYNCSTORE_SYNC_BOOTSTRAPPING, how many items there were when the checkpoint was made; else 0.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+uint64_t syncstore_sync_status_total(const syncstore_sync_status *status);
+
+/**
+ * The last failure, while it lasts, in English; NULL: there is none. No credential is in it. Belongs to the status.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+const char *syncstore_sync_status_error(const syncstore_sync_status *status);
+
+/**
+ * Frees a status. NULL is ignored.
+ *
+ * Thread: any; no other may be using this status.
+ */
+SYNCSTORE_API
+void syncstore_sync_status_free(syncstore_sync_status *status);
+
+/**
+ * Waits until an operation is settled, for at most so long; what became of it, or where it stands when the time is over. Follows one that was folded into another,
+ * or made again as another. It syncs nothing by itself. It holds no lock, so any number of threads may wait; a callback of something that syncs should not.
+ * syncstore_stop() and closing the store end it, as if its time were over.
+ *
+ * op: the operation.
+ * at_most_ms: how long; 0: not at all, -1: without an end.
+ * outcome: takes it; free it with syncstore_outcome_free().
+ * Answers SYNCSTORE_NOT_FOUND where this replica does not know the operation, or no longer.
+ * Errors: when the file cannot be read.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_wait(syncstore *store,
+                                const syncstore_ref *op,
+                                int64_t at_most_ms,
+                                syncstore_outcome **outcome,
+                                syncstore_error **error);
 
 #ifdef __cplusplus
 }

@@ -8,6 +8,7 @@ use super::kit::input::CText;
 use super::op_ref::syncstore_ref;
 use super::status::{SYNCSTORE_OK, syncstore_status};
 use crate::protocol::Ref;
+use crate::sync::SyncReport;
 use std::ffi::c_char;
 use std::ptr;
 use std::time::Duration;
@@ -24,6 +25,8 @@ pub struct syncstore_error {
     pub(super) retry_after: Option<Duration>,
     pub(super) op: Option<Ref>,
     pub(super) item: Option<(CText, CText)>,
+    /// Of a sync.
+    pub(super) report: Option<Box<SyncReport>>,
 }
 
 impl syncstore_error {
@@ -38,6 +41,7 @@ impl syncstore_error {
             retry_after: None,
             op: None,
             item: None,
+            report: None,
         }
     }
 }

@@ -9,11 +9,17 @@
 #[macro_use]
 mod kit;
 
+mod background;
+mod cancel;
+mod credentials;
 mod error;
 mod items;
 mod library;
 mod op_ref;
 mod outcomes;
+mod report;
 mod status;
 mod store;
+mod sync;
 mod text;
+mod wire;
