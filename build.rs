@@ -32,6 +32,12 @@ mod header {
         "report",
         "sync",
         "background",
+        "wire_call",
+        "wire_custom",
+        "remote",
+        "remote_page",
+        "remote_write",
+        "remote_batch",
     ];
 
     const OPENING: &str = include_str!("src/ffi/opening.h");

@@ -74,6 +74,21 @@ typedef struct syncstore_report syncstore_report;
 /** What a background sync is at, as of the moment at which it was asked. */
 typedef struct syncstore_sync_status syncstore_sync_status;
 
+/** One call over a wire of the host's own. */
+typedef struct syncstore_wire_call syncstore_wire_call;
+
+/** One database of one server. It may be used by any number of threads at a time. */
+typedef struct syncstore_remote syncstore_remote;
+
+/** An item as a server had it. */
+typedef struct syncstore_remote_item syncstore_remote_item;
+
+/** A page of a listing: of items, or of collections. */
+typedef struct syncstore_remote_page syncstore_remote_page;
+
+/** Writes that are all done, or none. Calls on one batch wait for each other. */
+typedef struct syncstore_remote_batch syncstore_remote_batch;
+
 /* ---------------------------------------------------------------
  * Status
  *
@@ -90,6 +105,9 @@ typedef int32_t syncstore_status;
 
 /** No error: there is no such item, or nothing is known of such an operation. */
 #define SYNCSTORE_NOT_FOUND 1
+
+/** No error: the item is as an earlier read had it. */
+#define SYNCSTORE_UNCHANGED 170
 
 /** The call breaks a rule of this header: NULL where it may not be, bad UTF-8, a struct_size or a constant that is none. */
 #define SYNCSTORE_MISUSE (-1)
@@ -210,6 +228,15 @@ typedef int32_t syncstore_status;
 
 /** The wire is set up wrongly. */
 #define SYNCSTORE_SETUP (-70)
+
+/** The item on the server is not as the write asks; syncstore_error_rev() has its rev. Nothing was changed. */
+#define SYNCSTORE_PRECONDITION_FAILED (-170)
+
+/** The server refused the write for good; syncstore_error_rejection() says why. Nothing was changed. */
+#define SYNCSTORE_REJECTED (-171)
+
+/** Whether the write was done is not known; syncstore_error_cause() says what happened. The same write with the same ref is done at most once. */
+#define SYNCSTORE_UNCONFIRMED (-172)
 
 /**
  * The name of a status as this header spells it, such as "SYNCSTORE_BUSY"; of a number that is none, "SYNCSTORE_UNKNOWN".
@@ -1466,6 +1493,1017 @@ syncstore_status syncstore_wait(syncstore *store,
                                 int64_t at_most_ms,
                                 syncstore_outcome **outcome,
                                 syncstore_error **error);
+
+/* ---------------------------------------------------------------
+ * Calls over a wire of the host's own
+ *
+ * What such a wire is asked, and how it answers. Requests and answers are JSON texts in the shapes that docs/PROTOCOL.md has. A call is the library's: it is
+ * good until the callback comes back, and so are the texts that its getters answer. It is answered once, by one of syncstore_wire_call_answer(),
+ * syncstore_wire_call_refuse() and syncstore_wire_call_fail(); one that is not fails with SYNCSTORE_PROTOCOL, and is tried again like any
+ * broken answer.
+ */
+
+/**
+ * What is asked, as a JSON object: of a push its body; of a pull and a checkpoint the parameters of the query, by their names; of info {}. Of NULL "".
+ *
+ * Thread: any, while the callback runs.
+ */
+SYNCSTORE_API
+const char *syncstore_wire_call_request(const syncstore_wire_call *call);
+
+/**
+ * What follows the database's URL when this is asked over HTTP, such as "/sync/inbox?client=7d3c...&limit=500"; of info "". A push is a POST of
+ * syncstore_wire_call_request(), the others are a GET. Of NULL "".
+ *
+ * Thread: any, while the callback runs.
+ */
+SYNCSTORE_API
+const char *syncstore_wire_call_target(const syncstore_wire_call *call);
+
+/**
+ * The replica that asks, a UUID; of info and of NULL it is NULL.
+ *
+ * Thread: any, while the callback runs.
+ */
+SYNCSTORE_API
+const char *syncstore_wire_call_client(const syncstore_wire_call *call);
+
+/**
+ * Of a push and a pull, the replica's cursor, as the server made it; NULL: it has none, or something else is asked.
+ *
+ * Thread: any, while the callback runs.
+ */
+SYNCSTORE_API
+const char *syncstore_wire_call_cursor(const syncstore_wire_call *call);
+
+/**
+ * Of a checkpoint, which page of it; NULL: it begins with one, or something else is asked.
+ *
+ * Thread: any, while the callback runs.
+ */
+SYNCSTORE_API
+const char *syncstore_wire_call_page(const syncstore_wire_call *call);
+
+/**
+ * Of a pull the most entries, of a checkpoint the most items that the page may have; else 0.
+ *
+ * Thread: any, while the callback runs.
+ */
+SYNCSTORE_API
+uint32_t syncstore_wire_call_limit(const syncstore_wire_call *call);
+
+/**
+ * Of a pull, how long the answer may be held while there is nothing new; else 0. A wire that does not hold it answers at once, and is asked again
+ * every syncstore_sync_policy.pull_every_ms.
+ *
+ * Thread: any, while the callback runs.
+ */
+SYNCSTORE_API
+int64_t syncstore_wire_call_wait_ms(const syncstore_wire_call *call);
+
+/**
+ * Of a push, how many operations it has; else 0.
+ *
+ * Thread: any, while the callback runs.
+ */
+SYNCSTORE_API
+size_t syncstore_wire_call_op_count(const syncstore_wire_call *call);
+
+/**
+ * A member of an operation of a push, as the JSON text that stands there (a name with its quotes); equal names have equal texts.
+ *
+ * place: which operation, from 0.
+ * member: such as "ref", "op", "collection", "key", "value", "base", "batch".
+ * Answers NULL where there is no such member, or no such operation.
+ *
+ * Thread: any, while the callback runs.
+ */
+SYNCSTORE_API
+const char *syncstore_wire_call_op_member(const syncstore_wire_call *call,
+                                          size_t place,
+                                          const char *member);
+
+/**
+ * 1: nobody waits for the answer any more, and the callback does well to come back; else, and of NULL, 0.
+ *
+ * Thread: any, while the callback runs.
+ */
+SYNCSTORE_API
+int32_t syncstore_wire_call_is_cancelled(const syncstore_wire_call *call);
+
+/**
+ * Answers with the protocol's own answer to what is asked.
+ *
+ * json, json_len: the answer as JSON text, at most 64 MiB; it is read during the call.
+ * Errors: SYNCSTORE_PROTOCOL when the text is no such answer, with which the call then fails, too; SYNCSTORE_MISUSE, also where the call was answered
+ * before, which changes nothing.
+ *
+ * Thread: any, while the callback runs.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_wire_call_answer(syncstore_wire_call *call,
+                                            const char *json,
+                                            size_t json_len,
+                                            syncstore_error **error);
+
+/**
+ * Answers with an HTTP status other than 200, as section 7 of docs/PROTOCOL.md has it: for a wire that speaks HTTP by other means, and one whose backend has a reason for
+ * a program, such as a cursor that expired (410).
+ *
+ * http_status: 300 to 599.
+ * problem, problem_len: the answer's problem document (RFC 9457) as JSON text; empty: it had none. One that is no such document counts as none.
+ * retry_after_ms: how long the server asks to wait before the next try; -1: it does not say. No more than a day is heeded.
+ * Errors: SYNCSTORE_MISUSE, also where the call was answered before, which changes nothing.
+ *
+ * Thread: any, while the callback runs.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_wire_call_refuse(syncstore_wire_call *call,
+                                            int32_t http_status,
+                                            const char *problem,
+                                            size_t problem_len,
+                                            int64_t retry_after_ms,
+                                            syncstore_error **error);
+
+/**
+ * Answers that the call failed.
+ *
+ * status: SYNCSTORE_UNREACHABLE, SYNCSTORE_TIMED_OUT, SYNCSTORE_UNAVAILABLE or SYNCSTORE_PROTOCOL, after which it is tried again; SYNCSTORE_UNAUTHENTICATED, after which a
+ * background sync waits for syncstore_credential_changed(); SYNCSTORE_FORBIDDEN, SYNCSTORE_REFUSED or SYNCSTORE_SETUP, which end the sync;
+ * SYNCSTORE_CURSOR_EXPIRED and SYNCSTORE_CHECKPOINT_EXPIRED, after which the replica is loaded anew; SYNCSTORE_CANCELLED.
+ * retry_after_ms: of SYNCSTORE_UNAVAILABLE, how long the server asks to wait before the next try; -1: it does not say. No more than a day is heeded.
+ * message: why, for a developer; the first 400 characters come in the error's message: it must not hold a secret. NULL: no words.
+ * Errors: SYNCSTORE_MISUSE, also where the call was answered before, which changes nothing.
+ *
+ * Thread: any, while the callback runs.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_wire_call_fail(syncstore_wire_call *call,
+                                          syncstore_status status,
+                                          int64_t retry_after_ms,
+                                          const char *message,
+                                          syncstore_error **error);
+
+/* ---------------------------------------------------------------
+ * Wires of the host's own
+ *
+ * Functions of the host carry requests to a backend of its own: over another HTTP client, a message queue, or a file.
+ */
+
+/**
+ * Carries one call to the backend and back, and answers it before it comes back.
+ *
+ * user_data: what was registered with it.
+ * call: what is asked, and what takes the answer.
+ *
+ * It blocks for as long as it takes. For one store there is one at a time, and beside it at most one pull with syncstore_wire_call_wait_ms(); a wire that serves several
+ * stores is called by all of them at a time. syncstore_sync() and its like call it on their own thread, but for the page of a checkpoint that is
+ * fetched ahead, which has a thread of its own; a background sync on its threads for requests, syncstore_wire_info() on its caller's. It tries once: trying again is the library's business, and whatever
+ * was in flight when a call failed is repeated. It may call everything of the library but what waits for a sync of the same store.
+ */
+typedef void (*syncstore_wire_callback)(void *user_data, syncstore_wire_call *call);
+
+/** The functions of a wire; begin with SYNCSTORE_WIRE_CALLBACKS_INIT. */
+typedef struct syncstore_wire_callbacks {
+  /** Set by SYNCSTORE_WIRE_CALLBACKS_INIT. */
+  size_t struct_size;
+  /** What each function gets. */
+  void *user_data;
+  /** Called with user_data when the wire was freed and nothing syncs over it any more, on whichever thread let go last; may be NULL. */
+  void (*destroy)(void *user_data);
+  /** What the database takes (section 6 of docs/PROTOCOL.md, GET /v1/:db). */
+  syncstore_wire_callback info;
+  /** Takes operations (section 3). */
+  syncstore_wire_callback push;
+  /** Reads the log from a cursor on (section 4). */
+  syncstore_wire_callback pull;
+  /** Reads a page of a checkpoint (section 5). */
+  syncstore_wire_callback checkpoint;
+  /**
+   * Says that nobody waits for a call any more, on the thread that cancels, while the call's own function runs or just after it came back: it cuts that off, by the address of the call,
+   * and must not wait. May be NULL: a call then ends by itself, or asks syncstore_wire_call_is_cancelled().
+   */
+  syncstore_wire_callback cancel;
+} syncstore_wire_callbacks;
+
+/** The defaults: syncstore_wire_callbacks x = SYNCSTORE_WIRE_CALLBACKS_INIT; */
+#define SYNCSTORE_WIRE_CALLBACKS_INIT { sizeof(syncstore_wire_callbacks), 0, 0, 0, 0, 0, 0, 0 }
+
+/**
+ * A wire of the host's own.
+ *
+ * callbacks: what it is made of, which is copied; info, push, pull and checkpoint may not be NULL.
+ * wire: takes the wire; free it with syncstore_wire_free().
+ * Errors: SYNCSTORE_MISUSE; then destroy was called, but for a struct_size that is none.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_wire_custom(const syncstore_wire_callbacks *callbacks,
+                                       syncstore_wire **wire,
+                                       syncstore_error **error);
+
+/* ---------------------------------------------------------------
+ * Data of a server without a replica
+ *
+ * One database of one server, read and written directly: for a program that wants an item now. Each call is one request on the thread that calls; nothing is stored,
+ * queued or repeated, and nothing works offline. What goes wrong before a write was sent, or is refused, changed nothing; SYNCSTORE_UNCONFIRMED alone
+ * leaves it open.
+ */
+
+/**
+ * Of SYNCSTORE_PRECONDITION_FAILED, and of a write that was rejected as stale, the item's present rev; else, and where there is no item, 0.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+uint64_t syncstore_error_rev(const syncstore_error *error);
+
+/**
+ * Of SYNCSTORE_REJECTED, why, as a word for a program, such as "stale" or "forbidden"; else NULL. Belongs to the error.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+const char *syncstore_error_rejection(const syncstore_error *error);
+
+/**
+ * Of a batch that was rejected, which of its writes is at fault, from 0; else -1.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+int64_t syncstore_error_failed_write(const syncstore_error *error);
+
+/**
+ * Of a patch that was rejected, the JSON Pointer at which it failed; else NULL. Belongs to the error.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+const char *syncstore_error_patch_path(const syncstore_error *error);
+
+/**
+ * Of a patch that was rejected, which of its operations failed, from 0; else -1.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+int64_t syncstore_error_patch_operation(const syncstore_error *error);
+
+/**
+ * Of SYNCSTORE_UNCONFIRMED, what happened instead of an answer, such as SYNCSTORE_TIMED_OUT; else SYNCSTORE_OK.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_error_cause(const syncstore_error *error);
+
+/**
+ * A database of a server. It opens no connection; connections are kept open between calls.
+ *
+ * url, database, options: as with syncstore_wire_http().
+ * remote: takes the handle; free it with syncstore_remote_free().
+ * Errors: SYNCSTORE_SETUP for a URL, a database's name or an option that cannot be used; SYNCSTORE_MISUSE.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_new(const char *url,
+                                      const char *database,
+                                      const syncstore_http_options *options,
+                                      syncstore_remote **remote,
+                                      syncstore_error **error);
+
+/**
+ * The same database, with calls that end once they are cancelled: those under way soon, and later ones at once, with SYNCSTORE_CANCELLED; a write
+ * with SYNCSTORE_UNCONFIRMED. It has connections of its own.
+ *
+ * cancel: what ends them; it may be freed at once.
+ * other: takes the handle; free it with syncstore_remote_free().
+ * Errors: SYNCSTORE_MISUSE.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_cancellable(const syncstore_remote *remote,
+                                              const syncstore_cancel *cancel,
+                                              syncstore_remote **other,
+                                              syncstore_error **error);
+
+/**
+ * Frees it; batches that were begun with it keep what they need. NULL is ignored.
+ *
+ * Thread: any; no other may begin a call with this handle any more.
+ */
+SYNCSTORE_API
+void syncstore_remote_free(syncstore_remote *remote);
+
+/**
+ * What the database takes; also the way to find out that URL, database and credential are right. From then on names, values and batches are checked against the
+ * limits that it publishes before they are sent.
+ *
+ * json: takes the answer of GET /v1/:db as JSON text; free it with syncstore_text_free().
+ * Errors: those of the wire, SYNCSTORE_UNREACHABLE to SYNCSTORE_SETUP.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_info(const syncstore_remote *remote,
+                                       syncstore_text *json,
+                                       syncstore_error **error);
+
+/**
+ * What has gone over the network since it was made.
+ *
+ * traffic: takes it.
+ * Errors: SYNCSTORE_MISUSE.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_traffic(const syncstore_remote *remote,
+                                          syncstore_traffic *traffic,
+                                          syncstore_error **error);
+
+/**
+ * A ref for one write, for syncstore_write_options.op: kept before the write is made, it makes the same write again safe, after a crash too. Those of
+ * one handle grow.
+ *
+ * op: takes the ref.
+ * Errors: SYNCSTORE_MISUSE.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_new_ref(const syncstore_remote *remote,
+                                          syncstore_ref *op,
+                                          syncstore_error **error);
+
+/**
+ * Its rev, for syncstore_write_options.rev; of NULL 0.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+uint64_t syncstore_remote_item_rev(const syncstore_remote_item *item);
+
+/**
+ * Its value as JSON text; of NULL it is NULL. Belongs to the item.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+const char *syncstore_remote_item_value(const syncstore_remote_item *item);
+
+/**
+ * All of it as a JSON object: key, value, rev, indexes, relations and tags; of NULL it is NULL. Belongs to the item.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+const char *syncstore_remote_item_json(const syncstore_remote_item *item);
+
+/**
+ * Frees an item. NULL is ignored.
+ *
+ * Thread: any; no other may be using this item.
+ */
+SYNCSTORE_API
+void syncstore_remote_item_free(syncstore_remote_item *item);
+
+/**
+ * One item with its index entries, relations and tags. Waits for the network.
+ *
+ * collection, key: the item.
+ * item: takes it; free it with syncstore_remote_item_free().
+ * Answers SYNCSTORE_NOT_FOUND where there is none, or the caller may not see it.
+ * Errors: SYNCSTORE_LIMIT for a name of 0 or too many bytes, with nothing sent; those of the wire.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_get(const syncstore_remote *remote,
+                                      const char *collection,
+                                      const char *key,
+                                      syncstore_remote_item **item,
+                                      syncstore_error **error);
+
+/**
+ * Like syncstore_remote_get(), but the item is sent only if it has another rev than that of an earlier read.
+ *
+ * collection, key: the item.
+ * rev: the rev of the earlier read.
+ * item: takes it; free it with syncstore_remote_item_free().
+ * Answers SYNCSTORE_UNCHANGED where it still has that rev, SYNCSTORE_NOT_FOUND where the caller sees no such item any more.
+ * Errors: those of syncstore_remote_get().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_get_newer(const syncstore_remote *remote,
+                                            const char *collection,
+                                            const char *key,
+                                            uint64_t rev,
+                                            syncstore_remote_item **item,
+                                            syncstore_error **error);
+
+/**
+ * The index entries of an item, as a JSON object of names and ordering keys. Waits for the network.
+ *
+ * collection, key: the item.
+ * json: takes the text; free it with syncstore_text_free().
+ * Answers SYNCSTORE_NOT_FOUND where the caller sees no such item.
+ * Errors: those of syncstore_remote_get().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_indexes(const syncstore_remote *remote,
+                                          const char *collection,
+                                          const char *key,
+                                          syncstore_text *json,
+                                          syncstore_error **error);
+
+/**
+ * The relations of an item as their subject, as a JSON array of {"id","predicate","object":{"collection","key"}}. Waits for the network.
+ *
+ * collection, key, json, answers, errors: as with syncstore_remote_indexes().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_relations(const syncstore_remote *remote,
+                                            const char *collection,
+                                            const char *key,
+                                            syncstore_text *json,
+                                            syncstore_error **error);
+
+/**
+ * The tags of an item, as a JSON array in bytewise order. Waits for the network.
+ *
+ * collection, key, json, answers, errors: as with syncstore_remote_indexes().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_tags(const syncstore_remote *remote,
+                                       const char *collection,
+                                       const char *key,
+                                       syncstore_text *json,
+                                       syncstore_error **error);
+
+/* ---------------------------------------------------------------
+ * Listings of a server
+ *
+ * A listing comes in pages, each of one moment. A page may have fewer items than were asked for, or none, and be followed by another all the same: the last
+ * one is that without a next.
+ */
+
+/** Which items of a collection to list; begin with SYNCSTORE_REMOTE_QUERY_INIT. All conditions hold together; 0, or NULL, is none. */
+typedef struct syncstore_remote_query {
+  /** Set by SYNCSTORE_REMOTE_QUERY_INIT. */
+  size_t struct_size;
+  /** Only items with an entry in this index, by their ordering keys, then by key; the bounds then speak of ordering keys. NULL: by key. */
+  const char *index;
+  /** What they begin with. */
+  const char *prefix;
+  /** The first. */
+  const char *from;
+  /** The one before which to stop, whatever the direction. */
+  const char *to;
+  /** Goes on with the page that syncstore_remote_page_next() of an earlier one of the same query named. */
+  const char *after;
+  /** 1: from the last to the first. */
+  int32_t reverse;
+  /** The most items on a page. Default: 500. */
+  uint32_t limit;
+} syncstore_remote_query;
+
+/** The defaults: syncstore_remote_query x = SYNCSTORE_REMOTE_QUERY_INIT; */
+#define SYNCSTORE_REMOTE_QUERY_INIT { sizeof(syncstore_remote_query), 0, 0, 0, 0, 0, 0, 0 }
+
+/**
+ * One page of the items of a collection that the caller sees. Waits for the network.
+ *
+ * collection: its name.
+ * query: which items; NULL: all, by key.
+ * page: takes the page; free it with syncstore_remote_page_free().
+ * Errors: SYNCSTORE_LIMIT for a name of 0 or too many bytes, with nothing sent; SYNCSTORE_REFUSED for what to go on after, if it is of another query;
+ * those of the wire.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_list(const syncstore_remote *remote,
+                                       const char *collection,
+                                       const syncstore_remote_query *query,
+                                       syncstore_remote_page **page,
+                                       syncstore_error **error);
+
+/**
+ * One page of the collections that have items which the caller sees, by name: their names are the page's keys. Waits for the network.
+ *
+ * after: what syncstore_remote_page_next() of the page before named; NULL: the first page.
+ * page: takes the page; free it with syncstore_remote_page_free().
+ * Errors: those of the wire.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_collections(const syncstore_remote *remote,
+                                              const char *after,
+                                              syncstore_remote_page **page,
+                                              syncstore_error **error);
+
+/**
+ * How many items, or collections, are on the page; of NULL 0.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+size_t syncstore_remote_page_count(const syncstore_remote_page *page);
+
+/**
+ * The key of the item, or the name of the collection, at a place, from 0; NULL behind the last one. Belongs to the page.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+const char *syncstore_remote_page_key(const syncstore_remote_page *page,
+                                      size_t place);
+
+/**
+ * The value of the item at a place as JSON text; NULL behind the last one, and of collections. Belongs to the page.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+const char *syncstore_remote_page_value(const syncstore_remote_page *page,
+                                        size_t place);
+
+/**
+ * The rev of the item at a place; 0 behind the last one, and of collections.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+uint64_t syncstore_remote_page_rev(const syncstore_remote_page *page, size_t place);
+
+/**
+ * How many items of the collection at a place the caller sees; 0 behind the last one, and of items.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+uint64_t syncstore_remote_page_items(const syncstore_remote_page *page, size_t place);
+
+/**
+ * The ordering key of the item at a place, in a listing by an index; else NULL. Belongs to the page.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+const char *syncstore_remote_page_order(const syncstore_remote_page *page,
+                                        size_t place);
+
+/**
+ * The name of the next page; NULL: this is the last. Belongs to the page.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+const char *syncstore_remote_page_next(const syncstore_remote_page *page);
+
+/**
+ * Frees a page. NULL is ignored.
+ *
+ * Thread: any; no other may be using this page.
+ */
+SYNCSTORE_API
+void syncstore_remote_page_free(syncstore_remote_page *page);
+
+/* ---------------------------------------------------------------
+ * Writes to a server
+ *
+ * Each is one request, decided by the same rules as an operation of a replica, and goes under a ref: a server does what has the same ref once, and tells the
+ * repeat what the first did. So after SYNCSTORE_UNCONFIRMED make the same call with the ref of the error (syncstore_error_ref()) as
+ * syncstore_write_options.op.
+ */
+
+/** What has to be so for a write to be done: a value of syncstore_write_options.precondition. */
+typedef int32_t syncstore_precondition;
+
+/** How a write is made; begin with SYNCSTORE_WRITE_OPTIONS_INIT. Of everything 0, or NULL, is the default. */
+typedef struct syncstore_write_options {
+  /** Set by SYNCSTORE_WRITE_OPTIONS_INIT. */
+  size_t struct_size;
+  /** What has to be so; a write of a batch has none. */
+  syncstore_precondition precondition;
+  /** 1: of a write of a batch, it was made for the item at the rev of base. That is no precondition: what becomes of a base that is behind is the collection's policy. */
+  int32_t has_base;
+  /** Of SYNCSTORE_PRECONDITION_REV, the rev. */
+  uint64_t rev;
+  /** With has_base, the rev; 0: there was no item. */
+  uint64_t base;
+  /** The ref to write under; NULL: a new one. */
+  const syncstore_ref *op;
+} syncstore_write_options;
+
+/** The defaults: syncstore_write_options x = SYNCSTORE_WRITE_OPTIONS_INIT; */
+#define SYNCSTORE_WRITE_OPTIONS_INIT { sizeof(syncstore_write_options), 0, 0, 0, 0, 0 }
+
+/** Nothing. */
+#define SYNCSTORE_PRECONDITION_NONE 0
+
+/** What is written does not exist: the item, or the index entry, the relation, the tag. */
+#define SYNCSTORE_PRECONDITION_ABSENT 1
+
+/** What is written exists. */
+#define SYNCSTORE_PRECONDITION_EXISTS 2
+
+/** The item has the rev of syncstore_write_options.rev, also where an index entry, a relation or a tag is written. */
+#define SYNCSTORE_PRECONDITION_REV 3
+
+/**
+ * Replaces the item's value, or creates the item. Waits for the network.
+ *
+ * collection, key: the item.
+ * json, json_len: its value as JSON text of so many bytes.
+ * options: how; NULL is the default.
+ * rev: takes the rev that the item has then; may be NULL. Of a removal that removed nothing it is 0.
+ * Errors: SYNCSTORE_LIMIT and SYNCSTORE_JSON, with nothing sent; SYNCSTORE_PRECONDITION_FAILED, SYNCSTORE_NO_ITEM, SYNCSTORE_REJECTED and those of the wire,
+ * with nothing done; SYNCSTORE_UNCONFIRMED where it is not known.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_set(const syncstore_remote *remote,
+                                      const char *collection,
+                                      const char *key,
+                                      const char *json,
+                                      size_t json_len,
+                                      const syncstore_write_options *options,
+                                      uint64_t *rev,
+                                      syncstore_error **error);
+
+/**
+ * Changes a part of the item's value by a JSON Patch (RFC 6902). Waits for the network.
+ *
+ * collection, key: the item.
+ * patch, patch_len: the patch, a JSON array, as text of so many bytes.
+ * options, rev, errors: as with syncstore_remote_set().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_patch(const syncstore_remote *remote,
+                                        const char *collection,
+                                        const char *key,
+                                        const char *patch,
+                                        size_t patch_len,
+                                        const syncstore_write_options *options,
+                                        uint64_t *rev,
+                                        syncstore_error **error);
+
+/**
+ * Removes the item. Waits for the network.
+ *
+ * collection, key: the item.
+ * options, rev, errors: as with syncstore_remote_set().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_delete(const syncstore_remote *remote,
+                                         const char *collection,
+                                         const char *key,
+                                         const syncstore_write_options *options,
+                                         uint64_t *rev,
+                                         syncstore_error **error);
+
+/**
+ * Puts the item into an index at an ordering key, or moves it there. Waits for the network.
+ *
+ * collection, key: the item.
+ * index, order: the index and the ordering key.
+ * options, rev, errors: as with syncstore_remote_set().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_set_index(const syncstore_remote *remote,
+                                            const char *collection,
+                                            const char *key,
+                                            const char *index,
+                                            const char *order,
+                                            const syncstore_write_options *options,
+                                            uint64_t *rev,
+                                            syncstore_error **error);
+
+/**
+ * Takes the item out of an index. Waits for the network.
+ *
+ * collection, key: the item.
+ * index: the index.
+ * options, rev, errors: as with syncstore_remote_set().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_delete_index(const syncstore_remote *remote,
+                                               const char *collection,
+                                               const char *key,
+                                               const char *index,
+                                               const syncstore_write_options *options,
+                                               uint64_t *rev,
+                                               syncstore_error **error);
+
+/**
+ * Relates the item, the subject, to an object under an id, or changes that relation. Waits for the network.
+ *
+ * collection, key: the item.
+ * id, predicate: the relation's name among those of the item, and what the object is to it.
+ * object_collection, object_key: the object.
+ * options, rev, errors: as with syncstore_remote_set().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_set_relation(const syncstore_remote *remote,
+                                               const char *collection,
+                                               const char *key,
+                                               const char *id,
+                                               const char *predicate,
+                                               const char *object_collection,
+                                               const char *object_key,
+                                               const syncstore_write_options *options,
+                                               uint64_t *rev,
+                                               syncstore_error **error);
+
+/**
+ * Removes a relation of the item. Waits for the network.
+ *
+ * collection, key: the item.
+ * id: the relation.
+ * options, rev, errors: as with syncstore_remote_set().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_delete_relation(const syncstore_remote *remote,
+                                                  const char *collection,
+                                                  const char *key,
+                                                  const char *id,
+                                                  const syncstore_write_options *options,
+                                                  uint64_t *rev,
+                                                  syncstore_error **error);
+
+/**
+ * Adds a tag to the item. Waits for the network.
+ *
+ * collection, key: the item.
+ * tag: the tag.
+ * options, rev, errors: as with syncstore_remote_set().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_add_tag(const syncstore_remote *remote,
+                                          const char *collection,
+                                          const char *key,
+                                          const char *tag,
+                                          const syncstore_write_options *options,
+                                          uint64_t *rev,
+                                          syncstore_error **error);
+
+/**
+ * Removes a tag from the item. Waits for the network.
+ *
+ * collection, key: the item.
+ * tag: the tag.
+ * options, rev, errors: as with syncstore_remote_set().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_remove_tag(const syncstore_remote *remote,
+                                             const char *collection,
+                                             const char *key,
+                                             const char *tag,
+                                             const syncstore_write_options *options,
+                                             uint64_t *rev,
+                                             syncstore_error **error);
+
+/* ---------------------------------------------------------------
+ * Batches of writes to a server
+ *
+ * Writes that a server does all, in the order in which they were added, or none. Each has its ref since it was added: after SYNCSTORE_UNCONFIRMED commit the same batch
+ * again, and if it was done, that only tells the revs.
+ */
+
+/**
+ * Begins a batch.
+ *
+ * batch: takes it; free it with syncstore_remote_batch_free().
+ * Errors: SYNCSTORE_MISUSE.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_batch_new(const syncstore_remote *remote,
+                                            syncstore_remote_batch **batch,
+                                            syncstore_error **error);
+
+/**
+ * How many writes it has; of NULL 0.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+size_t syncstore_remote_batch_count(const syncstore_remote_batch *batch);
+
+/**
+ * Does all writes, or none. Without any it sends nothing. The batch stays as it is. Waits for the network.
+ *
+ * revs, room: takes the rev that each write left its item at; room says for how many there is room, which has to be for all. revs may be NULL, with room 0.
+ * Errors: SYNCSTORE_REJECTED when one of them cannot be done: syncstore_error_failed_write() says which, and nothing of the batch was done;
+ * SYNCSTORE_UNCONFIRMED where it is not known; else those of the wire, with nothing done.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_batch_commit(syncstore_remote_batch *batch,
+                                               uint64_t *revs,
+                                               size_t room,
+                                               syncstore_error **error);
+
+/**
+ * Frees a batch. NULL is ignored.
+ *
+ * Thread: any; no other may be using this batch.
+ */
+SYNCSTORE_API
+void syncstore_remote_batch_free(syncstore_remote_batch *batch);
+
+/**
+ * Adds a write: replaces the item's value, or creates the item.
+ *
+ * collection, key: the item.
+ * json, json_len: its value as JSON text of so many bytes.
+ * options: how; NULL is the default. It has no precondition.
+ * Errors: SYNCSTORE_LIMIT, of the batch as a whole too, and SYNCSTORE_JSON; the batch is as it was then.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_batch_set(syncstore_remote_batch *batch,
+                                            const char *collection,
+                                            const char *key,
+                                            const char *json,
+                                            size_t json_len,
+                                            const syncstore_write_options *options,
+                                            syncstore_error **error);
+
+/**
+ * Adds a write: changes a part of the item's value by a JSON Patch (RFC 6902).
+ *
+ * collection, key: the item.
+ * patch, patch_len: the patch, a JSON array, as text of so many bytes.
+ * options, errors: as with syncstore_remote_batch_set().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_batch_patch(syncstore_remote_batch *batch,
+                                              const char *collection,
+                                              const char *key,
+                                              const char *patch,
+                                              size_t patch_len,
+                                              const syncstore_write_options *options,
+                                              syncstore_error **error);
+
+/**
+ * Adds a write: removes the item.
+ *
+ * collection, key: the item.
+ * options, errors: as with syncstore_remote_batch_set().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_batch_delete(syncstore_remote_batch *batch,
+                                               const char *collection,
+                                               const char *key,
+                                               const syncstore_write_options *options,
+                                               syncstore_error **error);
+
+/**
+ * Adds a write: puts the item into an index at an ordering key, or moves it there.
+ *
+ * collection, key: the item.
+ * index, order: the index and the ordering key.
+ * options, errors: as with syncstore_remote_batch_set().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_batch_set_index(syncstore_remote_batch *batch,
+                                                  const char *collection,
+                                                  const char *key,
+                                                  const char *index,
+                                                  const char *order,
+                                                  const syncstore_write_options *options,
+                                                  syncstore_error **error);
+
+/**
+ * Adds a write: takes the item out of an index.
+ *
+ * collection, key: the item.
+ * index: the index.
+ * options, errors: as with syncstore_remote_batch_set().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_batch_delete_index(syncstore_remote_batch *batch,
+                                                     const char *collection,
+                                                     const char *key,
+                                                     const char *index,
+                                                     const syncstore_write_options *options,
+                                                     syncstore_error **error);
+
+/**
+ * Adds a write: relates the item, the subject, to an object under an id, or changes that relation.
+ *
+ * collection, key: the item.
+ * id, predicate: the relation's name among those of the item, and what the object is to it.
+ * object_collection, object_key: the object.
+ * options, errors: as with syncstore_remote_batch_set().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_batch_set_relation(syncstore_remote_batch *batch,
+                                                     const char *collection,
+                                                     const char *key,
+                                                     const char *id,
+                                                     const char *predicate,
+                                                     const char *object_collection,
+                                                     const char *object_key,
+                                                     const syncstore_write_options *options,
+                                                     syncstore_error **error);
+
+/**
+ * Adds a write: removes a relation of the item.
+ *
+ * collection, key: the item.
+ * id: the relation.
+ * options, errors: as with syncstore_remote_batch_set().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_batch_delete_relation(syncstore_remote_batch *batch,
+                                                        const char *collection,
+                                                        const char *key,
+                                                        const char *id,
+                                                        const syncstore_write_options *options,
+                                                        syncstore_error **error);
+
+/**
+ * Adds a write: adds a tag to the item.
+ *
+ * collection, key: the item.
+ * tag: the tag.
+ * options, errors: as with syncstore_remote_batch_set().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_batch_add_tag(syncstore_remote_batch *batch,
+                                                const char *collection,
+                                                const char *key,
+                                                const char *tag,
+                                                const syncstore_write_options *options,
+                                                syncstore_error **error);
+
+/**
+ * Adds a write: removes a tag from the item.
+ *
+ * collection, key: the item.
+ * tag: the tag.
+ * options, errors: as with syncstore_remote_batch_set().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_batch_remove_tag(syncstore_remote_batch *batch,
+                                                   const char *collection,
+                                                   const char *key,
+                                                   const char *tag,
+                                                   const syncstore_write_options *options,
+                                                   syncstore_error **error);
 
 #ifdef __cplusplus
 }

@@ -6,6 +6,7 @@
 use super::kit::handle::{Handle, Life};
 use super::kit::input::CText;
 use super::op_ref::syncstore_ref;
+use super::remote::Refusal;
 use super::status::{SYNCSTORE_OK, syncstore_status};
 use crate::protocol::Ref;
 use crate::sync::SyncReport;
@@ -27,6 +28,8 @@ pub struct syncstore_error {
     pub(super) item: Option<(CText, CText)>,
     /// Of a sync.
     pub(super) report: Option<Box<SyncReport>>,
+    /// Of a write to a server.
+    pub(super) refusal: Option<Box<Refusal>>,
 }
 
 impl syncstore_error {
@@ -42,6 +45,7 @@ impl syncstore_error {
             op: None,
             item: None,
             report: None,
+            refusal: None,
         }
     }
 }

@@ -45,3 +45,28 @@ fn sync() {
 fn misuse_sync() {
     program("misuse_sync");
 }
+
+#[test]
+fn wire() {
+    program("wire");
+}
+
+#[test]
+fn misuse_wire() {
+    program("misuse_wire");
+}
+
+#[test]
+fn remote() {
+    program("remote");
+}
+
+#[test]
+fn misuse_remote() {
+    program("misuse_remote");
+}
+
+#[test]
+fn two_replicas_sync_through_a_file() {
+    program_with(&root().join("examples/c/custom_wire.c"), &|| ((), Vec::new()));
+}

@@ -22,6 +22,10 @@ impl Failure {
         Failure::new(SYNCSTORE_MISUSE, &format!("{name} {words}"))
     }
 
+    pub fn of(error: syncstore_error) -> Failure {
+        Failure(Box::new(error))
+    }
+
     /// What a sync did before it failed so.
     pub fn with_report(mut self, report: SyncReport) -> Failure {
         self.0.report = Some(Box::new(report));
