@@ -34,6 +34,18 @@ mod header {
         "relations",
         "walks",
         "tags",
+        "cancel",
+        "credentials",
+        "wire",
+        "report",
+        "sync",
+        "background",
+        "wire_call",
+        "wire_custom",
+        "remote",
+        "remote_page",
+        "remote_write",
+        "remote_batch",
     ];
 
     const OPENING: &str = include_str!("src/ffi/opening.h");

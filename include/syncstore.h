@@ -77,6 +77,39 @@ typedef struct syncstore_related_items syncstore_related_items;
 /** Where a walk begins, and how it goes on. */
 typedef struct syncstore_walk syncstore_walk;
 
+/** Ends the calls that it is given to. */
+typedef struct syncstore_cancel syncstore_cancel;
+
+/** What a callback is to fill in; it is the library's, and goes when the callback comes back. */
+typedef struct syncstore_credential syncstore_credential;
+
+/** A source of credentials, for any number of wires. */
+typedef struct syncstore_credentials syncstore_credentials;
+
+/** A connection to one database of one server. It may be used by any number of threads at a time. */
+typedef struct syncstore_wire syncstore_wire;
+
+/** What one call of syncstore_sync(), syncstore_push() or syncstore_pull() did. */
+typedef struct syncstore_report syncstore_report;
+
+/** What a background sync is at, as of the moment at which it was asked. */
+typedef struct syncstore_sync_status syncstore_sync_status;
+
+/** One call over a wire of the host's own. */
+typedef struct syncstore_wire_call syncstore_wire_call;
+
+/** One database of one server. It may be used by any number of threads at a time. */
+typedef struct syncstore_remote syncstore_remote;
+
+/** An item as a server had it. */
+typedef struct syncstore_remote_item syncstore_remote_item;
+
+/** A page of a listing: of items, or of collections. */
+typedef struct syncstore_remote_page syncstore_remote_page;
+
+/** Writes that are all done, or none. Calls on one batch wait for each other. */
+typedef struct syncstore_remote_batch syncstore_remote_batch;
+
 /* ---------------------------------------------------------------
  * Status
  *
@@ -93,6 +126,9 @@ typedef int32_t syncstore_status;
 
 /** No error: there is no such item, or nothing is known of such an operation. */
 #define SYNCSTORE_NOT_FOUND 1
+
+/** No error: the item is as an earlier read had it. */
+#define SYNCSTORE_UNCHANGED 170
 
 /** The call breaks a rule of this header: NULL where it may not be, bad UTF-8, a struct_size or a constant that is none. */
 #define SYNCSTORE_MISUSE (-1)
@@ -141,6 +177,9 @@ typedef int32_t syncstore_status;
 
 /** The wire leads to another database than the file's. */
 #define SYNCSTORE_WRONG_DATABASE (-24)
+
+/** A callback of a sync would wait for that sync. */
+#define SYNCSTORE_WITHIN_SYNC (-25)
 
 /** A name, a value or a batch exceeds a limit. */
 #define SYNCSTORE_LIMIT (-30)
@@ -213,6 +252,15 @@ typedef int32_t syncstore_status;
 
 /** The wire is set up wrongly. */
 #define SYNCSTORE_SETUP (-70)
+
+/** The item on the server is not as the write asks; syncstore_error_rev() has its rev. Nothing was changed. */
+#define SYNCSTORE_PRECONDITION_FAILED (-170)
+
+/** The server refused the write for good; syncstore_error_rejection() says why. Nothing was changed. */
+#define SYNCSTORE_REJECTED (-171)
+
+/** Whether the write was done is not known; syncstore_error_cause() says what happened. The same write with the same ref is done at most once. */
+#define SYNCSTORE_UNCONFIRMED (-172)
 
 /**
  * The name of a status as this header spells it, such as "SYNCSTORE_BUSY"; of a number that is none, "SYNCSTORE_UNKNOWN".
@@ -1930,6 +1978,1724 @@ syncstore_status syncstore_tags(syncstore *store,
                                 const char *key,
                                 syncstore_names **tags,
                                 syncstore_error **error);
+
+/* ---------------------------------------------------------------
+ * Cancelling
+ *
+ * Ends a call that is under way on another thread, and stays so for good: for the next call, make another one.
+ */
+
+/**
+ * One that is not cancelled. Free it with syncstore_cancel_free(), also while a call that it was given to is under way.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_cancel *syncstore_cancel_new(void);
+
+/**
+ * Cancels: calls that it was given to end soon, with SYNCSTORE_CANCELLED, and later ones at once. It does not wait for them. The callback
+ * `cancel` of a wire of the host's own is called within it. Any number of times; NULL is ignored.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+void syncstore_cancel_cancel(syncstore_cancel *cancel);
+
+/**
+ * 1: it was cancelled; else, and of NULL, 0.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+int32_t syncstore_cancel_is_cancelled(const syncstore_cancel *cancel);
+
+/**
+ * Frees it, which cancels nothing. NULL is ignored.
+ *
+ * Thread: any; no other may begin a call with it any more.
+ */
+SYNCSTORE_API
+void syncstore_cancel_free(syncstore_cancel *cancel);
+
+/* ---------------------------------------------------------------
+ * Credentials
+ *
+ * A credential that does not change is text in syncstore_http_options. One that does is asked of the host by a callback: before the first
+ * request, and again when the server refuses the one at hand.
+ */
+
+/**
+ * Fills in a credential, by one of syncstore_credential_bearer(), syncstore_credential_hmac(), syncstore_credential_none() and
+ * syncstore_credential_fail(); none of them is a failure too.
+ *
+ * user_data: what was registered with it.
+ * refresh: 0 before the first request. 1 after the server refused the last one: then a fresh one is wanted, and the one at hand again means that
+ * there is none.
+ * credential: what to fill in, until the callback comes back.
+ *
+ * It is called within calls that make a request, on their thread; of a background sync on one of the threads that make its requests. Of one wire never
+ * twice at a time, and no time-out bounds it. It must not call that wire, nor sync over it, nor wait for whoever does.
+ */
+typedef void (*syncstore_credential_callback)(void *user_data,
+                                              int32_t refresh,
+                                              syncstore_credential *credential);
+
+/**
+ * A source of credentials that asks the host.
+ *
+ * callback: what is asked; it may not be NULL.
+ * user_data, destroy: what the callback gets; destroy, which may be NULL, is called with it when the credentials were freed and no wire has them any more,
+ * on whichever thread let go last.
+ * credentials: takes the source; free it with syncstore_credentials_free().
+ * Errors: SYNCSTORE_MISUSE.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_credentials_new(syncstore_credential_callback callback,
+                                           void *user_data,
+                                           void (*destroy)(void *user_data),
+                                           syncstore_credentials **credentials,
+                                           syncstore_error **error);
+
+/**
+ * Frees a source of credentials; wires that were made with it keep what they need. NULL is ignored.
+ *
+ * Thread: any; no other may be using this handle.
+ */
+SYNCSTORE_API
+void syncstore_credentials_free(syncstore_credentials *credentials);
+
+/**
+ * Fills in a bearer token.
+ *
+ * token: visible ASCII; it is copied. One that cannot stand in a header fails the request with SYNCSTORE_SETUP.
+ * Errors: SYNCSTORE_MISUSE, also where the credential was filled in before.
+ *
+ * Thread: any, while the callback runs.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_credential_bearer(syncstore_credential *credential,
+                                             const char *token,
+                                             syncstore_error **error);
+
+/**
+ * Fills in an application's key, with which each request is signed on behalf of a user; the secret is never sent.
+ *
+ * key, user, secret: they are copied; ASCII without control characters and quotes, but for the secret.
+ * Errors: SYNCSTORE_MISUSE, also where the credential was filled in before.
+ *
+ * Thread: any, while the callback runs.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_credential_hmac(syncstore_credential *credential,
+                                           const char *key,
+                                           const char *user,
+                                           const char *secret,
+                                           syncstore_error **error);
+
+/**
+ * Says that requests go without a credential.
+ *
+ * Errors: SYNCSTORE_MISUSE, also where the credential was filled in before.
+ *
+ * Thread: any, while the callback runs.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_credential_none(syncstore_credential *credential,
+                                           syncstore_error **error);
+
+/**
+ * Says that there is none now, and why: the request fails with SYNCSTORE_UNAUTHENTICATED.
+ *
+ * message: the first 400 characters come in the error's message: it must not hold a secret.
+ * Errors: SYNCSTORE_MISUSE, also where the credential was filled in before.
+ *
+ * Thread: any, while the callback runs.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_credential_fail(syncstore_credential *credential,
+                                           const char *message,
+                                           syncstore_error **error);
+
+/* ---------------------------------------------------------------
+ * Wires
+ *
+ * A wire leads to one database of one server. This is the one over HTTP; syncstore_wire_custom() makes one of the host's own. A wire holds nothing of
+ * a store: one may serve several, and be freed while they sync with it.
+ */
+
+/** The format of requests: a value of syncstore_http_options.format. */
+typedef int32_t syncstore_format;
+
+/** Whether bodies are compressed: a value of syncstore_http_options.compression. */
+typedef int32_t syncstore_compression;
+
+/**
+ * How an HTTP wire connects; begin with SYNCSTORE_HTTP_OPTIONS_INIT. Of everything 0, or NULL, is the default. All of it is copied.
+ *
+ * Of bearer_token, the three of hmac and credentials at most one kind is set; without any, requests go without a credential. No error has a credential, the value
+ * of a header, or the proxy's password in it. Certificates are always verified, redirects never followed.
+ */
+typedef struct syncstore_http_options {
+  /** Set by SYNCSTORE_HTTP_OPTIONS_INIT. */
+  size_t struct_size;
+  /** The format of requests, and the one asked for in answers. Default: SYNCSTORE_FORMAT_JSON. */
+  syncstore_format format;
+  /** Default: SYNCSTORE_COMPRESSION_AUTO. */
+  syncstore_compression compression;
+  /** A token that does not change: visible ASCII. */
+  const char *bearer_token;
+  /** The name of an application's key, with hmac_user and hmac_secret: each request is signed, the secret never sent. */
+  const char *hmac_key;
+  /** The user on whose behalf it signs. */
+  const char *hmac_user;
+  /** The key's secret. */
+  const char *hmac_secret;
+  /** Asks the host for credentials; it may be freed as soon as the wire is made. */
+  const syncstore_credentials *credentials;
+  /** A PEM file of the authorities to trust instead of the public ones; it is read once, now. */
+  const char *ca_file;
+  /** The proxy to go through: http, https, socks4, socks4a or socks5, "://", and [user:password@]host[:port]. The environment's is not used. */
+  const char *proxy;
+  /** The header User-Agent; "": none. Default: "syncstore/" and the version. */
+  const char *user_agent;
+  /** Further headers of every request: name, value, name, value, and so on, and NULL behind the last; at most 100. */
+  const char *const *headers;
+  /** Requests of at most so many bytes are not compressed. Default: 1,024. */
+  uint64_t compress_above;
+  /** The most bytes of an answer, once inflated. Default: 64 MiB. */
+  uint64_t response_limit;
+  /** The most bytes of an answer as they come. Default: 64 MiB. */
+  uint64_t response_wire_limit;
+  /** How long resolving the server's name may take, and after that connecting. Default: 10 seconds. */
+  int64_t connect_timeout_ms;
+  /** How long a request may take as a whole; what the server was let wait is added. Default: 60 seconds. */
+  int64_t call_timeout_ms;
+} syncstore_http_options;
+
+/** The defaults: syncstore_http_options x = SYNCSTORE_HTTP_OPTIONS_INIT; */
+#define SYNCSTORE_HTTP_OPTIONS_INIT { sizeof(syncstore_http_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/** What has gone over a wire since it was made. */
+typedef struct syncstore_traffic {
+  /** Bytes of request bodies as sent, compressed if they were. */
+  uint64_t sent;
+  /** Bytes of response bodies as received, compressed if they were. */
+  uint64_t received;
+  /** Requests that were answered or failed. */
+  uint64_t round_trips;
+} syncstore_traffic;
+
+/** JSON. */
+#define SYNCSTORE_FORMAT_JSON 0
+
+/** MessagePack. */
+#define SYNCSTORE_FORMAT_MESSAGE_PACK 1
+
+/** Protocol Buffers, in a library that was built with the cargo feature protobuf; else SYNCSTORE_SETUP. */
+#define SYNCSTORE_FORMAT_PROTOBUF 2
+
+/** They are, but for a server on this machine. */
+#define SYNCSTORE_COMPRESSION_AUTO 0
+
+/** They are. */
+#define SYNCSTORE_COMPRESSION_ON 1
+
+/** They are not. */
+#define SYNCSTORE_COMPRESSION_OFF 2
+
+/**
+ * A wire over HTTP/1.1, with or without TLS. It opens no connection; connections are kept open between calls.
+ *
+ * url: "http://host[:port]" or "https://host[:port]", with a path in front of /v1 where a proxy asks for one.
+ * database: the database's name.
+ * options: NULL is the default.
+ * wire: takes the wire; free it with syncstore_wire_free().
+ * Errors: SYNCSTORE_SETUP for a URL, a database's name or an option that cannot be used; SYNCSTORE_MISUSE.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_wire_http(const char *url,
+                                     const char *database,
+                                     const syncstore_http_options *options,
+                                     syncstore_wire **wire,
+                                     syncstore_error **error);
+
+/**
+ * What has gone over a wire since it was made.
+ *
+ * traffic: takes it.
+ * Errors: SYNCSTORE_MISUSE.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_wire_traffic(const syncstore_wire *wire,
+                                        syncstore_traffic *traffic,
+                                        syncstore_error **error);
+
+/**
+ * Asks the server what the database takes; also the way to find out that URL, database and credential are right. Waits for the network.
+ *
+ * json: takes the answer of GET /v1/:db as JSON text; free it with syncstore_text_free().
+ * Errors: those of the wire, SYNCSTORE_UNREACHABLE to SYNCSTORE_SETUP.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_wire_info(const syncstore_wire *wire,
+                                     syncstore_text *json,
+                                     syncstore_error **error);
+
+/**
+ * Frees a wire; a background sync that was started with it keeps what it needs. NULL is ignored.
+ *
+ * Thread: any; no other may begin a call with this wire any more.
+ */
+SYNCSTORE_API
+void syncstore_wire_free(syncstore_wire *wire);
+
+/* ---------------------------------------------------------------
+ * Reports
+ *
+ * What one sync did. A call that failed has one too, since what it did before stands: ask its error for it, by syncstore_error_report().
+ */
+
+/** Why a replica was loaded from a checkpoint. A later version may know others. */
+typedef int32_t syncstore_bootstrap;
+
+/** It was not. */
+#define SYNCSTORE_BOOTSTRAP_NONE 0
+
+/** It was new. */
+#define SYNCSTORE_BOOTSTRAP_FRESH 1
+
+/** The server's log no longer reaches back to where it stood, or it may see other items now. */
+#define SYNCSTORE_BOOTSTRAP_EXPIRED 2
+
+/** The server's log was restored from an older backup. */
+#define SYNCSTORE_BOOTSTRAP_REWOUND 3
+
+/** It was not what the server's log makes: a restored or copied file, or a fault of the server. It has a new client id now. */
+#define SYNCSTORE_BOOTSTRAP_DIVERGED 4
+
+/**
+ * Operations that the server took from this replica and answered, repeated ones included.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+uint64_t syncstore_report_pushed(const syncstore_report *report);
+
+/**
+ * Operations that turned out accepted.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+uint64_t syncstore_report_accepted(const syncstore_report *report);
+
+/**
+ * Operations that turned out rejected.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+uint64_t syncstore_report_rejected(const syncstore_report *report);
+
+/**
+ * Entries of the server's log that were read, this replica's own included.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+uint64_t syncstore_report_pulled(const syncstore_report *report);
+
+/**
+ * Items that came with a checkpoint.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+uint64_t syncstore_report_loaded(const syncstore_report *report);
+
+/**
+ * Accepted operations that the server lost, because its log was restored from an older backup.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+uint64_t syncstore_report_undone(const syncstore_report *report);
+
+/**
+ * Where the replica stands in the server's log.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+uint64_t syncstore_report_position(const syncstore_report *report);
+
+/**
+ * Why the replica was loaded anew, if it was: which of the constants it is.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_bootstrap syncstore_report_bootstrapped(const syncstore_report *report);
+
+/**
+ * How many milliseconds the whole call took.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+uint64_t syncstore_report_elapsed_ms(const syncstore_report *report);
+
+/**
+ * All of it as a JSON object: what the other getters tell, under their names, and widened, removed, bytes_sent, bytes_received, round_trips, retries,
+ * diverged (what did not fit), push_ms and pull_ms. Later versions may have more members. Of NULL "". Belongs to the report.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+const char *syncstore_report_json(const syncstore_report *report);
+
+/**
+ * Frees a report. NULL is ignored.
+ *
+ * Thread: any; no other may be using this report.
+ */
+SYNCSTORE_API
+void syncstore_report_free(syncstore_report *report);
+
+/**
+ * What a sync did before it failed.
+ *
+ * report: takes it, to be freed with syncstore_report_free(); NULL where there is none. It may be NULL, which only asks whether there is one.
+ * Answers 1 where there is one, that is, of an error of syncstore_sync(), syncstore_push() or syncstore_pull() but SYNCSTORE_MISUSE and
+ * SYNCSTORE_CLOSED; else 0.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+int32_t syncstore_error_report(const syncstore_error *error,
+                               syncstore_report **report);
+
+/* ---------------------------------------------------------------
+ * Syncing on the calling thread
+ *
+ * Each call speaks with the server until it is done. Reads and writes of other threads go on meanwhile. A second call on a store waits for the first; another store
+ * on the same file is told SYNCSTORE_SYNCED_ELSEWHERE. Whatever a call fails with, what it did stands, what it did not do stays queued, and calling
+ * again goes on from there.
+ */
+
+/**
+ * Tells how far the loading of a checkpoint has come, after each of its pages.
+ *
+ * user_data: what was given with it.
+ * loaded: items loaded so far. total: items there were when the checkpoint was made.
+ *
+ * It is called within the call that it was given to, on its thread. It may do anything but sync the same store, which would wait for itself.
+ */
+typedef void (*syncstore_progress_callback)(void *user_data, uint64_t loaded, uint64_t total);
+
+/**
+ * Pushes everything that was queued when the call began, and pulls to the end of the server's log. Waits for the network.
+ *
+ * A new replica, and one whose place in the log is gone, is loaded from a checkpoint; what is queued stays queued through that.
+ *
+ * wire: leads to the server.
+ * cancel: ends the call from another thread; NULL: only closing the store does. A wire with it opens connections of its own.
+ * progress, user_data: told how far the loading of a checkpoint has come, during this call alone; progress may be NULL.
+ * report: takes what it did, to be freed with syncstore_report_free(); may be NULL. Of a call that fails syncstore_error_report() has it.
+ * Errors: SYNCSTORE_SYNCED_ELSEWHERE, SYNCSTORE_CANCELLED, SYNCSTORE_WRONG_DATABASE, SYNCSTORE_DIVERGED, SYNCSTORE_TOO_LARGE; those of the wire,
+ * SYNCSTORE_UNREACHABLE to SYNCSTORE_SETUP, after the tries that the store's options allow; those of the file.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_sync(syncstore *store,
+                                const syncstore_wire *wire,
+                                const syncstore_cancel *cancel,
+                                syncstore_progress_callback progress,
+                                void *user_data,
+                                syncstore_report **report,
+                                syncstore_error **error);
+
+/**
+ * Pushes everything that was queued when the call began, each operation once. Waits for the network.
+ *
+ * Operations stay in the outbox until a pull has reached their place in the log; syncstore_outcome_of() tells what the server said.
+ *
+ * wire, cancel, report, errors: as with syncstore_sync().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_push(syncstore *store,
+                                const syncstore_wire *wire,
+                                const syncstore_cancel *cancel,
+                                syncstore_report **report,
+                                syncstore_error **error);
+
+/**
+ * Pulls to the end of the server's log; a new replica, and one whose place in the log is gone, is loaded from a checkpoint, which pushes the
+ * outbox too. Waits for the network.
+ *
+ * wire, cancel, progress, user_data, report, errors: as with syncstore_sync().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_pull(syncstore *store,
+                                const syncstore_wire *wire,
+                                const syncstore_cancel *cancel,
+                                syncstore_progress_callback progress,
+                                void *user_data,
+                                syncstore_report **report,
+                                syncstore_error **error);
+
+/* ---------------------------------------------------------------
+ * Syncing in the background
+ *
+ * A store that was started has a thread that syncs by itself: it pushes after a write, brings news as they come, and tries again what fails. Reads and writes
+ * never wait for it.
+ */
+
+/** How a store syncs in the background; begin with SYNCSTORE_SYNC_POLICY_INIT. Of everything 0 is the default, which suits a desktop application. */
+typedef struct syncstore_sync_policy {
+  /** Set by SYNCSTORE_SYNC_POLICY_INIT. */
+  size_t struct_size;
+  /** How long after a write its push begins, so that writes close together go together. Default: 200 ms; -1: at once. */
+  int64_t debounce_ms;
+  /** The most that writes which go on and on can put a push off. Default: 2 seconds; -1: not at all. */
+  int64_t longest_debounce_ms;
+  /** How long the server may hold an answer until there is news, in whole seconds. Default: 25 seconds; -1: it is not let wait, but asked every pull_every_ms. */
+  int64_t poll_ms;
+  /** How often to pull where nothing is held. Default: 30 seconds. */
+  int64_t pull_every_ms;
+  /** The most that a try is put off after the first failure; it doubles with each further one. Default: 500 ms. */
+  int64_t first_wait_ms;
+  /** The most that a try is put off by failures alone. Default: 1 minute. */
+  int64_t longest_wait_ms;
+  /** Unsent operations are tried again after this time at the latest, whatever the last try ended with. Default: 15 minutes. */
+  int64_t backstop_ms;
+  /** How often to look for what other processes did with the file. Default: 1 second. */
+  int64_t look_every_ms;
+} syncstore_sync_policy;
+
+/** The defaults: syncstore_sync_policy x = SYNCSTORE_SYNC_POLICY_INIT; */
+#define SYNCSTORE_SYNC_POLICY_INIT { sizeof(syncstore_sync_policy), 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/** What a background sync is at. A later version may know others. */
+typedef int32_t syncstore_sync_state;
+
+/** It does not run: never started, or stopped. */
+#define SYNCSTORE_SYNC_STOPPED 1
+
+/** All is well: what was written went, or goes in a moment, and news is waited for. */
+#define SYNCSTORE_SYNC_IDLE 2
+
+/** Operations are on their way to the server. */
+#define SYNCSTORE_SYNC_PUSHING 3
+
+/** The server's log is read. */
+#define SYNCSTORE_SYNC_PULLING 4
+
+/** A checkpoint is loaded; the status has how far that has come. */
+#define SYNCSTORE_SYNC_BOOTSTRAPPING 5
+
+/** The server could not be reached, or could not take the request; it is tried again. */
+#define SYNCSTORE_SYNC_OFFLINE 6
+
+/** Another store, perhaps of another process, syncs this file; what it brings shows here too. Taking over is tried again and again. */
+#define SYNCSTORE_SYNC_ELSEWHERE 7
+
+/** By syncstore_pause(), until syncstore_resume(). */
+#define SYNCSTORE_SYNC_PAUSED 8
+
+/** The server refused the credential, a fresh one too. syncstore_credential_changed() goes on. */
+#define SYNCSTORE_SYNC_NEEDS_CREDENTIAL 9
+
+/** An error that does not pass by itself; the status says which. */
+#define SYNCSTORE_SYNC_FAILED 10
+
+/**
+ * Syncs in the background from now on.
+ *
+ * It has one thread, and makes its requests on up to two others, which hold nothing of the store: a wire of the host's own, and its source of credentials, are
+ * called there. syncstore_sync() and its like may be called all the same. It keeps other stores from syncing this file; where one does so already, it
+ * takes over when that ends. syncstore_stop(), closing and freeing the store end it.
+ *
+ * wire: leads to the server; it may be freed at once.
+ * policy: NULL is the default.
+ * Errors: SYNCSTORE_ALREADY_STARTED, also while one that was told to stop has not ended; SYNCSTORE_STORAGE when the system gives it no thread. What fails later shows
+ * in the status.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_start(syncstore *store,
+                                 const syncstore_wire *wire,
+                                 const syncstore_sync_policy *policy,
+                                 syncstore_error **error);
+
+/**
+ * Ends the background sync: cuts off its requests, and waits for its thread up to a deadline. Nothing is lost. Where nothing runs, it answers
+ * SYNCSTORE_STOPPED_ENTIRELY. It also ends every syncstore_wait() that is under way.
+ *
+ * The thread ends within milliseconds, whatever server and network do; only a long transaction takes its time. Within a callback on the thread of the background sync
+ * itself it is SYNCSTORE_STOPPED_SOON.
+ *
+ * deadline_ms: how long to wait; 0: not at all.
+ * how: takes what became of it; may be NULL.
+ * Errors: SYNCSTORE_MISUSE.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_stop(syncstore *store,
+                                int64_t deadline_ms,
+                                syncstore_stopped *how,
+                                syncstore_error **error);
+
+/**
+ * Makes no more requests until syncstore_resume(), cuts off those under way, and lets other stores sync the file. Does not wait.
+ *
+ * Errors: SYNCSTORE_MISUSE.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_pause(syncstore *store,
+                                 syncstore_error **error);
+
+/**
+ * Goes on after syncstore_pause(), with a sync at once. Does not wait.
+ *
+ * Errors: SYNCSTORE_MISUSE.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_resume(syncstore *store, syncstore_error **error);
+
+/**
+ * Syncs at once in the background, whatever it waits for, but for syncstore_resume(): the network is back, the user pulled the list. Does not wait.
+ *
+ * Errors: SYNCSTORE_MISUSE.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_sync_now(syncstore *store,
+                                    syncstore_error **error);
+
+/**
+ * Goes on where the credential was refused: the host has another one now, for which its callback is asked. Does not wait.
+ *
+ * Errors: SYNCSTORE_MISUSE.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_credential_changed(syncstore *store,
+                                              syncstore_error **error);
+
+/**
+ * What the background sync is at, and when it goes on. Never waits.
+ *
+ * status: takes it; free it with syncstore_sync_status_free().
+ * Errors: SYNCSTORE_MISUSE.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_sync_status_of(syncstore *store,
+                                          syncstore_sync_status **status,
+                                          syncstore_error **error);
+
+/**
+ * Which of the constants it is; of NULL 0.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_sync_state syncstore_sync_status_state(const syncstore_sync_status *status);
+
+/**
+ * In how many milliseconds it tries again, from when the status was asked for; -1: it is at it, waits for news, or is stopped or paused.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+int64_t syncstore_sync_status_next_try_ms(const syncstore_sync_status *status);
+
+/**
+ * Of SYNCSTORE_SYNC_BOOTSTRAPPING, how many items are loaded; else 0.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+uint64_t syncstore_sync_status_loaded(const syncstore_sync_status *status);
+
+/**
+ * Of SYNCSTORE_SYNC_BOOTSTRAPPING, how many items there were when the checkpoint was made; else 0.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+uint64_t syncstore_sync_status_total(const syncstore_sync_status *status);
+
+/**
+ * The last failure, while it lasts, in English; NULL: there is none. No credential is in it. Belongs to the status.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+const char *syncstore_sync_status_error(const syncstore_sync_status *status);
+
+/**
+ * Frees a status. NULL is ignored.
+ *
+ * Thread: any; no other may be using this status.
+ */
+SYNCSTORE_API
+void syncstore_sync_status_free(syncstore_sync_status *status);
+
+/**
+ * Waits until an operation is settled, for at most so long; what became of it, or where it stands when the time is over. Follows one that was folded into another,
+ * or made again as another. It syncs nothing by itself. It holds no lock, so any number of threads may wait; a callback of something that syncs should not.
+ * syncstore_stop() and closing the store end it, as if its time were over.
+ *
+ * op: the operation.
+ * at_most_ms: how long; 0: not at all, -1: without an end.
+ * outcome: takes it; free it with syncstore_outcome_free().
+ * Answers SYNCSTORE_NOT_FOUND where this replica does not know the operation, or no longer.
+ * Errors: when the file cannot be read.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_wait(syncstore *store,
+                                const syncstore_ref *op,
+                                int64_t at_most_ms,
+                                syncstore_outcome **outcome,
+                                syncstore_error **error);
+
+/* ---------------------------------------------------------------
+ * Calls over a wire of the host's own
+ *
+ * What such a wire is asked, and how it answers. Requests and answers are JSON texts in the shapes that docs/PROTOCOL.md has. A call is the library's: it is
+ * good until the callback comes back, and so are the texts that its getters answer. It is answered once, by one of syncstore_wire_call_answer(),
+ * syncstore_wire_call_refuse() and syncstore_wire_call_fail(); one that is not fails with SYNCSTORE_PROTOCOL, and is tried again like any
+ * broken answer.
+ */
+
+/**
+ * What is asked, as a JSON object: of a push its body; of a pull and a checkpoint the parameters of the query, by their names; of info {}. Of NULL "".
+ *
+ * Thread: any, while the callback runs.
+ */
+SYNCSTORE_API
+const char *syncstore_wire_call_request(const syncstore_wire_call *call);
+
+/**
+ * What follows the database's URL when this is asked over HTTP, such as "/sync/inbox?client=7d3c...&limit=500"; of info "". A push is a POST of
+ * syncstore_wire_call_request(), the others are a GET. Of NULL "".
+ *
+ * Thread: any, while the callback runs.
+ */
+SYNCSTORE_API
+const char *syncstore_wire_call_target(const syncstore_wire_call *call);
+
+/**
+ * The replica that asks, a UUID; of info and of NULL it is NULL.
+ *
+ * Thread: any, while the callback runs.
+ */
+SYNCSTORE_API
+const char *syncstore_wire_call_client(const syncstore_wire_call *call);
+
+/**
+ * Of a push and a pull, the replica's cursor, as the server made it; NULL: it has none, or something else is asked.
+ *
+ * Thread: any, while the callback runs.
+ */
+SYNCSTORE_API
+const char *syncstore_wire_call_cursor(const syncstore_wire_call *call);
+
+/**
+ * Of a checkpoint, which page of it; NULL: it begins with one, or something else is asked.
+ *
+ * Thread: any, while the callback runs.
+ */
+SYNCSTORE_API
+const char *syncstore_wire_call_page(const syncstore_wire_call *call);
+
+/**
+ * Of a pull the most entries, of a checkpoint the most items that the page may have; else 0.
+ *
+ * Thread: any, while the callback runs.
+ */
+SYNCSTORE_API
+uint32_t syncstore_wire_call_limit(const syncstore_wire_call *call);
+
+/**
+ * Of a pull, how long the answer may be held while there is nothing new; else 0. A wire that does not hold it answers at once, and is asked again
+ * every syncstore_sync_policy.pull_every_ms.
+ *
+ * Thread: any, while the callback runs.
+ */
+SYNCSTORE_API
+int64_t syncstore_wire_call_wait_ms(const syncstore_wire_call *call);
+
+/**
+ * Of a push, how many operations it has; else 0.
+ *
+ * Thread: any, while the callback runs.
+ */
+SYNCSTORE_API
+size_t syncstore_wire_call_op_count(const syncstore_wire_call *call);
+
+/**
+ * A member of an operation of a push, as the JSON text that stands there (a name with its quotes); equal names have equal texts.
+ *
+ * place: which operation, from 0.
+ * member: such as "ref", "op", "collection", "key", "value", "base", "batch".
+ * Answers NULL where there is no such member, or no such operation.
+ *
+ * Thread: any, while the callback runs.
+ */
+SYNCSTORE_API
+const char *syncstore_wire_call_op_member(const syncstore_wire_call *call,
+                                          size_t place,
+                                          const char *member);
+
+/**
+ * 1: nobody waits for the answer any more, and the callback does well to come back; else, and of NULL, 0.
+ *
+ * Thread: any, while the callback runs.
+ */
+SYNCSTORE_API
+int32_t syncstore_wire_call_is_cancelled(const syncstore_wire_call *call);
+
+/**
+ * Answers with the protocol's own answer to what is asked.
+ *
+ * json, json_len: the answer as JSON text, at most 64 MiB; it is read during the call.
+ * Errors: SYNCSTORE_PROTOCOL when the text is no such answer, with which the call then fails, too; SYNCSTORE_MISUSE, also where the call was answered
+ * before, which changes nothing.
+ *
+ * Thread: any, while the callback runs.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_wire_call_answer(syncstore_wire_call *call,
+                                            const char *json,
+                                            size_t json_len,
+                                            syncstore_error **error);
+
+/**
+ * Answers with an HTTP status other than 200, as section 7 of docs/PROTOCOL.md has it: for a wire that speaks HTTP by other means, and one whose backend has a reason for
+ * a program, such as a cursor that expired (410).
+ *
+ * http_status: 300 to 599.
+ * problem, problem_len: the answer's problem document (RFC 9457) as JSON text; empty: it had none. One that is no such document counts as none.
+ * retry_after_ms: how long the server asks to wait before the next try; -1: it does not say. No more than a day is heeded.
+ * Errors: SYNCSTORE_MISUSE, also where the call was answered before, which changes nothing.
+ *
+ * Thread: any, while the callback runs.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_wire_call_refuse(syncstore_wire_call *call,
+                                            int32_t http_status,
+                                            const char *problem,
+                                            size_t problem_len,
+                                            int64_t retry_after_ms,
+                                            syncstore_error **error);
+
+/**
+ * Answers that the call failed.
+ *
+ * status: SYNCSTORE_UNREACHABLE, SYNCSTORE_TIMED_OUT, SYNCSTORE_UNAVAILABLE or SYNCSTORE_PROTOCOL, after which it is tried again; SYNCSTORE_UNAUTHENTICATED, after which a
+ * background sync waits for syncstore_credential_changed(); SYNCSTORE_FORBIDDEN, SYNCSTORE_REFUSED or SYNCSTORE_SETUP, which end the sync;
+ * SYNCSTORE_CURSOR_EXPIRED and SYNCSTORE_CHECKPOINT_EXPIRED, after which the replica is loaded anew; SYNCSTORE_CANCELLED.
+ * retry_after_ms: of SYNCSTORE_UNAVAILABLE, how long the server asks to wait before the next try; -1: it does not say. No more than a day is heeded.
+ * message: why, for a developer; the first 400 characters come in the error's message: it must not hold a secret. NULL: no words.
+ * Errors: SYNCSTORE_MISUSE, also where the call was answered before, which changes nothing.
+ *
+ * Thread: any, while the callback runs.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_wire_call_fail(syncstore_wire_call *call,
+                                          syncstore_status status,
+                                          int64_t retry_after_ms,
+                                          const char *message,
+                                          syncstore_error **error);
+
+/* ---------------------------------------------------------------
+ * Wires of the host's own
+ *
+ * Functions of the host carry requests to a backend of its own: over another HTTP client, a message queue, or a file.
+ */
+
+/**
+ * Carries one call to the backend and back, and answers it before it comes back.
+ *
+ * user_data: what was registered with it.
+ * call: what is asked, and what takes the answer.
+ *
+ * It blocks for as long as it takes. For one store there is one at a time, and beside it at most one pull with syncstore_wire_call_wait_ms(); a wire that serves several
+ * stores is called by all of them at a time. syncstore_sync() and its like call it on their own thread, but for the page of a checkpoint that is
+ * fetched ahead, which has a thread of its own; a background sync on its threads for requests, syncstore_wire_info() on its caller's. It tries once: trying again is the library's business, and whatever
+ * was in flight when a call failed is repeated. It may call everything of the library but what waits for a sync of the same store.
+ */
+typedef void (*syncstore_wire_callback)(void *user_data, syncstore_wire_call *call);
+
+/** The functions of a wire; begin with SYNCSTORE_WIRE_CALLBACKS_INIT. */
+typedef struct syncstore_wire_callbacks {
+  /** Set by SYNCSTORE_WIRE_CALLBACKS_INIT. */
+  size_t struct_size;
+  /** What each function gets. */
+  void *user_data;
+  /** Called with user_data when the wire was freed and nothing syncs over it any more, on whichever thread let go last; may be NULL. */
+  void (*destroy)(void *user_data);
+  /** What the database takes (section 6 of docs/PROTOCOL.md, GET /v1/:db). */
+  syncstore_wire_callback info;
+  /** Takes operations (section 3). */
+  syncstore_wire_callback push;
+  /** Reads the log from a cursor on (section 4). */
+  syncstore_wire_callback pull;
+  /** Reads a page of a checkpoint (section 5). */
+  syncstore_wire_callback checkpoint;
+  /**
+   * Says that nobody waits for a call any more, on the thread that cancels, while the call's own function runs or just after it came back: it cuts that off, by the address of the call,
+   * and must not wait. May be NULL: a call then ends by itself, or asks syncstore_wire_call_is_cancelled().
+   */
+  syncstore_wire_callback cancel;
+} syncstore_wire_callbacks;
+
+/** The defaults: syncstore_wire_callbacks x = SYNCSTORE_WIRE_CALLBACKS_INIT; */
+#define SYNCSTORE_WIRE_CALLBACKS_INIT { sizeof(syncstore_wire_callbacks), 0, 0, 0, 0, 0, 0, 0 }
+
+/**
+ * A wire of the host's own.
+ *
+ * callbacks: what it is made of, which is copied; info, push, pull and checkpoint may not be NULL.
+ * wire: takes the wire; free it with syncstore_wire_free().
+ * Errors: SYNCSTORE_MISUSE; then destroy was called, but for a struct_size that is none.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_wire_custom(const syncstore_wire_callbacks *callbacks,
+                                       syncstore_wire **wire,
+                                       syncstore_error **error);
+
+/* ---------------------------------------------------------------
+ * Data of a server without a replica
+ *
+ * One database of one server, read and written directly: for a program that wants an item now. Each call is one request on the thread that calls; nothing is stored,
+ * queued or repeated, and nothing works offline. What goes wrong before a write was sent, or is refused, changed nothing; SYNCSTORE_UNCONFIRMED alone
+ * leaves it open.
+ */
+
+/**
+ * Of SYNCSTORE_PRECONDITION_FAILED, and of a write that was rejected as stale, the item's present rev; else, and where there is no item, 0.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+uint64_t syncstore_error_rev(const syncstore_error *error);
+
+/**
+ * Of SYNCSTORE_REJECTED, why, as a word for a program, such as "stale" or "forbidden"; else NULL. Belongs to the error.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+const char *syncstore_error_rejection(const syncstore_error *error);
+
+/**
+ * Of a batch that was rejected, which of its writes is at fault, from 0; else -1.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+int64_t syncstore_error_failed_write(const syncstore_error *error);
+
+/**
+ * Of a patch that was rejected, the JSON Pointer at which it failed; else NULL. Belongs to the error.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+const char *syncstore_error_patch_path(const syncstore_error *error);
+
+/**
+ * Of a patch that was rejected, which of its operations failed, from 0; else -1.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+int64_t syncstore_error_patch_operation(const syncstore_error *error);
+
+/**
+ * Of SYNCSTORE_UNCONFIRMED, what happened instead of an answer, such as SYNCSTORE_TIMED_OUT; else SYNCSTORE_OK.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_error_cause(const syncstore_error *error);
+
+/**
+ * A database of a server. It opens no connection; connections are kept open between calls.
+ *
+ * url, database, options: as with syncstore_wire_http().
+ * remote: takes the handle; free it with syncstore_remote_free().
+ * Errors: SYNCSTORE_SETUP for a URL, a database's name or an option that cannot be used; SYNCSTORE_MISUSE.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_new(const char *url,
+                                      const char *database,
+                                      const syncstore_http_options *options,
+                                      syncstore_remote **remote,
+                                      syncstore_error **error);
+
+/**
+ * The same database, with calls that end once they are cancelled: those under way soon, and later ones at once, with SYNCSTORE_CANCELLED; a write
+ * with SYNCSTORE_UNCONFIRMED. It has connections of its own.
+ *
+ * cancel: what ends them; it may be freed at once.
+ * other: takes the handle; free it with syncstore_remote_free().
+ * Errors: SYNCSTORE_MISUSE.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_cancellable(const syncstore_remote *remote,
+                                              const syncstore_cancel *cancel,
+                                              syncstore_remote **other,
+                                              syncstore_error **error);
+
+/**
+ * Frees it; batches that were begun with it keep what they need. NULL is ignored.
+ *
+ * Thread: any; no other may begin a call with this handle any more.
+ */
+SYNCSTORE_API
+void syncstore_remote_free(syncstore_remote *remote);
+
+/**
+ * What the database takes; also the way to find out that URL, database and credential are right. From then on names, values and batches are checked against the
+ * limits that it publishes before they are sent.
+ *
+ * json: takes the answer of GET /v1/:db as JSON text; free it with syncstore_text_free().
+ * Errors: those of the wire, SYNCSTORE_UNREACHABLE to SYNCSTORE_SETUP.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_info(const syncstore_remote *remote,
+                                       syncstore_text *json,
+                                       syncstore_error **error);
+
+/**
+ * What has gone over the network since it was made.
+ *
+ * traffic: takes it.
+ * Errors: SYNCSTORE_MISUSE.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_traffic(const syncstore_remote *remote,
+                                          syncstore_traffic *traffic,
+                                          syncstore_error **error);
+
+/**
+ * A ref for one write, for syncstore_write_options.op: kept before the write is made, it makes the same write again safe, after a crash too. Those of
+ * one handle grow.
+ *
+ * op: takes the ref.
+ * Errors: SYNCSTORE_MISUSE.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_new_ref(const syncstore_remote *remote,
+                                          syncstore_ref *op,
+                                          syncstore_error **error);
+
+/**
+ * Its rev, for syncstore_write_options.rev; of NULL 0.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+uint64_t syncstore_remote_item_rev(const syncstore_remote_item *item);
+
+/**
+ * Its value as JSON text; of NULL it is NULL. Belongs to the item.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+const char *syncstore_remote_item_value(const syncstore_remote_item *item);
+
+/**
+ * All of it as a JSON object: key, value, rev, indexes, relations and tags; of NULL it is NULL. Belongs to the item.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+const char *syncstore_remote_item_json(const syncstore_remote_item *item);
+
+/**
+ * Frees an item. NULL is ignored.
+ *
+ * Thread: any; no other may be using this item.
+ */
+SYNCSTORE_API
+void syncstore_remote_item_free(syncstore_remote_item *item);
+
+/**
+ * One item with its index entries, relations and tags. Waits for the network.
+ *
+ * collection, key: the item.
+ * item: takes it; free it with syncstore_remote_item_free().
+ * Answers SYNCSTORE_NOT_FOUND where there is none, or the caller may not see it.
+ * Errors: SYNCSTORE_LIMIT for a name of 0 or too many bytes, with nothing sent; those of the wire.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_get(const syncstore_remote *remote,
+                                      const char *collection,
+                                      const char *key,
+                                      syncstore_remote_item **item,
+                                      syncstore_error **error);
+
+/**
+ * Like syncstore_remote_get(), but the item is sent only if it has another rev than that of an earlier read.
+ *
+ * collection, key: the item.
+ * rev: the rev of the earlier read.
+ * item: takes it; free it with syncstore_remote_item_free().
+ * Answers SYNCSTORE_UNCHANGED where it still has that rev, SYNCSTORE_NOT_FOUND where the caller sees no such item any more.
+ * Errors: those of syncstore_remote_get().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_get_newer(const syncstore_remote *remote,
+                                            const char *collection,
+                                            const char *key,
+                                            uint64_t rev,
+                                            syncstore_remote_item **item,
+                                            syncstore_error **error);
+
+/**
+ * The index entries of an item, as a JSON object of names and ordering keys. Waits for the network.
+ *
+ * collection, key: the item.
+ * json: takes the text; free it with syncstore_text_free().
+ * Answers SYNCSTORE_NOT_FOUND where the caller sees no such item.
+ * Errors: those of syncstore_remote_get().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_indexes(const syncstore_remote *remote,
+                                          const char *collection,
+                                          const char *key,
+                                          syncstore_text *json,
+                                          syncstore_error **error);
+
+/**
+ * The relations of an item as their subject, as a JSON array of {"id","predicate","object":{"collection","key"}}. Waits for the network.
+ *
+ * collection, key, json, answers, errors: as with syncstore_remote_indexes().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_relations(const syncstore_remote *remote,
+                                            const char *collection,
+                                            const char *key,
+                                            syncstore_text *json,
+                                            syncstore_error **error);
+
+/**
+ * The tags of an item, as a JSON array in bytewise order. Waits for the network.
+ *
+ * collection, key, json, answers, errors: as with syncstore_remote_indexes().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_tags(const syncstore_remote *remote,
+                                       const char *collection,
+                                       const char *key,
+                                       syncstore_text *json,
+                                       syncstore_error **error);
+
+/* ---------------------------------------------------------------
+ * Listings of a server
+ *
+ * A listing comes in pages, each of one moment. A page may have fewer items than were asked for, or none, and be followed by another all the same: the last
+ * one is that without a next.
+ */
+
+/** Which items of a collection to list; begin with SYNCSTORE_REMOTE_QUERY_INIT. All conditions hold together; 0, or NULL, is none. */
+typedef struct syncstore_remote_query {
+  /** Set by SYNCSTORE_REMOTE_QUERY_INIT. */
+  size_t struct_size;
+  /** Only items with an entry in this index, by their ordering keys, then by key; the bounds then speak of ordering keys. NULL: by key. */
+  const char *index;
+  /** What they begin with. */
+  const char *prefix;
+  /** The first. */
+  const char *from;
+  /** The one before which to stop, whatever the direction. */
+  const char *to;
+  /** Goes on with the page that syncstore_remote_page_next() of an earlier one of the same query named. */
+  const char *after;
+  /** 1: from the last to the first. */
+  int32_t reverse;
+  /** The most items on a page. Default: 500. */
+  uint32_t limit;
+} syncstore_remote_query;
+
+/** The defaults: syncstore_remote_query x = SYNCSTORE_REMOTE_QUERY_INIT; */
+#define SYNCSTORE_REMOTE_QUERY_INIT { sizeof(syncstore_remote_query), 0, 0, 0, 0, 0, 0, 0 }
+
+/**
+ * One page of the items of a collection that the caller sees. Waits for the network.
+ *
+ * collection: its name.
+ * query: which items; NULL: all, by key.
+ * page: takes the page; free it with syncstore_remote_page_free().
+ * Errors: SYNCSTORE_LIMIT for a name of 0 or too many bytes, with nothing sent; SYNCSTORE_REFUSED for what to go on after, if it is of another query;
+ * those of the wire.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_list(const syncstore_remote *remote,
+                                       const char *collection,
+                                       const syncstore_remote_query *query,
+                                       syncstore_remote_page **page,
+                                       syncstore_error **error);
+
+/**
+ * One page of the collections that have items which the caller sees, by name: their names are the page's keys. Waits for the network.
+ *
+ * after: what syncstore_remote_page_next() of the page before named; NULL: the first page.
+ * page: takes the page; free it with syncstore_remote_page_free().
+ * Errors: those of the wire.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_collections(const syncstore_remote *remote,
+                                              const char *after,
+                                              syncstore_remote_page **page,
+                                              syncstore_error **error);
+
+/**
+ * How many items, or collections, are on the page; of NULL 0.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+size_t syncstore_remote_page_count(const syncstore_remote_page *page);
+
+/**
+ * The key of the item, or the name of the collection, at a place, from 0; NULL behind the last one. Belongs to the page.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+const char *syncstore_remote_page_key(const syncstore_remote_page *page,
+                                      size_t place);
+
+/**
+ * The value of the item at a place as JSON text; NULL behind the last one, and of collections. Belongs to the page.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+const char *syncstore_remote_page_value(const syncstore_remote_page *page,
+                                        size_t place);
+
+/**
+ * The rev of the item at a place; 0 behind the last one, and of collections.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+uint64_t syncstore_remote_page_rev(const syncstore_remote_page *page, size_t place);
+
+/**
+ * How many items of the collection at a place the caller sees; 0 behind the last one, and of items.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+uint64_t syncstore_remote_page_items(const syncstore_remote_page *page, size_t place);
+
+/**
+ * The ordering key of the item at a place, in a listing by an index; else NULL. Belongs to the page.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+const char *syncstore_remote_page_order(const syncstore_remote_page *page,
+                                        size_t place);
+
+/**
+ * The name of the next page; NULL: this is the last. Belongs to the page.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+const char *syncstore_remote_page_next(const syncstore_remote_page *page);
+
+/**
+ * Frees a page. NULL is ignored.
+ *
+ * Thread: any; no other may be using this page.
+ */
+SYNCSTORE_API
+void syncstore_remote_page_free(syncstore_remote_page *page);
+
+/* ---------------------------------------------------------------
+ * Writes to a server
+ *
+ * Each is one request, decided by the same rules as an operation of a replica, and goes under a ref: a server does what has the same ref once, and tells the
+ * repeat what the first did. So after SYNCSTORE_UNCONFIRMED make the same call with the ref of the error (syncstore_error_ref()) as
+ * syncstore_write_options.op.
+ */
+
+/** What has to be so for a write to be done: a value of syncstore_write_options.precondition. */
+typedef int32_t syncstore_precondition;
+
+/** How a write is made; begin with SYNCSTORE_WRITE_OPTIONS_INIT. Of everything 0, or NULL, is the default. */
+typedef struct syncstore_write_options {
+  /** Set by SYNCSTORE_WRITE_OPTIONS_INIT. */
+  size_t struct_size;
+  /** What has to be so; a write of a batch has none. */
+  syncstore_precondition precondition;
+  /** 1: of a write of a batch, it was made for the item at the rev of base. That is no precondition: what becomes of a base that is behind is the collection's policy. */
+  int32_t has_base;
+  /** Of SYNCSTORE_PRECONDITION_REV, the rev. */
+  uint64_t rev;
+  /** With has_base, the rev; 0: there was no item. */
+  uint64_t base;
+  /** The ref to write under; NULL: a new one. */
+  const syncstore_ref *op;
+} syncstore_write_options;
+
+/** The defaults: syncstore_write_options x = SYNCSTORE_WRITE_OPTIONS_INIT; */
+#define SYNCSTORE_WRITE_OPTIONS_INIT { sizeof(syncstore_write_options), 0, 0, 0, 0, 0 }
+
+/** Nothing. */
+#define SYNCSTORE_PRECONDITION_NONE 0
+
+/** What is written does not exist: the item, or the index entry, the relation, the tag. */
+#define SYNCSTORE_PRECONDITION_ABSENT 1
+
+/** What is written exists. */
+#define SYNCSTORE_PRECONDITION_EXISTS 2
+
+/** The item has the rev of syncstore_write_options.rev, also where an index entry, a relation or a tag is written. */
+#define SYNCSTORE_PRECONDITION_REV 3
+
+/**
+ * Replaces the item's value, or creates the item. Waits for the network.
+ *
+ * collection, key: the item.
+ * json, json_len: its value as JSON text of so many bytes.
+ * options: how; NULL is the default.
+ * rev: takes the rev that the item has then; may be NULL. Of a removal that removed nothing it is 0.
+ * Errors: SYNCSTORE_LIMIT and SYNCSTORE_JSON, with nothing sent; SYNCSTORE_PRECONDITION_FAILED, SYNCSTORE_NO_ITEM, SYNCSTORE_REJECTED and those of the wire,
+ * with nothing done; SYNCSTORE_UNCONFIRMED where it is not known.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_set(const syncstore_remote *remote,
+                                      const char *collection,
+                                      const char *key,
+                                      const char *json,
+                                      size_t json_len,
+                                      const syncstore_write_options *options,
+                                      uint64_t *rev,
+                                      syncstore_error **error);
+
+/**
+ * Changes a part of the item's value by a JSON Patch (RFC 6902). Waits for the network.
+ *
+ * collection, key: the item.
+ * patch, patch_len: the patch, a JSON array, as text of so many bytes.
+ * options, rev, errors: as with syncstore_remote_set().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_patch(const syncstore_remote *remote,
+                                        const char *collection,
+                                        const char *key,
+                                        const char *patch,
+                                        size_t patch_len,
+                                        const syncstore_write_options *options,
+                                        uint64_t *rev,
+                                        syncstore_error **error);
+
+/**
+ * Removes the item. Waits for the network.
+ *
+ * collection, key: the item.
+ * options, rev, errors: as with syncstore_remote_set().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_delete(const syncstore_remote *remote,
+                                         const char *collection,
+                                         const char *key,
+                                         const syncstore_write_options *options,
+                                         uint64_t *rev,
+                                         syncstore_error **error);
+
+/**
+ * Puts the item into an index at an ordering key, or moves it there. Waits for the network.
+ *
+ * collection, key: the item.
+ * index, order: the index and the ordering key.
+ * options, rev, errors: as with syncstore_remote_set().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_set_index(const syncstore_remote *remote,
+                                            const char *collection,
+                                            const char *key,
+                                            const char *index,
+                                            const char *order,
+                                            const syncstore_write_options *options,
+                                            uint64_t *rev,
+                                            syncstore_error **error);
+
+/**
+ * Takes the item out of an index. Waits for the network.
+ *
+ * collection, key: the item.
+ * index: the index.
+ * options, rev, errors: as with syncstore_remote_set().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_delete_index(const syncstore_remote *remote,
+                                               const char *collection,
+                                               const char *key,
+                                               const char *index,
+                                               const syncstore_write_options *options,
+                                               uint64_t *rev,
+                                               syncstore_error **error);
+
+/**
+ * Relates the item, the subject, to an object under an id, or changes that relation. Waits for the network.
+ *
+ * collection, key: the item.
+ * id, predicate: the relation's name among those of the item, and what the object is to it.
+ * object_collection, object_key: the object.
+ * options, rev, errors: as with syncstore_remote_set().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_set_relation(const syncstore_remote *remote,
+                                               const char *collection,
+                                               const char *key,
+                                               const char *id,
+                                               const char *predicate,
+                                               const char *object_collection,
+                                               const char *object_key,
+                                               const syncstore_write_options *options,
+                                               uint64_t *rev,
+                                               syncstore_error **error);
+
+/**
+ * Removes a relation of the item. Waits for the network.
+ *
+ * collection, key: the item.
+ * id: the relation.
+ * options, rev, errors: as with syncstore_remote_set().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_delete_relation(const syncstore_remote *remote,
+                                                  const char *collection,
+                                                  const char *key,
+                                                  const char *id,
+                                                  const syncstore_write_options *options,
+                                                  uint64_t *rev,
+                                                  syncstore_error **error);
+
+/**
+ * Adds a tag to the item. Waits for the network.
+ *
+ * collection, key: the item.
+ * tag: the tag.
+ * options, rev, errors: as with syncstore_remote_set().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_add_tag(const syncstore_remote *remote,
+                                          const char *collection,
+                                          const char *key,
+                                          const char *tag,
+                                          const syncstore_write_options *options,
+                                          uint64_t *rev,
+                                          syncstore_error **error);
+
+/**
+ * Removes a tag from the item. Waits for the network.
+ *
+ * collection, key: the item.
+ * tag: the tag.
+ * options, rev, errors: as with syncstore_remote_set().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_remove_tag(const syncstore_remote *remote,
+                                             const char *collection,
+                                             const char *key,
+                                             const char *tag,
+                                             const syncstore_write_options *options,
+                                             uint64_t *rev,
+                                             syncstore_error **error);
+
+/* ---------------------------------------------------------------
+ * Batches of writes to a server
+ *
+ * Writes that a server does all, in the order in which they were added, or none. Each has its ref since it was added: after SYNCSTORE_UNCONFIRMED commit the same batch
+ * again, and if it was done, that only tells the revs.
+ */
+
+/**
+ * Begins a batch.
+ *
+ * batch: takes it; free it with syncstore_remote_batch_free().
+ * Errors: SYNCSTORE_MISUSE.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_batch_new(const syncstore_remote *remote,
+                                            syncstore_remote_batch **batch,
+                                            syncstore_error **error);
+
+/**
+ * How many writes it has; of NULL 0.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+size_t syncstore_remote_batch_count(const syncstore_remote_batch *batch);
+
+/**
+ * Does all writes, or none. Without any it sends nothing. The batch stays as it is. Waits for the network.
+ *
+ * revs, room: takes the rev that each write left its item at; room says for how many there is room, which has to be for all. revs may be NULL, with room 0.
+ * Errors: SYNCSTORE_REJECTED when one of them cannot be done: syncstore_error_failed_write() says which, and nothing of the batch was done;
+ * SYNCSTORE_UNCONFIRMED where it is not known; else those of the wire, with nothing done.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_batch_commit(syncstore_remote_batch *batch,
+                                               uint64_t *revs,
+                                               size_t room,
+                                               syncstore_error **error);
+
+/**
+ * Frees a batch. NULL is ignored.
+ *
+ * Thread: any; no other may be using this batch.
+ */
+SYNCSTORE_API
+void syncstore_remote_batch_free(syncstore_remote_batch *batch);
+
+/**
+ * Adds a write: replaces the item's value, or creates the item.
+ *
+ * collection, key: the item.
+ * json, json_len: its value as JSON text of so many bytes.
+ * options: how; NULL is the default. It has no precondition.
+ * Errors: SYNCSTORE_LIMIT, of the batch as a whole too, and SYNCSTORE_JSON; the batch is as it was then.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_batch_set(syncstore_remote_batch *batch,
+                                            const char *collection,
+                                            const char *key,
+                                            const char *json,
+                                            size_t json_len,
+                                            const syncstore_write_options *options,
+                                            syncstore_error **error);
+
+/**
+ * Adds a write: changes a part of the item's value by a JSON Patch (RFC 6902).
+ *
+ * collection, key: the item.
+ * patch, patch_len: the patch, a JSON array, as text of so many bytes.
+ * options, errors: as with syncstore_remote_batch_set().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_batch_patch(syncstore_remote_batch *batch,
+                                              const char *collection,
+                                              const char *key,
+                                              const char *patch,
+                                              size_t patch_len,
+                                              const syncstore_write_options *options,
+                                              syncstore_error **error);
+
+/**
+ * Adds a write: removes the item.
+ *
+ * collection, key: the item.
+ * options, errors: as with syncstore_remote_batch_set().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_batch_delete(syncstore_remote_batch *batch,
+                                               const char *collection,
+                                               const char *key,
+                                               const syncstore_write_options *options,
+                                               syncstore_error **error);
+
+/**
+ * Adds a write: puts the item into an index at an ordering key, or moves it there.
+ *
+ * collection, key: the item.
+ * index, order: the index and the ordering key.
+ * options, errors: as with syncstore_remote_batch_set().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_batch_set_index(syncstore_remote_batch *batch,
+                                                  const char *collection,
+                                                  const char *key,
+                                                  const char *index,
+                                                  const char *order,
+                                                  const syncstore_write_options *options,
+                                                  syncstore_error **error);
+
+/**
+ * Adds a write: takes the item out of an index.
+ *
+ * collection, key: the item.
+ * index: the index.
+ * options, errors: as with syncstore_remote_batch_set().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_batch_delete_index(syncstore_remote_batch *batch,
+                                                     const char *collection,
+                                                     const char *key,
+                                                     const char *index,
+                                                     const syncstore_write_options *options,
+                                                     syncstore_error **error);
+
+/**
+ * Adds a write: relates the item, the subject, to an object under an id, or changes that relation.
+ *
+ * collection, key: the item.
+ * id, predicate: the relation's name among those of the item, and what the object is to it.
+ * object_collection, object_key: the object.
+ * options, errors: as with syncstore_remote_batch_set().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_batch_set_relation(syncstore_remote_batch *batch,
+                                                     const char *collection,
+                                                     const char *key,
+                                                     const char *id,
+                                                     const char *predicate,
+                                                     const char *object_collection,
+                                                     const char *object_key,
+                                                     const syncstore_write_options *options,
+                                                     syncstore_error **error);
+
+/**
+ * Adds a write: removes a relation of the item.
+ *
+ * collection, key: the item.
+ * id: the relation.
+ * options, errors: as with syncstore_remote_batch_set().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_batch_delete_relation(syncstore_remote_batch *batch,
+                                                        const char *collection,
+                                                        const char *key,
+                                                        const char *id,
+                                                        const syncstore_write_options *options,
+                                                        syncstore_error **error);
+
+/**
+ * Adds a write: adds a tag to the item.
+ *
+ * collection, key: the item.
+ * tag: the tag.
+ * options, errors: as with syncstore_remote_batch_set().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_batch_add_tag(syncstore_remote_batch *batch,
+                                                const char *collection,
+                                                const char *key,
+                                                const char *tag,
+                                                const syncstore_write_options *options,
+                                                syncstore_error **error);
+
+/**
+ * Adds a write: removes a tag from the item.
+ *
+ * collection, key: the item.
+ * tag: the tag.
+ * options, errors: as with syncstore_remote_batch_set().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_remote_batch_remove_tag(syncstore_remote_batch *batch,
+                                                   const char *collection,
+                                                   const char *key,
+                                                   const char *tag,
+                                                   const syncstore_write_options *options,
+                                                   syncstore_error **error);
 
 #ifdef __cplusplus
 }

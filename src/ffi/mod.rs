@@ -9,7 +9,10 @@
 #[macro_use]
 mod kit;
 
+mod background;
 mod batches;
+mod cancel;
+mod credentials;
 mod error;
 mod index_entries;
 mod items;
@@ -19,9 +22,18 @@ mod outcomes;
 mod queries;
 mod query_bounds;
 mod relations;
+mod remote;
+mod remote_batch;
+mod remote_page;
+mod remote_write;
+mod report;
 mod rows;
 mod status;
 mod store;
+mod sync;
 mod tags;
 mod text;
 mod walks;
+mod wire;
+mod wire_call;
+mod wire_custom;
