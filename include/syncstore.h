@@ -3294,12 +3294,12 @@ typedef struct syncstore_write_options {
   syncstore_precondition precondition;
   /** 1: of a write of a batch, it was made for the item at the rev of base. That is no precondition: what becomes of a base that is behind is the collection's policy. */
   int32_t has_base;
+  /** The ref to write under; NULL: a new one. */
+  const syncstore_ref *op;
   /** Of SYNCSTORE_PRECONDITION_REV, the rev. */
   uint64_t rev;
   /** With has_base, the rev; 0: there was no item. */
   uint64_t base;
-  /** The ref to write under; NULL: a new one. */
-  const syncstore_ref *op;
 } syncstore_write_options;
 
 /** The defaults: syncstore_write_options x = SYNCSTORE_WRITE_OPTIONS_INIT; */

@@ -53,21 +53,22 @@ unsafe impl StructSize for syncstore_sync_policy {
 }
 
 fn read_policy(given: &syncstore_sync_policy) -> Result<SyncPolicy, Failure> {
-    let mut policy = SyncPolicy::default();
+    let default = SyncPolicy::default();
     let or_zero = |value: i64, called: &str, default: Duration| match value {
         -1 => Ok(Duration::ZERO),
         _ => milliseconds(value, called, default),
     };
-    policy.debounce = or_zero(given.debounce_ms, "policy.debounce_ms", policy.debounce)?;
-    policy.longest_debounce =
-        or_zero(given.longest_debounce_ms, "policy.longest_debounce_ms", policy.longest_debounce)?;
-    policy.poll = or_zero(given.poll_ms, "policy.poll_ms", policy.poll)?;
-    policy.pull_every = milliseconds(given.pull_every_ms, "policy.pull_every_ms", policy.pull_every)?;
-    policy.first_wait = milliseconds(given.first_wait_ms, "policy.first_wait_ms", policy.first_wait)?;
-    policy.longest_wait = milliseconds(given.longest_wait_ms, "policy.longest_wait_ms", policy.longest_wait)?;
-    policy.backstop = milliseconds(given.backstop_ms, "policy.backstop_ms", policy.backstop)?;
-    policy.look_every = milliseconds(given.look_every_ms, "policy.look_every_ms", policy.look_every)?;
-    Ok(policy)
+    // Every member by name: one that is added in Rust is missed here.
+    Ok(SyncPolicy {
+        debounce: or_zero(given.debounce_ms, "policy.debounce_ms", default.debounce)?,
+        longest_debounce: or_zero(given.longest_debounce_ms, "policy.longest_debounce_ms", default.longest_debounce)?,
+        poll: or_zero(given.poll_ms, "policy.poll_ms", default.poll)?,
+        pull_every: milliseconds(given.pull_every_ms, "policy.pull_every_ms", default.pull_every)?,
+        first_wait: milliseconds(given.first_wait_ms, "policy.first_wait_ms", default.first_wait)?,
+        longest_wait: milliseconds(given.longest_wait_ms, "policy.longest_wait_ms", default.longest_wait)?,
+        backstop: milliseconds(given.backstop_ms, "policy.backstop_ms", default.backstop)?,
+        look_every: milliseconds(given.look_every_ms, "policy.look_every_ms", default.look_every)?,
+    })
 }
 
 /// Syncs in the background from now on.
@@ -326,4 +327,33 @@ pub unsafe extern "C" fn syncstore_wait(
         let op = op_ref!(op);
         found(store.store()?.wait(op, at_most)?, |known| outcome.give(syncstore_outcome::new(&known)))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_is_read_member_by_member() {
+        // SAFETY: zero is a value of a `Plain`.
+        let zero: syncstore_sync_policy = unsafe { std::mem::zeroed() };
+        assert_eq!(read_policy(&zero).unwrap(), SyncPolicy::default());
+        let given = syncstore_sync_policy {
+            struct_size: size_of::<syncstore_sync_policy>(),
+            debounce_ms: -1,
+            longest_debounce_ms: 2,
+            poll_ms: -1,
+            pull_every_ms: 4,
+            first_wait_ms: 5,
+            longest_wait_ms: 6,
+            backstop_ms: 7,
+            look_every_ms: 8,
+        };
+        let policy = read_policy(&given).unwrap();
+        let times = [policy.debounce, policy.longest_debounce, policy.poll, policy.pull_every];
+        assert_eq!(times.map(|time| time.as_millis()), [0, 2, 0, 4]);
+        let times = [policy.first_wait, policy.longest_wait, policy.backstop, policy.look_every];
+        assert_eq!(times.map(|time| time.as_millis()), [5, 6, 7, 8]);
+        assert!(read_policy(&syncstore_sync_policy { backstop_ms: -1, ..zero }).is_err());
+    }
 }

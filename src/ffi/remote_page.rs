@@ -39,7 +39,7 @@ pub struct syncstore_remote_query {
 
 // SAFETY: numbers and pointers.
 unsafe impl Plain for syncstore_remote_query {}
-// SAFETY: it begins with its size, and its last two members together are as wide as its alignment, or each is.
+// SAFETY: it begins with its size, and its last two members are together as wide as a pointer, or each is.
 unsafe impl StructSize for syncstore_remote_query {
     const FIRST_SIZE: usize = size_of::<syncstore_remote_query>();
 }

@@ -39,17 +39,17 @@ pub struct syncstore_write_options {
     pub precondition: syncstore_precondition,
     /// 1: of a write of a batch, it was made for the item at the rev of base. That is no precondition: what becomes of a base that is behind is the collection's policy.
     pub has_base: i32,
+    /// The ref to write under; NULL: a new one.
+    pub op: *const syncstore_ref,
     /// Of SYNCSTORE_PRECONDITION_REV, the rev.
     pub rev: u64,
     /// With has_base, the rev; 0: there was no item.
     pub base: u64,
-    /// The ref to write under; NULL: a new one.
-    pub op: *const syncstore_ref,
 }
 
 // SAFETY: numbers and a pointer.
 unsafe impl Plain for syncstore_write_options {}
-// SAFETY: it begins with its size, and its last member is a pointer, with no padding behind it where that is not narrower than a u64.
+// SAFETY: it begins with its size, and its last member is as wide as its alignment.
 unsafe impl StructSize for syncstore_write_options {
     const FIRST_SIZE: usize = size_of::<syncstore_write_options>();
 }

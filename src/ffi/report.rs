@@ -32,7 +32,27 @@ impl syncstore_report {
 }
 
 fn as_json(report: &SyncReport) -> String {
-    let (bootstrapped, diverged) = match &report.bootstrapped {
+    // Every member by name: one that is added in Rust is missed here.
+    let SyncReport {
+        pushed,
+        accepted,
+        rejected,
+        pulled,
+        loaded,
+        widened,
+        removed,
+        undone,
+        position,
+        bytes_sent,
+        bytes_received,
+        round_trips,
+        retries,
+        bootstrapped,
+        push_time,
+        pull_time,
+        elapsed,
+    } = report;
+    let (bootstrapped, diverged) = match bootstrapped {
         None => (None, None),
         Some(BootstrapReason::Fresh) => (Some("fresh"), None),
         Some(BootstrapReason::Expired) => (Some("expired"), None),
@@ -40,11 +60,11 @@ fn as_json(report: &SyncReport) -> String {
         Some(BootstrapReason::Diverged(why)) => (Some("diverged"), Some(why)),
     };
     json!({
-        "pushed": report.pushed, "accepted": report.accepted, "rejected": report.rejected, "pulled": report.pulled,
-        "loaded": report.loaded, "widened": report.widened, "removed": report.removed, "undone": report.undone,
-        "bytes_sent": report.bytes_sent, "bytes_received": report.bytes_received, "round_trips": report.round_trips,
-        "retries": report.retries, "bootstrapped": bootstrapped, "diverged": diverged, "position": report.position,
-        "push_ms": ms(report.push_time), "pull_ms": ms(report.pull_time), "elapsed_ms": ms(report.elapsed),
+        "pushed": pushed, "accepted": accepted, "rejected": rejected, "pulled": pulled, "loaded": loaded,
+        "widened": widened, "removed": removed, "undone": undone, "bytes_sent": bytes_sent,
+        "bytes_received": bytes_received, "round_trips": round_trips, "retries": retries,
+        "bootstrapped": bootstrapped, "diverged": diverged, "position": position, "push_ms": ms(*push_time),
+        "pull_ms": ms(*pull_time), "elapsed_ms": ms(*elapsed),
     })
     .to_string()
 }

@@ -10,12 +10,14 @@ use super::kit::handle::{Handle, Life, other};
 use super::kit::input::{milliseconds, name};
 use super::kit::output::Plain;
 use super::kit::sized::StructSize;
-use super::status::{SYNCSTORE_SETUP, syncstore_status};
+#[cfg(not(feature = "protobuf"))]
+use super::status;
+use super::status::syncstore_status;
 use super::text::syncstore_text;
 use crate::cancel::Cancel;
 use crate::error::Error;
 use crate::protocol::Format;
-use crate::wire::{Compression, Credential, HttpOptions, HttpWire, Traffic, Wire, WireError};
+use crate::wire::{Compression, Credential, CredentialSource, HttpOptions, HttpWire, Traffic, Wire, WireError};
 use parking_lot::Mutex;
 use std::ffi::c_char;
 use std::sync::{Arc, Weak};
@@ -151,7 +153,6 @@ pub(super) unsafe fn http_options(given: syncstore_http_options) -> Result<HttpO
         SYNCSTORE_COMPRESSION_OFF => Compression::Off,
         _ => return Err(Failure::misuse("options.compression", "is none of the constants")),
     };
-    let mut options = HttpOptions { format: format(given.format)?, compression, ..HttpOptions::default() };
     // SAFETY: the condition above.
     let (ca_file, proxy, user_agent) = unsafe {
         (
@@ -160,20 +161,29 @@ pub(super) unsafe fn http_options(given: syncstore_http_options) -> Result<HttpO
             name(given.user_agent, "options.user_agent")?,
         )
     };
-    options.ca_file = ca_file.map(Into::into);
-    options.proxy = proxy.map(str::to_owned);
-    options.user_agent = user_agent.map_or(options.user_agent, str::to_owned);
-    // SAFETY: the condition above.
-    options.headers = unsafe { headers(given.headers) }?;
-    options.compress_above = bytes(given.compress_above, "options.compress_above", options.compress_above)?;
-    options.response_limit = bytes(given.response_limit, "options.response_limit", options.response_limit)?;
-    options.response_wire_limit =
-        bytes(given.response_wire_limit, "options.response_wire_limit", options.response_wire_limit)?;
-    options.connect_timeout =
-        milliseconds(given.connect_timeout_ms, "options.connect_timeout_ms", options.connect_timeout)?;
-    options.call_timeout = milliseconds(given.call_timeout_ms, "options.call_timeout_ms", options.call_timeout)?;
-    // SAFETY: the condition above.
-    unsafe { with_credentials(options, &given) }
+    let default = HttpOptions::default();
+    // Every member by name: one that is added in Rust is missed here. Time and nonces are the system's.
+    Ok(HttpOptions {
+        format: format(given.format)?,
+        compression,
+        compress_above: bytes(given.compress_above, "options.compress_above", default.compress_above)?,
+        response_limit: bytes(given.response_limit, "options.response_limit", default.response_limit)?,
+        response_wire_limit: bytes(
+            given.response_wire_limit,
+            "options.response_wire_limit",
+            default.response_wire_limit,
+        )?,
+        connect_timeout: milliseconds(given.connect_timeout_ms, "options.connect_timeout_ms", default.connect_timeout)?,
+        call_timeout: milliseconds(given.call_timeout_ms, "options.call_timeout_ms", default.call_timeout)?,
+        ca_file: ca_file.map(Into::into),
+        proxy: proxy.map(str::to_owned),
+        user_agent: user_agent.map_or(default.user_agent, str::to_owned),
+        // SAFETY: the condition above.
+        headers: unsafe { headers(given.headers) }?,
+        // SAFETY: the condition above.
+        credentials: unsafe { credentials(&given) }?,
+        environment: default.environment,
+    })
 }
 
 fn format(format: syncstore_format) -> Result<Format, Failure> {
@@ -183,9 +193,10 @@ fn format(format: syncstore_format) -> Result<Format, Failure> {
         #[cfg(feature = "protobuf")]
         SYNCSTORE_FORMAT_PROTOBUF => Ok(Format::Protobuf),
         #[cfg(not(feature = "protobuf"))]
-        SYNCSTORE_FORMAT_PROTOBUF => {
-            Err(Failure::new(SYNCSTORE_SETUP, "options.format: this library was built without Protocol Buffers"))
-        }
+        SYNCSTORE_FORMAT_PROTOBUF => Err(Failure::new(
+            status::SYNCSTORE_SETUP,
+            "options.format: this library was built without Protocol Buffers",
+        )),
         _ => Err(Failure::misuse("options.format", "is none of the constants")),
     }
 }
@@ -220,7 +231,7 @@ unsafe fn headers(list: *const *const c_char) -> Result<Vec<(String, String)>, F
 /// # Safety
 ///
 /// That of [`http_options`].
-unsafe fn with_credentials(options: HttpOptions, given: &syncstore_http_options) -> Result<HttpOptions, Failure> {
+unsafe fn credentials(given: &syncstore_http_options) -> Result<Arc<dyn CredentialSource>, Failure> {
     // SAFETY: the condition above.
     let (token, credentials) =
         unsafe { (name(given.bearer_token, "options.bearer_token")?, other(given.credentials)?) };
@@ -233,13 +244,11 @@ unsafe fn with_credentials(options: HttpOptions, given: &syncstore_http_options)
         )
     };
     match (token, (key, user, secret), credentials) {
-        (None, (None, None, None), None) => Ok(options),
-        (Some(token), (None, None, None), None) => Ok(options.with_credentials(Credential::bearer(token))),
-        (None, (Some(key), Some(user), Some(secret)), None) => {
-            Ok(options.with_credentials(Credential::hmac(key, user, secret)))
-        }
+        (None, (None, None, None), None) => Ok(Arc::new(Credential::None)),
+        (Some(token), (None, None, None), None) => Ok(Arc::new(Credential::bearer(token))),
+        (None, (Some(key), Some(user), Some(secret)), None) => Ok(Arc::new(Credential::hmac(key, user, secret))),
         (None, (None, None, None), Some(credentials)) => {
-            Ok(HttpOptions { credentials: Arc::clone(&credentials.source) as _, ..options })
+            Ok(Arc::clone(&credentials.source) as Arc<dyn CredentialSource>)
         }
         (None, _, None) => {
             Err(Failure::misuse("options.hmac_key", "is set, or hmac_user or hmac_secret, and not all three"))
@@ -335,4 +344,43 @@ pub unsafe extern "C" fn syncstore_wire_info(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn syncstore_wire_free(wire: *mut syncstore_wire) {
     free!(wire)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ptr;
+
+    #[test]
+    fn each_option_gets_to_its_place() {
+        let listed = [c"X-A".as_ptr(), c"a".as_ptr(), c"X-B".as_ptr(), c"b".as_ptr(), ptr::null()];
+        let given = syncstore_http_options {
+            struct_size: size_of::<syncstore_http_options>(),
+            format: SYNCSTORE_FORMAT_MESSAGE_PACK,
+            compression: SYNCSTORE_COMPRESSION_OFF,
+            bearer_token: c"t0ken".as_ptr(),
+            hmac_key: ptr::null(),
+            hmac_user: ptr::null(),
+            hmac_secret: ptr::null(),
+            credentials: ptr::null(),
+            ca_file: c"ca.pem".as_ptr(),
+            proxy: c"http://proxy".as_ptr(),
+            user_agent: c"".as_ptr(),
+            headers: listed.as_ptr(),
+            compress_above: 1,
+            response_limit: 2,
+            response_wire_limit: 3,
+            connect_timeout_ms: 4,
+            call_timeout_ms: 5,
+        };
+        // SAFETY: the texts end with NUL, and the list with NULL.
+        let options = unsafe { http_options(given) }.unwrap();
+        assert_eq!((options.format, options.compression), (Format::MessagePack, Compression::Off));
+        assert_eq!((options.compress_above, options.response_limit, options.response_wire_limit), (1, 2, 3));
+        assert_eq!((options.connect_timeout.as_millis(), options.call_timeout.as_millis()), (4, 5));
+        assert_eq!(options.ca_file.unwrap().to_str(), Some("ca.pem"));
+        assert_eq!((options.proxy.as_deref(), options.user_agent.as_str()), (Some("http://proxy"), ""));
+        assert_eq!(options.headers, [("X-A", "a"), ("X-B", "b")].map(|(name, value)| (name.into(), value.into())));
+        assert_eq!(options.credentials.credential(false), Ok(Credential::bearer("t0ken")));
+    }
 }

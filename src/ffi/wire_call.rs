@@ -423,3 +423,61 @@ fn retry_after(milliseconds: i64) -> Result<Option<Duration>, Failure> {
             .map_err(|_| Failure::misuse("retry_after_ms", "is below -1")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{ClientId, Cursor, Op, OpKind, Ref};
+
+    #[test]
+    fn a_call_says_in_json_what_its_target_says() {
+        let client = ClientId::from_random(7);
+        let scope = Scope { filter: Filter::only(["a,b"]), have: Some(Filter::only(["c"])) };
+        let wait = Duration::from_millis(1_001);
+        let cursor = Some(Cursor::new("c&\"1"));
+        let request = PullRequest { client, cursor, limit: 9, wait, own_payloads: true, scope: scope.clone() };
+        let call = syncstore_wire_call::pull(&request, None);
+        let json: serde_json::Value = serde_json::from_str(call.request.as_str()).unwrap();
+        let expected = serde_json::json!({
+            "client": client.to_string(), "cursor": "c&\"1", "limit": 9, "wait": 2, "as_sent": "never",
+            "collections": "a\\,b", "have": "c",
+        });
+        assert_eq!(json, expected);
+        let query = "cursor=c%26%221&limit=9&wait=2&as_sent=never&collections=a%5C%2Cb&have=c";
+        assert_eq!(call.target.as_str(), format!("/sync/inbox?client={client}&{query}"));
+
+        let request = CheckpointRequest { client, page: Some("p".into()), limit: 9, scope };
+        let call = syncstore_wire_call::checkpoint(&request, None);
+        let json: serde_json::Value = serde_json::from_str(call.request.as_str()).unwrap();
+        assert_eq!((&json["page"], &json["limit"], &json["have"]), (&"p".into(), &9.into(), &"c".into()));
+        assert!(call.target.as_str().starts_with("/sync/checkpoint?"));
+    }
+
+    #[test]
+    fn the_members_of_an_operation_are_their_own_texts() {
+        let json = crate::protocol::Json::parse("{ \"b\" : [1.0, \"\\u0041\"] }").unwrap();
+        let set = Op { value: Some(json), base: Some(3), ..Op::new(Ref::from_parts(1, 1), OpKind::Set, "c", "k\0") };
+        let request = PushRequest { client: ClientId::from_random(7), cursor: None, ops: vec![set] };
+        let call = syncstore_wire_call::push(&request, None).unwrap();
+        let member = |name: &str| call.ops()[0].get(name).map(CText::as_str);
+        assert_eq!(member("value"), Some("{ \"b\" : [1.0, \"\\u0041\"] }"));
+        assert_eq!((member("base"), member("key"), member("patch")), (Some("3"), Some("\"k\\u0000\""), None));
+    }
+
+    #[test]
+    fn a_call_that_was_cancelled_fails_so_unless_it_was_answered_well() {
+        let cancel = Cancel::new();
+        let call = || syncstore_wire_call::info(Some(cancel.clone()));
+        assert!(matches!(call().said(), Err(WireError::Protocol(_))));
+        cancel.cancel();
+        assert!(matches!(call().said(), Err(WireError::Cancelled)));
+        let failed = call();
+        failed.say(Err(WireError::TimedOut("no".into()))).unwrap();
+        assert!(matches!(failed.said(), Err(WireError::Cancelled)));
+        let answered = call();
+        let info = r#"{"epoch":"e","seq":0,"limits":{},"formats":[],"encodings":[]}"#;
+        answered.say(answered.decode(info)).unwrap();
+        assert!(answered.say(Err(WireError::Cancelled)).is_err(), "it was answered before");
+        assert!(matches!(answered.said(), Ok(Message::Info(_))));
+    }
+}

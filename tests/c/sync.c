@@ -134,7 +134,9 @@ static void two_replicas_become_equal(void)
     syncstore_wire_free(other);
 }
 
-/* What a callback for credentials is to do, and what it did. */
+/* What a callback for credentials is to do, and what it did; under the lock, as a background sync calls it too. */
+static pthread_mutex_t asking_lock = PTHREAD_MUTEX_INITIALIZER;
+
 typedef struct asked {
     int bearer;
     int refreshed;
@@ -146,10 +148,14 @@ static void give(void *user_data, int32_t refresh, syncstore_credential *credent
 {
     asked *asked = user_data;
     syncstore_error *refused = NULL;
+    int bearer;
 
+    pthread_mutex_lock(&asking_lock);
+    bearer = asked->bearer;
     asked->times++;
     asked->refreshed += refresh;
-    switch (asked->bearer) {
+    pthread_mutex_unlock(&asking_lock);
+    switch (bearer) {
     case 0: /* the token, once the one at hand was refused */
         EXPECT(syncstore_credential_bearer(credential, refresh ? token : "hunter2", NULL) == SYNCSTORE_OK);
         EXPECT(syncstore_credential_bearer(credential, token, &refused) == SYNCSTORE_MISUSE);
@@ -172,7 +178,19 @@ static void give(void *user_data, int32_t refresh, syncstore_credential *credent
 
 static void destroy(void *user_data)
 {
+    pthread_mutex_lock(&asking_lock);
     ((asked *)user_data)->destroyed++;
+    pthread_mutex_unlock(&asking_lock);
+}
+
+static int is_destroyed(const asked *asked)
+{
+    int times;
+
+    pthread_mutex_lock(&asking_lock);
+    times = asked->destroyed;
+    pthread_mutex_unlock(&asking_lock);
+    return times;
 }
 
 static syncstore_wire *asking(asked *asked)
@@ -321,6 +339,91 @@ static void a_sync_is_cut_off(void)
     close(listener);
 }
 
+/* What a host may do while a checkpoint is loaded. */
+static void write_and_close(void *user_data, uint64_t loaded, uint64_t total)
+{
+    syncstore *store = user_data;
+    syncstore_text text;
+
+    EXPECT(loaded == total);
+    EXPECT(syncstore_set(store, "notes", "meanwhile", "1", 1, NULL, NULL) == SYNCSTORE_OK);
+    EXPECT(syncstore_get(store, "notes", "meanwhile", &text, NULL) == SYNCSTORE_OK);
+    syncstore_text_free(&text);
+    EXPECT(syncstore_close(store, NULL, NULL) == SYNCSTORE_OK);
+    EXPECT(syncstore_get(store, "notes", "meanwhile", &text, NULL) == SYNCSTORE_CLOSED);
+    syncstore_free(store);
+}
+
+static void a_store_is_closed_within_a_callback(void)
+{
+    syncstore_wire *wire = with_token(token);
+    syncstore *store = opened("within.db");
+
+    EXPECT_FAILS(SYNCSTORE_CANCELLED, "", syncstore_sync(store, wire, NULL, write_and_close, store, NULL, &error));
+    /* What was written is there. */
+    store = opened("within.db");
+    expect_item(store, "notes", "meanwhile", "1");
+    EXPECT_OK(syncstore_sync(store, wire, NULL, NULL, NULL, NULL, &error));
+    syncstore_free(store);
+    syncstore_wire_free(wire);
+}
+
+typedef struct worker {
+    pthread_t thread;
+    syncstore *store;
+    syncstore_wire *wire;
+    char name[16];
+} worker;
+
+static void *write_and_sync(void *data)
+{
+    worker *worker = data;
+    int round;
+
+    for (round = 0; round < 4; round++) {
+        syncstore_error *error = NULL;
+        syncstore_report *report;
+        syncstore_outcome *outcome;
+        syncstore_ref op;
+
+        EXPECT_OK(syncstore_set(worker->store, "threads", worker->name, "1", 1, &op, &error));
+        EXPECT_OK(syncstore_sync(worker->store, worker->wire, NULL, NULL, NULL, &report, &error));
+        syncstore_report_free(report);
+        EXPECT_OK(syncstore_wait(worker->store, &op, 60000, &outcome, &error));
+        EXPECT(syncstore_outcome_kind_of(outcome) == SYNCSTORE_OUTCOME_ACCEPTED);
+        syncstore_outcome_free(outcome);
+    }
+    return NULL;
+}
+
+/* Two stores, one wire, and four threads on each store. */
+static void many_threads_sync(void)
+{
+    syncstore *stores[2];
+    syncstore_wire *wire = with_token(token);
+    worker workers[8];
+    size_t at;
+
+    stores[0] = opened("threads-0.db");
+    stores[1] = opened("threads-1.db");
+    for (at = 0; at < 8; at++) {
+        workers[at].store = stores[at % 2];
+        workers[at].wire = wire;
+        snprintf(workers[at].name, sizeof workers[at].name, "t%d", (int)at);
+        EXPECT(pthread_create(&workers[at].thread, NULL, write_and_sync, &workers[at]) == 0);
+    }
+    for (at = 0; at < 8; at++) {
+        EXPECT(pthread_join(workers[at].thread, NULL) == 0);
+    }
+    for (at = 0; at < 8; at++) {
+        EXPECT_OK(syncstore_sync(stores[at % 2], wire, NULL, NULL, NULL, NULL, &error));
+        expect_item(stores[at % 2], "threads", workers[7 - at].name, "1");
+    }
+    syncstore_free(stores[0]);
+    syncstore_free(stores[1]);
+    syncstore_wire_free(wire);
+}
+
 /* Waits until a background sync is at something. */
 static void expect_state(syncstore *store, syncstore_sync_state expected)
 {
@@ -379,7 +482,9 @@ static void a_store_syncs_by_itself(void)
     EXPECT_OK(syncstore_wait(store, &op, 1, &outcome, &error));
     EXPECT(syncstore_outcome_kind_of(outcome) == SYNCSTORE_OUTCOME_QUEUED);
     syncstore_outcome_free(outcome);
+    pthread_mutex_lock(&asking_lock);
     asked.bearer = 0;
+    pthread_mutex_unlock(&asking_lock);
     EXPECT_OK(syncstore_credential_changed(store, &error));
     expect_accepted(store, &op);
 
@@ -395,7 +500,7 @@ static void a_store_syncs_by_itself(void)
     EXPECT_OK(syncstore_sync_now(store, &error));
     expect_state(store, SYNCSTORE_SYNC_IDLE);
 
-    EXPECT(asked.destroyed == 0);
+    EXPECT(is_destroyed(&asked) == 0);
     EXPECT_OK(syncstore_stop(store, 60000, &how, &error));
     EXPECT(how != SYNCSTORE_STOPPED_SOON);
     expect_state(store, SYNCSTORE_SYNC_STOPPED);
@@ -403,10 +508,10 @@ static void a_store_syncs_by_itself(void)
     EXPECT(how == SYNCSTORE_STOPPED_ENTIRELY);
     syncstore_free(store);
     /* The last request may have come back on its own thread. */
-    while (asked.destroyed == 0) {
+    while (is_destroyed(&asked) == 0) {
         nap();
     }
-    EXPECT(asked.destroyed == 1);
+    EXPECT(is_destroyed(&asked) == 1);
 }
 
 int main(int count, char **arguments)
@@ -420,6 +525,8 @@ int main(int count, char **arguments)
     credentials_are_asked_for();
     errors_say_what_and_keep_secrets();
     a_sync_is_cut_off();
+    a_store_is_closed_within_a_callback();
+    many_threads_sync();
     a_store_syncs_by_itself();
     EXPECT(syncstore_live_handles() == 0);
     return 0;

@@ -12,11 +12,11 @@ static const char EMPTY[] = "{\"checkpoint\":\"c\",\"cursor\":\"0\",\"seq\":0,\"
 static const char NOTHING[] = "{\"entries\":[],\"cursor\":\"0\",\"seq\":0,\"more\":false}";
 
 /* What a wire does when it is asked for what the database takes. */
-enum { WELL, NEVER, GARBAGE, SHAPELESS, OF_ANOTHER, TWICE, TWICE_GARBAGE, HUGE, BUSY, REFUSING, WITHOUT_CREDENTIAL, FREEING, HANGING };
+enum { WELL, NEVER, GARBAGE, SHAPELESS, OF_ANOTHER, TWICE, TWICE_GARBAGE, HUGE, BUSY, REFUSING, WITHOUT_CREDENTIAL, FREEING, HANGING, STUCK };
 
 typedef struct wired {
     int how;
-    int infos, pushes, pulls, checkpoints, cut_off, destroyed;
+    int infos, pushes, pulls, checkpoints, cut_off, released, destroyed;
     syncstore_wire *wire;
     syncstore *store;
     pthread_mutex_t lock;
@@ -95,6 +95,17 @@ static void info(void *user_data, syncstore_wire_call *call)
         pthread_mutex_unlock(&wired->lock);
         EXPECT(syncstore_wire_call_is_cancelled(call) == 1);
         break;
+    case STUCK: /* Deaf to being cut off; answers when its store is long gone. */
+        pthread_mutex_lock(&wired->lock);
+        wired->hanging = call;
+        pthread_cond_broadcast(&wired->changed);
+        while (!wired->released) {
+            pthread_cond_wait(&wired->changed, &wired->lock);
+        }
+        pthread_mutex_unlock(&wired->lock);
+        EXPECT(syncstore_wire_call_is_cancelled(call) == 1);
+        EXPECT(syncstore_wire_call_answer(call, INFO, strlen(INFO), NULL) == SYNCSTORE_OK);
+        break;
     default:
         answer(call, INFO);
         break;
@@ -171,7 +182,26 @@ static void cancel(void *user_data, syncstore_wire_call *call)
 
 static void destroy(void *user_data)
 {
-    ((wired *)user_data)->destroyed++;
+    wired *wired = user_data;
+
+    pthread_mutex_lock(&wired->lock);
+    wired->destroyed++;
+    pthread_mutex_unlock(&wired->lock);
+}
+
+/* Waits until the thread of a request has let go of its wire. */
+static void expect_destroyed(wired *wired)
+{
+    struct timespec nap = {0, 5 * 1000 * 1000};
+    int destroyed = 0;
+
+    while (!destroyed) {
+        pthread_mutex_lock(&wired->lock);
+        destroyed = wired->destroyed;
+        pthread_mutex_unlock(&wired->lock);
+        nanosleep(&nap, NULL);
+    }
+    EXPECT(destroyed == 1);
 }
 
 static void make(wired *wired, int how)
@@ -319,13 +349,37 @@ static void a_call_that_hangs_is_cut_off(void)
     EXPECT(how == SYNCSTORE_STOPPED_ENTIRELY || how == SYNCSTORE_STOPPED_REQUEST_LEFT);
     EXPECT(wired.cut_off == 1);
     syncstore_free(store);
-    {
-        struct timespec nap = {0, 5 * 1000 * 1000};
-        while (wired.destroyed == 0) { /* by the thread of the request */
-            nanosleep(&nap, NULL);
-        }
+    expect_destroyed(&wired);
+}
+
+/* A call that never comes back keeps neither the store nor its file. */
+static void a_call_that_is_stuck_holds_nothing(void)
+{
+    syncstore *store = opened("stuck.db");
+    syncstore_stopped how;
+    wired wired;
+
+    make(&wired, STUCK);
+    EXPECT_OK(syncstore_start(store, wired.wire, NULL, &error));
+    syncstore_wire_free(wired.wire);
+    pthread_mutex_lock(&wired.lock);
+    while (wired.hanging == NULL) {
+        pthread_cond_wait(&wired.changed, &wired.lock);
     }
-    EXPECT(wired.destroyed == 1);
+    pthread_mutex_unlock(&wired.lock);
+    EXPECT_OK(syncstore_stop(store, 60000, &how, &error));
+    EXPECT(how == SYNCSTORE_STOPPED_REQUEST_LEFT);
+    syncstore_free(store);
+    store = opened("stuck.db");
+    EXPECT_OK(syncstore_set(store, "notes", "n1", "1", 1, NULL, &error));
+    syncstore_free(store);
+    pthread_mutex_lock(&wired.lock);
+    EXPECT(wired.destroyed == 0);
+    wired.released = 1;
+    pthread_cond_broadcast(&wired.changed);
+    pthread_mutex_unlock(&wired.lock);
+    expect_destroyed(&wired);
+    EXPECT(wired.infos == 1);
 }
 
 int main(void)
@@ -334,6 +388,7 @@ int main(void)
     the_first_answer_counts_and_the_engine_judges_it();
     a_wire_and_its_store_go_within_a_call();
     a_call_that_hangs_is_cut_off();
+    a_call_that_is_stuck_holds_nothing();
     EXPECT(syncstore_live_handles() == 0);
     return 0;
 }
