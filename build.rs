@@ -34,6 +34,12 @@ mod header {
         "relations",
         "walks",
         "tags",
+        "indexes",
+        "search",
+        "sql",
+        "keep",
+        "pending",
+        "upkeep",
     ];
 
     const OPENING: &str = include_str!("src/ffi/opening.h");

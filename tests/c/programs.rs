@@ -48,6 +48,11 @@ fn misuse_model() {
 }
 
 #[test]
+fn misuse_values() {
+    program("misuse_values");
+}
+
+#[test]
 fn batches() {
     program("batches");
 }
@@ -60,4 +65,29 @@ fn queries() {
 #[test]
 fn resources() {
     program("resources");
+}
+
+#[test]
+fn indexes() {
+    program("indexes");
+}
+
+#[test]
+fn search() {
+    program("search");
+}
+
+#[test]
+fn sql() {
+    program("sql");
+}
+
+#[test]
+fn keep() {
+    program("keep");
+}
+
+#[test]
+fn shared() {
+    program("shared");
 }
