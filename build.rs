@@ -46,11 +46,17 @@ mod header {
         "remote_page",
         "remote_write",
         "remote_batch",
+        "indexes",
+        "search",
+        "sql",
+        "keep",
+        "pending",
+        "upkeep",
     ];
 
     const OPENING: &str = include_str!("src/ffi/opening.h");
 
-    const CLOSING: &str = "\n#ifdef __cplusplus\n}\n#endif\n\n#endif /* SYNCSTORE_H */\n";
+    const CLOSING: &str = "\n#ifdef __cplusplus\n}\n#undef syncstore\n#else\n/** The store, by the name that it has in C++. */\ntypedef syncstore syncstore_store;\n#endif\n\n#endif /* SYNCSTORE_H */\n";
 
     pub fn write() -> Result<(), Box<dyn Error>> {
         let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);

@@ -36,7 +36,9 @@
 #endif
 #endif
 
+/* The store's handle is syncstore, and syncstore_store as well. In C++ it is syncstore_store alone, since there syncstore is the namespace of syncstore.hpp. */
 #ifdef __cplusplus
+#define syncstore syncstore_store
 extern "C" {
 #endif
 
@@ -109,6 +111,21 @@ typedef struct syncstore_remote_page syncstore_remote_page;
 
 /** Writes that are all done, or none. Calls on one batch wait for each other. */
 typedef struct syncstore_remote_batch syncstore_remote_batch;
+
+/** What a search found, the best first. */
+typedef struct syncstore_hits syncstore_hits;
+
+/** A SELECT with its parameters. */
+typedef struct syncstore_sql syncstore_sql;
+
+/** What a statement found: columns, and rows in order. */
+typedef struct syncstore_sql_rows syncstore_sql_rows;
+
+/** Which collections, and which keys of them, are kept. */
+typedef struct syncstore_filter syncstore_filter;
+
+/** Pending operations, in order. */
+typedef struct syncstore_pending_ops syncstore_pending_ops;
 
 /* ---------------------------------------------------------------
  * Status
@@ -3697,8 +3714,941 @@ syncstore_status syncstore_remote_batch_remove_tag(syncstore_remote_batch *batch
                                                    const syncstore_write_options *options,
                                                    syncstore_error **error);
 
+/* ---------------------------------------------------------------
+ * Automatic indexes
+ *
+ * An automatic index is kept by a part of a collection's values: every write, sync and rejection keeps it in step. It is local, and travels
+ * nowhere. Queries by its name read it. Entries that are set by hand are something else, also those under the same name.
+ */
+
+/**
+ * Is told how far a build has come: items of this call, and about how many there are in all. 0 goes on; any other number ends it, and the
+ * next call goes on from there.
+ */
+typedef int32_t (*syncstore_progress)(void *user_data, uint64_t done, uint64_t total);
+
+/**
+ * Keeps an index of a collection by a part of its values. What the collection holds already is taken in by syncstore_build_index().
+ * Declaring the same again, at every start of the program, changes nothing; another field begins anew. A replica has at most 256.
+ *
+ * collection: the collection.
+ * name: the index; the host's choice, 1 to 128 bytes.
+ * pointer: the part, a JSON Pointer (RFC 6901): "/due", "/author/name", "" for the value itself. A value has an entry for a string, a number or
+ * a boolean there, and one for each such member of an array.
+ * dates: 1: strings that are dates of RFC 3339 count as instants, whatever their offset; 0: strings are what they are.
+ * must_build: takes 1 where syncstore_build_index() has something to do, else 0; may be NULL.
+ * Errors: SYNCSTORE_INDEX for what is no JSON Pointer, and when there are too many; SYNCSTORE_LIMIT; those of a write.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_declare_index(syncstore *store,
+                                         const char *collection,
+                                         const char *name,
+                                         const char *pointer,
+                                         int32_t dates,
+                                         int32_t *must_build,
+                                         syncstore_error **error);
+
+/**
+ * Removes an automatic index. No item is touched.
+ *
+ * collection, name: the index.
+ * was_there: takes 1 where there was one, else 0; may be NULL.
+ * Errors: those of a write.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_drop_index(syncstore *store,
+                                      const char *collection,
+                                      const char *name,
+                                      int32_t *was_there,
+                                      syncstore_error **error);
+
+/**
+ * Takes into an automatic index what its collection held when it was declared, a slice of 250 items at a time. It blocks until all is done;
+ * writes of other threads go on between the slices. However it ends, the next call goes on from there; until the end queries find what is
+ * in it, and syncstore_rows_is_complete() answers 0.
+ *
+ * collection, name: the index.
+ * progress: called after each slice, within this call; it may use the store. NULL: nobody is told.
+ * user_data: what it is handed.
+ * Errors: SYNCSTORE_CANCELLED when progress ended it, SYNCSTORE_CLOSED when the store was closed meanwhile; SYNCSTORE_INDEX when no such index is declared; those of a write.
+ *
+ * Thread: any; it waits for the disk.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_build_index(syncstore *store,
+                                       const char *collection,
+                                       const char *name,
+                                       syncstore_progress progress,
+                                       void *user_data,
+                                       syncstore_error **error);
+
+/* ---------------------------------------------------------------
+ * Full-text search
+ *
+ * A search makes some fields of a collection searchable: every write, sync and rejection keeps it in step. It is local, and travels nowhere.
+ * Words are told apart without regard to case and diacritics.
+ */
+
+/** How a text is searched for. */
+typedef int32_t syncstore_search_mode;
+
+/** How hits are given; begin with SYNCSTORE_SEARCH_OPTIONS_INIT. Of everything 0, or NULL, is the default. */
+typedef struct syncstore_search_options {
+  /** Set by SYNCSTORE_SEARCH_OPTIONS_INIT. */
+  size_t struct_size;
+  /** At most so many hits. Default: 50. */
+  uint64_t limit;
+  /** What a snippet has before each word that was found. Default: "[". */
+  const char *mark_before;
+  /** What a snippet has behind each word that was found. Default: "]". */
+  const char *mark_behind;
+} syncstore_search_options;
+
+/** The defaults: syncstore_search_options x = SYNCSTORE_SEARCH_OPTIONS_INIT; */
+#define SYNCSTORE_SEARCH_OPTIONS_INIT { sizeof(syncstore_search_options), 0, 0, 0 }
+
+/** All of these words, in any field and order. What a user typed will do: no sign has a meaning. */
+#define SYNCSTORE_SEARCH_WORDS 1
+
+/** Likewise, and the last word may go on: for a search while the user still types it. */
+#define SYNCSTORE_SEARCH_WORDS_SO_FAR 2
+
+/**
+ * An expression of SQLite's FTS5, of at most 2 KiB: milk AND (bread OR butter*), "whole phrase", NEAR(a b). Fields have the names f0, f1 and so
+ * on, in the order in which they were declared: f0: milk.
+ */
+#define SYNCSTORE_SEARCH_EXPRESSION 3
+
+/**
+ * Makes some fields of a collection searchable. What the collection holds already is taken in by syncstore_build_search(). Declaring the same
+ * again, at every start of the program, changes nothing; other fields or another collection begin anew.
+ *
+ * name: the search; the host's choice.
+ * collection: the collection.
+ * fields, count: 1 to 16 JSON Pointers: of a string that is searched, or an array whose strings are.
+ * must_build: takes 1 where syncstore_build_search() has something to do, else 0; may be NULL.
+ * Errors: SYNCSTORE_SEARCH for fields that cannot be searched; SYNCSTORE_LIMIT; those of a write.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_declare_search(syncstore *store,
+                                          const char *name,
+                                          const char *collection,
+                                          const char *const *fields,
+                                          size_t count,
+                                          int32_t *must_build,
+                                          syncstore_error **error);
+
+/**
+ * Removes a search. No item is touched.
+ *
+ * name: the search.
+ * was_there: takes 1 where there was one, else 0; may be NULL.
+ * Errors: those of a write.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_drop_search(syncstore *store,
+                                       const char *name,
+                                       int32_t *was_there,
+                                       syncstore_error **error);
+
+/**
+ * Takes into a search what its collection held when it was declared, a slice of 250 items at a time. It blocks until all is done; writes of
+ * other threads go on between the slices. However it ends, the next call goes on from there.
+ *
+ * name: the search.
+ * progress: called after each slice, within this call; it may use the store. NULL: nobody is told.
+ * user_data: what it is handed.
+ * Errors: SYNCSTORE_CANCELLED when progress ended it, SYNCSTORE_CLOSED when the store was closed meanwhile; SYNCSTORE_SEARCH when no such search is declared; those of a write.
+ *
+ * Thread: any; it waits for the disk.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_build_search(syncstore *store,
+                                        const char *name,
+                                        syncstore_progress progress,
+                                        void *user_data,
+                                        syncstore_error **error);
+
+/**
+ * The items that fit a text, as of one moment, the best first.
+ *
+ * name: the search.
+ * mode: SYNCSTORE_SEARCH_WORDS, SYNCSTORE_SEARCH_WORDS_SO_FAR or SYNCSTORE_SEARCH_EXPRESSION.
+ * text, text_len: what is searched for, of so many bytes.
+ * options: NULL is the default.
+ * hits: takes them; free it with syncstore_hits_free().
+ * Errors: SYNCSTORE_SEARCH when no such search is declared, or the expression cannot be read or is too long; when the file cannot be read.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_search(syncstore *store,
+                                  const char *name,
+                                  syncstore_search_mode mode,
+                                  const char *text,
+                                  size_t text_len,
+                                  const syncstore_search_options *options,
+                                  syncstore_hits **hits,
+                                  syncstore_error **error);
+
+/**
+ * How many hits there are; of NULL 0.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+size_t syncstore_hits_count(const syncstore_hits *hits);
+
+/**
+ * The key of the item at a place, from 0; NULL behind the last one. Belongs to the hits.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+const char *syncstore_hits_key(const syncstore_hits *hits, size_t place);
+
+/**
+ * How well the item at a place fits, by BM25: the smaller the better, and always below 0 or about it. 0 behind the last one.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+double syncstore_hits_rank(const syncstore_hits *hits,
+                           size_t place);
+
+/**
+ * A piece of the field of the item at a place in which most was found, some 16 words, with the marks around what was found, and without a NUL
+ * behind it; NULL behind the last one. Belongs to the hits.
+ *
+ * len: takes how many bytes; 0 where there is none. May be NULL.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+const char *syncstore_hits_snippet(const syncstore_hits *hits,
+                                   size_t place,
+                                   size_t *len);
+
+/**
+ * Whether all of the collection was looked through: 0 until syncstore_build_search() has ended, and of NULL; else 1.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+int32_t syncstore_hits_is_complete(const syncstore_hits *hits);
+
+/**
+ * Frees hits. NULL is ignored.
+ *
+ * Thread: any; no other may be using these hits.
+ */
+SYNCSTORE_API
+void syncstore_hits_free(syncstore_hits *hits);
+
+/* ---------------------------------------------------------------
+ * SQL
+ *
+ * One SELECT over the views items, index_entries, relations, tags, outbox and ledger (docs/SQL.md). Nothing can be written, attached or
+ * configured, and no other table is there. A statement is given its parameters and limits, and then run, any number of times. Values are
+ * bound, never put into the text.
+ */
+
+/** The type of a value, as SQLite says; nothing is converted. */
+typedef int32_t syncstore_sql_type;
+
+/** Nothing. */
+#define SYNCSTORE_SQL_NULL 1
+
+/** A 64-bit integer; SQLite has no booleans, true is 1. */
+#define SYNCSTORE_SQL_INTEGER 2
+
+/** A 64-bit float, never NaN. */
+#define SYNCSTORE_SQL_REAL 3
+
+/** A text. */
+#define SYNCSTORE_SQL_TEXT 4
+
+/** Bytes. */
+#define SYNCSTORE_SQL_BLOB 5
+
+/**
+ * Begins a statement. It is read when it is run.
+ *
+ * select, select_len: one SELECT, of so many bytes.
+ * sql: takes it; free it with syncstore_sql_free().
+ * Errors: SYNCSTORE_CLOSED.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_sql_new(syncstore *store,
+                                   const char *select,
+                                   size_t select_len,
+                                   syncstore_sql **sql,
+                                   syncstore_error **error);
+
+/**
+ * Binds a parameter to NULL.
+ *
+ * name: the parameter with the sign before it, ":name", "@name" or "$name", which takes the place of what was bound to it before; NULL: the next
+ * of the parameters "?", or "?1", "?2" and so on.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_sql_bind_null(syncstore_sql *sql,
+                                         const char *name,
+                                         syncstore_error **error);
+
+/**
+ * Binds a parameter to an integer; false and true are 0 and 1.
+ *
+ * name: as in syncstore_sql_bind_null().
+ * value: the integer.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_sql_bind_integer(syncstore_sql *sql,
+                                            const char *name,
+                                            int64_t value,
+                                            syncstore_error **error);
+
+/**
+ * Binds a parameter to a float; SQLite makes NULL of NaN.
+ *
+ * name: as in syncstore_sql_bind_null().
+ * value: the float.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_sql_bind_real(syncstore_sql *sql,
+                                         const char *name,
+                                         double value,
+                                         syncstore_error **error);
+
+/**
+ * Binds a parameter to a text.
+ *
+ * name: as in syncstore_sql_bind_null().
+ * value, value_len: the text, of so many bytes.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_sql_bind_text(syncstore_sql *sql,
+                                         const char *name,
+                                         const char *value,
+                                         size_t value_len,
+                                         syncstore_error **error);
+
+/**
+ * Binds a parameter to bytes.
+ *
+ * name: as in syncstore_sql_bind_null().
+ * value, value_len: so many bytes.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_sql_bind_blob(syncstore_sql *sql,
+                                         const char *name,
+                                         const void *value,
+                                         size_t value_len,
+                                         syncstore_error **error);
+
+/**
+ * Takes back what was bound, so that the statement can be run with other parameters.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_sql_unbind(syncstore_sql *sql, syncstore_error **error);
+
+/**
+ * What the statement may take; where it would take more it fails, and nothing is cut silently. Of each 0 is the default.
+ *
+ * rows: rows. Default: 10,000.
+ * bytes: what the rows hold, in bytes of text and blobs, and 16 for each value. Default: 64 MiB.
+ * time_ms: from the call to its last row. Default: 5 seconds.
+ * Errors: SYNCSTORE_MISUSE for a time below 0.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_sql_limits(syncstore_sql *sql,
+                                      uint64_t rows,
+                                      uint64_t bytes,
+                                      int64_t time_ms,
+                                      syncstore_error **error);
+
+/**
+ * Runs the statement and reads all of its rows, as of one moment.
+ *
+ * rows: takes them; free it with syncstore_sql_rows_free().
+ * Errors: SYNCSTORE_SQL, with a message that says what is wrong with the statement or its parameters, or which limit was hit; when the file cannot
+ * be read.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_sql_run(syncstore_sql *sql,
+                                   syncstore_sql_rows **rows,
+                                   syncstore_error **error);
+
+/**
+ * Frees a statement. What it found stays to be freed. NULL is ignored.
+ *
+ * Thread: any; no other may be using this statement.
+ */
+SYNCSTORE_API
+void syncstore_sql_free(syncstore_sql *sql);
+
+/**
+ * How many rows there are; of NULL 0.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+size_t syncstore_sql_rows_count(const syncstore_sql_rows *rows);
+
+/**
+ * How many columns there are; of NULL 0.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+size_t syncstore_sql_rows_columns(const syncstore_sql_rows *rows);
+
+/**
+ * The name of the column at a place, from 0; NULL behind the last one. Two may be the same; an expression without AS has its own text as a
+ * name. Belongs to the rows.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+const char *syncstore_sql_rows_column_name(const syncstore_sql_rows *rows,
+                                           size_t column);
+
+/**
+ * The place of the first column of a name, compared byte for byte; -1: there is none, or one of the two is NULL.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+int64_t syncstore_sql_rows_column(const syncstore_sql_rows *rows,
+                                  const char *name);
+
+/**
+ * The type of a value; 0: there is no such place.
+ *
+ * row, column: its place, from 0.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_sql_type syncstore_sql_rows_type(const syncstore_sql_rows *rows,
+                                           size_t row,
+                                           size_t column);
+
+/**
+ * A value that is an integer; of any other 0.
+ *
+ * row, column: its place, from 0.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+int64_t syncstore_sql_rows_integer(const syncstore_sql_rows *rows,
+                                   size_t row,
+                                   size_t column);
+
+/**
+ * A value that is a float; of any other, an integer too, 0.
+ *
+ * row, column: its place, from 0.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+double syncstore_sql_rows_real(const syncstore_sql_rows *rows,
+                               size_t row,
+                               size_t column);
+
+/**
+ * A value that is a text, without a NUL behind it; of any other NULL. Belongs to the rows.
+ *
+ * row, column: its place, from 0.
+ * len: takes how many bytes; 0 where there is none. May be NULL.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+const char *syncstore_sql_rows_text(const syncstore_sql_rows *rows,
+                                    size_t row,
+                                    size_t column,
+                                    size_t *len);
+
+/**
+ * A value that is a blob; of any other, a text too, NULL. Belongs to the rows.
+ *
+ * row, column: its place, from 0.
+ * len: takes how many bytes; 0 where there is none. May be NULL.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+const void *syncstore_sql_rows_blob(const syncstore_sql_rows *rows,
+                                    size_t row,
+                                    size_t column,
+                                    size_t *len);
+
+/**
+ * Frees rows. NULL is ignored.
+ *
+ * Thread: any; no other may be using these rows.
+ */
+SYNCSTORE_API
+void syncstore_sql_rows_free(syncstore_sql_rows *rows);
+
+/* ---------------------------------------------------------------
+ * What is kept
+ *
+ * A replica keeps everything, or what a filter has: a list of at most 100 collections, or collections with a prefix of keys. What is left out
+ * cannot be written here, and is removed by the next sync; what is kept in addition is loaded by it. As a text (syncstore_options.keep) a filter is
+ * "notes,orders:2026-": entries with commas between them, a colon before a prefix, a backslash before a comma, a colon or a backslash in a name.
+ */
+
+/**
+ * Says what this replica keeps. It is in the file, for every store that opens it. Items that are no longer kept and have pending operations stay until
+ * these are settled. No operation is sent by that: others keep the items.
+ *
+ * filter: what to keep.
+ * changed: takes 1 where it was another before, else 0; may be NULL.
+ * Errors: SYNCSTORE_LIMIT for a filter with more than 100 entries or 4,096 bytes of text, or a name that no collection can have; those of a write.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_keep(syncstore *store,
+                                const syncstore_filter *filter,
+                                int32_t *changed,
+                                syncstore_error **error);
+
+/**
+ * What this replica is to keep, and what of that is here.
+ *
+ * keep: takes what it is to keep; free it with syncstore_filter_free().
+ * here: takes what of that is here; free it with syncstore_filter_free(). It is another until a sync has come to its end since.
+ * Errors: when the file cannot be read.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_kept(syncstore *store,
+                                syncstore_filter **keep,
+                                syncstore_filter **here,
+                                syncstore_error **error);
+
+/**
+ * A filter that has all collections, whatever they are called.
+ *
+ * filter: takes it; free it with syncstore_filter_free().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_filter_everything(syncstore_filter **filter,
+                                             syncstore_error **error);
+
+/**
+ * A filter that has these collections and no others; with syncstore_filter_and_prefix() more can be added.
+ *
+ * collections, count: so many names; NULL, and 0: none at all.
+ * filter: takes it; free it with syncstore_filter_free().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_filter_only(const char *const *collections,
+                                       size_t count,
+                                       syncstore_filter **filter,
+                                       syncstore_error **error);
+
+/**
+ * A filter from the text of a list.
+ *
+ * text: the text.
+ * filter: takes it; free it with syncstore_filter_free().
+ * Errors: SYNCSTORE_MISUSE for a text that is none; SYNCSTORE_LIMIT as for syncstore_keep().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_filter_from_text(const char *text,
+                                            syncstore_filter **filter,
+                                            syncstore_error **error);
+
+/**
+ * Adds the keys of a collection that begin so; no change to what has everything.
+ *
+ * collection: the collection.
+ * prefix: how its keys begin; "": all of them.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_filter_and_prefix(syncstore_filter *filter,
+                                             const char *collection,
+                                             const char *prefix,
+                                             syncstore_error **error);
+
+/**
+ * What two filters both have.
+ *
+ * other: the other one.
+ * both: takes a filter of its own; free it with syncstore_filter_free().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_filter_and(const syncstore_filter *filter,
+                                      const syncstore_filter *other,
+                                      syncstore_filter **both,
+                                      syncstore_error **error);
+
+/**
+ * Whether a filter has all that another one has: 1 or 0; 0 too where one is NULL. Two that cover each other are the same.
+ *
+ * other: the other one.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+int32_t syncstore_filter_covers(const syncstore_filter *filter,
+                                const syncstore_filter *other);
+
+/**
+ * Whether a filter leaves nothing out: 1 or 0, and of NULL 0.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+int32_t syncstore_filter_is_everything(const syncstore_filter *filter);
+
+/**
+ * Whether a filter has an item: 1 or 0; 0 too where one is NULL, or no name.
+ *
+ * collection, key: the item.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+int32_t syncstore_filter_has(const syncstore_filter *filter,
+                             const char *collection,
+                             const char *key);
+
+/**
+ * The text of a filter that is a list.
+ *
+ * text: takes it; free it with syncstore_text_free(). Of a list that has nothing it is "".
+ * Answers SYNCSTORE_NOT_FOUND for a filter that has everything.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_filter_to_text(const syncstore_filter *filter,
+                                          syncstore_text *text,
+                                          syncstore_error **error);
+
+/**
+ * The collections of which a filter has any key.
+ *
+ * collections: takes the list; free it with syncstore_names_free().
+ * Answers SYNCSTORE_NOT_FOUND for a filter that has everything.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_filter_collections(const syncstore_filter *filter,
+                                              syncstore_names **collections,
+                                              syncstore_error **error);
+
+/**
+ * The keys of a collection that a filter has: those that begin with one of these. "" is every key, none is no key.
+ *
+ * collection: the collection.
+ * prefixes: takes the list; free it with syncstore_names_free().
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_filter_prefixes(const syncstore_filter *filter,
+                                           const char *collection,
+                                           syncstore_names **prefixes,
+                                           syncstore_error **error);
+
+/**
+ * Frees a filter. NULL is ignored.
+ *
+ * Thread: any; no other may be using this filter.
+ */
+SYNCSTORE_API
+void syncstore_filter_free(syncstore_filter *filter);
+
+/* ---------------------------------------------------------------
+ * Pending operations
+ *
+ * The outbox: every operation that the server has not confirmed, in the order in which they were made, as of the moment of the call.
+ */
+
+/** What an operation does. A later version may know others. */
+typedef int32_t syncstore_op_kind;
+
+/** What of an item an operation is on. A later version may know others. */
+typedef int32_t syncstore_resource_kind;
+
+/** Where a pending operation stands. A later version may know others. */
+typedef int32_t syncstore_pending_state;
+
+/** It replaces what it is on, or creates it. */
+#define SYNCSTORE_OP_SET 1
+
+/** It applies a JSON Patch to the value. */
+#define SYNCSTORE_OP_PATCH 2
+
+/** It removes what it is on. */
+#define SYNCSTORE_OP_DELETE 3
+
+/** Its value, or the item as a whole. */
+#define SYNCSTORE_RESOURCE_VALUE 1
+
+/** Its entry in an index, by its name. */
+#define SYNCSTORE_RESOURCE_INDEX 2
+
+/** A relation, by its id. */
+#define SYNCSTORE_RESOURCE_RELATION 3
+
+/** A tag, by its name. */
+#define SYNCSTORE_RESOURCE_TAG 4
+
+/** Never sent. */
+#define SYNCSTORE_PENDING_QUEUED 1
+
+/** Sent, and not answered yet. */
+#define SYNCSTORE_PENDING_IN_FLIGHT 2
+
+/** The server committed it; its place in the log is not pulled yet. */
+#define SYNCSTORE_PENDING_ACCEPTED 3
+
+/** The server refused it; its place in the log is not pulled yet. */
+#define SYNCSTORE_PENDING_REJECTED 4
+
+/** The server holds it for an approver. */
+#define SYNCSTORE_PENDING_AWAITING_APPROVAL 5
+
+/** The server holds it until the rest of its batch has come. */
+#define SYNCSTORE_PENDING_STAGED 6
+
+/**
+ * Every operation that is not settled, in the order in which they were made; syncstore_pending_count() tells how many there are without reading
+ * them.
+ *
+ * ops: takes the list; free it with syncstore_pending_ops_free().
+ * Errors: when the file cannot be read.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_pending(syncstore *store,
+                                   syncstore_pending_ops **ops,
+                                   syncstore_error **error);
+
+/**
+ * How many operations there are; of NULL 0.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+size_t syncstore_pending_ops_count(const syncstore_pending_ops *ops);
+
+/**
+ * The ref of the operation at a place, from 0.
+ *
+ * op: where to put it; it is zeroed where there is none. NULL only asks whether there is one.
+ * Answers 1 where there is one, else 0.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+int32_t syncstore_pending_ops_ref(const syncstore_pending_ops *ops,
+                                  size_t place,
+                                  syncstore_ref *op);
+
+/**
+ * The collection of the item of the operation at a place; NULL behind the last one. Belongs to the list.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+const char *syncstore_pending_ops_collection(const syncstore_pending_ops *ops,
+                                             size_t place);
+
+/**
+ * The key of the item of the operation at a place; NULL behind the last one. Belongs to the list.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+const char *syncstore_pending_ops_key(const syncstore_pending_ops *ops, size_t place);
+
+/**
+ * What the operation at a place does; 0 behind the last one.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_op_kind syncstore_pending_ops_kind(const syncstore_pending_ops *ops,
+                                             size_t place);
+
+/**
+ * What of its item the operation at a place is on; 0 behind the last one.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_resource_kind syncstore_pending_ops_resource(const syncstore_pending_ops *ops,
+                                                       size_t place);
+
+/**
+ * The name of the index or the tag, or the id of the relation, that the operation at a place is on; NULL: it is on the value, or there is none.
+ * Belongs to the list.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+const char *syncstore_pending_ops_resource_name(const syncstore_pending_ops *ops,
+                                                size_t place);
+
+/**
+ * What the operation at a place sets or patches, without a NUL behind it: the JSON text of a set's value or of a patch, or of what an index entry
+ * ({"order"}) or a relation ({"predicate","object"}) is set to. NULL: it has none. Belongs to the list.
+ *
+ * len: takes how many bytes; 0 where there is none. May be NULL.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+const char *syncstore_pending_ops_payload(const syncstore_pending_ops *ops,
+                                          size_t place,
+                                          size_t *len);
+
+/**
+ * The rev of the item that this replica had confirmed when the operation at a place was made.
+ *
+ * base: where to put it; 0 where there is none. NULL only asks whether there is one.
+ * Answers 1 where there is one; 0: it makes no claim, or there is no such operation.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+int32_t syncstore_pending_ops_base(const syncstore_pending_ops *ops,
+                                   size_t place,
+                                   uint64_t *base);
+
+/**
+ * The batch that the operation at a place is in.
+ *
+ * batch: where to put its id; it is zeroed where there is none. NULL only asks whether there is one.
+ * Answers 1 where there is one, else 0.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+int32_t syncstore_pending_ops_batch(const syncstore_pending_ops *ops,
+                                    size_t place,
+                                    syncstore_ref *batch);
+
+/**
+ * Where the operation at a place stands; 0 behind the last one.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_pending_state syncstore_pending_ops_state(const syncstore_pending_ops *ops,
+                                                    size_t place);
+
+/**
+ * Whether the operation at a place still applies to what this replica knows of its item: 1, or 0 where not; the server will likely reject it then,
+ * and reads do not show it. 0 behind the last one too.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+int32_t syncstore_pending_ops_applies(const syncstore_pending_ops *ops,
+                                      size_t place);
+
+/**
+ * Frees a list of pending operations. NULL is ignored.
+ *
+ * Thread: any; no other may be using this list.
+ */
+SYNCSTORE_API
+void syncstore_pending_ops_free(syncstore_pending_ops *ops);
+
+/* ---------------------------------------------------------------
+ * Checking and compacting
+ */
+
+/**
+ * Checks that the replica is what it should be, and counts what it holds; nothing is changed or repaired. It reads the whole file, at one
+ * consistent moment; reads, writes and syncs go on meanwhile.
+ *
+ * is_ok: takes 1 where nothing is wrong, else 0; may be NULL.
+ * report: takes what was found and counted, one line of JSON ("ok", "findings", "items", "pending", "file_bytes", "free_bytes" and others; a later
+ * version may have more): for people and logs, without any value. Free it with syncstore_text_free().
+ * Errors: what is wrong with the replica is none; SYNCSTORE_STORAGE and SYNCSTORE_BUSY when the disk does not give it.
+ *
+ * Thread: any; it waits for the disk.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_check(syncstore *store,
+                                 int32_t *is_ok,
+                                 syncstore_text *report,
+                                 syncstore_error **error);
+
+/**
+ * Writes the file anew without its free space, and gives that back to the file system. It copies the whole file: reads go on, writes wait
+ * meanwhile. It needs free disk space for two copies of what the file holds. Interrupted at any point it leaves the file as it was or
+ * compacted.
+ *
+ * bytes_before, bytes_after: take the size of the file and its log before and after, in bytes; may be NULL.
+ * Errors: SYNCSTORE_DISK_FULL; SYNCSTORE_BUSY when another process writes, or any store reads, for longer than busy_timeout_ms. Whatever
+ * the error, nothing is lost.
+ *
+ * Thread: any; it waits for the disk.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_compact(syncstore *store,
+                                   uint64_t *bytes_before,
+                                   uint64_t *bytes_after,
+                                   syncstore_error **error);
+
 #ifdef __cplusplus
 }
+#undef syncstore
+#else
+/** The store, by the name that it has in C++. */
+typedef syncstore syncstore_store;
 #endif
 
 #endif /* SYNCSTORE_H */

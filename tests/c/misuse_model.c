@@ -13,16 +13,30 @@ static int32_t take_row(void *user_data, const syncstore_row *row)
     return user_data == NULL && row == NULL;
 }
 
-static void on_store(syncstore *store)
+static int32_t go_on(void *user_data, uint64_t done, uint64_t total)
 {
+    return user_data == NULL && done > total;
+}
+
+static const char *const names[] = {"x"};
+
+static void on_store(syncstore *store, const syncstore_filter *filter)
+{
+    uint64_t large = 0;
     syncstore_batch *no_batch = NULL;
+    syncstore_filter *no_filter = NULL;
+    syncstore_hits *no_hits = NULL;
     syncstore_index_entries *no_index_entries = NULL;
     syncstore_names *no_names = NULL;
+    syncstore_pending_ops *no_pending_ops = NULL;
     syncstore_query *no_query = NULL;
     syncstore_relation_list *no_relation_list = NULL;
     syncstore_rows *no_rows = NULL;
+    syncstore_sql *no_sql = NULL;
     syncstore_walk *no_walk = NULL;
+    int32_t number = 0;
     syncstore_ref op;
+    syncstore_text report;
 
     MISUSE("store is NULL", syncstore_batch_new(NULL, &no_batch, &error));
     MISUSE("batch is NULL", syncstore_batch_new(store, NULL, &error));
@@ -116,6 +130,55 @@ static void on_store(syncstore *store)
     MISUSE("key is NULL", syncstore_tags(store, "c", NULL, &no_names, &error));
     MISUSE("key is not UTF-8", syncstore_tags(store, "c", BAD, &no_names, &error));
     MISUSE("tags is NULL", syncstore_tags(store, "c", "k", NULL, &error));
+    MISUSE("store is NULL", syncstore_declare_index(NULL, "c", "x", "x", 1, &number, &error));
+    MISUSE("collection is NULL", syncstore_declare_index(store, NULL, "x", "x", 1, &number, &error));
+    MISUSE("collection is not UTF-8", syncstore_declare_index(store, BAD, "x", "x", 1, &number, &error));
+    MISUSE("name is NULL", syncstore_declare_index(store, "c", NULL, "x", 1, &number, &error));
+    MISUSE("name is not UTF-8", syncstore_declare_index(store, "c", BAD, "x", 1, &number, &error));
+    MISUSE("pointer is NULL", syncstore_declare_index(store, "c", "x", NULL, 1, &number, &error));
+    MISUSE("pointer is not UTF-8", syncstore_declare_index(store, "c", "x", BAD, 1, &number, &error));
+    MISUSE("store is NULL", syncstore_drop_index(NULL, "c", "x", &number, &error));
+    MISUSE("collection is NULL", syncstore_drop_index(store, NULL, "x", &number, &error));
+    MISUSE("collection is not UTF-8", syncstore_drop_index(store, BAD, "x", &number, &error));
+    MISUSE("name is NULL", syncstore_drop_index(store, "c", NULL, &number, &error));
+    MISUSE("name is not UTF-8", syncstore_drop_index(store, "c", BAD, &number, &error));
+    MISUSE("store is NULL", syncstore_build_index(NULL, "c", "x", go_on, NULL, &error));
+    MISUSE("collection is NULL", syncstore_build_index(store, NULL, "x", go_on, NULL, &error));
+    MISUSE("collection is not UTF-8", syncstore_build_index(store, BAD, "x", go_on, NULL, &error));
+    MISUSE("name is NULL", syncstore_build_index(store, "c", NULL, go_on, NULL, &error));
+    MISUSE("name is not UTF-8", syncstore_build_index(store, "c", BAD, go_on, NULL, &error));
+    MISUSE("store is NULL", syncstore_declare_search(NULL, "x", "c", names, 1, &number, &error));
+    MISUSE("name is NULL", syncstore_declare_search(store, NULL, "c", names, 1, &number, &error));
+    MISUSE("name is not UTF-8", syncstore_declare_search(store, BAD, "c", names, 1, &number, &error));
+    MISUSE("collection is NULL", syncstore_declare_search(store, "x", NULL, names, 1, &number, &error));
+    MISUSE("collection is not UTF-8", syncstore_declare_search(store, "x", BAD, names, 1, &number, &error));
+    MISUSE("fields is NULL", syncstore_declare_search(store, "x", "c", NULL, 1, &number, &error));
+    MISUSE("store is NULL", syncstore_drop_search(NULL, "x", &number, &error));
+    MISUSE("name is NULL", syncstore_drop_search(store, NULL, &number, &error));
+    MISUSE("name is not UTF-8", syncstore_drop_search(store, BAD, &number, &error));
+    MISUSE("store is NULL", syncstore_build_search(NULL, "x", go_on, NULL, &error));
+    MISUSE("name is NULL", syncstore_build_search(store, NULL, go_on, NULL, &error));
+    MISUSE("name is not UTF-8", syncstore_build_search(store, BAD, go_on, NULL, &error));
+    MISUSE("store is NULL", syncstore_search(NULL, "x", 1, "[]", 2, NULL, &no_hits, &error));
+    MISUSE("name is NULL", syncstore_search(store, NULL, 1, "[]", 2, NULL, &no_hits, &error));
+    MISUSE("name is not UTF-8", syncstore_search(store, BAD, 1, "[]", 2, NULL, &no_hits, &error));
+    MISUSE("text is NULL", syncstore_search(store, "x", 1, NULL, 2, NULL, &no_hits, &error));
+    MISUSE("text is not UTF-8", syncstore_search(store, "x", 1, BAD, 2, NULL, &no_hits, &error));
+    MISUSE("hits is NULL", syncstore_search(store, "x", 1, "[]", 2, NULL, NULL, &error));
+    MISUSE("store is NULL", syncstore_sql_new(NULL, "[]", 2, &no_sql, &error));
+    MISUSE("select is NULL", syncstore_sql_new(store, NULL, 2, &no_sql, &error));
+    MISUSE("select is not UTF-8", syncstore_sql_new(store, BAD, 2, &no_sql, &error));
+    MISUSE("sql is NULL", syncstore_sql_new(store, "[]", 2, NULL, &error));
+    MISUSE("store is NULL", syncstore_keep(NULL, filter, &number, &error));
+    MISUSE("filter is NULL", syncstore_keep(store, NULL, &number, &error));
+    MISUSE("store is NULL", syncstore_kept(NULL, &no_filter, &no_filter, &error));
+    MISUSE("keep is NULL", syncstore_kept(store, NULL, &no_filter, &error));
+    MISUSE("here is NULL", syncstore_kept(store, &no_filter, NULL, &error));
+    MISUSE("store is NULL", syncstore_pending(NULL, &no_pending_ops, &error));
+    MISUSE("ops is NULL", syncstore_pending(store, NULL, &error));
+    MISUSE("store is NULL", syncstore_check(NULL, &number, &report, &error));
+    MISUSE("report is NULL", syncstore_check(store, &number, NULL, &error));
+    MISUSE("store is NULL", syncstore_compact(NULL, &large, &large, &error));
 }
 
 static void on_batch(syncstore_batch *batch)
@@ -302,20 +365,137 @@ static void on_related_items(void)
     syncstore_related_items_free(NULL);
 }
 
+static void on_hits(void)
+{
+    size_t size = 0;
+
+    EXPECT(syncstore_hits_count(NULL) == 0);
+    EXPECT(syncstore_hits_key(NULL, 0) == NULL);
+    EXPECT(syncstore_hits_rank(NULL, 0) == 0);
+    EXPECT(syncstore_hits_snippet(NULL, 0, &size) == NULL);
+    EXPECT(syncstore_hits_is_complete(NULL) == 0);
+    syncstore_hits_free(NULL);
+}
+
+static void on_sql(syncstore_sql *sql)
+{
+    syncstore_sql_rows *no_sql_rows = NULL;
+
+    MISUSE("sql is NULL", syncstore_sql_bind_null(NULL, "x", &error));
+    MISUSE("name is not UTF-8", syncstore_sql_bind_null(sql, BAD, &error));
+    MISUSE("sql is NULL", syncstore_sql_bind_integer(NULL, "x", 1, &error));
+    MISUSE("name is not UTF-8", syncstore_sql_bind_integer(sql, BAD, 1, &error));
+    MISUSE("sql is NULL", syncstore_sql_bind_real(NULL, "x", 1, &error));
+    MISUSE("name is not UTF-8", syncstore_sql_bind_real(sql, BAD, 1, &error));
+    MISUSE("sql is NULL", syncstore_sql_bind_text(NULL, "x", "[]", 2, &error));
+    MISUSE("name is not UTF-8", syncstore_sql_bind_text(sql, BAD, "[]", 2, &error));
+    MISUSE("value is NULL", syncstore_sql_bind_text(sql, "x", NULL, 2, &error));
+    MISUSE("value is not UTF-8", syncstore_sql_bind_text(sql, "x", BAD, 2, &error));
+    MISUSE("sql is NULL", syncstore_sql_bind_blob(NULL, "x", "x", 2, &error));
+    MISUSE("name is not UTF-8", syncstore_sql_bind_blob(sql, BAD, "x", 2, &error));
+    MISUSE("value is NULL", syncstore_sql_bind_blob(sql, "x", NULL, 2, &error));
+    MISUSE("sql is NULL", syncstore_sql_unbind(NULL, &error));
+    MISUSE("sql is NULL", syncstore_sql_limits(NULL, 1, 1, 1, &error));
+    MISUSE("sql is NULL", syncstore_sql_run(NULL, &no_sql_rows, &error));
+    MISUSE("rows is NULL", syncstore_sql_run(sql, NULL, &error));
+    syncstore_sql_free(NULL);
+}
+
+static void on_sql_rows(void)
+{
+    size_t size = 0;
+
+    EXPECT(syncstore_sql_rows_count(NULL) == 0);
+    EXPECT(syncstore_sql_rows_columns(NULL) == 0);
+    EXPECT(syncstore_sql_rows_column_name(NULL, 0) == NULL);
+    EXPECT(syncstore_sql_rows_column(NULL, "x") == -1);
+    EXPECT(syncstore_sql_rows_type(NULL, 0, 0) == 0);
+    EXPECT(syncstore_sql_rows_integer(NULL, 0, 0) == 0);
+    EXPECT(syncstore_sql_rows_real(NULL, 0, 0) == 0);
+    EXPECT(syncstore_sql_rows_text(NULL, 0, 0, &size) == NULL);
+    EXPECT(syncstore_sql_rows_blob(NULL, 0, 0, &size) == NULL);
+    syncstore_sql_rows_free(NULL);
+}
+
+static void on_none(void)
+{
+    syncstore_filter *no_filter = NULL;
+
+    MISUSE("filter is NULL", syncstore_filter_everything(NULL, &error));
+    MISUSE("collections is NULL", syncstore_filter_only(NULL, 1, &no_filter, &error));
+    MISUSE("filter is NULL", syncstore_filter_only(names, 1, NULL, &error));
+    MISUSE("text is NULL", syncstore_filter_from_text(NULL, &no_filter, &error));
+    MISUSE("text is not UTF-8", syncstore_filter_from_text(BAD, &no_filter, &error));
+    MISUSE("filter is NULL", syncstore_filter_from_text("x", NULL, &error));
+}
+
+static void on_filter(syncstore_filter *filter)
+{
+    syncstore_filter *no_filter = NULL;
+    syncstore_names *no_names = NULL;
+    syncstore_text report;
+
+    MISUSE("filter is NULL", syncstore_filter_and_prefix(NULL, "c", "x", &error));
+    MISUSE("collection is NULL", syncstore_filter_and_prefix(filter, NULL, "x", &error));
+    MISUSE("collection is not UTF-8", syncstore_filter_and_prefix(filter, BAD, "x", &error));
+    MISUSE("prefix is NULL", syncstore_filter_and_prefix(filter, "c", NULL, &error));
+    MISUSE("prefix is not UTF-8", syncstore_filter_and_prefix(filter, "c", BAD, &error));
+    MISUSE("filter is NULL", syncstore_filter_and(NULL, filter, &no_filter, &error));
+    MISUSE("other is NULL", syncstore_filter_and(filter, NULL, &no_filter, &error));
+    MISUSE("both is NULL", syncstore_filter_and(filter, filter, NULL, &error));
+    MISUSE("filter is NULL", syncstore_filter_to_text(NULL, &report, &error));
+    MISUSE("text is NULL", syncstore_filter_to_text(filter, NULL, &error));
+    MISUSE("filter is NULL", syncstore_filter_collections(NULL, &no_names, &error));
+    MISUSE("collections is NULL", syncstore_filter_collections(filter, NULL, &error));
+    MISUSE("filter is NULL", syncstore_filter_prefixes(NULL, "c", &no_names, &error));
+    MISUSE("collection is NULL", syncstore_filter_prefixes(filter, NULL, &no_names, &error));
+    MISUSE("collection is not UTF-8", syncstore_filter_prefixes(filter, BAD, &no_names, &error));
+    MISUSE("prefixes is NULL", syncstore_filter_prefixes(filter, "c", NULL, &error));
+    EXPECT(syncstore_filter_covers(NULL, filter) == 0);
+    EXPECT(syncstore_filter_is_everything(NULL) == 0);
+    EXPECT(syncstore_filter_has(NULL, "c", "k") == 0);
+    syncstore_filter_free(NULL);
+}
+
+static void on_pending_ops(void)
+{
+    uint64_t large = 0;
+    syncstore_ref op;
+    size_t size = 0;
+
+    EXPECT(syncstore_pending_ops_count(NULL) == 0);
+    EXPECT(syncstore_pending_ops_ref(NULL, 0, &op) == 0);
+    EXPECT(syncstore_pending_ops_collection(NULL, 0) == NULL);
+    EXPECT(syncstore_pending_ops_key(NULL, 0) == NULL);
+    EXPECT(syncstore_pending_ops_kind(NULL, 0) == 0);
+    EXPECT(syncstore_pending_ops_resource(NULL, 0) == 0);
+    EXPECT(syncstore_pending_ops_resource_name(NULL, 0) == NULL);
+    EXPECT(syncstore_pending_ops_payload(NULL, 0, &size) == NULL);
+    EXPECT(syncstore_pending_ops_base(NULL, 0, &large) == 0);
+    EXPECT(syncstore_pending_ops_batch(NULL, 0, &op) == 0);
+    EXPECT(syncstore_pending_ops_state(NULL, 0) == 0);
+    EXPECT(syncstore_pending_ops_applies(NULL, 0) == 0);
+    syncstore_pending_ops_free(NULL);
+}
+
 int main(void)
 {
     syncstore *store;
     syncstore_batch *batch;
     syncstore_query *query;
     syncstore_walk *walk;
+    syncstore_sql *sql;
+    syncstore_filter *filter;
     uint64_t count;
 
     EXPECT_OK(syncstore_open("misuse.db", NULL, &store, &error));
     EXPECT_OK(syncstore_batch_new(store, &batch, &error));
     EXPECT_OK(syncstore_query_new(store, "c", &query, &error));
     EXPECT_OK(syncstore_walk_new(store, "c", "k", &walk, &error));
+    EXPECT_OK(syncstore_sql_new(store, "SELECT 1", 8, &sql, &error));
+    EXPECT_OK(syncstore_filter_only(NULL, 0, &filter, &error));
 
-    on_store(store);
+    on_store(store, filter);
     on_batch(batch);
     on_rows();
     on_query(query);
@@ -323,6 +503,12 @@ int main(void)
     on_relation_list();
     on_walk(walk);
     on_related_items();
+    on_hits();
+    on_sql(sql);
+    on_sql_rows();
+    on_none();
+    on_filter(filter);
+    on_pending_ops();
 
     /* Nothing of all this was written. */
     EXPECT_OK(syncstore_pending_count(store, &count, &error));
@@ -331,6 +517,8 @@ int main(void)
     syncstore_batch_free(batch);
     syncstore_query_free(query);
     syncstore_walk_free(walk);
+    syncstore_sql_free(sql);
+    syncstore_filter_free(filter);
     syncstore_free(store);
     EXPECT(syncstore_live_handles() == 0);
     return 0;

@@ -54,6 +54,11 @@ fn misuse_model() {
 }
 
 #[test]
+fn misuse_values() {
+    program("misuse_values");
+}
+
+#[test]
 fn batches() {
     program("batches");
 }
@@ -66,4 +71,29 @@ fn queries() {
 #[test]
 fn resources() {
     program("resources");
+}
+
+#[test]
+fn indexes() {
+    program("indexes");
+}
+
+#[test]
+fn search() {
+    program("search");
+}
+
+#[test]
+fn sql() {
+    program("sql");
+}
+
+#[test]
+fn keep() {
+    program("keep");
+}
+
+#[test]
+fn shared() {
+    program("shared");
 }
