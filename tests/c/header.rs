@@ -10,7 +10,7 @@ fn header() -> String {
 }
 
 /// The names of all functions that a header declares.
-fn functions(header: &str) -> Vec<&str> {
+pub fn functions(header: &str) -> Vec<&str> {
     let declarations = header.split("\nSYNCSTORE_API").skip(1);
     let name = |declaration: &'_ str| -> Option<(usize, usize)> {
         let end = declaration.find('(')?;

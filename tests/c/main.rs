@@ -5,6 +5,7 @@
 #![cfg(unix)]
 
 mod building;
+mod cpp_programs;
 mod header;
 mod programs;
 mod sync_programs;

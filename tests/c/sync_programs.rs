@@ -25,7 +25,7 @@ policy = "reject_stale"
 "#;
 
 /// A server, with its directory; and the program's arguments: its URL, a token, a key and the secret of that.
-fn served() -> ((Server, TempDir), Vec<String>) {
+pub fn served() -> ((Server, TempDir), Vec<String>) {
     let data = tempfile::tempdir().unwrap();
     let server = Server::start(ServerOptions::new(data.path(), Config::parse(CONFIG).unwrap())).unwrap();
     let arguments = [server.url().as_str(), "t0ken-of-ada", "rpa_1", "rps_s3cret"].map(str::to_owned).to_vec();
@@ -69,4 +69,9 @@ fn misuse_remote() {
 #[test]
 fn two_replicas_sync_through_a_file() {
     program_with(&root().join("examples/c/custom_wire.c"), &|| ((), Vec::new()));
+}
+
+#[test]
+fn the_example_of_notes() {
+    program_with(&root().join("examples/c/notes.c"), &served);
 }
