@@ -17,11 +17,46 @@ mod header {
     use std::{env, fs};
 
     /// The files of src/ffi in the order of the header. Handles are declared before all; what else a section uses has to come before it.
-    const SECTIONS: &[&str] = &["status", "op_ref", "error", "library", "text", "store", "items", "outcomes"];
+    const SECTIONS: &[&str] = &[
+        "status",
+        "op_ref",
+        "error",
+        "library",
+        "text",
+        "store",
+        "items",
+        "outcomes",
+        "batches",
+        "rows",
+        "queries",
+        "query_bounds",
+        "index_entries",
+        "relations",
+        "walks",
+        "tags",
+        "cancel",
+        "credentials",
+        "wire",
+        "report",
+        "sync",
+        "background",
+        "wire_call",
+        "wire_custom",
+        "remote",
+        "remote_page",
+        "remote_write",
+        "remote_batch",
+        "indexes",
+        "search",
+        "sql",
+        "keep",
+        "pending",
+        "upkeep",
+    ];
 
     const OPENING: &str = include_str!("src/ffi/opening.h");
 
-    const CLOSING: &str = "\n#ifdef __cplusplus\n}\n#endif\n\n#endif /* SYNCSTORE_H */\n";
+    const CLOSING: &str = "\n#ifdef __cplusplus\n}\n#undef syncstore\n#else\n/** The store, by the name that it has in C++. */\ntypedef syncstore syncstore_store;\n#endif\n\n#endif /* SYNCSTORE_H */\n";
 
     pub fn write() -> Result<(), Box<dyn Error>> {
         let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);

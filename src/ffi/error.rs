@@ -6,8 +6,10 @@
 use super::kit::handle::{Handle, Life};
 use super::kit::input::CText;
 use super::op_ref::syncstore_ref;
+use super::remote::Refusal;
 use super::status::{SYNCSTORE_OK, syncstore_status};
 use crate::protocol::Ref;
+use crate::sync::SyncReport;
 use std::ffi::c_char;
 use std::ptr;
 use std::time::Duration;
@@ -24,6 +26,10 @@ pub struct syncstore_error {
     pub(super) retry_after: Option<Duration>,
     pub(super) op: Option<Ref>,
     pub(super) item: Option<(CText, CText)>,
+    /// Of a sync.
+    pub(super) report: Option<Box<SyncReport>>,
+    /// Of a write to a server.
+    pub(super) refusal: Option<Box<Refusal>>,
 }
 
 impl syncstore_error {
@@ -38,6 +44,8 @@ impl syncstore_error {
             retry_after: None,
             op: None,
             item: None,
+            report: None,
+            refusal: None,
         }
     }
 }

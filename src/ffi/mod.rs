@@ -9,11 +9,37 @@
 #[macro_use]
 mod kit;
 
+mod background;
+mod batches;
+mod cancel;
+mod credentials;
 mod error;
+mod index_entries;
+mod indexes;
 mod items;
+mod keep;
 mod library;
 mod op_ref;
 mod outcomes;
+mod pending;
+mod queries;
+mod query_bounds;
+mod relations;
+mod remote;
+mod remote_batch;
+mod remote_page;
+mod remote_write;
+mod report;
+mod rows;
+mod search;
+mod sql;
 mod status;
 mod store;
+mod sync;
+mod tags;
 mod text;
+mod upkeep;
+mod walks;
+mod wire;
+mod wire_call;
+mod wire_custom;

@@ -36,6 +36,8 @@
 #endif
 #endif
 
+/* The store's handle is syncstore, and syncstore_store as well. In C++ it is syncstore_store alone, since there syncstore is the namespace of syncstore.hpp. */
 #ifdef __cplusplus
+#define syncstore syncstore_store
 extern "C" {
 #endif

@@ -16,6 +16,9 @@ pub const SYNCSTORE_OK: syncstore_status = 0;
 /// No error: there is no such item, or nothing is known of such an operation.
 pub const SYNCSTORE_NOT_FOUND: syncstore_status = 1;
 
+/// No error: the item is as an earlier read had it.
+pub const SYNCSTORE_UNCHANGED: syncstore_status = 170;
+
 /// The call breaks a rule of this header: NULL where it may not be, bad UTF-8, a struct_size or a constant that is none.
 pub const SYNCSTORE_MISUSE: syncstore_status = -1;
 /// The store was closed.
@@ -104,6 +107,13 @@ pub const SYNCSTORE_WIRE_PANICKED: syncstore_status = -69;
 /// The wire is set up wrongly.
 pub const SYNCSTORE_SETUP: syncstore_status = -70;
 
+/// The item on the server is not as the write asks; syncstore_error_rev() has its rev. Nothing was changed.
+pub const SYNCSTORE_PRECONDITION_FAILED: syncstore_status = -170;
+/// The server refused the write for good; syncstore_error_rejection() says why. Nothing was changed.
+pub const SYNCSTORE_REJECTED: syncstore_status = -171;
+/// Whether the write was done is not known; syncstore_error_cause() says what happened. The same write with the same ref is done at most once.
+pub const SYNCSTORE_UNCONFIRMED: syncstore_status = -172;
+
 /// Each status with its name.
 const NAMES: &[(syncstore_status, &CStr)] = &[
     (SYNCSTORE_OK, c"SYNCSTORE_OK"),
@@ -149,6 +159,10 @@ const NAMES: &[(syncstore_status, &CStr)] = &[
     (SYNCSTORE_PROTOCOL, c"SYNCSTORE_PROTOCOL"),
     (SYNCSTORE_WIRE_PANICKED, c"SYNCSTORE_WIRE_PANICKED"),
     (SYNCSTORE_SETUP, c"SYNCSTORE_SETUP"),
+    (SYNCSTORE_UNCHANGED, c"SYNCSTORE_UNCHANGED"),
+    (SYNCSTORE_PRECONDITION_FAILED, c"SYNCSTORE_PRECONDITION_FAILED"),
+    (SYNCSTORE_REJECTED, c"SYNCSTORE_REJECTED"),
+    (SYNCSTORE_UNCONFIRMED, c"SYNCSTORE_UNCONFIRMED"),
 ];
 
 /// The name of a status as this header spells it, such as "SYNCSTORE_BUSY"; of a number that is none, "SYNCSTORE_UNKNOWN".
@@ -193,7 +207,7 @@ pub fn of_error(error: &Error) -> syncstore_status {
     }
 }
 
-fn of_wire_error(error: &WireError) -> syncstore_status {
+pub fn of_wire_error(error: &WireError) -> syncstore_status {
     match error {
         WireError::Unreachable(_) => SYNCSTORE_UNREACHABLE,
         WireError::TimedOut(_) => SYNCSTORE_TIMED_OUT,

@@ -12,6 +12,7 @@ use super::kit::sized::StructSize;
 use super::status::{SYNCSTORE_CLOSED, syncstore_status};
 use super::text::syncstore_text;
 use crate::background::Stopped;
+use crate::cancel::Cancel;
 use crate::protocol::{Filter, FilterError};
 use crate::store::{Durability, Held, Opened, Options, Store};
 use std::ffi::c_char;
@@ -26,6 +27,8 @@ const CLOSING: Duration = Duration::from_millis(250);
 pub struct syncstore {
     life: Life,
     opened: Opened,
+    /// Ends the syncs of other threads when it is closed, in the middle of a request too.
+    pub(super) closing: Arc<Cancel>,
 }
 
 impl Handle for syncstore {
@@ -42,6 +45,7 @@ impl syncstore {
     }
 
     fn close(&self) -> Result<Stopped, Failure> {
+        self.closing.cancel();
         self.opened.close(CLOSING).ok_or_else(closed)
     }
 }
@@ -217,7 +221,7 @@ pub unsafe extern "C" fn syncstore_open(
         // SAFETY: by the conventions of the header texts within options are NULL or end with NUL.
         let options = unsafe { read_options(given) }?;
         let opened = Opened::new(Store::open(path, options)?);
-        store.give(syncstore { life: Life::new(), opened })
+        store.give(syncstore { life: Life::new(), opened, closing: Arc::default() })
     })
 }
 

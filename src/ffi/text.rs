@@ -3,6 +3,9 @@
 use super::kit::handle::{self, Handle, Life};
 use super::kit::input::CText;
 use super::kit::output::Plain;
+use crate::error::Error;
+use crate::protocol::Json;
+use serde::Serialize;
 use std::ffi::c_char;
 use std::ptr;
 
@@ -27,6 +30,11 @@ impl syncstore_text {
         bytes.push(0);
         handle::gave();
         syncstore_text { data: Box::into_raw(bytes.into_boxed_slice()).cast(), len: text.len() }
+    }
+
+    /// A message of the protocol as JSON.
+    pub fn of_json<T: Serialize>(message: &T) -> Result<syncstore_text, Error> {
+        Ok(syncstore_text::new(Json::from_serialize(message)?.as_str()))
     }
 }
 

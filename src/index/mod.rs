@@ -3,6 +3,8 @@
 mod ordering;
 mod path;
 
+#[cfg(feature = "capi")]
+pub(crate) use ordering::decode_text;
 pub(crate) use ordering::{Type, decode, encode, encode_bound, encode_text};
 pub(crate) use path::Path;
 

@@ -101,9 +101,10 @@ pub(crate) fn encode_text(text: &str) -> String {
 
 /// The value that was encoded; `None`: none was.
 pub(crate) fn decode(encoded: &str) -> Option<IndexValue> {
-    let Some(marked) = encoded.strip_prefix(MARK) else {
-        return Some(IndexValue::Text(encoded.strip_prefix(ESCAPE).unwrap_or(encoded).to_owned()));
-    };
+    if let Some(text) = decode_text(encoded) {
+        return Some(IndexValue::Text(text.to_owned()));
+    }
+    let marked = encoded.strip_prefix(MARK)?;
     match marked.split_at_checked(1)? {
         ("b", "0") => Some(IndexValue::Bool(false)),
         ("b", "1") => Some(IndexValue::Bool(true)),
@@ -127,6 +128,12 @@ pub(crate) fn decode(encoded: &str) -> Option<IndexValue> {
         }
         _ => None,
     }
+}
+
+/// The text that was encoded; `None`: it was another value.
+pub(crate) fn decode_text(encoded: &str) -> Option<&str> {
+    let is_text = !encoded.starts_with(MARK);
+    is_text.then(|| encoded.strip_prefix(ESCAPE).unwrap_or(encoded))
 }
 
 /// How far a number other than 0 is from 0: `significand`, whose highest bit is set and has the weight

@@ -19,6 +19,38 @@ pub struct RemoteBatch<'a> {
     bytes: usize,
 }
 
+/// A batch apart from what it is committed to, for whoever cannot borrow that.
+#[cfg(feature = "capi")]
+#[derive(Debug, Default)]
+pub(crate) struct KeptBatch {
+    ops: Vec<DataOp>,
+    bytes: usize,
+}
+
+#[cfg(feature = "capi")]
+impl KeptBatch {
+    /// How many writes there are.
+    pub(crate) fn len(&self) -> usize {
+        self.ops.len()
+    }
+}
+
+#[cfg(feature = "capi")]
+impl Remote {
+    /// Goes on with a batch.
+    pub(crate) fn batch_of(&self, KeptBatch { ops, bytes }: KeptBatch) -> RemoteBatch<'_> {
+        RemoteBatch { remote: self, request: BatchRequest { ops }, bytes }
+    }
+}
+
+#[cfg(feature = "capi")]
+impl RemoteBatch<'_> {
+    /// Lets go of what it is committed to.
+    pub(crate) fn kept(self) -> KeptBatch {
+        KeptBatch { ops: self.request.ops, bytes: self.bytes }
+    }
+}
+
 /// The item of the next write of a batch, made by [`RemoteBatch::item`].
 ///
 /// Each method adds one write, whose place among them an error tells. They are those of [`RemoteItem`](crate::RemoteItem).

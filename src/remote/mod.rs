@@ -8,6 +8,8 @@ mod precondition;
 mod query;
 mod received;
 
+#[cfg(feature = "capi")]
+pub(crate) use batch::KeptBatch;
 pub use batch::{BatchItem, RemoteBatch};
 pub use error::{RemoteError, RemoteRejection};
 pub use item::RemoteItem;

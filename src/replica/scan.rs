@@ -3,6 +3,8 @@
 use super::automatic::{self, Automatic};
 use super::bounds::Bounds;
 use crate::error::{Error, Result};
+#[cfg(feature = "capi")]
+use crate::index::decode_text;
 use crate::index::{IndexValue, decode};
 use rusqlite::{Connection, params_from_iter};
 use std::ops::ControlFlow;
@@ -69,6 +71,12 @@ pub struct RowRef<'a> {
 impl<'a> RowRef<'a> {
     pub(crate) fn place(&self) -> Place<'a> {
         Place { order: self.order, key: self.key }
+    }
+
+    /// The text of an [`IndexValue::Text`] that it stands at, without a copy.
+    #[cfg(feature = "capi")]
+    pub(crate) fn order_text(&self) -> Option<&'a str> {
+        if self.automatic { decode_text(self.order?) } else { self.order }
     }
 }
 

@@ -30,7 +30,13 @@ use std::sync::Arc;
 pub struct Batch<'a> {
     store: &'a Store,
     pub(super) limits: Arc<Limits>,
-    writes: Vec<Write>,
+    writes: Writes,
+}
+
+/// The operations of a batch, apart from its store.
+#[derive(Debug, Default)]
+pub(crate) struct Writes {
+    list: Vec<Write>,
     bytes: usize,
 }
 
@@ -47,7 +53,28 @@ pub struct BatchReceipt {
 impl Store {
     /// Begins a batch.
     pub fn batch(&self) -> Batch<'_> {
-        Batch { store: self, limits: self.replica.limits(), writes: Vec::new(), bytes: 0 }
+        self.batch_of(Writes::default())
+    }
+
+    /// A batch that goes on from [`Batch::into_writes`], for a host that cannot hold a borrow.
+    pub(crate) fn batch_of(&self, writes: Writes) -> Batch<'_> {
+        Batch { store: self, limits: self.replica.limits(), writes }
+    }
+
+    /// Like [`Batch::commit`], which may be tried again with the same.
+    pub(crate) fn commit(&self, Writes { list, .. }: &Writes) -> Result<BatchReceipt> {
+        if list.is_empty() {
+            return Ok(BatchReceipt { batch: None, ops: Vec::new() });
+        }
+        let limits = self.replica.limits();
+        let batch = BatchId::from_random(self.settings.environment.random_u128());
+        let of = list.len() as u32;
+        let ops = self.replica.write(|connection| {
+            let puts = list.iter().map(|write| self.put(connection, &limits, write, Some((batch, of))));
+            puts.collect::<Result<Vec<_>>>()
+        })?;
+        self.wrote(of);
+        Ok(BatchReceipt { batch: Some(batch), ops })
     }
 }
 
@@ -63,6 +90,16 @@ impl Batch<'_> {
         self.add(write)
     }
 
+    /// Adds a set to a JSON text; see [`Store::set_raw`].
+    ///
+    /// # Errors
+    ///
+    /// Like [`Batch::set`].
+    pub fn set_raw(&mut self, collection: &str, key: &str, json: &str) -> Result<&mut Self> {
+        let value = Json::parse(json)?;
+        self.set(collection, key, &value)
+    }
+
     /// Adds a patch; see [`Store::patch`]. Whether it applies shows in [`Batch::commit`].
     ///
     /// # Errors
@@ -71,15 +108,6 @@ impl Batch<'_> {
     pub fn patch(&mut self, collection: &str, key: &str, patch: &Patch) -> Result<&mut Self> {
         let write = Write::patch(&self.limits, collection, key, patch)?;
         self.add(write)
-    }
-
-    /// Adds a set of a JSON text, which is stored byte for byte; see [`Store::set_raw`].
-    ///
-    /// # Errors
-    ///
-    /// Like [`Batch::set`].
-    pub fn set_raw(&mut self, collection: &str, key: &str, json: &str) -> Result<&mut Self> {
-        self.set(collection, key, &Json::parse(json)?)
     }
 
     /// Adds a patch that is the text of an RFC 6902 array; see [`Store::patch_raw`].
@@ -103,9 +131,9 @@ impl Batch<'_> {
 
     pub(super) fn add(&mut self, write: Write) -> Result<&mut Self> {
         let bytes = write.payload.bytes() + write.collection.len() + write.key.len();
-        self.limits.check_batch(self.writes.len() + 1, self.bytes + bytes)?;
-        self.bytes += bytes;
-        self.writes.push(write);
+        self.limits.check_batch(self.writes.list.len() + 1, self.writes.bytes + bytes)?;
+        self.writes.bytes += bytes;
+        self.writes.list.push(write);
         Ok(self)
     }
 
@@ -116,18 +144,12 @@ impl Batch<'_> {
     /// [`Error::NotFound`](crate::Error::NotFound) for a patch, a set of an index entry or relation, or a tag on an item that
     /// is not, [`Error::PatchFailed`](crate::Error::PatchFailed) for a patch that does not apply, and those of [`Store::set`]. Nothing of the batch was written then.
     pub fn commit(self) -> Result<BatchReceipt> {
-        if self.writes.is_empty() {
-            return Ok(BatchReceipt { batch: None, ops: Vec::new() });
-        }
-        let store = self.store;
-        let batch = BatchId::from_random(store.settings.environment.random_u128());
-        let of = self.writes.len() as u32;
-        let ops = store.replica.write(|connection| {
-            let puts = self.writes.iter().map(|write| store.put(connection, &self.limits, write, Some((batch, of))));
-            puts.collect::<Result<Vec<_>>>()
-        })?;
-        store.wrote(of);
-        Ok(BatchReceipt { batch: Some(batch), ops })
+        self.store.commit(&self.writes)
+    }
+
+    #[cfg(feature = "capi")]
+    pub(crate) fn into_writes(self) -> Writes {
+        self.writes
     }
 }
 

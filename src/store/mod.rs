@@ -25,6 +25,8 @@ mod sync;
 mod watch;
 mod write;
 
+#[cfg(feature = "capi")]
+pub(crate) use batch::Writes;
 pub use batch::{Batch, BatchReceipt};
 pub use compact::CompactReport;
 pub use events::Events;

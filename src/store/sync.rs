@@ -119,7 +119,8 @@ impl Store {
         self.run(wire, Direction::Pull, None, &mut |_| {})
     }
 
-    fn run(
+    /// One sync, until it is cancelled; the wire is one that knows of the cancelling already.
+    pub(crate) fn run(
         &self,
         wire: &dyn Wire,
         direction: Direction,

@@ -5,6 +5,7 @@ use super::input::CText;
 use crate::error::Error;
 use crate::ffi::error::syncstore_error;
 use crate::ffi::status::{SYNCSTORE_MISUSE, of_error, syncstore_status};
+use crate::sync::SyncReport;
 use std::ptr;
 
 /// Why a call fails; becomes a `syncstore_error` where the caller wants one.
@@ -19,6 +20,16 @@ impl Failure {
     /// The host broke a convention; the message begins with the parameter's name.
     pub fn misuse(name: &str, words: &str) -> Failure {
         Failure::new(SYNCSTORE_MISUSE, &format!("{name} {words}"))
+    }
+
+    pub fn of(error: syncstore_error) -> Failure {
+        Failure(Box::new(error))
+    }
+
+    /// What a sync did before it failed so.
+    pub fn with_report(mut self, report: SyncReport) -> Failure {
+        self.0.report = Some(Box::new(report));
+        self
     }
 
     pub fn null(name: &str) -> Failure {

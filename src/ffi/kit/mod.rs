@@ -2,12 +2,13 @@
 
 #[macro_use]
 pub mod call;
-#[allow(dead_code, reason = "nothing of the header registers a callback so far")]
 pub mod callback;
 pub mod failure;
 pub mod handle;
 #[macro_use]
 pub mod input;
+#[macro_use]
+pub mod lists;
 pub mod output;
 #[macro_use]
 pub mod sized;

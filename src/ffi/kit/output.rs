@@ -48,7 +48,7 @@ pub unsafe fn required<T: Plain>(to: *mut T, name: &'static str) -> Out<T> {
     out
 }
 
-/// An output that may be NULL; never for what has to be freed.
+/// An output that may be NULL; what has to be freed is put by `offer` alone.
 ///
 /// # Safety
 ///
@@ -87,6 +87,13 @@ impl<H: Handle> Out<*mut H> {
     pub fn give(self, value: H) -> Answer {
         self.check()?;
         self.put(handle::give(value))
+    }
+}
+
+impl<H: Handle> Out<*mut H> {
+    /// Hands out a handle where one is wanted: the one optional output that has to be freed.
+    pub fn offer(self, value: H) -> Answer {
+        if self.to.is_null() { Ok(SYNCSTORE_OK) } else { self.put(handle::give(value)) }
     }
 }
 

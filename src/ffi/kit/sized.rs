@@ -23,6 +23,11 @@ macro_rules! options {
     };
 }
 
+/// Whether a `struct_size` is one of some version.
+pub fn is_size<T: StructSize>(size: usize) -> bool {
+    (T::FIRST_SIZE..=1 << 16).contains(&size)
+}
+
 /// # Safety
 ///
 /// The pointer is NULL, or leads to a `usize`, which says how many bytes there are to read from it on.
@@ -37,7 +42,7 @@ pub unsafe fn read<T: StructSize>(from: *const T, called: &str) -> Result<T, Fai
     if size < T::FIRST_SIZE {
         return Err(Failure::misuse(called, "has a struct_size that is too small: begin with its _INIT"));
     }
-    if size > (1 << 16) {
+    if !is_size::<T>(size) {
         return Err(Failure::misuse(called, "has a struct_size that is no size: begin with its _INIT"));
     }
     let known = size.min(size_of::<T>());

@@ -48,6 +48,15 @@ impl Call<'_> {
         matches!(self, Call::Data(call) if call.unless_rev.is_some())
     }
 
+    /// What follows the database's URL.
+    #[cfg(feature = "capi")]
+    pub(crate) fn target(&self) -> String {
+        let mut target = String::new();
+        // Writing to a String does not fail.
+        let _ = self.write_target(&mut target);
+        target
+    }
+
     fn write_target(&self, url: &mut String) -> fmt::Result {
         match self {
             Call::Info => Ok(()),

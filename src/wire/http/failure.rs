@@ -97,7 +97,7 @@ pub(super) fn of_body(error: BodyError, call: &Call<'_>, options: &HttpOptions) 
 }
 
 /// A good answer's body is not the message.
-pub(super) fn of_decoding(error: &CodecError, call: &Call<'_>) -> WireError {
+pub(crate) fn of_decoding(error: &CodecError, call: &Call<'_>) -> WireError {
     let text = match error {
         CodecError::Json(error) => {
             let what = structure(&error.to_string()).unwrap_or_else(|| {

@@ -41,6 +41,18 @@ pub(crate) use body::{Payload, printable};
 pub(crate) use data::DataCall;
 pub(crate) use endpoint::encoded;
 pub(crate) use exchange::{Exchange, Failure};
+/// What a wire of the host's own has in common with this one.
+#[cfg(feature = "capi")]
+pub(crate) mod common {
+    pub(crate) use super::endpoint::Call;
+    pub(crate) use super::failure::of_decoding;
+    pub(crate) use super::refusal::{LONGEST_WAIT, of_status};
+
+    /// A status by its number.
+    pub(crate) fn status_code(number: i32) -> Option<ureq::http::StatusCode> {
+        ureq::http::StatusCode::from_u16(u16::try_from(number).ok()?).ok()
+    }
+}
 
 use super::{CheckpointRequest, PullRequest, Traffic, Wire, WireError};
 use crate::cancel::Cancel;

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use ureq::http::{HeaderMap, StatusCode, Uri, header};
 
 // A server that asks for more has a broken clock, or is not worth obeying.
-const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Why a call failed, by its answer's status, its headers, and its problem document (an empty one if it had none).
 pub(super) fn of_answer(
@@ -18,6 +18,17 @@ pub(super) fn of_answer(
     problem: &Problem,
     call: &Call<'_>,
     environment: &dyn Environment,
+) -> WireError {
+    of_status(status, problem, call, || retry_after(headers, environment), || redirect(headers))
+}
+
+/// The same for whoever has no headers: how long to wait, and where it redirects to, are asked where they count.
+pub(crate) fn of_status(
+    status: StatusCode,
+    problem: &Problem,
+    call: &Call<'_>,
+    retry_after: impl FnOnce() -> Option<Duration>,
+    redirect: impl FnOnce() -> String,
 ) -> WireError {
     let code = printable(&problem.code, 64);
     let message = match [&problem.detail, &problem.title].into_iter().find(|text| !text.is_empty()) {
@@ -28,8 +39,7 @@ pub(super) fn of_answer(
         401 => WireError::Unauthenticated(message),
         403 => WireError::Forbidden(message),
         408 | 425 | 429 | 500..=599 => {
-            let retry_after = retry_after(headers, environment);
-            WireError::Unavailable { status: status.as_u16(), retry_after, message }
+            WireError::Unavailable { status: status.as_u16(), retry_after: retry_after(), message }
         }
         410 => match (problem.code.as_str(), call) {
             (_, Call::Info | Call::Data(_)) => WireError::Refused { status: 410, code, message },
@@ -37,7 +47,7 @@ pub(super) fn of_answer(
             ("checkpoint_expired", _) | (_, Call::Checkpoint(_)) => WireError::CheckpointExpired,
             (_, Call::Push | Call::Pull(_)) => WireError::CursorExpired(Expiry::Pruned),
         },
-        300..=399 => WireError::Refused { status: status.as_u16(), code, message: redirect(headers) },
+        300..=399 => WireError::Refused { status: status.as_u16(), code, message: redirect() },
         200..=299 => WireError::Protocol(format!("{call}: HTTP {status} where 200 was expected")),
         _ => WireError::Refused { status: status.as_u16(), code, message },
     }
