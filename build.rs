@@ -17,7 +17,26 @@ mod header {
     use std::{env, fs};
 
     /// The files of src/ffi in the order of the header. Handles are declared before all; what else a section uses has to come before it.
-    const SECTIONS: &[&str] = &["status", "op_ref", "error", "library", "text", "store", "items", "outcomes"];
+    const SECTIONS: &[&str] = &[
+        "status",
+        "op_ref",
+        "error",
+        "library",
+        "text",
+        "store",
+        "items",
+        "outcomes",
+        "callback",
+        "watching",
+        "resource",
+        "sync_status",
+        "events",
+        "event",
+        "ref_list",
+        "conflicts",
+        "resolver",
+        "rejections",
+    ];
 
     const OPENING: &str = include_str!("src/ffi/opening.h");
 

@@ -9,11 +9,21 @@
 #[macro_use]
 mod kit;
 
+mod callback;
+mod conflicts;
 mod error;
+mod event;
+mod events;
 mod items;
 mod library;
 mod op_ref;
 mod outcomes;
+mod ref_list;
+mod rejections;
+mod resolver;
+mod resource;
 mod status;
 mod store;
+mod sync_status;
 mod text;
+mod watching;

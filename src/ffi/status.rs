@@ -15,6 +15,8 @@ pub type syncstore_status = i32;
 pub const SYNCSTORE_OK: syncstore_status = 0;
 /// No error: there is no such item, or nothing is known of such an operation.
 pub const SYNCSTORE_NOT_FOUND: syncstore_status = 1;
+/// No error: there is nothing to pump.
+pub const SYNCSTORE_NOTHING_TO_PUMP: syncstore_status = 140;
 
 /// The call breaks a rule of this header: NULL where it may not be, bad UTF-8, a struct_size or a constant that is none.
 pub const SYNCSTORE_MISUSE: syncstore_status = -1;
@@ -102,10 +104,15 @@ pub const SYNCSTORE_WIRE_PANICKED: syncstore_status = -69;
 /// The wire is set up wrongly.
 pub const SYNCSTORE_SETUP: syncstore_status = -70;
 
+/// The operating system gave no file descriptor, or has none of the kind.
+pub const SYNCSTORE_NO_DESCRIPTOR: syncstore_status = -140;
+
 /// Each status with its name.
 const NAMES: &[(syncstore_status, &CStr)] = &[
     (SYNCSTORE_OK, c"SYNCSTORE_OK"),
     (SYNCSTORE_NOT_FOUND, c"SYNCSTORE_NOT_FOUND"),
+    (SYNCSTORE_NOTHING_TO_PUMP, c"SYNCSTORE_NOTHING_TO_PUMP"),
+    (SYNCSTORE_NO_DESCRIPTOR, c"SYNCSTORE_NO_DESCRIPTOR"),
     (SYNCSTORE_MISUSE, c"SYNCSTORE_MISUSE"),
     (SYNCSTORE_CLOSED, c"SYNCSTORE_CLOSED"),
     (SYNCSTORE_PANIC, c"SYNCSTORE_PANIC"),

@@ -45,6 +45,7 @@ impl Opened {
     pub fn close(&self, at_most: Duration) -> Option<Stopped> {
         let until = Instant::now() + at_most;
         let (held, gone) = self.0.write().take()?;
+        held.end_listening();
         let stopped = held.stop(at_most);
         // A thread of its own, since the last to let go waits for the background sync and writes the log of SQLite back.
         let dropped = std::thread::Builder::new().name("syncstore-close".into()).spawn(move || drop(held));

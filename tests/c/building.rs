@@ -98,10 +98,15 @@ pub fn system_libraries() -> &'static [&'static str] {
 }
 
 /// Runs a program in a directory of its own; panics with what it says when it fails, or takes too long.
-pub fn run(program: &Path, limit: Duration) {
+pub fn run_with(program: &Path, arguments: &[String], limit: Duration) {
     let dir = tempfile::tempdir().unwrap();
-    let mut child =
-        Command::new(program).current_dir(dir.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = Command::new(program)
+        .args(arguments)
+        .current_dir(dir.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let (mut out, mut err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
     let read = std::thread::spawn(move || {
         let mut words = String::new();

@@ -5,5 +5,8 @@
 #![cfg(unix)]
 
 mod building;
+mod counterparts;
+mod coverage;
 mod header;
+mod live_programs;
 mod programs;

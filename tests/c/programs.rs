@@ -1,6 +1,6 @@
 //! Each program, linked both ways.
 
-use crate::building::{compile, library, root, run, system_libraries};
+use crate::building::{compile, library, root, run_with, system_libraries};
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,9 +9,14 @@ const LIMIT: Duration = Duration::from_secs(120);
 
 /// Compiles a program of this directory, once with each library, and runs it.
 fn program(name: &str) {
+    program_with(&root().join("tests/c").join(name).with_extension("c"), &|| ((), Vec::new()));
+}
+
+/// The same of a program anywhere, with arguments: made for each run, with what has to be there meanwhile.
+pub fn program_with<T>(source: &Path, arguments: &dyn Fn() -> (T, Vec<String>)) {
     let library = library();
     let dir = tempfile::tempdir().unwrap();
-    let source = root().join("tests/c").join(name).with_extension("c");
+    let name = source.file_stem().unwrap().to_str().unwrap();
     let directory = library.shared.parent().unwrap().display();
     let run_path = format!("-Wl,-rpath,{directory}");
     for (how, libraries) in
@@ -19,8 +24,9 @@ fn program(name: &str) {
     {
         let program = dir.path().join(format!("{name}-{how}"));
         let further: Vec<&str> = libraries.into_iter().chain(system_libraries().iter().copied()).collect();
-        compile(&compiler(), "c99", &source, &further, &program);
-        run(&program, LIMIT);
+        compile(&compiler(), "c99", source, &further, &program);
+        let (_there, arguments) = arguments();
+        run_with(&program, &arguments, LIMIT);
     }
 }
 
@@ -40,4 +46,19 @@ fn items() {
 #[test]
 fn misuse() {
     program("misuse");
+}
+
+#[test]
+fn misuse_live() {
+    program("misuse_live");
+}
+
+#[test]
+fn watch() {
+    program("watch");
+}
+
+#[test]
+fn events() {
+    program("events");
 }

@@ -76,6 +76,27 @@ pub unsafe fn lend<H: Handle>(handle: *const H) -> Option<Arc<H>> {
     }
 }
 
+/// A handle among the other parameters; `None` of NULL.
+///
+/// # Safety
+///
+/// That of [`lend`].
+pub unsafe fn other<H: Handle>(handle: *const H) -> Result<Option<Arc<H>>, Failure> {
+    // SAFETY: the condition above.
+    let handle = unsafe { lend(handle) };
+    handle.as_ref().map_or(Ok(()), |handle| handle.life().check())?;
+    Ok(handle)
+}
+
+/// Shows a handle to C for the time of a callback; it stays this library's.
+pub fn show<H: Handle, T>(handle: &Arc<H>, callback: impl FnOnce(*mut H) -> T) -> T {
+    let shown = Arc::into_raw(Arc::clone(handle));
+    let said = callback(shown.cast_mut());
+    // SAFETY: it was made above, and C has no part in it any more.
+    drop(unsafe { Arc::from_raw(shown) });
+    said
+}
+
 /// Takes a handle back from C; `None` of NULL.
 ///
 /// # Safety

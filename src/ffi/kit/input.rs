@@ -31,6 +31,21 @@ macro_rules! op_ref {
     };
 }
 
+/// Another handle within `call!`: not NULL.
+macro_rules! other {
+    ($handle:ident) => {
+        maybe_other!($handle).ok_or_else(|| $crate::ffi::kit::failure::Failure::null(stringify!($handle)))?
+    };
+}
+
+/// Another handle within `call!`, or NULL.
+macro_rules! maybe_other {
+    ($handle:ident) => {
+        // SAFETY: by the conventions of the header a handle is NULL, or was given out by this library and is not freed.
+        unsafe { $crate::ffi::kit::handle::other($handle) }?
+    };
+}
+
 /// # Safety
 ///
 /// The pointer is NULL, or leads to a text that ends with NUL and stays as it is while the result is used.

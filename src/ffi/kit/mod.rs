@@ -2,7 +2,6 @@
 
 #[macro_use]
 pub mod call;
-#[allow(dead_code, reason = "nothing of the header registers a callback so far")]
 pub mod callback;
 pub mod failure;
 pub mod handle;
