@@ -36,6 +36,7 @@ mod header {
         "conflicts",
         "resolver",
         "rejections",
+        "rejected_op",
     ];
 
     const OPENING: &str = include_str!("src/ffi/opening.h");

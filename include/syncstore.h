@@ -2127,6 +2127,13 @@ const syncstore_conflict *syncstore_notices_conflict(const syncstore_notices *no
 SYNCSTORE_API
 void syncstore_notices_free(syncstore_notices *notices);
 
+/* ---------------------------------------------------------------
+ * A rejected operation
+ *
+ * What was meant, what the server has now, and why, as of the moment at which the list was asked for. What a getter answers belongs to the
+ * list.
+ */
+
 /**
  * The rejected operation's ref.
  *

@@ -344,3 +344,120 @@ pub unsafe extern "C" fn syncstore_event_missed_count(event: *const syncstore_ev
         _ => None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::background::{SyncState, SyncStatus};
+    use crate::conflict::ConflictId;
+    use crate::event::{LogLevel, LogLine, Subscription};
+    use crate::ffi::events::SYNCSTORE_LOG_ERROR;
+    use crate::ffi::kit::handle::show;
+    use crate::ffi::outcomes::{SYNCSTORE_OUTCOME_ACCEPTED, syncstore_outcome_kind_of, syncstore_outcome_seq};
+    use crate::ffi::resource::SYNCSTORE_RESOURCE_TAG;
+    use crate::ffi::sync_status::{
+        SYNCSTORE_SYNC_BOOTSTRAPPING, syncstore_sync_status_loaded, syncstore_sync_status_state,
+        syncstore_sync_status_total,
+    };
+    use crate::ffi::watching::{SYNCSTORE_CHANGE_REVOKED, SYNCSTORE_OVERFLOW_RELOADED, syncstore_change_kind_of};
+    use crate::outbox::Outcome;
+    use crate::protocol::ResourceName;
+    use crate::watch::{ChangeKind, ItemChange, Origin, Overflow};
+    use std::ffi::CStr;
+
+    /// A text that an event has.
+    fn text(text: *const c_char) -> String {
+        assert!(!text.is_null());
+        // SAFETY: it ends with NUL, and its event is there.
+        unsafe { CStr::from_ptr(text) }.to_str().unwrap().to_owned()
+    }
+
+    /// Looks at an event as a callback does.
+    fn told(event: Event, look: impl FnOnce(*const syncstore_event)) {
+        show(&Arc::new(syncstore_event::new(&event)), |event| look(event));
+    }
+
+    #[test]
+    fn a_change_is_told_with_its_subscription() {
+        let (collection, key) = ("c".into(), "k".into());
+        let (kind, origin) = (ChangeKind::Revoked, Origin::Remote);
+        let change = ItemChange { collection, key, kind, origin, op_ref: None };
+        // SAFETY: the event is there, and so is what it has.
+        told(Event::Changed { subscription: Subscription(5), change }, |event| unsafe {
+            assert_eq!(syncstore_event_kind_of(event), SYNCSTORE_EVENT_CHANGED);
+            assert_eq!(syncstore_event_subscription(event), 5);
+            assert_eq!(syncstore_change_kind_of(syncstore_event_change(event)), SYNCSTORE_CHANGE_REVOKED);
+            assert!(syncstore_event_outcome(event).is_null() && syncstore_event_log_line(event).is_null());
+        });
+        // SAFETY: likewise.
+        told(Event::Overflowed { subscription: Subscription(6), why: Overflow::Reloaded }, |event| unsafe {
+            assert_eq!(syncstore_event_kind_of(event), SYNCSTORE_EVENT_OVERFLOWED);
+            assert_eq!(syncstore_event_subscription(event), 6);
+            assert_eq!(syncstore_event_overflow(event), SYNCSTORE_OVERFLOW_RELOADED);
+            assert!(syncstore_event_change(event).is_null());
+        });
+    }
+
+    #[test]
+    fn an_outcome_within_an_event_is_read_like_any_other() {
+        let op_ref = Ref::from_bytes([9; 16]);
+        // SAFETY: the event is there, and so is what it has.
+        told(Event::Settled { op_ref, outcome: Outcome::Accepted { seq: 7 } }, |event| unsafe {
+            let mut op = syncstore_ref { bytes: [0; 16] };
+            assert_eq!(syncstore_event_kind_of(event), SYNCSTORE_EVENT_SETTLED);
+            assert_eq!((syncstore_event_ref(event, &raw mut op), op.bytes), (1, [9; 16]));
+            let outcome = syncstore_event_outcome(event);
+            assert_eq!(syncstore_outcome_kind_of(outcome), SYNCSTORE_OUTCOME_ACCEPTED);
+            assert_eq!(syncstore_outcome_seq(outcome), 7);
+            assert_eq!(syncstore_event_missed(event), 0);
+        });
+    }
+
+    #[test]
+    fn news_of_a_conflict_name_its_part_and_its_end() {
+        let (collection, key, resource) = ("c".to_owned(), "k".to_owned(), ResourceName::Tag("team".into()));
+        let news = ConflictNews::Ended(Ending::KeptOurs);
+        // SAFETY: the event is there, and so is what it has.
+        told(Event::Conflict { id: ConflictId(3), collection, key, resource, news }, |event| unsafe {
+            assert_eq!(syncstore_event_kind_of(event), SYNCSTORE_EVENT_CONFLICT);
+            assert_eq!(syncstore_event_conflict_id(event), 3);
+            assert_eq!(syncstore_event_conflict_news(event), SYNCSTORE_CONFLICT_ENDED);
+            assert_eq!(syncstore_event_conflict_ending(event), SYNCSTORE_ENDING_KEPT_OURS);
+            assert_eq!(text(syncstore_event_conflict_collection(event)), "c");
+            assert_eq!(text(syncstore_event_conflict_key(event)), "k");
+            assert_eq!(syncstore_event_conflict_resource(event), SYNCSTORE_RESOURCE_TAG);
+            assert_eq!(text(syncstore_event_conflict_resource_name(event)), "team");
+            assert_eq!(syncstore_event_ref(event, ptr::null_mut()), 0);
+        });
+    }
+
+    #[test]
+    fn a_status_a_line_and_what_was_missed_are_told() {
+        let status = SyncStatus::of(SyncState::Bootstrapping { loaded: 2, total: 8 });
+        // SAFETY: the event is there, and so is what it has.
+        told(Event::Status(status), |event| unsafe {
+            let status = syncstore_event_status(event);
+            assert_eq!(syncstore_event_kind_of(event), SYNCSTORE_EVENT_STATUS);
+            assert_eq!(syncstore_sync_status_state(status), SYNCSTORE_SYNC_BOOTSTRAPPING);
+            assert_eq!((syncstore_sync_status_loaded(status), syncstore_sync_status_total(status)), (2, 8));
+        });
+        // SAFETY: likewise.
+        told(Event::Log(LogLine { level: LogLevel::Error, text: "words".into() }), |event| unsafe {
+            assert_eq!(syncstore_event_kind_of(event), SYNCSTORE_EVENT_LOG);
+            assert_eq!(syncstore_event_log_level(event), SYNCSTORE_LOG_ERROR);
+            assert_eq!(text(syncstore_event_log_line(event)), "words");
+        });
+        for (missed, what, count) in [
+            (Missed::Outcomes(4), SYNCSTORE_MISSED_OUTCOMES, 4),
+            (Missed::OutcomesUncounted, SYNCSTORE_MISSED_OUTCOMES_UNCOUNTED, 0),
+            (Missed::Conflicts(5), SYNCSTORE_MISSED_CONFLICTS, 5),
+            (Missed::LogLines(6), SYNCSTORE_MISSED_LOG_LINES, 6),
+        ] {
+            // SAFETY: likewise.
+            told(Event::Missed(missed), |event| unsafe {
+                assert_eq!(syncstore_event_kind_of(event), SYNCSTORE_EVENT_MISSED);
+                assert_eq!((syncstore_event_missed(event), syncstore_event_missed_count(event)), (what, count));
+            });
+        }
+    }
+}

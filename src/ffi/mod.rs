@@ -19,6 +19,7 @@ mod library;
 mod op_ref;
 mod outcomes;
 mod ref_list;
+mod rejected_op;
 mod rejections;
 mod resolver;
 mod resource;

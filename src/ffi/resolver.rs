@@ -194,36 +194,51 @@ pub unsafe extern "C" fn syncstore_answer_fail(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conflict::ConflictId;
+    use crate::conflict::{ConflictId, Ending};
+    use crate::event::{ConflictNews, Event, EventOptions};
     use crate::ffi::conflicts::{
-        SYNCSTORE_RESOLUTION_KEEP_OURS, SYNCSTORE_RESOLUTION_KEEP_REBASED, SYNCSTORE_RESOLUTION_LEAVE_OPEN,
-        SYNCSTORE_RESOLUTION_MERGED, SYNCSTORE_RESOLUTION_TAKE_THEIRS,
+        SYNCSTORE_PREFER_OURS, SYNCSTORE_RESOLUTION_KEEP_OURS, SYNCSTORE_RESOLUTION_KEEP_REBASED,
+        SYNCSTORE_RESOLUTION_LEAVE_OPEN, SYNCSTORE_RESOLUTION_MERGED, SYNCSTORE_RESOLUTION_TAKE_THEIRS,
+        syncstore_conflict_merge,
     };
+    use crate::ffi::items::syncstore_get;
     use crate::ffi::status::{SYNCSTORE_JSON, SYNCSTORE_MISUSE};
-    use crate::protocol::ResourceName;
-    use serde_json::json;
+    use crate::ffi::store::{syncstore, syncstore_free, syncstore_open, syncstore_options};
+    use crate::ffi::text::{syncstore_text, syncstore_text_free};
+    use crate::protocol::{
+        CheckpointItem, CheckpointPage, Cursor, DatabaseInfo, Entry, EntryOutcome, InboxPage, Json, Limits, OpKind,
+        PublishedRetention, PushRequest, PushResponse, Ref, ResourceName,
+    };
+    use crate::wire::{CheckpointRequest, PullRequest, Wire, WireError};
+    use serde_json::{Value, json};
+    use std::ffi::CString;
     use std::ptr;
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+    use std::time::Duration;
 
     /// What a callback is to say, and what became of its data.
     #[derive(Default)]
     struct Part {
         says: i32,
         destroyed: AtomicU32,
+        asked: AtomicU32,
+        store: AtomicPtr<syncstore>,
     }
 
     const FAIL: i32 = 100;
     const NOTHING: i32 = 101;
     const NONSENSE: i32 = 102;
+    const MERGE: i32 = 103;
 
     unsafe extern "C" fn destroyed(data: *mut c_void) {
         // SAFETY: each test hands over a part that outlives its resolver.
         unsafe { &*data.cast::<Part>() }.destroyed.fetch_add(1, Ordering::SeqCst);
     }
 
-    unsafe extern "C" fn decide(data: *mut c_void, _: *const syncstore_conflict, answer: *mut syncstore_answer) {
+    unsafe extern "C" fn decide(data: *mut c_void, conflict: *const syncstore_conflict, answer: *mut syncstore_answer) {
         // SAFETY: likewise.
         let part = unsafe { &*data.cast::<Part>() };
+        part.asked.fetch_add(1, Ordering::SeqCst);
         let say = |which, json: &str| {
             // SAFETY: the answer is one, and the text as long as it says.
             unsafe { syncstore_answer_resolve(answer, which, json.as_ptr().cast(), json.len(), ptr::null_mut()) }
@@ -240,6 +255,27 @@ mod tests {
                 assert_eq!(say(SYNCSTORE_RESOLUTION_MERGED, "{"), SYNCSTORE_JSON);
                 assert_eq!(say(SYNCSTORE_RESOLUTION_KEEP_OURS, "1"), SYNCSTORE_MISUSE);
                 assert_eq!(say(77, ""), SYNCSTORE_MISUSE);
+            }
+            MERGE => {
+                let mut merged = syncstore_text { data: ptr::null_mut(), len: 0 };
+                // It may call the store that asks.
+                let store = part.store.load(Ordering::SeqCst);
+                let mut read = merged;
+                // SAFETY: all of them are handles, names and outputs.
+                unsafe {
+                    let status = syncstore_get(store, c"c".as_ptr(), c"k".as_ptr(), &raw mut read, ptr::null_mut());
+                    assert_eq!(status, SYNCSTORE_OK);
+                    syncstore_text_free(&raw mut read);
+                    let prefer = SYNCSTORE_PREFER_OURS;
+                    assert_eq!(
+                        syncstore_conflict_merge(conflict, prefer, &raw mut merged, ptr::null_mut()),
+                        SYNCSTORE_OK
+                    );
+                    let which = SYNCSTORE_RESOLUTION_MERGED;
+                    let said = syncstore_answer_resolve(answer, which, merged.data, merged.len, ptr::null_mut());
+                    assert_eq!(said, SYNCSTORE_OK);
+                    syncstore_text_free(&raw mut merged);
+                }
             }
             which => {
                 let merged = if which == SYNCSTORE_RESOLUTION_MERGED { "[1]" } else { "" };
@@ -296,5 +332,112 @@ mod tests {
             drop(shared);
             assert_eq!(part.destroyed.load(Ordering::SeqCst), 1);
         }
+    }
+
+    /// A server whose log has one item, and then a change of it by somebody else.
+    struct Theirs {
+        changed: bool,
+    }
+
+    impl Wire for Theirs {
+        fn info(&self) -> Result<DatabaseInfo, WireError> {
+            Ok(DatabaseInfo {
+                database: None,
+                epoch: "e".into(),
+                seq: 1,
+                limits: Limits::PROTOCOL,
+                formats: vec!["application/json".into()],
+                encodings: Vec::new(),
+                retention: PublishedRetention::default(),
+            })
+        }
+
+        fn push(&self, _: &PushRequest) -> Result<PushResponse, WireError> {
+            Err(WireError::Unreachable("nothing is pushed".into()))
+        }
+
+        fn pull(&self, request: &PullRequest) -> Result<InboxPage, WireError> {
+            let at = request.cursor.as_ref().map_or("0", |cursor| cursor.as_str());
+            let mut entry = Entry::new(2, Ref::from_bytes([7; 16]), EntryOutcome::Accepted);
+            entry.kind = Some(OpKind::Set);
+            (entry.collection, entry.key) = (Some("c".into()), Some("k".into()));
+            entry.value = Some(Json::from_value(&json!({"a": 0, "b": 1})));
+            (entry.from, entry.rev) = (Some(1), Some(2));
+            let news = self.changed && at == "1";
+            let seq = if news || at == "2" { 2 } else { 1 };
+            let entries = if news { vec![entry] } else { Vec::new() };
+            Ok(InboxPage { entries, cursor: Cursor::new(seq.to_string()), seq, more: false })
+        }
+
+        fn checkpoint(&self, _: &CheckpointRequest) -> Result<CheckpointPage, WireError> {
+            let value = Json::from_value(&json!({"a": 0, "b": 0}));
+            let items = vec![CheckpointItem::new("c", "k", value, 1)];
+            let (checkpoint, cursor) = ("1".into(), Cursor::new("1"));
+            Ok(CheckpointPage { checkpoint, cursor, seq: 1, items, next: None, total: 1 })
+        }
+    }
+
+    /// A store that was opened with a callback, and has pulled what is in conflict with its own change.
+    fn contested(part: &Part, path: &std::path::Path, then: impl FnOnce(&crate::Store)) {
+        let resolver = resolver(part);
+        let path = CString::new(path.to_str().unwrap()).unwrap();
+        // SAFETY: zero is a value of every member.
+        let mut options: syncstore_options = unsafe { std::mem::zeroed() };
+        options.struct_size = size_of::<syncstore_options>();
+        options.resolver = resolver;
+        let mut store = ptr::null_mut();
+        // SAFETY: all of them are handles and outputs; the store does not need the resolver's handle.
+        unsafe {
+            let opened = syncstore_open(path.as_ptr(), &raw const options, &raw mut store, ptr::null_mut());
+            assert_eq!(opened, SYNCSTORE_OK);
+            syncstore_resolver_free(resolver);
+        }
+        part.store.store(store, Ordering::SeqCst);
+        // SAFETY: it was opened above.
+        let held = unsafe { handle::lend(store) }.unwrap().store().unwrap_or_else(|_| panic!("it is open"));
+        held.pull(&Theirs { changed: false }).unwrap();
+        held.set("c", "k", &json!({"a": 1, "b": 0})).unwrap();
+        then(&held);
+        assert_eq!(part.destroyed.load(Ordering::SeqCst), 0);
+        drop(held);
+        // SAFETY: it was opened above.
+        unsafe { syncstore_free(store) };
+        // Closing may go on behind the call, and has the data until its end.
+        while part.destroyed.load(Ordering::SeqCst) == 0 {
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_store_opened_with_a_callback_asks_it_as_it_pulls() {
+        let dir = tempfile::tempdir().unwrap();
+        let part = Part { says: MERGE, ..Part::default() };
+        contested(&part, &dir.path().join("s.db"), |store| {
+            store.pull(&Theirs { changed: true }).unwrap();
+            assert_eq!(part.asked.load(Ordering::SeqCst), 1);
+            assert_eq!(store.get::<Value>("c", "k").unwrap(), Some(json!({"a": 1, "b": 1})));
+            assert_eq!(store.ended_conflicts().unwrap()[0].end.unwrap().how, Ending::Merged);
+        });
+    }
+
+    #[test]
+    fn a_callback_that_fails_leaves_the_conflict_to_the_host_and_its_words_are_in_no_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let part = Part { says: FAIL, ..Part::default() };
+        contested(&part, &dir.path().join("s.db"), |store| {
+            let events = store.events(EventOptions::default(), || {});
+            store.pull(&Theirs { changed: true }).unwrap();
+            let (mut news, mut lines) = (Vec::new(), Vec::new());
+            let pumped = events.pump(100, Duration::MAX, |event| match event {
+                Event::Conflict { news: told, .. } => news.push(told),
+                Event::Log(line) => lines.push(line.text),
+                _ => {}
+            });
+            assert!(!pumped.unwrap().more);
+            assert_eq!(news, [ConflictNews::Begun, ConflictNews::NeedsDeciding]);
+            assert!(lines.iter().any(|line| line.contains("the resolver failed")), "{lines:?}");
+            assert!(!lines.iter().any(|line| line.contains("why")), "{lines:?}");
+            assert_eq!(store.conflicts().unwrap().len(), 1);
+        });
     }
 }
