@@ -5,6 +5,9 @@
 #![cfg(unix)]
 
 mod building;
+mod counterparts;
+mod coverage;
 mod header;
+mod live_programs;
 mod programs;
 mod sync_programs;
