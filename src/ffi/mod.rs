@@ -25,6 +25,7 @@ mod report;
 mod status;
 mod store;
 mod sync;
+mod sync_status;
 mod text;
 mod wire;
 mod wire_call;
