@@ -50,6 +50,7 @@ mod header {
         "wire",
         "report",
         "sync",
+        "sync_status",
         "background",
         "wire_call",
         "wire_custom",
