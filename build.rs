@@ -38,6 +38,7 @@ mod header {
         "search",
         "sql",
         "keep",
+        "resource",
         "pending",
         "upkeep",
     ];

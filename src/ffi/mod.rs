@@ -22,6 +22,7 @@ mod pending;
 mod queries;
 mod query_bounds;
 mod relations;
+mod resource;
 mod rows;
 mod search;
 mod sql;

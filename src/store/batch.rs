@@ -152,3 +152,24 @@ impl Batch<'_> {
         self.writes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::error::Error;
+    use crate::store::{Options, Store};
+
+    #[test]
+    fn texts_are_written_byte_for_byte_and_patched_as_they_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path().join("s.db"), Options::default()).unwrap();
+        let mut batch = store.batch();
+        batch.set_raw("notes", "n1", "[1,  2]").unwrap();
+        batch.set_raw("notes", "n2", "[1]").unwrap();
+        batch.patch_raw("notes", "n2", r#"[{"op": "add", "path": "/-", "value": 2}]"#).unwrap();
+        assert!(matches!(batch.set_raw("notes", "n3", "[").err(), Some(Error::Json(_))));
+        assert!(matches!(batch.patch_raw("notes", "n2", r#"{"op": 1}"#).err(), Some(Error::Json(_))));
+        assert_eq!(batch.commit().unwrap().ops.len(), 3);
+        assert_eq!(store.get_raw("notes", "n1").unwrap().as_deref(), Some("[1,  2]"));
+        assert_eq!(store.get_raw("notes", "n2").unwrap().as_deref(), Some("[1,2]"));
+    }
+}
