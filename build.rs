@@ -62,6 +62,7 @@ mod header {
         "search",
         "sql",
         "keep",
+        "resource",
         "pending",
         "upkeep",
     ];

@@ -4439,40 +4439,44 @@ SYNCSTORE_API
 void syncstore_filter_free(syncstore_filter *filter);
 
 /* ---------------------------------------------------------------
- * Pending operations
- *
- * The outbox: every operation that the server has not confirmed, in the order in which they were made, as of the moment of the call.
+ * What an operation does, and to what
  */
 
-/** What an operation does. A later version may know others. */
+/** What an operation does. */
 typedef int32_t syncstore_op_kind;
 
-/** What of an item an operation is on. A later version may know others. */
-typedef int32_t syncstore_resource_kind;
+/** What of an item an operation, or a conflict, is on. */
+typedef int32_t syncstore_resource;
 
-/** Where a pending operation stands. A later version may know others. */
-typedef int32_t syncstore_pending_state;
-
-/** It replaces what it is on, or creates it. */
+/** Replaces the whole value, or creates the item; or sets an index entry, a relation, a tag. */
 #define SYNCSTORE_OP_SET 1
 
-/** It applies a JSON Patch to the value. */
+/** Applies a JSON Patch (RFC 6902) to the value. */
 #define SYNCSTORE_OP_PATCH 2
 
-/** It removes what it is on. */
+/** Removes the item, or the index entry, relation or tag. */
 #define SYNCSTORE_OP_DELETE 3
 
 /** Its value, or the item as a whole. */
 #define SYNCSTORE_RESOURCE_VALUE 1
 
-/** Its entry in an index, by its name. */
+/** Its entry in an index. */
 #define SYNCSTORE_RESOURCE_INDEX 2
 
-/** A relation, by its id. */
+/** A relation of it. */
 #define SYNCSTORE_RESOURCE_RELATION 3
 
-/** A tag, by its name. */
+/** A tag of it. */
 #define SYNCSTORE_RESOURCE_TAG 4
+
+/* ---------------------------------------------------------------
+ * Pending operations
+ *
+ * The outbox: every operation that the server has not confirmed, in the order in which they were made, as of the moment of the call.
+ */
+
+/** Where a pending operation stands. A later version may know others. */
+typedef int32_t syncstore_pending_state;
 
 /** Never sent. */
 #define SYNCSTORE_PENDING_QUEUED 1
@@ -4559,8 +4563,8 @@ syncstore_op_kind syncstore_pending_ops_kind(const syncstore_pending_ops *ops,
  * Thread: any.
  */
 SYNCSTORE_API
-syncstore_resource_kind syncstore_pending_ops_resource(const syncstore_pending_ops *ops,
-                                                       size_t place);
+syncstore_resource syncstore_pending_ops_resource(const syncstore_pending_ops *ops,
+                                                  size_t place);
 
 /**
  * The name of the index or the tag, or the id of the relation, that the operation at a place is on; NULL: it is on the value, or there is none.
