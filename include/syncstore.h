@@ -2475,6 +2475,112 @@ syncstore_status syncstore_pull(syncstore *store,
                                 syncstore_report **report,
                                 syncstore_error **error);
 
+/**
+ * Where the replica stands in the server's log: every entry at or below it is in what it reads; 0: nothing was read yet.
+ *
+ * seq: takes the place.
+ * Errors: when the file cannot be read.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_position(syncstore *store,
+                                    uint64_t *seq,
+                                    syncstore_error **error);
+
+/**
+ * How far the loading of a checkpoint has come that is on its way or was interrupted.
+ *
+ * loaded: takes how many items are loaded; may be NULL.
+ * total: takes how many there were when the checkpoint was made; may be NULL.
+ * Answers SYNCSTORE_NOT_FOUND where none is on its way.
+ * Errors: when the file cannot be read.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_status syncstore_bootstrap_progress(syncstore *store,
+                                              uint64_t *loaded,
+                                              uint64_t *total,
+                                              syncstore_error **error);
+
+/* ---------------------------------------------------------------
+ * What a background sync is at
+ */
+
+/** What a background sync is at. A later version may know others. */
+typedef int32_t syncstore_sync_state;
+
+/** It does not run: never started, or stopped. */
+#define SYNCSTORE_SYNC_STOPPED 1
+
+/** All is well: what was written went, or goes in a moment, and news is waited for. */
+#define SYNCSTORE_SYNC_IDLE 2
+
+/** Operations are on their way to the server. */
+#define SYNCSTORE_SYNC_PUSHING 3
+
+/** The server's log is read. */
+#define SYNCSTORE_SYNC_PULLING 4
+
+/** A checkpoint is loaded; the status has how far that has come. */
+#define SYNCSTORE_SYNC_BOOTSTRAPPING 5
+
+/** The server could not be reached, or could not take the request; it is tried again. */
+#define SYNCSTORE_SYNC_OFFLINE 6
+
+/** Another store, perhaps of another process, syncs this file; what it brings shows here too. Taking over is tried again and again. */
+#define SYNCSTORE_SYNC_ELSEWHERE 7
+
+/** Paused by the program, until it resumes. */
+#define SYNCSTORE_SYNC_PAUSED 8
+
+/** The server refused the credential, a fresh one too. A changed credential goes on. */
+#define SYNCSTORE_SYNC_NEEDS_CREDENTIAL 9
+
+/** An error that does not pass by itself; the status says which. */
+#define SYNCSTORE_SYNC_FAILED 10
+
+/**
+ * Which of the constants it is; of NULL 0.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+syncstore_sync_state syncstore_sync_status_state(const syncstore_sync_status *status);
+
+/**
+ * In how many milliseconds it tries again, from when the status was asked for; -1: it is at it, waits for news, or is stopped or paused.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+int64_t syncstore_sync_status_next_try_ms(const syncstore_sync_status *status);
+
+/**
+ * Of SYNCSTORE_SYNC_BOOTSTRAPPING, how many items are loaded; else 0.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+uint64_t syncstore_sync_status_loaded(const syncstore_sync_status *status);
+
+/**
+ * Of SYNCSTORE_SYNC_BOOTSTRAPPING, how many items there were when the checkpoint was made; else 0.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+uint64_t syncstore_sync_status_total(const syncstore_sync_status *status);
+
+/**
+ * The last failure, while it lasts, in English; NULL: there is none. No credential is in it. Belongs to the status.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+const char *syncstore_sync_status_error(const syncstore_sync_status *status);
+
 /* ---------------------------------------------------------------
  * Syncing in the background
  *
@@ -2506,39 +2612,6 @@ typedef struct syncstore_sync_policy {
 
 /** The defaults: syncstore_sync_policy x = SYNCSTORE_SYNC_POLICY_INIT; */
 #define SYNCSTORE_SYNC_POLICY_INIT { sizeof(syncstore_sync_policy), 0, 0, 0, 0, 0, 0, 0, 0 }
-
-/** What a background sync is at. A later version may know others. */
-typedef int32_t syncstore_sync_state;
-
-/** It does not run: never started, or stopped. */
-#define SYNCSTORE_SYNC_STOPPED 1
-
-/** All is well: what was written went, or goes in a moment, and news is waited for. */
-#define SYNCSTORE_SYNC_IDLE 2
-
-/** Operations are on their way to the server. */
-#define SYNCSTORE_SYNC_PUSHING 3
-
-/** The server's log is read. */
-#define SYNCSTORE_SYNC_PULLING 4
-
-/** A checkpoint is loaded; the status has how far that has come. */
-#define SYNCSTORE_SYNC_BOOTSTRAPPING 5
-
-/** The server could not be reached, or could not take the request; it is tried again. */
-#define SYNCSTORE_SYNC_OFFLINE 6
-
-/** Another store, perhaps of another process, syncs this file; what it brings shows here too. Taking over is tried again and again. */
-#define SYNCSTORE_SYNC_ELSEWHERE 7
-
-/** By syncstore_pause(), until syncstore_resume(). */
-#define SYNCSTORE_SYNC_PAUSED 8
-
-/** The server refused the credential, a fresh one too. syncstore_credential_changed() goes on. */
-#define SYNCSTORE_SYNC_NEEDS_CREDENTIAL 9
-
-/** An error that does not pass by itself; the status says which. */
-#define SYNCSTORE_SYNC_FAILED 10
 
 /**
  * Syncs in the background from now on.
@@ -2634,46 +2707,6 @@ SYNCSTORE_API
 syncstore_status syncstore_sync_status_of(syncstore *store,
                                           syncstore_sync_status **status,
                                           syncstore_error **error);
-
-/**
- * Which of the constants it is; of NULL 0.
- *
- * Thread: any.
- */
-SYNCSTORE_API
-syncstore_sync_state syncstore_sync_status_state(const syncstore_sync_status *status);
-
-/**
- * In how many milliseconds it tries again, from when the status was asked for; -1: it is at it, waits for news, or is stopped or paused.
- *
- * Thread: any.
- */
-SYNCSTORE_API
-int64_t syncstore_sync_status_next_try_ms(const syncstore_sync_status *status);
-
-/**
- * Of SYNCSTORE_SYNC_BOOTSTRAPPING, how many items are loaded; else 0.
- *
- * Thread: any.
- */
-SYNCSTORE_API
-uint64_t syncstore_sync_status_loaded(const syncstore_sync_status *status);
-
-/**
- * Of SYNCSTORE_SYNC_BOOTSTRAPPING, how many items there were when the checkpoint was made; else 0.
- *
- * Thread: any.
- */
-SYNCSTORE_API
-uint64_t syncstore_sync_status_total(const syncstore_sync_status *status);
-
-/**
- * The last failure, while it lasts, in English; NULL: there is none. No credential is in it. Belongs to the status.
- *
- * Thread: any.
- */
-SYNCSTORE_API
-const char *syncstore_sync_status_error(const syncstore_sync_status *status);
 
 /**
  * Frees a status. NULL is ignored.
@@ -4406,40 +4439,44 @@ SYNCSTORE_API
 void syncstore_filter_free(syncstore_filter *filter);
 
 /* ---------------------------------------------------------------
- * Pending operations
- *
- * The outbox: every operation that the server has not confirmed, in the order in which they were made, as of the moment of the call.
+ * What an operation does, and to what
  */
 
-/** What an operation does. A later version may know others. */
+/** What an operation does. */
 typedef int32_t syncstore_op_kind;
 
-/** What of an item an operation is on. A later version may know others. */
-typedef int32_t syncstore_resource_kind;
+/** What of an item an operation, or a conflict, is on. */
+typedef int32_t syncstore_resource;
 
-/** Where a pending operation stands. A later version may know others. */
-typedef int32_t syncstore_pending_state;
-
-/** It replaces what it is on, or creates it. */
+/** Replaces the whole value, or creates the item; or sets an index entry, a relation, a tag. */
 #define SYNCSTORE_OP_SET 1
 
-/** It applies a JSON Patch to the value. */
+/** Applies a JSON Patch (RFC 6902) to the value. */
 #define SYNCSTORE_OP_PATCH 2
 
-/** It removes what it is on. */
+/** Removes the item, or the index entry, relation or tag. */
 #define SYNCSTORE_OP_DELETE 3
 
 /** Its value, or the item as a whole. */
 #define SYNCSTORE_RESOURCE_VALUE 1
 
-/** Its entry in an index, by its name. */
+/** Its entry in an index. */
 #define SYNCSTORE_RESOURCE_INDEX 2
 
-/** A relation, by its id. */
+/** A relation of it. */
 #define SYNCSTORE_RESOURCE_RELATION 3
 
-/** A tag, by its name. */
+/** A tag of it. */
 #define SYNCSTORE_RESOURCE_TAG 4
+
+/* ---------------------------------------------------------------
+ * Pending operations
+ *
+ * The outbox: every operation that the server has not confirmed, in the order in which they were made, as of the moment of the call.
+ */
+
+/** Where a pending operation stands. A later version may know others. */
+typedef int32_t syncstore_pending_state;
 
 /** Never sent. */
 #define SYNCSTORE_PENDING_QUEUED 1
@@ -4526,8 +4563,8 @@ syncstore_op_kind syncstore_pending_ops_kind(const syncstore_pending_ops *ops,
  * Thread: any.
  */
 SYNCSTORE_API
-syncstore_resource_kind syncstore_pending_ops_resource(const syncstore_pending_ops *ops,
-                                                       size_t place);
+syncstore_resource syncstore_pending_ops_resource(const syncstore_pending_ops *ops,
+                                                  size_t place);
 
 /**
  * The name of the index or the tag, or the id of the relation, that the operation at a place is on; NULL: it is on the value, or there is none.

@@ -63,7 +63,8 @@ fn it_serves_until_a_signal_and_keeps_what_it_answered() {
 fn its_log_has_a_json_line_for_each_request_and_no_secret() {
     let data = tempfile::tempdir().unwrap();
     let config = data.path().join("server.toml");
-    std::fs::write(&config, TOKENS.replacen("all_tags = true", "tags = [\"team:7\"]", 1)).unwrap();
+    std::fs::write(&config, TOKENS.replacen("all_tags = true", "tags = [\"team:7\"]\ngrant = [\"team:7\"]", 1))
+        .unwrap();
     let mut command = program();
     command.arg("--data").arg(data.path().join("data")).args(["--listen", "127.0.0.1:0", "--log", "json"]);
     let running = Running::start(command.arg("--config").arg(config));

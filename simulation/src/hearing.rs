@@ -130,7 +130,11 @@ impl Device {
         if let Some(now) = self.read(|| store.outcome(op_ref)) {
             let same = match (&outcome, &now) {
                 (Outcome::Rejected(_), Some(Outcome::RetriedAs(_))) => true,
-                (Outcome::Accepted { .. }, Some(Outcome::Undone { .. } | Outcome::Accepted { .. })) if restored => true,
+                // What was undone may have been made again meanwhile, or let go.
+                (
+                    Outcome::Accepted { .. },
+                    Some(Outcome::Undone { .. } | Outcome::RetriedAs(_) | Outcome::Accepted { .. }),
+                ) if restored => true,
                 (was, Some(Outcome::Accepted { .. })) if unrecorded(was) => true,
                 (was, now) => Some(was) == now.as_ref(),
             };

@@ -85,7 +85,7 @@ fn resource(row: &Row<'_>) -> rusqlite::Result<(ResourceName, Content)> {
 /// Rejections and conflicts that nobody has taken.
 pub fn untold(connection: &Connection) -> rusqlite::Result<BTreeSet<Name>> {
     let moment = connection.unchecked_transaction()?;
-    let mut rejected = moment.prepare_cached("SELECT id, random FROM ledger WHERE outcome = 2 AND told = 0")?;
+    let mut rejected = moment.prepare_cached("SELECT id, random FROM ledger WHERE outcome IN (2, 8) AND told = 0")?;
     let rejected = rejected
         .query_map([], |row| Ok(Name::Rejected(Ref::from_parts(row.get(0)?, row.get::<_, i64>(1)? as u64))))?
         .collect::<rusqlite::Result<Vec<_>>>()?;

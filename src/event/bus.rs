@@ -97,6 +97,8 @@ pub(crate) struct Bus {
     pulse: Pulse,
     /// Whether somebody looks regularly what other processes did.
     attended: AtomicBool,
+    /// The store is closed.
+    ended: AtomicBool,
 }
 
 impl fmt::Debug for Bus {
@@ -113,6 +115,9 @@ impl Bus {
         let mut listeners = self.listeners.write();
         listeners.push(Listener { queue: Arc::downgrade(&queue), options });
         self.update(&listeners);
+        if self.ended.load(Ordering::SeqCst) {
+            queue.end();
+        }
         queue
     }
 
@@ -121,6 +126,15 @@ impl Bus {
         let mut listeners = self.listeners.write();
         listeners.retain(|listener| !std::ptr::eq(listener.queue.as_ptr(), Arc::as_ptr(queue)));
         self.update(&listeners);
+    }
+
+    /// The store is closed: nobody waits for what it tells any more.
+    pub fn end(&self) {
+        if self.ended.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let queues: Vec<_> = self.listeners.read().iter().filter_map(|listener| listener.queue.upgrade()).collect();
+        queues.iter().for_each(|queue| queue.end());
     }
 
     fn update(&self, listeners: &[Listener]) {

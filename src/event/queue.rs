@@ -63,6 +63,8 @@ struct Inner<E, B> {
     told: u64,
     counts: Vec<usize>,
     bell: Option<B>,
+    /// Nobody tells any more.
+    ended: bool,
 }
 
 impl<E: Entry, B: Bell> Queue<E, B> {
@@ -70,7 +72,7 @@ impl<E: Entry, B: Bell> Queue<E, B> {
     /// locked.
     pub fn new(bounds: Vec<usize>, wake: impl Fn() + Send + Sync + 'static) -> Queue<E, B> {
         let counts = vec![0; bounds.len()];
-        let inner = Inner { entries: VecDeque::new(), told: 0, counts, bell: None };
+        let inner = Inner { entries: VecDeque::new(), told: 0, counts, bell: None, ended: false };
         Queue { inner: Mutex::new(inner), filled: Condvar::new(), bounds, wake: Box::new(wake) }
     }
 
@@ -158,14 +160,20 @@ impl<E: Entry, B: Bell> Queue<E, B> {
     /// Waits until it is not empty, for so long at most; whether it is not.
     pub fn wait(&self, patience: Duration) -> bool {
         let inner = self.lock();
-        if !inner.entries.is_empty() {
-            return true;
+        if !inner.entries.is_empty() || inner.ended {
+            return !inner.entries.is_empty();
         }
         let inner = match self.filled.wait_timeout(inner, patience) {
             Ok((inner, _)) => inner,
             Err(poisoned) => poisoned.into_inner().0,
         };
         !inner.entries.is_empty()
+    }
+
+    /// Ends all waits, now and from now on: nobody will tell any more.
+    pub fn end(&self) {
+        self.lock().ended = true;
+        self.filled.notify_all();
     }
 
     /// Lets go of the lock, and wakes if there is something after there was nothing.

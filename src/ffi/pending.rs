@@ -7,34 +7,12 @@ use super::kit::handle::{Handle, Life};
 use super::kit::input::CText;
 use super::kit::output::optional;
 use super::op_ref::syncstore_ref;
+use super::resource::{op_kind, resource, syncstore_op_kind, syncstore_resource};
 use super::status::syncstore_status;
 use super::store::syncstore;
-use crate::protocol::{OpKind, ResourceName};
 use crate::store::{PendingOp, PendingState};
 use std::ffi::c_char;
 use std::ptr;
-
-/// What an operation does. A later version may know others.
-pub type syncstore_op_kind = i32;
-
-/// It replaces what it is on, or creates it.
-pub const SYNCSTORE_OP_SET: syncstore_op_kind = 1;
-/// It applies a JSON Patch to the value.
-pub const SYNCSTORE_OP_PATCH: syncstore_op_kind = 2;
-/// It removes what it is on.
-pub const SYNCSTORE_OP_DELETE: syncstore_op_kind = 3;
-
-/// What of an item an operation is on. A later version may know others.
-pub type syncstore_resource_kind = i32;
-
-/// Its value, or the item as a whole.
-pub const SYNCSTORE_RESOURCE_VALUE: syncstore_resource_kind = 1;
-/// Its entry in an index, by its name.
-pub const SYNCSTORE_RESOURCE_INDEX: syncstore_resource_kind = 2;
-/// A relation, by its id.
-pub const SYNCSTORE_RESOURCE_RELATION: syncstore_resource_kind = 3;
-/// A tag, by its name.
-pub const SYNCSTORE_RESOURCE_TAG: syncstore_resource_kind = 4;
 
 /// Where a pending operation stands. A later version may know others.
 pub type syncstore_pending_state = i32;
@@ -62,19 +40,13 @@ struct Pending {
     op: PendingOp,
     collection: CText,
     key: CText,
-    resource: syncstore_resource_kind,
+    resource: syncstore_resource,
     name: Option<CText>,
 }
 
 impl Pending {
     fn new(op: PendingOp) -> Pending {
-        let resource = match &op.resource {
-            ResourceName::Value => SYNCSTORE_RESOURCE_VALUE,
-            ResourceName::Index(_) => SYNCSTORE_RESOURCE_INDEX,
-            ResourceName::Relation(_) => SYNCSTORE_RESOURCE_RELATION,
-            ResourceName::Tag(_) => SYNCSTORE_RESOURCE_TAG,
-        };
-        let name = op.resource.name().map(CText::new);
+        let (resource, name) = resource(&op.resource);
         Pending { collection: CText::new(&op.collection), key: CText::new(&op.key), resource, name, op }
     }
 }
@@ -156,13 +128,7 @@ pub unsafe extern "C" fn syncstore_pending_ops_kind(
     ops: *const syncstore_pending_ops,
     place: usize,
 ) -> syncstore_op_kind {
-    read!(ops, 0, |ops| {
-        ops.ops.get(place).map(|one| match one.op.kind {
-            OpKind::Set => SYNCSTORE_OP_SET,
-            OpKind::Patch => SYNCSTORE_OP_PATCH,
-            OpKind::Delete => SYNCSTORE_OP_DELETE,
-        })
-    })
+    read!(ops, 0, |ops| { ops.ops.get(place).map(|one| op_kind(one.op.kind)) })
 }
 
 /// What of its item the operation at a place is on; 0 behind the last one.
@@ -172,7 +138,7 @@ pub unsafe extern "C" fn syncstore_pending_ops_kind(
 pub unsafe extern "C" fn syncstore_pending_ops_resource(
     ops: *const syncstore_pending_ops,
     place: usize,
-) -> syncstore_resource_kind {
+) -> syncstore_resource {
     read!(ops, 0, |ops| ops.ops.get(place).map(|one| one.resource))
 }
 

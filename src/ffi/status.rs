@@ -15,6 +15,8 @@ pub type syncstore_status = i32;
 pub const SYNCSTORE_OK: syncstore_status = 0;
 /// No error: there is no such item, or nothing is known of such an operation.
 pub const SYNCSTORE_NOT_FOUND: syncstore_status = 1;
+/// No error: there is nothing to pump.
+pub const SYNCSTORE_NOTHING_TO_PUMP: syncstore_status = 140;
 
 /// No error: the item is as an earlier read had it.
 pub const SYNCSTORE_UNCHANGED: syncstore_status = 170;
@@ -113,11 +115,15 @@ pub const SYNCSTORE_PRECONDITION_FAILED: syncstore_status = -170;
 pub const SYNCSTORE_REJECTED: syncstore_status = -171;
 /// Whether the write was done is not known; syncstore_error_cause() says what happened. The same write with the same ref is done at most once.
 pub const SYNCSTORE_UNCONFIRMED: syncstore_status = -172;
+/// The operating system gave no file descriptor, or has none of the kind.
+pub const SYNCSTORE_NO_DESCRIPTOR: syncstore_status = -140;
 
 /// Each status with its name.
 const NAMES: &[(syncstore_status, &CStr)] = &[
     (SYNCSTORE_OK, c"SYNCSTORE_OK"),
     (SYNCSTORE_NOT_FOUND, c"SYNCSTORE_NOT_FOUND"),
+    (SYNCSTORE_NOTHING_TO_PUMP, c"SYNCSTORE_NOTHING_TO_PUMP"),
+    (SYNCSTORE_NO_DESCRIPTOR, c"SYNCSTORE_NO_DESCRIPTOR"),
     (SYNCSTORE_MISUSE, c"SYNCSTORE_MISUSE"),
     (SYNCSTORE_CLOSED, c"SYNCSTORE_CLOSED"),
     (SYNCSTORE_PANIC, c"SYNCSTORE_PANIC"),

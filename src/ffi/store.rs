@@ -5,10 +5,11 @@
 
 use super::error::syncstore_error;
 use super::kit::failure::Failure;
-use super::kit::handle::{Handle, Life};
+use super::kit::handle::{self, Handle, Life};
 use super::kit::input::{flag, milliseconds};
 use super::kit::output::Plain;
 use super::kit::sized::StructSize;
+use super::resolver::syncstore_resolver;
 use super::status::{SYNCSTORE_CLOSED, syncstore_status};
 use super::text::syncstore_text;
 use crate::background::Stopped;
@@ -98,6 +99,8 @@ pub struct syncstore_options {
     pub keep: *const c_char,
     /// The SQLite VFS to open the file through, registered with the SQLite within this library; NULL: SQLite's own.
     pub vfs: *const c_char,
+    /// Decides conflicts as syncs find them; the store keeps what it needs of it. NULL: they wait in syncstore_conflicts().
+    pub resolver: *mut syncstore_resolver,
     /// How long a write waits for another process that holds the file. Default: 5 seconds.
     pub busy_timeout_ms: i64,
     /// The page cache of each connection to the file, in bytes. Default: 16 MiB.
@@ -162,6 +165,8 @@ unsafe fn read_options(given: syncstore_options) -> Result<Options, Failure> {
     // SAFETY: the condition above.
     let (keep, vfs) = unsafe { (name(given.keep, "options.keep")?, name(given.vfs, "options.vfs")?) };
     options.vfs = vfs.map(str::to_owned);
+    // SAFETY: by the conventions of the header a handle is NULL, or was given out by this library and is not freed.
+    options.resolver = unsafe { handle::other(given.resolver) }?.map(|resolver| resolver.shared());
     options.keep = match (keep, flag(given.keep_everything, "options.keep_everything")?) {
         (None, everything) => everything.then(Filter::everything),
         (Some(keep), false) => Some(filter(keep, "options.keep")?),

@@ -6,6 +6,7 @@
 
 use super::cancel::syncstore_cancel;
 use super::error::syncstore_error;
+use super::items::found;
 use super::kit::call::Answer;
 use super::kit::failure::Failure;
 use super::kit::output::Out;
@@ -140,5 +141,43 @@ pub unsafe extern "C" fn syncstore_pull(
         let (wire, cancel) = (other!(wire), maybe_other!(cancel));
         // SAFETY: by the conventions of the header a callback may be called during this call.
         run(store, &wire, Direction::Pull, cancel, &mut unsafe { telling(progress, user_data) }, report)
+    })
+}
+
+/// Where the replica stands in the server's log: every entry at or below it is in what it reads; 0: nothing was read yet.
+///
+/// seq: takes the place.
+/// Errors: when the file cannot be read.
+///
+/// Thread: any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn syncstore_position(
+    store: *mut syncstore,
+    seq: *mut u64,
+    error: *mut *mut syncstore_error,
+) -> syncstore_status {
+    call!(error, [required seq], |store| seq.put(store.store()?.position()?))
+}
+
+/// How far the loading of a checkpoint has come that is on its way or was interrupted.
+///
+/// loaded: takes how many items are loaded; may be NULL.
+/// total: takes how many there were when the checkpoint was made; may be NULL.
+/// Answers SYNCSTORE_NOT_FOUND where none is on its way.
+/// Errors: when the file cannot be read.
+///
+/// Thread: any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn syncstore_bootstrap_progress(
+    store: *mut syncstore,
+    loaded: *mut u64,
+    total: *mut u64,
+    error: *mut *mut syncstore_error,
+) -> syncstore_status {
+    call!(error, [optional loaded, optional total], |store| {
+        found(store.store()?.bootstrap_progress()?, |progress| {
+            loaded.put(progress.loaded)?;
+            total.put(progress.total)
+        })
     })
 }

@@ -441,7 +441,19 @@ fn transaction<T>(
 ) -> (Result<T>, (Vec<Waker>, News)) {
     let writing = Writing::new(connection, feed, heard);
     let result = within_transaction(&writing, work);
+    if matches!(result, Err(Error::Storage(_) | Error::DiskFull | Error::Corrupt(_))) {
+        forget_indexes(connection);
+    }
     (result, writing.into_told())
+}
+
+/// Makes the connection read its schema anew, and FTS5 with it what it keeps of each index in memory.
+///
+/// Where the number of indexed rows cannot be read, FTS5 takes it for 0, keeps that through the rollback, and writes it with the next
+/// change (SQLite 3.54, `fts5StorageLoadTotals`): the index would be damaged by one failed read.
+fn forget_indexes(connection: &Connection) {
+    // It reads nothing by itself, and what cannot be read later fails there.
+    let _ = connection.execute_batch("PRAGMA writable_schema = RESET");
 }
 
 fn within_transaction<T>(writing: &Writing<'_>, work: impl FnOnce(&Writing<'_>) -> Result<T>) -> Result<T> {

@@ -96,6 +96,7 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
+        self.replica.bus().end();
         self.background.stop(None);
     }
 }

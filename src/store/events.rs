@@ -10,6 +10,7 @@ use crate::replica::Replica;
 use crate::watch::{Changes, Watch};
 use parking_lot::Mutex;
 use std::fmt;
+use std::ops::ControlFlow;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -79,6 +80,14 @@ impl Store {
             environment: Arc::clone(&self.settings.environment),
             subscriptions: Mutex::new(Vec::new()),
         }
+    }
+}
+
+#[cfg(feature = "capi")]
+impl Store {
+    /// Ends the waits of all who listen, for good: it is being closed, though a call may still hold it.
+    pub(crate) fn end_listening(&self) {
+        self.replica.bus().end();
     }
 }
 
@@ -154,6 +163,19 @@ impl Events {
     ///
     /// When the file cannot be read to find out what changed. Nothing is lost then: pump again.
     pub fn pump(&self, max: usize, budget: Duration, mut hand: impl FnMut(Event)) -> Result<Pumped> {
+        self.pump_until(max, budget, |event| {
+            hand(event);
+            ControlFlow::Continue(())
+        })
+    }
+
+    /// Like [`Events::pump`], until `hand` breaks off.
+    pub(crate) fn pump_until(
+        &self,
+        max: usize,
+        budget: Duration,
+        mut hand: impl FnMut(Event) -> ControlFlow<()>,
+    ) -> Result<Pumped> {
         let begun = self.environment.monotonic();
         self.look()?;
         let mut events = 0;
@@ -161,7 +183,9 @@ impl Events {
             match self.queue.next() {
                 Next::Entry(Told::Event(event)) if self.is_wanted(&event) => {
                     events += 1;
-                    hand(event);
+                    if hand(event).is_break() {
+                        break;
+                    }
                 }
                 // Its subscription ended while it was fetched.
                 Next::Entry(Told::Event(_)) => {}
@@ -174,7 +198,8 @@ impl Events {
 
     /// Waits until there is something to pump, for so long at most; whether there is.
     ///
-    /// For a host without an event loop. It may come back a little early.
+    /// For a host without an event loop. It may come back a little early; it does when the store is dropped, and of a store that was
+    /// dropped it waits for nothing.
     pub fn wait(&self, patience: Duration) -> bool {
         self.queue.wait(patience)
     }

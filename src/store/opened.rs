@@ -45,6 +45,7 @@ impl Opened {
     pub fn close(&self, at_most: Duration) -> Option<Stopped> {
         let until = Instant::now() + at_most;
         let (held, gone) = self.0.write().take()?;
+        held.end_listening();
         let stopped = held.stop(at_most);
         // A thread of its own, since the last to let go waits for the background sync and writes the log of SQLite back.
         let dropped = std::thread::Builder::new().name("syncstore-close".into()).spawn(move || drop(held));
@@ -63,6 +64,22 @@ impl Opened {
 mod tests {
     use super::*;
     use crate::store::Options;
+
+    #[test]
+    fn closing_ends_the_waits_of_who_listens_though_a_call_still_holds_the_store() {
+        let dir = tempfile::tempdir().unwrap();
+        let opened = Opened::new(Store::open(dir.path().join("s.db"), Options::default()).unwrap());
+        let held = opened.get().unwrap();
+        let events = held.events(crate::EventOptions::default(), || {});
+        std::thread::scope(|scope| {
+            // A wait may come back early; only an end of all waits lets it go on without an event for good.
+            let waiting = scope.spawn(|| (0..3).map(|_| events.wait(Duration::from_secs(3_600))).collect::<Vec<_>>());
+            opened.close(Duration::ZERO);
+            assert_eq!(waiting.join().unwrap(), [false, false, false]);
+        });
+        let late = held.events(crate::EventOptions::default(), || {});
+        assert!(!late.wait(Duration::from_secs(3_600)));
+    }
 
     #[test]
     fn closing_waits_for_nobody_else_and_the_last_to_let_go_closes_the_file() {

@@ -5,7 +5,7 @@ use std::fs;
 
 const WRITE: &str = "SYNCSTORE_WRITE_HEADER";
 
-fn header() -> String {
+pub fn header() -> String {
     fs::read_to_string(root().join("include/syncstore.h")).unwrap()
 }
 

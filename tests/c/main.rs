@@ -5,7 +5,10 @@
 #![cfg(unix)]
 
 mod building;
+mod counterparts;
+mod coverage;
 mod cpp_programs;
 mod header;
+mod live_programs;
 mod programs;
 mod sync_programs;

@@ -184,6 +184,7 @@ static void reports(void)
 static void syncing(syncstore *store, syncstore_wire *wire)
 {
     syncstore_report *report = (syncstore_report *)&error;
+    uint64_t place = 1;
 
     MISUSE("store is NULL", syncstore_sync(NULL, wire, NULL, NULL, NULL, &report, &error));
     EXPECT(report == NULL);
@@ -193,6 +194,13 @@ static void syncing(syncstore *store, syncstore_wire *wire)
     MISUSE("store is NULL", syncstore_pull(NULL, wire, NULL, NULL, NULL, NULL, &error));
     MISUSE("wire is NULL", syncstore_pull(store, NULL, NULL, NULL, NULL, NULL, &error));
     EXPECT(syncstore_sync(store, NULL, NULL, NULL, NULL, NULL, NULL) == SYNCSTORE_MISUSE);
+    MISUSE("store is NULL", syncstore_position(NULL, &place, &error));
+    EXPECT(place == 0);
+    MISUSE("seq is NULL", syncstore_position(store, NULL, &error));
+    place = 1;
+    MISUSE("store is NULL", syncstore_bootstrap_progress(NULL, &place, NULL, &error));
+    EXPECT(place == 0);
+    EXPECT_STATUS(SYNCSTORE_NOT_FOUND, syncstore_bootstrap_progress(store, NULL, NULL, &error));
 }
 
 static void in_the_background(syncstore *store, syncstore_wire *wire)
@@ -253,12 +261,15 @@ static void after_closing(syncstore *store, syncstore_wire *wire)
     syncstore_sync_status *status;
     syncstore_outcome *outcome;
     syncstore_ref op;
+    uint64_t place;
 
     memset(&op, 0, sizeof op);
     EXPECT_OK(syncstore_close(store, NULL, &error));
     CLOSED(syncstore_sync(store, wire, NULL, NULL, NULL, NULL, &error));
     CLOSED(syncstore_push(store, wire, NULL, NULL, &error));
     CLOSED(syncstore_pull(store, wire, NULL, NULL, NULL, NULL, &error));
+    CLOSED(syncstore_position(store, &place, &error));
+    CLOSED(syncstore_bootstrap_progress(store, &place, NULL, &error));
     CLOSED(syncstore_start(store, wire, NULL, &error));
     CLOSED(syncstore_stop(store, 0, NULL, &error));
     CLOSED(syncstore_pause(store, &error));

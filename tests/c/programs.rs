@@ -97,3 +97,18 @@ fn keep() {
 fn shared() {
     program("shared");
 }
+
+#[test]
+fn misuse_live() {
+    program("misuse_live");
+}
+
+#[test]
+fn watch() {
+    program("watch");
+}
+
+#[test]
+fn events() {
+    program("events");
+}

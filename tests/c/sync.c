@@ -344,8 +344,11 @@ static void write_and_close(void *user_data, uint64_t loaded, uint64_t total)
 {
     syncstore *store = user_data;
     syncstore_text text;
+    uint64_t known, all, place;
 
     EXPECT(loaded == total);
+    EXPECT(syncstore_bootstrap_progress(store, &known, &all, NULL) == SYNCSTORE_OK && known == loaded && all == total);
+    EXPECT(syncstore_position(store, &place, NULL) == SYNCSTORE_OK && place == 0);
     EXPECT(syncstore_set(store, "notes", "meanwhile", "1", 1, NULL, NULL) == SYNCSTORE_OK);
     EXPECT(syncstore_get(store, "notes", "meanwhile", &text, NULL) == SYNCSTORE_OK);
     syncstore_text_free(&text);
@@ -358,12 +361,16 @@ static void a_store_is_closed_within_a_callback(void)
 {
     syncstore_wire *wire = with_token(token);
     syncstore *store = opened("within.db");
+    uint64_t place;
 
     EXPECT_FAILS(SYNCSTORE_CANCELLED, "", syncstore_sync(store, wire, NULL, write_and_close, store, NULL, &error));
     /* What was written is there. */
     store = opened("within.db");
     expect_item(store, "notes", "meanwhile", "1");
     EXPECT_OK(syncstore_sync(store, wire, NULL, NULL, NULL, NULL, &error));
+    EXPECT_OK(syncstore_position(store, &place, &error));
+    EXPECT(place > 0);
+    EXPECT_STATUS(SYNCSTORE_NOT_FOUND, syncstore_bootstrap_progress(store, &place, NULL, &error));
     syncstore_free(store);
     syncstore_wire_free(wire);
 }

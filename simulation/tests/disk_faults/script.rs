@@ -78,7 +78,15 @@ impl Host {
         options.pull_entries = 3;
         options.checkpoint_items = 5;
         options.push_ops = 4;
-        Store::open(&self.path, options)
+        let store = Store::open(&self.path, options)?;
+        // What is kept in step with each write fails in ways of its own.
+        if store.declare_search("words", "own", &["/pad"])? {
+            store.build_search("words", &mut |_| {})?;
+        }
+        if store.declare_index("own", "ids", "/id")? {
+            store.build_index("own", "ids", &mut |_| {})?;
+        }
+        Ok(store)
     }
 
     /// Opens the store, twice if the first try fails.
