@@ -554,6 +554,16 @@ answer<void> done(F&& made)
     return answer<void>();
 }
 
+/// A call that answers SYNCSTORE_OK or something else above 0: true or false.
+template <class F>
+answer<bool> whether(F&& made)
+{
+    syncstore_error* raised = nullptr;
+    const syncstore_status status = made(&raised);
+    if (status < 0) return failed<bool>(error(status, raised));
+    return answer<bool>(status == SYNCSTORE_OK);
+}
+
 template <class R, class F>
 std::optional<R> getter(F&& get)
 {
@@ -620,6 +630,126 @@ public:
     std::string_view operator[](std::size_t place) const noexcept { return detail::or_empty(syncstore_names_at(c_handle(), place)); }
 };
 
+// ---- Conflicts and resolvers ------------------------------------------------------------------------------------------------------
+
+enum class op_kind : std::int32_t { set = SYNCSTORE_OP_SET, patch = SYNCSTORE_OP_PATCH, remove = SYNCSTORE_OP_DELETE };
+
+/// What of an item an operation, or a conflict, is on.
+enum class resource : std::int32_t {
+    value = SYNCSTORE_RESOURCE_VALUE,
+    index = SYNCSTORE_RESOURCE_INDEX,
+    relation = SYNCSTORE_RESOURCE_RELATION,
+    tag = SYNCSTORE_RESOURCE_TAG
+};
+
+enum class resolution : std::int32_t {
+    leave_open = SYNCSTORE_RESOLUTION_LEAVE_OPEN,
+    keep_rebased = SYNCSTORE_RESOLUTION_KEEP_REBASED,
+    take_theirs = SYNCSTORE_RESOLUTION_TAKE_THEIRS,
+    keep_ours = SYNCSTORE_RESOLUTION_KEEP_OURS,
+    merged = SYNCSTORE_RESOLUTION_MERGED
+};
+
+enum class prefer : std::int32_t { ours = SYNCSTORE_PREFER_OURS, theirs = SYNCSTORE_PREFER_THEIRS };
+
+/// How a conflict ended. A later library may know others.
+enum class ending : std::int32_t {
+    none = SYNCSTORE_ENDING_NONE,
+    kept_rebased = SYNCSTORE_ENDING_KEPT_REBASED,
+    took_theirs = SYNCSTORE_ENDING_TOOK_THEIRS,
+    kept_ours = SYNCSTORE_ENDING_KEPT_OURS,
+    merged = SYNCSTORE_ENDING_MERGED,
+    rejected = SYNCSTORE_ENDING_REJECTED,
+    gone = SYNCSTORE_ENDING_GONE
+};
+
+/// A conflict as it was when it was listed; it belongs to its list, or to the resolver's call.
+class conflict : public detail::borrowed<const syncstore_conflict> {
+public:
+    using borrowed::borrowed;
+
+    std::uint64_t id() const noexcept { return syncstore_conflict_id(c_handle()); }
+    std::string_view collection() const noexcept { return detail::or_empty(syncstore_conflict_collection(c_handle())); }
+    std::string_view key() const noexcept { return detail::or_empty(syncstore_conflict_key(c_handle())); }
+    syncstore::resource resource() const noexcept { return static_cast<syncstore::resource>(syncstore_conflict_resource(c_handle())); }
+    std::optional<std::string_view> resource_name() const { return detail::maybe(syncstore_conflict_resource_name(c_handle())); }
+    /// The sides, as JSON text; nothing: there it is absent.
+    std::optional<std::string_view> base() const { return detail::maybe(syncstore_conflict_base(c_handle())); }
+    std::optional<std::string_view> local() const { return detail::maybe(syncstore_conflict_local(c_handle())); }
+    std::optional<std::string_view> remote() const { return detail::maybe(syncstore_conflict_remote(c_handle())); }
+    std::optional<std::string_view> view() const { return detail::maybe(syncstore_conflict_view(c_handle())); }
+    /// In milliseconds since 1970.
+    std::uint64_t opened_at() const noexcept { return syncstore_conflict_opened_at(c_handle()); }
+    syncstore::ending ending() const noexcept { return static_cast<syncstore::ending>(syncstore_conflict_ending(c_handle())); }
+    std::uint64_t ended_at() const noexcept { return syncstore_conflict_ended_at(c_handle()); }
+    std::optional<ref> op() const noexcept
+    {
+        return detail::getter<ref>([&](auto out) { return syncstore_conflict_ref(c_handle(), out); });
+    }
+    /// The sides merged member by member; nothing where it is to be absent.
+    answer<std::optional<text>> merge(prefer prefer) const
+    {
+        return detail::find<text>(
+            [&](auto out, auto e) { return syncstore_conflict_merge(c_handle(), static_cast<std::int32_t>(prefer), out, e); });
+    }
+};
+
+class conflict_list : public detail::owned<syncstore_conflict_list, syncstore_conflict_list_free>, public detail::listed<conflict_list> {
+public:
+    using owned::owned;
+
+    std::size_t size() const noexcept { return syncstore_conflict_list_count(c_handle()); }
+    /// Without anything behind the last one.
+    conflict operator[](std::size_t place) const noexcept { return conflict(syncstore_conflict_list_at(c_handle(), place)); }
+};
+
+/// What a resolver says of a conflict, until its callback returns; what it says last counts.
+class resolver_answer : public detail::borrowed<syncstore_answer> {
+public:
+    using borrowed::borrowed;
+
+    /// `json` is the value of resolution::merged.
+    answer<void> resolve(resolution resolution, std::string_view json = {})
+    {
+        return detail::done([&](auto e) {
+            return syncstore_answer_resolve(c_handle(), static_cast<std::int32_t>(resolution), json.data(), json.size(), e);
+        });
+    }
+    answer<void> fail(std::string_view message)
+    {
+        return detail::done([&](auto e) { return syncstore_answer_fail(c_handle(), detail::name(message), e); });
+    }
+};
+
+/// Decides conflicts as syncs find them, for the stores that are opened with it (options::resolver).
+class resolver : public detail::owned<syncstore_resolver, syncstore_resolver_free> {
+public:
+    using owned::owned;
+
+    /// callback(syncstore::conflict, syncstore::resolver_answer), which several threads may call at a time. What leaves it is a failure: the conflict stays open.
+    template <class F>
+    static answer<resolver> from(F callback)
+    {
+        const syncstore_resolver_callback asked = [](void* user_data, const syncstore_conflict* raw, syncstore_answer* says) {
+            if (!detail::kept_in([&] { (*static_cast<F*>(user_data))(conflict(raw), resolver_answer(says)); })) {
+                syncstore_answer_fail(says, "the resolver threw an exception", nullptr);
+            }
+        };
+        F* owned = new F(std::move(callback));
+        return detail::call<resolver>(
+            [&](auto out, auto e) { return syncstore_resolver_new(asked, owned, detail::destroy<F>, out, e); });
+    }
+    static answer<resolver> field_merge(prefer prefer)
+    {
+        return detail::call<resolver>(
+            [&](auto out, auto e) { return syncstore_resolver_field_merge(static_cast<std::int32_t>(prefer), out, e); });
+    }
+    static answer<resolver> last_writer(std::string_view pointer)
+    {
+        return detail::call<resolver>([&](auto out, auto e) { return syncstore_resolver_last_writer(detail::name(pointer), out, e); });
+    }
+};
+
 // ---- The store's options --------------------------------------------------------------------------------------------------------
 
 enum class durability : std::int32_t { normal = SYNCSTORE_DURABILITY_NORMAL, full = SYNCSTORE_DURABILITY_FULL };
@@ -655,6 +785,8 @@ struct options {
     std::optional<milliseconds> retry_longest_wait;
     /// -1 ms: it never waits.
     std::optional<milliseconds> retry_total_wait;
+    /// Decides conflicts; it has to be there until the store is open.
+    const syncstore::resolver* resolver = nullptr;
 
     /// The same for C, good as long as this is not changed.
     syncstore_options c_options() const noexcept
@@ -679,6 +811,7 @@ struct options {
         c.retry_first_wait_ms = detail::as_ms(retry_first_wait);
         c.retry_longest_wait_ms = detail::as_ms(retry_longest_wait);
         c.retry_total_wait_ms = detail::as_ms(retry_total_wait);
+        c.resolver = resolver == nullptr ? nullptr : resolver->c_handle();
         return c;
     }
 };
@@ -1443,16 +1576,6 @@ struct kept {
     filter here;
 };
 
-enum class op_kind : std::int32_t { set = SYNCSTORE_OP_SET, patch = SYNCSTORE_OP_PATCH, remove = SYNCSTORE_OP_DELETE };
-
-/// What of an item an operation is on.
-enum class resource : std::int32_t {
-    value = SYNCSTORE_RESOURCE_VALUE,
-    index = SYNCSTORE_RESOURCE_INDEX,
-    relation = SYNCSTORE_RESOURCE_RELATION,
-    tag = SYNCSTORE_RESOURCE_TAG
-};
-
 enum class pending_state : std::int32_t {
     queued = SYNCSTORE_PENDING_QUEUED,
     in_flight = SYNCSTORE_PENDING_IN_FLIGHT,
@@ -1858,6 +1981,329 @@ public:
     using owned::owned;
 };
 
+// ---- Rejections -------------------------------------------------------------------------------------------------------------------
+
+/// A list of refs.
+class refs : public detail::owned<syncstore_refs, syncstore_refs_free>, public detail::listed<refs> {
+public:
+    using owned::owned;
+
+    std::size_t size() const noexcept { return syncstore_refs_count(c_handle()); }
+    ref operator[](std::size_t place) const noexcept
+    {
+        ref op;
+        syncstore_refs_at(c_handle(), place, &op);
+        return op;
+    }
+};
+
+/// A rejected operation; it belongs to its list.
+class rejected_op : public detail::borrowed<const syncstore_rejected_op> {
+public:
+    using borrowed::borrowed;
+
+    ref op() const noexcept
+    {
+        ref op;
+        syncstore_rejected_op_ref(c_handle(), &op);
+        return op;
+    }
+    std::string_view collection() const noexcept { return detail::or_empty(syncstore_rejected_op_collection(c_handle())); }
+    std::string_view key() const noexcept { return detail::or_empty(syncstore_rejected_op_key(c_handle())); }
+    syncstore::resource resource() const noexcept { return static_cast<syncstore::resource>(syncstore_rejected_op_resource(c_handle())); }
+    std::optional<std::string_view> resource_name() const { return detail::maybe(syncstore_rejected_op_resource_name(c_handle())); }
+    op_kind kind() const noexcept { return static_cast<op_kind>(syncstore_rejected_op_kind(c_handle())); }
+    std::optional<std::string_view> payload() const { return detail::maybe(syncstore_rejected_op_payload(c_handle())); }
+    std::optional<std::uint64_t> base() const noexcept
+    {
+        return detail::getter<std::uint64_t>([&](auto out) { return syncstore_rejected_op_base(c_handle(), out); });
+    }
+    std::optional<ref> batch() const noexcept
+    {
+        return detail::getter<ref>([&](auto out) { return syncstore_rejected_op_batch(c_handle(), out); });
+    }
+    /// What it was to be with the operation.
+    std::optional<std::string_view> meant() const { return detail::maybe(syncstore_rejected_op_meant(c_handle())); }
+    /// What the server has there, as far as this replica has pulled.
+    std::optional<std::string_view> present() const { return detail::maybe(syncstore_rejected_op_present(c_handle())); }
+    std::string_view code() const noexcept { return detail::or_empty(syncstore_rejected_op_code(c_handle())); }
+    std::string_view message() const noexcept { return detail::or_empty(syncstore_rejected_op_message(c_handle())); }
+    std::optional<std::string_view> detail() const { return syncstore::detail::maybe(syncstore_rejected_op_detail(c_handle())); }
+    std::uint64_t seq() const noexcept { return syncstore_rejected_op_seq(c_handle()); }
+    /// In milliseconds since 1970.
+    std::uint64_t at() const noexcept { return syncstore_rejected_op_at(c_handle()); }
+};
+
+class rejected_list : public detail::owned<syncstore_rejected_list, syncstore_rejected_list_free>, public detail::listed<rejected_list> {
+public:
+    using owned::owned;
+
+    std::size_t size() const noexcept { return syncstore_rejected_list_count(c_handle()); }
+    rejected_op operator[](std::size_t place) const noexcept { return rejected_op(syncstore_rejected_list_at(c_handle(), place)); }
+};
+
+/// What a program should learn of once; it belongs to its list.
+using notice = std::variant<rejected_op, conflict>;
+
+class notices : public detail::owned<syncstore_notices, syncstore_notices_free>, public detail::listed<notices> {
+public:
+    using owned::owned;
+
+    std::size_t size() const noexcept { return syncstore_notices_count(c_handle()); }
+    notice operator[](std::size_t place) const noexcept
+    {
+        const syncstore_rejected_op* rejected = syncstore_notices_rejected(c_handle(), place);
+        if (rejected != nullptr) return notice(rejected_op(rejected));
+        return notice(conflict(syncstore_notices_conflict(c_handle(), place)));
+    }
+};
+
+// ---- Watching and events ----------------------------------------------------------------------------------------------------------
+
+enum class change_kind : std::int32_t {
+    set = SYNCSTORE_CHANGE_SET,
+    deleted = SYNCSTORE_CHANGE_DELETED,
+    revoked = SYNCSTORE_CHANGE_REVOKED,
+    resources = SYNCSTORE_CHANGE_RESOURCES
+};
+
+enum class origin : std::int32_t { local = SYNCSTORE_ORIGIN_LOCAL, remote = SYNCSTORE_ORIGIN_REMOTE };
+
+/// Why it is not known what changed: look at everything again.
+enum class overflow : std::int32_t {
+    none = SYNCSTORE_OVERFLOW_NONE,
+    full = SYNCSTORE_OVERFLOW_FULL,
+    missed = SYNCSTORE_OVERFLOW_MISSED,
+    reloaded = SYNCSTORE_OVERFLOW_RELOADED,
+    reindexed = SYNCSTORE_OVERFLOW_REINDEXED
+};
+
+/// One item that reads otherwise than before; it belongs to what it was asked of.
+class change : public detail::borrowed<const syncstore_change> {
+public:
+    using borrowed::borrowed;
+
+    std::string_view collection() const noexcept { return detail::or_empty(syncstore_change_collection(c_handle())); }
+    std::string_view key() const noexcept { return detail::or_empty(syncstore_change_key(c_handle())); }
+    change_kind kind() const noexcept { return static_cast<change_kind>(syncstore_change_kind_of(c_handle())); }
+    syncstore::origin origin() const noexcept { return static_cast<syncstore::origin>(syncstore_change_origin(c_handle())); }
+    std::optional<ref> op() const noexcept
+    {
+        return detail::getter<ref>([&](auto out) { return syncstore_change_ref(c_handle(), out); });
+    }
+};
+
+class changes : public detail::owned<syncstore_changes, syncstore_changes_free>, public detail::listed<changes> {
+public:
+    using owned::owned;
+
+    std::size_t size() const noexcept { return syncstore_changes_count(c_handle()); }
+    syncstore::overflow overflow() const noexcept { return static_cast<syncstore::overflow>(syncstore_changes_overflow(c_handle())); }
+    change operator[](std::size_t place) const noexcept { return change(syncstore_changes_at(c_handle(), place)); }
+};
+
+/// Which items to be told of; as it is made, all.
+struct watch_options {
+    std::optional<std::string> collection;
+    std::optional<std::string> key;
+    std::optional<std::string> index;
+    std::optional<std::string> prefix;
+    /// JSON text, as syncstore.h has it.
+    std::optional<std::string> from;
+    std::optional<std::string> to;
+    std::uint64_t capacity = 0;
+
+    syncstore_watch_options c_options() const noexcept
+    {
+        syncstore_watch_options c = SYNCSTORE_WATCH_OPTIONS_INIT;
+        c.collection = detail::text_or_null(collection);
+        c.key = detail::text_or_null(key);
+        c.index = detail::text_or_null(index);
+        c.prefix = detail::text_or_null(prefix);
+        c.from = detail::text_or_null(from);
+        c.to = detail::text_or_null(to);
+        c.capacity = capacity;
+        return c;
+    }
+};
+
+namespace detail {
+
+/// A wake without parameters; what leaves it is dropped.
+template <class F>
+void wake(void* user_data)
+{
+    kept_in([&] { (*static_cast<F*>(user_data))(); });
+}
+
+} // namespace detail
+
+/// Collects what changes; ends when it is destroyed.
+class watcher : public detail::owned<syncstore_watcher, syncstore_watcher_free> {
+public:
+    using owned::owned;
+
+    answer<changes> take()
+    {
+        return detail::call<changes>([&](auto out, auto e) { return syncstore_watcher_take(c_handle(), out, e); });
+    }
+};
+
+enum class log_level : std::int32_t {
+    none = SYNCSTORE_LOG_NONE,
+    error = SYNCSTORE_LOG_ERROR,
+    warn = SYNCSTORE_LOG_WARN,
+    info = SYNCSTORE_LOG_INFO,
+    debug = SYNCSTORE_LOG_DEBUG
+};
+
+struct event_options {
+    std::optional<syncstore::log_level> log_level;
+    std::int64_t outcomes = 0;
+    std::int64_t conflicts = 0;
+    std::int64_t log_lines = 0;
+
+    syncstore_event_options c_options() const noexcept
+    {
+        syncstore_event_options c = SYNCSTORE_EVENT_OPTIONS_INIT;
+        c.log_level = log_level ? static_cast<std::int32_t>(*log_level) : 0;
+        c.outcomes = outcomes;
+        c.conflicts = conflicts;
+        c.log_lines = log_lines;
+        return c;
+    }
+};
+
+/// What an event tells. A later library may know others: ignore them.
+enum class event_kind : std::int32_t {
+    changed = SYNCSTORE_EVENT_CHANGED,
+    overflowed = SYNCSTORE_EVENT_OVERFLOWED,
+    settled = SYNCSTORE_EVENT_SETTLED,
+    conflict = SYNCSTORE_EVENT_CONFLICT,
+    status = SYNCSTORE_EVENT_STATUS,
+    log = SYNCSTORE_EVENT_LOG,
+    missed = SYNCSTORE_EVENT_MISSED
+};
+
+enum class conflict_news : std::int32_t {
+    begun = SYNCSTORE_CONFLICT_BEGUN,
+    needs_deciding = SYNCSTORE_CONFLICT_NEEDS_DECIDING,
+    ended = SYNCSTORE_CONFLICT_ENDED
+};
+
+enum class missed : std::int32_t {
+    outcomes = SYNCSTORE_MISSED_OUTCOMES,
+    outcomes_uncounted = SYNCSTORE_MISSED_OUTCOMES_UNCOUNTED,
+    conflicts = SYNCSTORE_MISSED_CONFLICTS,
+    log_lines = SYNCSTORE_MISSED_LOG_LINES
+};
+
+/// An outcome, and a status, that belong to an event.
+class event_outcome : public detail::borrowed<const syncstore_outcome>, public detail::outcome_getters<event_outcome> {
+public:
+    using borrowed::borrowed;
+};
+class event_status : public detail::borrowed<const syncstore_sync_status>, public detail::sync_status_getters<event_status> {
+public:
+    using borrowed::borrowed;
+};
+
+/// Something that a store tells, until the callback that got it returns. A getter that does not go with its kind answers 0 or nothing.
+class event : public detail::borrowed<const syncstore_event> {
+public:
+    using borrowed::borrowed;
+
+    event_kind kind() const noexcept { return static_cast<event_kind>(syncstore_event_kind_of(c_handle())); }
+    std::uint64_t subscription() const noexcept { return syncstore_event_subscription(c_handle()); }
+    syncstore::change change() const noexcept { return syncstore::change(syncstore_event_change(c_handle())); }
+    syncstore::overflow overflow() const noexcept { return static_cast<syncstore::overflow>(syncstore_event_overflow(c_handle())); }
+    std::optional<ref> op() const noexcept
+    {
+        return detail::getter<ref>([&](auto out) { return syncstore_event_ref(c_handle(), out); });
+    }
+    event_outcome outcome() const noexcept { return event_outcome(syncstore_event_outcome(c_handle())); }
+    std::uint64_t conflict_id() const noexcept { return syncstore_event_conflict_id(c_handle()); }
+    syncstore::conflict_news conflict_news() const noexcept
+    {
+        return static_cast<syncstore::conflict_news>(syncstore_event_conflict_news(c_handle()));
+    }
+    ending conflict_ending() const noexcept { return static_cast<ending>(syncstore_event_conflict_ending(c_handle())); }
+    std::string_view conflict_collection() const noexcept { return detail::or_empty(syncstore_event_conflict_collection(c_handle())); }
+    std::string_view conflict_key() const noexcept { return detail::or_empty(syncstore_event_conflict_key(c_handle())); }
+    resource conflict_resource() const noexcept { return static_cast<resource>(syncstore_event_conflict_resource(c_handle())); }
+    std::optional<std::string_view> conflict_resource_name() const
+    {
+        return detail::maybe(syncstore_event_conflict_resource_name(c_handle()));
+    }
+    event_status status() const noexcept { return event_status(syncstore_event_status(c_handle())); }
+    syncstore::log_level log_level() const noexcept { return static_cast<syncstore::log_level>(syncstore_event_log_level(c_handle())); }
+    std::string_view log_line() const noexcept { return detail::or_empty(syncstore_event_log_line(c_handle())); }
+    syncstore::missed missed() const noexcept { return static_cast<syncstore::missed>(syncstore_event_missed(c_handle())); }
+    std::uint64_t missed_count() const noexcept { return syncstore_event_missed_count(c_handle()); }
+};
+
+/// What a pump did.
+struct pumped {
+    std::size_t events = 0;
+    /// There are more, for which no wake comes.
+    bool more = false;
+};
+
+/// Listens to a store, until it is destroyed.
+class events : public detail::owned<syncstore_events, syncstore_events_free> {
+public:
+    using owned::owned;
+
+    /// Answers the subscription's number.
+    answer<std::uint64_t> subscribe(const watch_options& options = {})
+    {
+        const syncstore_watch_options c = options.c_options();
+        return detail::call<std::uint64_t>([&](auto out, auto e) { return syncstore_events_subscribe(c_handle(), &c, out, e); });
+    }
+    /// Answers whether there was one of that number.
+    answer<bool> unsubscribe(std::uint64_t subscription)
+    {
+        return detail::whether([&](auto e) { return syncstore_events_unsubscribe(c_handle(), subscription, e); });
+    }
+    /// Hands what there is to callback(syncstore::event). What the callback throws is thrown again here, once at most so many events were handed out; the rest of
+    /// these are lost to it. Without a budget time ends nothing.
+    template <class F>
+    answer<pumped> pump(F&& callback, std::size_t max = 1000, std::optional<milliseconds> budget = std::nullopt)
+    {
+        struct handing {
+            std::remove_reference_t<F>* callback;
+            std::exception_ptr thrown;
+        };
+        handing handing{&callback, nullptr};
+        const syncstore_event_callback handed = [](void* user_data, const syncstore_event* raw) {
+            auto* to = static_cast<struct handing*>(user_data);
+            if (to->thrown) return;
+            detail::kept_in([&] { (*to->callback)(event(raw)); }, &to->thrown);
+        };
+        pumped did;
+        std::int32_t more = 0;
+        syncstore_error* raised = nullptr;
+        const syncstore_status status =
+            syncstore_events_pump(c_handle(), max, budget ? budget->count() : -1, handed, &handing, &did.events, &more, &raised);
+        did.more = more == 1;
+        std::optional<error> wrong;
+        if (status < 0) wrong.emplace(status, raised);
+        detail::let_out(handing.thrown);
+        if (wrong) return detail::failed<pumped>(std::move(*wrong));
+        return answer<pumped>(did);
+    }
+    /// Answers whether there is something to pump.
+    answer<bool> wait(milliseconds at_most)
+    {
+        return detail::whether([&](auto e) { return syncstore_events_wait(c_handle(), at_most.count(), e); });
+    }
+    /// The caller closes it.
+    answer<std::int32_t> descriptor()
+    {
+        return detail::call<std::int32_t>([&](auto out, auto e) { return syncstore_events_descriptor(c_handle(), out, e); });
+    }
+};
+
 // ---- The store ------------------------------------------------------------------------------------------------------------------
 
 /// A store: one file. Closed when it is destroyed; any number of threads may use it at a time.
@@ -2165,6 +2611,24 @@ public:
         });
     }
 
+    /// Where the replica stands in the server's log; 0: nothing was read yet.
+    answer<std::uint64_t> position() const
+    {
+        return detail::call<std::uint64_t>([&](auto out, auto e) { return syncstore_position(c_handle(), out, e); });
+    }
+    /// How many items of a checkpoint are loaded, and how many there are; nothing where none is on its way.
+    answer<std::optional<std::pair<std::uint64_t, std::uint64_t>>> bootstrap_progress() const
+    {
+        using R = std::optional<std::pair<std::uint64_t, std::uint64_t>>;
+        std::uint64_t loaded = 0;
+        std::uint64_t total = 0;
+        syncstore_error* raised = nullptr;
+        const syncstore_status status = syncstore_bootstrap_progress(c_handle(), &loaded, &total, &raised);
+        if (status < 0) return detail::failed<R>(error(status, raised));
+        if (status != SYNCSTORE_OK) return answer<R>(R());
+        return answer<R>(R(std::in_place, loaded, total));
+    }
+
     // Syncing in the background
 
     answer<void> start(const wire& wire, const sync_policy& policy = {})
@@ -2195,6 +2659,105 @@ public:
     answer<syncstore::sync_status> sync_status() const
     {
         return detail::call<syncstore::sync_status>([&](auto out, auto e) { return syncstore_sync_status_of(c_handle(), out, e); });
+    }
+
+    // Watching and events. A wake, which has no parameters and may be left out, is called on whichever thread tells; what it throws is dropped.
+
+    answer<watcher> watch(const watch_options& options = {})
+    {
+        const syncstore_watch_options c = options.c_options();
+        return detail::call<watcher>([&](auto out, auto e) { return syncstore_watch(c_handle(), &c, nullptr, nullptr, nullptr, out, e); });
+    }
+    template <class F>
+    answer<watcher> watch(const watch_options& options, F wake)
+    {
+        const syncstore_watch_options c = options.c_options();
+        F* owned = new F(std::move(wake));
+        return detail::call<watcher>(
+            [&](auto out, auto e) { return syncstore_watch(c_handle(), &c, detail::wake<F>, owned, detail::destroy<F>, out, e); });
+    }
+    answer<syncstore::events> events(const event_options& options = {})
+    {
+        const syncstore_event_options c = options.c_options();
+        return detail::call<syncstore::events>(
+            [&](auto out, auto e) { return syncstore_events_new(c_handle(), &c, nullptr, nullptr, nullptr, out, e); });
+    }
+    template <class F>
+    answer<syncstore::events> events(const event_options& options, F wake)
+    {
+        const syncstore_event_options c = options.c_options();
+        F* owned = new F(std::move(wake));
+        return detail::call<syncstore::events>(
+            [&](auto out, auto e) { return syncstore_events_new(c_handle(), &c, detail::wake<F>, owned, detail::destroy<F>, out, e); });
+    }
+
+    // Conflicts and rejections
+
+    answer<conflict_list> conflicts() const
+    {
+        return detail::call<conflict_list>([&](auto out, auto e) { return syncstore_conflicts(c_handle(), out, e); });
+    }
+    answer<conflict_list> ended_conflicts() const
+    {
+        return detail::call<conflict_list>([&](auto out, auto e) { return syncstore_ended_conflicts(c_handle(), out, e); });
+    }
+    /// `json` is the value of resolution::merged. Answers the ref of the operation that was written, of zeros where none was needed.
+    answer<ref> resolve(const conflict& conflict, resolution resolution, std::string_view json = {})
+    {
+        return detail::call<ref>([&](auto out, auto e) {
+            return syncstore_resolve(c_handle(), conflict.c_handle(), static_cast<std::int32_t>(resolution), json.data(), json.size(), out, e);
+        });
+    }
+    answer<rejected_list> rejections() const
+    {
+        return detail::call<rejected_list>([&](auto out, auto e) { return syncstore_rejections(c_handle(), out, e); });
+    }
+    /// Makes a rejected operation again, as it was; answers the new one's ref, like the edits.
+    answer<ref> retry(const ref& op)
+    {
+        return detail::call<ref>([&](auto out, auto e) { return syncstore_retry(c_handle(), &op, out, e); });
+    }
+    answer<ref> edit_set(const ref& op, std::string_view json)
+    {
+        return detail::call<ref>([&](auto out, auto e) { return syncstore_edit_set(c_handle(), &op, json.data(), json.size(), out, e); });
+    }
+    answer<ref> edit_patch(const ref& op, std::string_view patch)
+    {
+        return detail::call<ref>(
+            [&](auto out, auto e) { return syncstore_edit_patch(c_handle(), &op, patch.data(), patch.size(), out, e); });
+    }
+    answer<ref> edit_remove(const ref& op)
+    {
+        return detail::call<ref>([&](auto out, auto e) { return syncstore_edit_delete(c_handle(), &op, out, e); });
+    }
+    answer<ref> edit_order(const ref& op, std::string_view order)
+    {
+        return detail::call<ref>([&](auto out, auto e) { return syncstore_edit_order(c_handle(), &op, detail::name(order), out, e); });
+    }
+    answer<ref>
+    edit_relation(const ref& op, std::string_view predicate, std::string_view object_collection, std::string_view object_key)
+    {
+        return detail::call<ref>([&](auto out, auto e) {
+            return syncstore_edit_relation(
+                c_handle(), &op, detail::name(predicate), detail::name(object_collection), detail::name(object_key), out, e);
+        });
+    }
+    /// Answers whether it waited to be dealt with.
+    answer<bool> discard(const ref& op)
+    {
+        return detail::whether([&](auto e) { return syncstore_discard(c_handle(), &op, e); });
+    }
+    answer<std::optional<ref>> retry_of(const ref& op) const
+    {
+        return detail::find<ref>([&](auto out, auto e) { return syncstore_retry_of(c_handle(), &op, out, e); });
+    }
+    answer<refs> depends_on(const ref& op) const
+    {
+        return detail::call<refs>([&](auto out, auto e) { return syncstore_depends_on(c_handle(), &op, out, e); });
+    }
+    answer<syncstore::notices> take_notices(std::size_t most = 1000)
+    {
+        return detail::call<syncstore::notices>([&](auto out, auto e) { return syncstore_take_notices(c_handle(), most, out, e); });
     }
 
 private:

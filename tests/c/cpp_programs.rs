@@ -102,3 +102,9 @@ fn the_example_of_tasks_in_cpp() {
     let (_there, arguments) = crate::sync_programs::served();
     cpp_program("examples/cpp/tasks.cpp", &arguments);
 }
+
+#[test]
+fn watching_events_conflicts_and_rejections_in_cpp() {
+    let (_there, arguments) = crate::sync_programs::served();
+    cpp_program("tests/c/live.cpp", &arguments);
+}

@@ -75,3 +75,8 @@ fn two_replicas_sync_through_a_file() {
 fn the_example_of_notes() {
     program_with(&root().join("examples/c/notes.c"), &served);
 }
+
+#[test]
+fn the_example_of_a_loop_that_pumps_events() {
+    program_with(&root().join("examples/c/pump.c"), &served);
+}
