@@ -50,7 +50,6 @@ mod header {
         "wire",
         "report",
         "sync",
-        "sync_status",
         "background",
         "wire_call",
         "wire_custom",
