@@ -122,7 +122,7 @@ pub unsafe extern "C" fn syncstore_query_index(
     error: *mut *mut syncstore_error,
 ) -> syncstore_status {
     call!(error, [], |query| {
-        let name = optional_name!(name).map(str::to_owned);
+        let name = maybe_name!(name).map(str::to_owned);
         query.tell(|told| told.index = name)
     })
 }

@@ -109,7 +109,7 @@ pub unsafe extern "C" fn syncstore_relations(
     error: *mut *mut syncstore_error,
 ) -> syncstore_status {
     call!(error, [required relations], |store| {
-        let (collection, key, predicate) = (name!(collection), name!(key), optional_name!(predicate));
+        let (collection, key, predicate) = (name!(collection), name!(key), maybe_name!(predicate));
         let found = store.store()?.relations(collection, key, predicate)?;
         let other = |found: &crate::Relation| {
             Relation::new(&found.id, &found.predicate, &found.object.collection, &found.object.key)
@@ -137,7 +137,7 @@ pub unsafe extern "C" fn syncstore_relations_to(
     error: *mut *mut syncstore_error,
 ) -> syncstore_status {
     call!(error, [required relations], |store| {
-        let (collection, key, predicate) = (name!(collection), name!(key), optional_name!(predicate));
+        let (collection, key, predicate) = (name!(collection), name!(key), maybe_name!(predicate));
         let found = store.store()?.relations_to(collection, key, predicate)?;
         let other =
             |found: &crate::RelationTo| Relation::new(&found.id, &found.predicate, &found.collection, &found.key);

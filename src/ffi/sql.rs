@@ -120,7 +120,7 @@ pub unsafe extern "C" fn syncstore_sql_bind_null(
     name: *const c_char,
     error: *mut *mut syncstore_error,
 ) -> syncstore_status {
-    call!(error, [], |sql| sql.bind(optional_name!(name), SqlValue::Null))
+    call!(error, [], |sql| sql.bind(maybe_name!(name), SqlValue::Null))
 }
 
 /// Binds a parameter to an integer; false and true are 0 and 1.
@@ -136,7 +136,7 @@ pub unsafe extern "C" fn syncstore_sql_bind_integer(
     value: i64,
     error: *mut *mut syncstore_error,
 ) -> syncstore_status {
-    call!(error, [], |sql| sql.bind(optional_name!(name), value))
+    call!(error, [], |sql| sql.bind(maybe_name!(name), value))
 }
 
 /// Binds a parameter to a float; SQLite makes NULL of NaN.
@@ -152,7 +152,7 @@ pub unsafe extern "C" fn syncstore_sql_bind_real(
     value: f64,
     error: *mut *mut syncstore_error,
 ) -> syncstore_status {
-    call!(error, [], |sql| sql.bind(optional_name!(name), value))
+    call!(error, [], |sql| sql.bind(maybe_name!(name), value))
 }
 
 /// Binds a parameter to a text.
@@ -171,7 +171,7 @@ pub unsafe extern "C" fn syncstore_sql_bind_text(
 ) -> syncstore_status {
     call!(error, [], |sql| {
         let value = text!(value, value_len);
-        sql.bind(optional_name!(name), value)
+        sql.bind(maybe_name!(name), value)
     })
 }
 
@@ -191,7 +191,7 @@ pub unsafe extern "C" fn syncstore_sql_bind_blob(
 ) -> syncstore_status {
     call!(error, [], |sql| {
         let value = bytes!(value, value_len);
-        sql.bind(optional_name!(name), value)
+        sql.bind(maybe_name!(name), value)
     })
 }
 

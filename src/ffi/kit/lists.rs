@@ -6,14 +6,6 @@ use super::output::Out;
 use std::ffi::{c_char, c_void};
 use std::ptr;
 
-/// A name within `call!` that may be NULL.
-macro_rules! optional_name {
-    ($name:ident) => {
-        // SAFETY: by the conventions of the header a name is NULL or ends with NUL.
-        unsafe { $crate::ffi::kit::input::name($name, stringify!($name)) }?
-    };
-}
-
 /// Names within `call!`: so many, none of them NULL.
 macro_rules! names {
     ($names:ident, $count:ident) => {
