@@ -3,14 +3,14 @@
 use crate::building::{compile, compilers, knows, library, root};
 use std::fs;
 
-const WRITE: &str = "SYNCSTORE_WRITE_HEADER";
+pub const WRITE: &str = "SYNCSTORE_WRITE_HEADER";
 
 fn header() -> String {
     fs::read_to_string(root().join("include/syncstore.h")).unwrap()
 }
 
 /// The names of all functions that a header declares.
-fn functions(header: &str) -> Vec<&str> {
+pub fn functions(header: &str) -> Vec<&str> {
     let declarations = header.split("\nSYNCSTORE_API").skip(1);
     let name = |declaration: &'_ str| -> Option<(usize, usize)> {
         let end = declaration.find('(')?;

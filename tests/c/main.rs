@@ -7,3 +7,4 @@
 mod building;
 mod header;
 mod programs;
+mod symbols;
