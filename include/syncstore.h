@@ -121,6 +121,9 @@ typedef int32_t syncstore_status;
 /** The wire leads to another database than the file's. */
 #define SYNCSTORE_WRONG_DATABASE (-24)
 
+/** A callback of a sync would wait for that sync. */
+#define SYNCSTORE_WITHIN_SYNC (-25)
+
 /** A name, a value or a batch exceeds a limit. */
 #define SYNCSTORE_LIMIT (-30)
 
