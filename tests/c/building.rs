@@ -74,7 +74,7 @@ pub fn compilers(names: &[&str]) -> Vec<String> {
 pub fn compile(compiler: &str, standard: &str, source: &Path, further: &[&str], to: &Path) {
     let mut command = Command::new(compiler);
     command.arg(format!("-std={standard}")).args(WARNINGS).arg("-I").arg(root().join("include"));
-    command.arg(source).args(further).arg("-o").arg(to);
+    command.arg(source).args(words("SYNCSTORE_C_FLAGS")).args(further).arg("-o").arg(to);
     let said = command.output().unwrap();
     let words = String::from_utf8_lossy(&said.stderr);
     assert!(said.status.success(), "{compiler} -std={standard} {}:\n{words}", source.display());
@@ -97,11 +97,28 @@ pub fn system_libraries() -> &'static [&'static str] {
     }
 }
 
+/// What a variable of the environment says, in words.
+fn words(variable: &str) -> Vec<String> {
+    std::env::var(variable).unwrap_or_default().split_whitespace().map(str::to_owned).collect()
+}
+
+/// The program, or another that runs it, as `.ci/c-checks` has it.
+fn runner(program: &Path) -> Command {
+    let Some((runner, arguments)) =
+        words("SYNCSTORE_C_RUNNER").split_first().map(|(first, rest)| (first.clone(), rest.to_vec()))
+    else {
+        return Command::new(program);
+    };
+    let mut command = Command::new(runner);
+    command.args(arguments).arg(program);
+    command
+}
+
 /// Runs a program in a directory of its own; panics with what it says when it fails, or takes too long.
 pub fn run(program: &Path, limit: Duration) {
     let dir = tempfile::tempdir().unwrap();
     let mut child =
-        Command::new(program).current_dir(dir.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        runner(program).current_dir(dir.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let (mut out, mut err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
     let read = std::thread::spawn(move || {
         let mut words = String::new();

@@ -4,6 +4,7 @@
 //! `SYNCSTORE_WRITE_HEADER=1 cargo test --test c` writes include/syncstore.h anew.
 #![cfg(unix)]
 
+mod abi;
 mod building;
 mod header;
 mod programs;
