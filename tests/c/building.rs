@@ -74,7 +74,7 @@ pub fn compilers(names: &[&str]) -> Vec<String> {
 pub fn compile(compiler: &str, standard: &str, source: &Path, further: &[&str], to: &Path) {
     let mut command = Command::new(compiler);
     command.arg(format!("-std={standard}")).args(WARNINGS).arg("-I").arg(root().join("include"));
-    command.arg(source).args(further).arg("-o").arg(to);
+    command.arg(source).args(words("SYNCSTORE_C_FLAGS")).args(further).arg("-o").arg(to);
     let said = command.output().unwrap();
     let words = String::from_utf8_lossy(&said.stderr);
     assert!(said.status.success(), "{compiler} -std={standard} {}:\n{words}", source.display());
@@ -97,10 +97,27 @@ pub fn system_libraries() -> &'static [&'static str] {
     }
 }
 
+/// What a variable of the environment says, in words.
+fn words(variable: &str) -> Vec<String> {
+    std::env::var(variable).unwrap_or_default().split_whitespace().map(str::to_owned).collect()
+}
+
+/// The program, or another that runs it, as `.ci/c-checks` has it.
+fn runner(program: &Path) -> Command {
+    let Some((runner, arguments)) =
+        words("SYNCSTORE_C_RUNNER").split_first().map(|(first, rest)| (first.clone(), rest.to_vec()))
+    else {
+        return Command::new(program);
+    };
+    let mut command = Command::new(runner);
+    command.args(arguments).arg(program);
+    command
+}
+
 /// Runs a program in a directory of its own; panics with what it says when it fails, or takes too long.
 pub fn run_with(program: &Path, arguments: &[String], limit: Duration) {
     let dir = tempfile::tempdir().unwrap();
-    let mut child = Command::new(program)
+    let mut child = runner(program)
         .args(arguments)
         .current_dir(dir.path())
         .stdout(Stdio::piped())
@@ -118,7 +135,8 @@ pub fn run_with(program: &Path, arguments: &[String], limit: Duration) {
         err.read_to_string(&mut words).unwrap();
         words
     });
-    let until = Instant::now() + limit;
+    // Under valgrind a program takes many times as long.
+    let until = Instant::now() + limit * if words("SYNCSTORE_C_RUNNER").is_empty() { 1 } else { 5 };
     let status = loop {
         if let Some(status) = child.try_wait().unwrap() {
             break Some(status);

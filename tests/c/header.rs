@@ -3,7 +3,7 @@
 use crate::building::{compile, compilers, knows, library, root};
 use std::fs;
 
-const WRITE: &str = "SYNCSTORE_WRITE_HEADER";
+pub const WRITE: &str = "SYNCSTORE_WRITE_HEADER";
 
 pub fn header() -> String {
     fs::read_to_string(root().join("include/syncstore.h")).unwrap()

@@ -4,6 +4,7 @@
 //! `SYNCSTORE_WRITE_HEADER=1 cargo test --test c` writes include/syncstore.h anew.
 #![cfg(unix)]
 
+mod abi;
 mod building;
 mod counterparts;
 mod coverage;
@@ -11,4 +12,5 @@ mod cpp_programs;
 mod header;
 mod live_programs;
 mod programs;
+mod symbols;
 mod sync_programs;

@@ -30,6 +30,16 @@ pub fn program_with<T>(source: &Path, arguments: &dyn Fn() -> (T, Vec<String>)) 
     }
 }
 
+/// A program compiled with further arguments, linked with the shared library, and run.
+pub fn linked(source: &Path, further: &[&str], library: &Path) {
+    let dir = tempfile::tempdir().unwrap();
+    let program = dir.path().join("program");
+    let run_path = format!("-Wl,-rpath,{}", library.parent().unwrap().display());
+    let further: Vec<&str> = further.iter().copied().chain([path(library), &run_path]).collect();
+    compile(&compiler(), "c99", source, &further, &program);
+    run(&program, LIMIT);
+}
+
 fn path(file: &Path) -> &str {
     file.to_str().unwrap()
 }
