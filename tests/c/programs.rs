@@ -37,7 +37,7 @@ pub fn linked(source: &Path, further: &[&str], library: &Path) {
     let run_path = format!("-Wl,-rpath,{}", library.parent().unwrap().display());
     let further: Vec<&str> = further.iter().copied().chain([path(library), &run_path]).collect();
     compile(&compiler(), "c99", source, &further, &program);
-    run(&program, LIMIT);
+    run_with(&program, &[], LIMIT);
 }
 
 fn path(file: &Path) -> &str {
