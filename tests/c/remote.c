@@ -1,5 +1,7 @@
 /* Data of a server without a replica: its URL, a token, a key and the key's secret are the arguments. */
 #include "expect.h"
+#include "silent.h"
+#include <unistd.h>
 
 static syncstore_error *error = NULL;
 
@@ -200,16 +202,26 @@ static void answers_that_do_not_come(syncstore_remote *remote)
     syncstore_remote_item *item;
     syncstore_ref op;
     uint64_t rev, again;
+    char at[64];
+    int listener;
 
     options.connect_timeout_ms = 10000;
     EXPECT_OK(syncstore_remote_new("http://127.0.0.1:1", "notes", &options, &nowhere, &error));
+    EXPECT_FAILS(SYNCSTORE_UNREACHABLE, "", syncstore_remote_set(nowhere, "notes", "u1", "1", 1, NULL, NULL, &error));
+    EXPECT_FAILS(SYNCSTORE_UNREACHABLE, "", syncstore_remote_get(nowhere, "notes", "u1", &item, &error));
+    syncstore_remote_free(nowhere);
+
+    /* It was sent, and no answer came: it may have been done. */
+    listener = silent(at, sizeof at);
+    options.call_timeout_ms = 200;
+    EXPECT_OK(syncstore_remote_new(at, "notes", &options, &nowhere, &error));
     EXPECT_STATUS(SYNCSTORE_UNCONFIRMED, syncstore_remote_set(nowhere, "notes", "u1", "1", 1, NULL, NULL, &error));
-    EXPECT(syncstore_error_cause(error) == SYNCSTORE_UNREACHABLE && syncstore_error_retryable(error) == 1);
+    EXPECT(syncstore_error_cause(error) == SYNCSTORE_TIMED_OUT && syncstore_error_retryable(error) == 1);
     EXPECT(syncstore_error_ref(error, &op) == 1);
     syncstore_error_free(error);
     error = NULL;
-    EXPECT_FAILS(SYNCSTORE_UNREACHABLE, "", syncstore_remote_get(nowhere, "notes", "u1", &item, &error));
     syncstore_remote_free(nowhere);
+    close(listener);
 
     /* The same write under the same ref, as often as one likes. */
     same.op = &op;
