@@ -485,6 +485,8 @@ fn within_transaction<T>(writing: &Writing<'_>, work: impl FnOnce(&Writing<'_>) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rusqlite::StatementStatus;
+    use std::time::Duration;
 
     #[test]
     fn a_directory_that_is_not_there_is_named_and_not_made() {
@@ -494,8 +496,6 @@ mod tests {
         assert!(error.contains(&format!("the directory {} does not exist", missing.display())), "{error}");
         assert!(!missing.exists());
     }
-    use rusqlite::StatementStatus;
-    use std::time::Duration;
 
     #[test]
     fn a_synced_commit_leaves_statements_as_they_were_planned() {

@@ -1,6 +1,7 @@
 //! Parameters that C gives, and texts that it may look at.
 
 use super::failure::Failure;
+use super::lists::bytes;
 use crate::ffi::op_ref::syncstore_ref;
 use crate::protocol::Ref;
 use std::ffi::{CStr, CString, c_char};
@@ -70,14 +71,8 @@ pub unsafe fn name<'a>(name: *const c_char, called: &str) -> Result<Option<&'a s
 ///
 /// The pointer is NULL, or leads to `len` bytes that stay as they are while the result is used.
 pub unsafe fn text<'a>(text: *const c_char, len: usize, called: &str) -> Result<&'a str, Failure> {
-    if text.is_null() {
-        return if len == 0 { Ok("") } else { Err(Failure::misuse(called, "is NULL, and its length is not 0")) };
-    }
-    if len > isize::MAX as usize {
-        return Err(Failure::misuse(called, "is longer than memory"));
-    }
-    // SAFETY: the conditions above.
-    let bytes = unsafe { std::slice::from_raw_parts(text.cast::<u8>(), len) };
+    // SAFETY: the condition above.
+    let bytes = unsafe { bytes(text.cast(), len, called) }?;
     std::str::from_utf8(bytes).map_err(|_| Failure::misuse(called, "is not UTF-8"))
 }
 

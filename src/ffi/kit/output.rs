@@ -88,9 +88,7 @@ impl<H: Handle> Out<*mut H> {
         self.check()?;
         self.put(handle::give(value))
     }
-}
 
-impl<H: Handle> Out<*mut H> {
     /// Hands out a handle where one is wanted: the one optional output that has to be freed.
     pub fn offer(self, value: H) -> Answer {
         if self.to.is_null() { Ok(SYNCSTORE_OK) } else { self.put(handle::give(value)) }
