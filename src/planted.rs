@@ -62,6 +62,7 @@ planted! {
     NarrowingForgetsPending,
     NarrowedIsLeft,
     WideningSkipsPages,
+    SearchKeepsWhatFailed,
     // The protocol's ◆ rules, on the client's side.
     Rule9SettlesAtOnce,
     Rule13NoHalving,

@@ -26,14 +26,14 @@ impl World {
         if self.server.is_down() {
             self.server.restart();
         }
-        for device in &self.devices {
+        for (index, device) in self.devices.iter().enumerate() {
             device.disk.heal();
             device.machine.set_ahead(0);
             // Small requests may stay: a server, or what is before it, takes no larger ones.
             let most_ops = device.link().most_ops;
             *device.link() = Link { most_ops, ..Link::default() };
             if device.is_stopped() {
-                self.switch_on(device);
+                self.switch_on(index);
             }
             while device.open_processes() > 1 {
                 device.close(false);

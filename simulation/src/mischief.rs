@@ -159,14 +159,17 @@ impl World {
 
     /// Copies a replica over another device's; false: this cannot be done now.
     fn copy(&self, from: usize) -> bool {
-        let to = self.below(self.devices.len() as u64) as usize;
-        let (from, to) = (&self.devices[from], &self.devices[to]);
+        let (first, second) = (from, self.below(self.devices.len() as u64) as usize);
+        let (from, to) = (&self.devices[first], &self.devices[second]);
         if from.name == to.name || from.is_stopped() || to.is_stopped() || from.open_processes() == 0 {
             return false;
         }
         self.trace(format_args!("{} becomes a copy of {}", to.name, from.name));
         to.become_copy_of(from);
         self.start(to);
+        if self.random().percent(50) {
+            self.fold_apart(first, second);
+        }
         true
     }
 

@@ -157,6 +157,10 @@ impl Plan {
             forget: some(25, 60),
             small_requests: some(15, 20),
         };
+        let searches = other.percent(if several_rights { 25 } else { 10 });
+        // Damage to a search begins with a read that failed.
+        let disk_fault = if searches && !calm { mischief.disk_fault.max(30) } else { mischief.disk_fault };
+        let mischief = Mischief { disk_fault, ..mischief };
         let interlude = if random.percent(70) { 50 + random.below(300) as u32 } else { 0 };
         let small = random.percent(70);
         let mut most = |few: u64, many: u64| (1 + random.below(if small { few } else { many })) as u32;
@@ -187,7 +191,7 @@ impl Plan {
             rights,
             several_rights,
             resources,
-            searches: other.percent(if several_rights { 25 } else { 10 }),
+            searches,
             deals,
             partial,
             keeps,

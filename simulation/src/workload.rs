@@ -15,7 +15,7 @@ pub const COLLECTIONS: &[&str] = &["open", "careful", "merged"];
 
 /// One edit, with the mark of that number as its own. What was done, for the trace.
 pub fn edit(device: &Device, store: &Store, random: &mut Random, number: u64) -> String {
-    let host = Host { device, store, faults: device.faults(), mark: secrets::mark(number) };
+    let host = Host::new(device, store, number);
     let item = host.item(random);
     let mark = &host.mark;
     if random.percent(device.plan.resources) {
@@ -35,6 +35,12 @@ pub fn edit(device: &Device, store: &Store, random: &mut Random, number: u64) ->
         9 => host.delete(&item),
         _ => host.batch(&item.0, random),
     }
+}
+
+/// Another value for an item, with the mark of that number as its own. What was done, for the trace.
+pub fn overwrite(device: &Device, store: &Store, item: &Item, number: u64) -> String {
+    let host = Host::new(device, store, number);
+    host.set(item, &whole(&host.mark))
 }
 
 fn whole(mark: &str) -> Value {
@@ -62,7 +68,11 @@ enum After<'a> {
     Resources(&'a Resources),
 }
 
-impl Host<'_> {
+impl<'a> Host<'a> {
+    fn new(device: &'a Device, store: &'a Store, number: u64) -> Host<'a> {
+        Host { device, store, faults: device.faults(), mark: secrets::mark(number) }
+    }
+
     fn item(&self, random: &mut Random) -> Item {
         ((*random.pick(COLLECTIONS)).to_owned(), self.key(random))
     }

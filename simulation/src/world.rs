@@ -15,13 +15,21 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
-use syncstore::{Error, SyncError, SyncReport};
+use syncstore::protocol::OpKind;
+use syncstore::{Error, PendingOp, ResourceName, SyncError, SyncReport};
 
 /// How deep calls that are under way may be within one another.
 const DEEPEST: u32 = 2;
 
 /// The most that happens within the calls of one step.
 const MOST_INTERLUDES: u32 = 20;
+
+/// What a sync does.
+enum Direction {
+    Push,
+    Pull,
+    Both,
+}
 
 /// What came of a world.
 #[derive(Clone, Debug, Default)]
@@ -182,13 +190,13 @@ impl World {
                 self.server.stop_after(1 + self.below(20), Stop::Power);
             }
         }
-        for device in &self.devices {
+        for (index, device) in self.devices.iter().enumerate() {
             if device.is_stopped() {
                 let until = device.off_until.load(Ordering::Relaxed);
                 if until == 0 {
                     device.off_until.store(now + 1 + self.below(6) as u32, Ordering::Relaxed);
                 } else if until <= now {
-                    self.switch_on(device);
+                    self.switch_on(index);
                 }
             } else if device.open_processes() == 0 {
                 self.start(device);
@@ -203,7 +211,8 @@ impl World {
         }
     }
 
-    pub fn switch_on(&self, device: &Device) {
+    pub fn switch_on(&self, index: usize) {
+        let device = &self.devices[index];
         self.trace(format_args!("{} is switched on", device.name));
         device.off_until.store(0, Ordering::Relaxed);
         self.trace(format_args!(
@@ -220,7 +229,12 @@ impl World {
         ));
         self.start(device);
         // What it then sends of what it finds must be on the disk when the power fails.
-        if unsynced && !self.is_healed() && self.random().percent(60) {
+        if unsynced && !self.is_healed() && self.random().percent(70) {
+            if self.random().percent(60)
+                && let Some(process) = device.process(0)
+            {
+                self.sync(index, &process, Direction::Push);
+            }
             device.stop_after(1 + self.below(60), Stop::Power);
         }
     }
@@ -265,7 +279,14 @@ impl World {
         }
         match self.below(100) {
             0..58 => self.edit(device, &process),
-            58..90 => self.sync(index, &process),
+            58..90 => {
+                let direction = match self.below(10) {
+                    0 | 1 => Direction::Push,
+                    2 | 3 => Direction::Pull,
+                    _ => Direction::Both,
+                };
+                self.sync(index, &process, direction);
+            }
             90..95 => self.deliver_late(),
             _ if device.is_idle() => {
                 let all = self.random().percent(50);
@@ -306,17 +327,42 @@ impl World {
     }
 
     fn edit(&self, device: &Device, process: &Process) {
-        let mark = self.marks.fetch_add(1, Ordering::Relaxed);
         let mut random = self.random().split();
+        self.write(device, |mark| workload::edit(device, &process.store, &mut random, mark));
+    }
+
+    fn write(&self, device: &Device, write: impl FnOnce(u64) -> String) {
+        let mark = self.marks.fetch_add(1, Ordering::Relaxed);
         if self.plan.several_rights {
             self.server.wrote(device.user(), mark);
         }
-        let done = workload::edit(device, &process.store, &mut random, mark);
+        let done = write(mark);
         self.count("edits");
         self.trace(format_args!("{} {}", device.name, self.without_directory(&done)));
     }
 
-    fn sync(&self, index: usize, process: &Process) {
+    /// Each of two devices, one of them just made a copy of the other, sets what waits in both: where it folds into that,
+    /// one ref is two operations. One pushes, and the other hears of it before it pushes.
+    pub fn fold_apart(&self, first: usize, second: usize) {
+        let devices = [first, second].map(|index| (index, &self.devices[index]));
+        let Some(process) = devices[0].1.process(0) else { return };
+        let Some(waiting) = devices[0].1.read(|| process.store.pending()) else { return };
+        let sets = |op: &PendingOp| op.kind == OpKind::Set && op.resource == ResourceName::Value;
+        let Some(item) = waiting.into_iter().find(sets).map(|op| (op.collection, op.key)) else { return };
+        self.count("ops folded apart");
+        for (_, device) in devices {
+            if let Some(process) = device.process(0) {
+                self.write(device, |mark| workload::overwrite(device, &process.store, &item, mark));
+            }
+        }
+        for ((index, device), direction) in devices.into_iter().zip([Direction::Push, Direction::Pull]) {
+            if let Some(process) = device.process(0) {
+                self.sync(index, &process, direction);
+            }
+        }
+    }
+
+    fn sync(&self, index: usize, process: &Process, direction: Direction) {
         let device = &self.devices[index];
         if process.syncing.swap(true, Ordering::Relaxed) {
             return;
@@ -324,10 +370,10 @@ impl World {
         device.frames.fetch_add(1, Ordering::Relaxed);
         let (way, faults) = (Way::new(self, index), device.faults());
         let keeps = device.keeps.load(Ordering::Relaxed);
-        let (what, result) = match self.below(10) {
-            0 | 1 => ("push", process.store.push(&way)),
-            2 | 3 => ("pull", process.store.pull(&way)),
-            _ => ("sync", process.store.sync(&way)),
+        let (what, result) = match direction {
+            Direction::Push => ("push", process.store.push(&way)),
+            Direction::Pull => ("pull", process.store.pull(&way)),
+            Direction::Both => ("sync", process.store.sync(&way)),
         };
         device.frames.fetch_sub(1, Ordering::Relaxed);
         process.syncing.store(false, Ordering::Relaxed);

@@ -4,5 +4,6 @@ mod faults;
 mod recovered;
 mod rig;
 mod script;
+mod search;
 mod server;
 mod stops;
