@@ -2494,7 +2494,7 @@ syncstore_status syncstore_events_pump(syncstore_events *events,
 /**
  * Waits until there is something to pump. Closing the store ends it.
  *
- * at_most_ms: the longest, in milliseconds; it may come back a little early.
+ * at_most_ms: the longest, in milliseconds; 0: not at all, -1: without an end. It may come back early.
  * Answers SYNCSTORE_NOTHING_TO_PUMP where there is nothing still.
  * Errors: SYNCSTORE_CLOSED.
  *

@@ -238,6 +238,18 @@ private:
     std::size_t place_;
 };
 
+#ifdef SYNCSTORE_HAS_NLOHMANN
+/// nlohmann::json itself alone: what converts to it, such as a std::string, is JSON text already.
+template <class J>
+using only_json = std::enable_if_t<std::is_same_v<J, nlohmann::json>, int>;
+
+// What is no UTF-8 within is replaced, so that nothing throws.
+inline std::string dumped(const nlohmann::json& value)
+{
+    return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+#endif
+
 /// A list that range-for goes over.
 template <class L>
 class listed {
@@ -715,6 +727,13 @@ public:
             return syncstore_answer_resolve(c_handle(), static_cast<std::int32_t>(resolution), json.data(), json.size(), e);
         });
     }
+#ifdef SYNCSTORE_HAS_NLOHMANN
+    template <class J, detail::only_json<J> = 0>
+    answer<void> resolve(resolution resolution, const J& value)
+    {
+        return resolve(resolution, std::string_view(detail::dumped(value)));
+    }
+#endif
     answer<void> fail(std::string_view message)
     {
         return detail::done([&](auto e) { return syncstore_answer_fail(c_handle(), detail::name(message), e); });
@@ -879,6 +898,18 @@ public:
             return syncstore_batch_patch(c_handle(), detail::name(collection), detail::name(key), patch.data(), patch.size(), e);
         });
     }
+#ifdef SYNCSTORE_HAS_NLOHMANN
+    template <class J, detail::only_json<J> = 0>
+    answer<void> set(std::string_view collection, std::string_view key, const J& value)
+    {
+        return set(collection, key, std::string_view(detail::dumped(value)));
+    }
+    template <class J, detail::only_json<J> = 0>
+    answer<void> patch(std::string_view collection, std::string_view key, const J& patch)
+    {
+        return this->patch(collection, key, std::string_view(detail::dumped(patch)));
+    }
+#endif
     answer<void> remove(std::string_view collection, std::string_view key)
     {
         return detail::done([&](auto e) { return syncstore_batch_delete(c_handle(), detail::name(collection), detail::name(key), e); });
@@ -1101,6 +1132,8 @@ private:
 /// A query: told what to read, then run, any number of times. What was told wrongly is what run() fails with.
 ///
 ///     for (syncstore::row row : store.query("notes").prefix("2026-").limit(100)) …
+///
+/// Without exceptions begin() could not say that the query failed, so it is not there: run() it, and go over the rows.
 class query : public detail::told<syncstore_query, syncstore_query_free> {
 public:
     query(syncstore_store* store, std::string_view collection)
@@ -2292,10 +2325,10 @@ public:
         if (wrong) return detail::failed<pumped>(std::move(*wrong));
         return answer<pumped>(did);
     }
-    /// Answers whether there is something to pump.
-    answer<bool> wait(milliseconds at_most)
+    /// Answers whether there is something to pump. Waits for at most so long; nothing: without an end.
+    answer<bool> wait(std::optional<milliseconds> at_most = std::nullopt)
     {
-        return detail::whether([&](auto e) { return syncstore_events_wait(c_handle(), at_most.count(), e); });
+        return detail::whether([&](auto e) { return syncstore_events_wait(c_handle(), at_most ? at_most->count() : -1, e); });
     }
     /// The caller closes it.
     answer<std::int32_t> descriptor()
@@ -2358,15 +2391,15 @@ public:
     }
 
 #ifdef SYNCSTORE_HAS_NLOHMANN
-    template <class J, std::enable_if_t<std::is_same_v<J, nlohmann::json>, int> = 0>
+    template <class J, detail::only_json<J> = 0>
     answer<ref> set(std::string_view collection, std::string_view key, const J& value)
     {
-        return set(collection, key, std::string_view(dumped(value)));
+        return set(collection, key, std::string_view(detail::dumped(value)));
     }
-    template <class J, std::enable_if_t<std::is_same_v<J, nlohmann::json>, int> = 0>
+    template <class J, detail::only_json<J> = 0>
     answer<ref> patch(std::string_view collection, std::string_view key, const J& patch)
     {
-        return this->patch(collection, key, std::string_view(dumped(patch)));
+        return this->patch(collection, key, std::string_view(detail::dumped(patch)));
     }
     answer<std::optional<nlohmann::json>> get_json(std::string_view collection, std::string_view key) const
     {
@@ -2726,6 +2759,23 @@ public:
         return detail::call<ref>(
             [&](auto out, auto e) { return syncstore_edit_patch(c_handle(), &op, patch.data(), patch.size(), out, e); });
     }
+#ifdef SYNCSTORE_HAS_NLOHMANN
+    template <class J, detail::only_json<J> = 0>
+    answer<ref> resolve(const conflict& conflict, resolution resolution, const J& value)
+    {
+        return resolve(conflict, resolution, std::string_view(detail::dumped(value)));
+    }
+    template <class J, detail::only_json<J> = 0>
+    answer<ref> edit_set(const ref& op, const J& value)
+    {
+        return edit_set(op, std::string_view(detail::dumped(value)));
+    }
+    template <class J, detail::only_json<J> = 0>
+    answer<ref> edit_patch(const ref& op, const J& patch)
+    {
+        return edit_patch(op, std::string_view(detail::dumped(patch)));
+    }
+#endif
     answer<ref> edit_remove(const ref& op)
     {
         return detail::call<ref>([&](auto out, auto e) { return syncstore_edit_delete(c_handle(), &op, out, e); });
@@ -2815,14 +2865,6 @@ private:
         if (wrong) return detail::failed<report>(std::move(*wrong));
         return answer<report>(std::move(did));
     }
-
-#ifdef SYNCSTORE_HAS_NLOHMANN
-    // What is no UTF-8 within is replaced, so that nothing throws.
-    static std::string dumped(const nlohmann::json& value)
-    {
-        return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-    }
-#endif
 };
 
 // ---- Data of a server without a replica -------------------------------------------------------------------------------------------
@@ -2961,6 +3003,18 @@ public:
                 c_handle(), detail::name(collection), detail::name(key), patch.data(), patch.size(), &c, e);
         });
     }
+#ifdef SYNCSTORE_HAS_NLOHMANN
+    template <class J, detail::only_json<J> = 0>
+    answer<void> set(std::string_view collection, std::string_view key, const J& value, const write_options& options = {})
+    {
+        return set(collection, key, std::string_view(detail::dumped(value)), options);
+    }
+    template <class J, detail::only_json<J> = 0>
+    answer<void> patch(std::string_view collection, std::string_view key, const J& patch, const write_options& options = {})
+    {
+        return this->patch(collection, key, std::string_view(detail::dumped(patch)), options);
+    }
+#endif
     answer<void> remove(std::string_view collection, std::string_view key, const write_options& options = {})
     {
         const syncstore_write_options c = options.c_options();
@@ -3151,6 +3205,18 @@ public:
                 c_handle(), detail::name(collection), detail::name(key), patch.data(), patch.size(), &c, out, e);
         });
     }
+#ifdef SYNCSTORE_HAS_NLOHMANN
+    template <class J, detail::only_json<J> = 0>
+    answer<std::uint64_t> set(std::string_view collection, std::string_view key, const J& value, const write_options& options = {})
+    {
+        return set(collection, key, std::string_view(detail::dumped(value)), options);
+    }
+    template <class J, detail::only_json<J> = 0>
+    answer<std::uint64_t> patch(std::string_view collection, std::string_view key, const J& patch, const write_options& options = {})
+    {
+        return this->patch(collection, key, std::string_view(detail::dumped(patch)), options);
+    }
+#endif
     answer<std::uint64_t> remove(std::string_view collection, std::string_view key, const write_options& options = {})
     {
         const syncstore_write_options c = options.c_options();

@@ -5,7 +5,12 @@
  * takes, which is little: it sets and deletes values. Patches, batches, index entries, relations and tags it refuses, with the code "policy", so that
  * nobody waits for them. It never prunes its log, so a checkpoint is always that of the empty log, from which a new replica reads all there is.
  *
- *     cc -I include custom_wire.c libsyncstore.a -lpthread -ldl -lm && ./a.out
+ *     custom_wire
+ *
+ * The replicas are the files wire-laptop.db and wire-phone.db in the working directory, the server's file is wire-server.log; run it
+ * again, and they go on from where they are. Build it with
+ *
+ *     cc -Iinclude examples/c/custom_wire.c -lsyncstore -lpthread -o custom_wire
  */
 #define _POSIX_C_SOURCE 200809L
 #include <pthread.h>
@@ -423,10 +428,12 @@ static void pull(void *user_data, syncstore_wire_call *call)
 
 /* ---- two replicas ---- */
 
-static void must(syncstore_status status, syncstore_error *error)
+/* The error comes by its address: the variable itself might be read before the call has put anything into it. */
+static void must(syncstore_status status, syncstore_error **error)
 {
     if (status < 0) {
-        fprintf(stderr, "%s: %s\n", syncstore_status_name(status), syncstore_error_message(error));
+        fprintf(stderr, "%s: %s\n", syncstore_status_name(status), syncstore_error_message(*error));
+        syncstore_error_free(*error);
         exit(1);
     }
 }
@@ -435,7 +442,7 @@ static void set(syncstore *store, const char *key, const char *json)
 {
     syncstore_error *error;
 
-    must(syncstore_set(store, "notes", key, json, strlen(json), NULL, &error), error);
+    must(syncstore_set(store, "notes", key, json, strlen(json), NULL, &error), &error);
 }
 
 static void sync_with(syncstore *store, syncstore_wire *wire)
@@ -443,7 +450,7 @@ static void sync_with(syncstore *store, syncstore_wire *wire)
     syncstore_error *error;
     syncstore_report *report;
 
-    must(syncstore_sync(store, wire, NULL, NULL, NULL, &report, &error), error);
+    must(syncstore_sync(store, wire, NULL, NULL, NULL, &report, &error), &error);
     printf("%s\n", syncstore_report_json(report));
     syncstore_report_free(report);
 }
@@ -470,7 +477,7 @@ static void expect_equal(syncstore *one, syncstore *other, const char *key, cons
 int main(void)
 {
     static const char patch[] = "[{\"op\":\"replace\",\"path\":\"\",\"value\":0}]";
-    static server file = {"server.log", PTHREAD_MUTEX_INITIALIZER};
+    static server file = {"wire-server.log", PTHREAD_MUTEX_INITIALIZER};
     syncstore_wire_callbacks callbacks = SYNCSTORE_WIRE_CALLBACKS_INIT;
     syncstore_sync_policy policy = SYNCSTORE_SYNC_POLICY_INIT;
     syncstore *laptop, *phone;
@@ -484,9 +491,9 @@ int main(void)
     callbacks.push = push;
     callbacks.pull = pull;
     callbacks.checkpoint = checkpoint;
-    must(syncstore_wire_custom(&callbacks, &wire, &error), error);
-    must(syncstore_open("laptop.db", NULL, &laptop, &error), error);
-    must(syncstore_open("phone.db", NULL, &phone, &error), error);
+    must(syncstore_wire_custom(&callbacks, &wire, &error), &error);
+    must(syncstore_open("wire-laptop.db", NULL, &laptop, &error), &error);
+    must(syncstore_open("wire-phone.db", NULL, &phone, &error), &error);
 
     /* Each writes by itself, one note at the same time as the other. */
     set(laptop, "n1", "{\"title\":\"Milk\"}");
@@ -498,13 +505,13 @@ int main(void)
     sync_with(laptop, wire);
     expect_equal(laptop, phone, "n1", "{\"title\":\"Milk\"}");
     expect_equal(laptop, phone, "n2", "\"from the phone\"");
-    must(syncstore_delete(laptop, "notes", "n1", NULL, &error), error);
-    must(syncstore_delete(laptop, "notes", "never", NULL, &error), error);
+    must(syncstore_delete(laptop, "notes", "n1", NULL, &error), &error);
+    must(syncstore_delete(laptop, "notes", "never", NULL, &error), &error);
 
     /* What the server does not take is refused, and everything else goes on. */
-    must(syncstore_patch(phone, "notes", "n2", patch, sizeof patch - 1, &refused, &error), error);
+    must(syncstore_patch(phone, "notes", "n2", patch, sizeof patch - 1, &refused, &error), &error);
     sync_with(phone, wire);
-    must(syncstore_outcome_of(phone, &refused, &outcome, &error), error);
+    must(syncstore_outcome_of(phone, &refused, &outcome, &error), &error);
     printf("refused: %s, %s\n", syncstore_outcome_code(outcome), syncstore_outcome_message(outcome));
     syncstore_outcome_free(outcome);
     sync_with(laptop, wire);
@@ -514,17 +521,17 @@ int main(void)
 
     /* In the background the pull is held until there is something new. */
     policy.debounce_ms = -1;
-    must(syncstore_start(laptop, wire, &policy, &error), error);
-    must(syncstore_start(phone, wire, &policy, &error), error);
-    must(syncstore_set(phone, "notes", "n4", "4", 1, &last, &error), error);
-    must(syncstore_wait(phone, &last, 60000, &outcome, &error), error);
+    must(syncstore_start(laptop, wire, &policy, &error), &error);
+    must(syncstore_start(phone, wire, &policy, &error), &error);
+    must(syncstore_set(phone, "notes", "n4", "4", 1, &last, &error), &error);
+    must(syncstore_wait(phone, &last, 60000, &outcome, &error), &error);
     if (syncstore_outcome_kind_of(outcome) != SYNCSTORE_OUTCOME_ACCEPTED) {
         fprintf(stderr, "the background sync did not bring it to the server\n");
         return 1;
     }
     syncstore_outcome_free(outcome);
-    must(syncstore_stop(phone, 10000, NULL, &error), error);
-    must(syncstore_stop(laptop, 10000, NULL, &error), error);
+    must(syncstore_stop(phone, 10000, NULL, &error), &error);
+    must(syncstore_stop(laptop, 10000, NULL, &error), &error);
     sync_with(laptop, wire);
     expect_equal(laptop, phone, "n4", "4");
 

@@ -3,7 +3,7 @@
  *
  *     notes URL TOKEN
  *
- * URL is that of a server which has the database "notes", TOKEN a credential for it; README.md says how to start one. The replicas are the files laptop.db and
+ * URL is that of a server which has the database "notes", TOKEN a credential for it; docs/C-API.md says how to start one, which takes any. The replicas are the files laptop.db and
  * phone.db in the working directory; run it again, and they go on from where they are. Build it with
  *
  *     cc -Iinclude examples/c/notes.c -lsyncstore -o notes
@@ -14,17 +14,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A call that is not expected to fail: what it says, and the end. */
-static void check(syncstore_status status, syncstore_error *error, const char *doing)
+/*
+ * A call that is not expected to fail: what it says, and the end. The error comes by its address: C does not say which argument is worked out first, so the variable
+ * itself might be read before the call has put anything into it.
+ */
+static void check(syncstore_status status, syncstore_error **error, const char *doing)
 {
     if (status >= 0) {
         return;
     }
-    fprintf(stderr, "%s: %s (%s)\n", doing, syncstore_error_message(error), syncstore_status_name(status));
-    if (syncstore_error_retryable(error)) {
+    fprintf(stderr, "%s: %s (%s)\n", doing, syncstore_error_message(*error), syncstore_status_name(status));
+    if (syncstore_error_retryable(*error)) {
         fprintf(stderr, "It may work later. Nothing that was written is lost.\n");
     }
-    syncstore_error_free(error);
+    syncstore_error_free(*error);
     exit(1);
 }
 
@@ -33,7 +36,7 @@ static syncstore *open_replica(const char *path)
     syncstore_error *error;
     syncstore *store;
 
-    check(syncstore_open(path, NULL, &store, &error), error, path);
+    check(syncstore_open(path, NULL, &store, &error), &error, path);
     return store;
 }
 
@@ -43,7 +46,7 @@ static syncstore_ref write_note(syncstore *store, const char *key, const char *j
     syncstore_error *error;
     syncstore_ref op;
 
-    check(syncstore_set(store, "notes", key, json, strlen(json), &op, &error), error, "write");
+    check(syncstore_set(store, "notes", key, json, strlen(json), &op, &error), &error, "write");
     return op;
 }
 
@@ -55,7 +58,7 @@ static syncstore_ref change_title(syncstore *store, const char *key, const char 
 
     /* A patch travels as it is: what others change in the same note stays. The title here has nothing that JSON would escape. */
     snprintf(patch, sizeof patch, "[{\"op\":\"add\",\"path\":\"/title\",\"value\":\"%s\"}]", title);
-    check(syncstore_patch(store, "notes", key, patch, strlen(patch), &op, &error), error, "change");
+    check(syncstore_patch(store, "notes", key, patch, strlen(patch), &op, &error), &error, "change");
     return op;
 }
 
@@ -64,7 +67,7 @@ static void sync_now(syncstore *store, const syncstore_wire *wire, const char *w
     syncstore_error *error;
     syncstore_report *report;
 
-    check(syncstore_sync(store, wire, NULL, NULL, NULL, &report, &error), error, "sync");
+    check(syncstore_sync(store, wire, NULL, NULL, NULL, &report, &error), &error, "sync");
     printf("%s: sent %llu, accepted %llu, rejected %llu, read %llu\n", whose,
            (unsigned long long)syncstore_report_pushed(report), (unsigned long long)syncstore_report_accepted(report),
            (unsigned long long)syncstore_report_rejected(report),
@@ -78,7 +81,7 @@ static void list_notes(syncstore *store, const char *whose)
     syncstore_rows *rows;
     syncstore_row row;
 
-    check(syncstore_list(store, "notes", NULL, &rows, &error), error, "list");
+    check(syncstore_list(store, "notes", NULL, &rows, &error), &error, "list");
     printf("%s has %zu notes\n", whose, syncstore_rows_count(rows));
     while (syncstore_rows_next(rows, &row)) {
         /* The texts have lengths, and no NUL behind them. */
@@ -95,7 +98,7 @@ static int tell(syncstore *store, const syncstore_ref *op, const char *what)
     syncstore_status status = syncstore_outcome_of(store, op, &outcome, &error);
     int accepted = 0;
 
-    check(status, error, "outcome");
+    check(status, &error, "outcome");
     if (status == SYNCSTORE_NOT_FOUND) {
         printf("%s: not known any more\n", what);
         return 0;
@@ -136,11 +139,11 @@ int main(int count, char **arguments)
     /* Nobody is connected yet. */
     milk = write_note(laptop, "milk", "{\"title\":\"Milk\",\"done\":false}");
     bread = write_note(phone, "bread", "{\"title\":\"Bread\",\"done\":false}");
-    check(syncstore_pending_count(laptop, &pending, &error), error, "count");
+    check(syncstore_pending_count(laptop, &pending, &error), &error, "count");
     printf("laptop has %llu writes to send\n", (unsigned long long)pending);
 
     options.bearer_token = arguments[2];
-    check(syncstore_wire_http(arguments[1], "notes", &options, &wire, &error), error, "wire");
+    check(syncstore_wire_http(arguments[1], "notes", &options, &wire, &error), &error, "wire");
     sync_now(laptop, wire, "laptop");
     sync_now(phone, wire, "phone");
     sync_now(laptop, wire, "laptop");
@@ -149,7 +152,7 @@ int main(int count, char **arguments)
     /* Offline again: both change one note, in different places, and the phone deletes what the laptop changes. */
     title = change_title(laptop, "milk", "Oat milk");
     late = change_title(laptop, "bread", "Rye bread");
-    check(syncstore_delete(phone, "notes", "bread", NULL, &error), error, "delete");
+    check(syncstore_delete(phone, "notes", "bread", NULL, &error), &error, "delete");
     sync_now(phone, wire, "phone");
     sync_now(laptop, wire, "laptop");
     sync_now(phone, wire, "phone");

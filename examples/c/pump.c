@@ -3,8 +3,8 @@
  *
  *     pump URL TOKEN
  *
- * URL is that of a server which has the database "notes", TOKEN a credential for it. The replica is the file pump.db in the working directory. It ends when what it wrote is
- * accepted, or after a minute. Build it with
+ * URL is that of a server which has the database "notes", TOKEN a credential for it; docs/C-API.md says how to start one, which takes any. The replica is the file pump.db in the
+ * working directory. It ends when what it wrote is accepted, or after a minute. Build it with
  *
  *     cc -Iinclude examples/c/pump.c -lsyncstore -o pump
  */
@@ -24,11 +24,15 @@ typedef struct {
     int lost;
 } window;
 
-static void check(syncstore_status status, syncstore_error *error, const char *doing)
+/*
+ * A call that is not expected to fail: what it says, and the end. The error comes by its address: C does not say which argument is worked out first, so the variable
+ * itself might be read before the call has put anything into it.
+ */
+static void check(syncstore_status status, syncstore_error **error, const char *doing)
 {
     if (status < 0) {
-        fprintf(stderr, "%s: %s (%s)\n", doing, syncstore_error_message(error), syncstore_status_name(status));
-        syncstore_error_free(error);
+        fprintf(stderr, "%s: %s (%s)\n", doing, syncstore_error_message(*error), syncstore_status_name(status));
+        syncstore_error_free(*error);
         exit(1);
     }
 }
@@ -67,7 +71,7 @@ static void draw(syncstore *store)
     syncstore_rows *rows;
     syncstore_row row;
 
-    check(syncstore_list(store, "notes", NULL, &rows, &error), error, "list");
+    check(syncstore_list(store, "notes", NULL, &rows, &error), &error, "list");
     while (syncstore_rows_next(rows, &row)) {
         printf("  %.*s %.*s\n", (int)row.key_len, row.key, (int)row.value_len, row.value);
     }
@@ -92,23 +96,23 @@ int main(int count, char **arguments)
         return 2;
     }
     memset(&shown, 0, sizeof shown);
-    check(syncstore_open("pump.db", NULL, &store, &error), error, "open");
-    check(syncstore_events_new(store, NULL, NULL, NULL, NULL, &events, &error), error, "events");
+    check(syncstore_open("pump.db", NULL, &store, &error), &error, "open");
+    check(syncstore_events_new(store, NULL, NULL, NULL, NULL, &events, &error), &error, "events");
     notes.collection = "notes";
-    check(syncstore_events_subscribe(events, &notes, &subscription, &error), error, "subscribe");
+    check(syncstore_events_subscribe(events, &notes, &subscription, &error), &error, "subscribe");
     options.bearer_token = arguments[2];
-    check(syncstore_wire_http(arguments[1], "notes", &options, &wire, &error), error, "wire");
-    check(syncstore_start(store, wire, NULL, &error), error, "start");
+    check(syncstore_wire_http(arguments[1], "notes", &options, &wire, &error), &error, "wire");
+    check(syncstore_start(store, wire, NULL, &error), &error, "start");
     syncstore_wire_free(wire);
 
     for (turn = 0; turn < 60 * 1000 / 16 && !shown.accepted && !shown.lost; turn++) {
         struct timespec frame = {0, 16 * 1000 * 1000};
 
         if (turn == 3) { /* Somebody typed something. */
-            check(syncstore_set(store, "notes", "loop", note, strlen(note), &shown.awaited, &error), error, "write");
+            check(syncstore_set(store, "notes", "loop", note, strlen(note), &shown.awaited, &error), &error, "write");
         }
         /* What is left over comes with the next turn. */
-        check(syncstore_events_pump(events, 100, 4, told, &shown, NULL, NULL, &error), error, "pump");
+        check(syncstore_events_pump(events, 100, 4, told, &shown, NULL, NULL, &error), &error, "pump");
         if (shown.must_draw) {
             draw(store);
             shown.must_draw = 0;

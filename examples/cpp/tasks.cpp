@@ -2,7 +2,7 @@
 //
 //     tasks URL TOKEN
 //
-// URL is that of a server which has the database "notes", TOKEN a credential for it; README.md says how to start one. The replicas are the files desk.db and
+// URL is that of a server which has the database "notes", TOKEN a credential for it; docs/C-API.md says how to start one, which takes any. The replicas are the files desk.db and
 // phone.db in the working directory. Build it with
 //
 //     c++ -std=c++17 -Iinclude examples/cpp/tasks.cpp -lsyncstore -o tasks
@@ -90,7 +90,9 @@ int run(const std::string& url, const std::string& token)
         std::cout << error.name() << ": " << error.message() << '\n';
     }
     desk.stop(10s);
-    return in_order && same ? 0 : 1;
+    if (in_order && same) return 0;
+    std::cerr << "these are not the three tasks alone: has the database others?\n";
+    return 1;
 }
 
 } // namespace

@@ -6,7 +6,7 @@
 use super::error::syncstore_error;
 use super::items::found;
 use super::kit::failure::Failure;
-use super::kit::input::milliseconds;
+use super::kit::input::{milliseconds, milliseconds_or};
 use super::kit::output::Plain;
 use super::kit::sized::StructSize;
 use super::op_ref::syncstore_ref;
@@ -52,10 +52,7 @@ unsafe impl StructSize for syncstore_sync_policy {
 
 fn read_policy(given: &syncstore_sync_policy) -> Result<SyncPolicy, Failure> {
     let default = SyncPolicy::default();
-    let or_zero = |value: i64, called: &str, default: Duration| match value {
-        -1 => Ok(Duration::ZERO),
-        _ => milliseconds(value, called, default),
-    };
+    let or_zero = |value, called: &str, default| milliseconds_or(value, called, default, Duration::ZERO);
     // Every member by name: one that is added in Rust is missed here.
     Ok(SyncPolicy {
         debounce: or_zero(given.debounce_ms, "policy.debounce_ms", default.debounce)?,
@@ -220,10 +217,7 @@ pub unsafe extern "C" fn syncstore_wait(
     error: *mut *mut syncstore_error,
 ) -> syncstore_status {
     call!(error, [required outcome], |store| {
-        let at_most = match at_most_ms {
-            -1 => Duration::MAX,
-            _ => milliseconds(at_most_ms, "at_most_ms", Duration::ZERO)?,
-        };
+        let at_most = milliseconds_or(at_most_ms, "at_most_ms", Duration::ZERO, Duration::MAX)?;
         let op = op_ref!(op);
         found(store.store()?.wait(op, at_most)?, |known| outcome.give(syncstore_outcome::new(&known)))
     })

@@ -10,7 +10,7 @@ use super::event::syncstore_event;
 use super::kit::callback::UserData;
 use super::kit::failure::Failure;
 use super::kit::handle::{self, Handle, Life};
-use super::kit::input::milliseconds;
+use super::kit::input::milliseconds_or;
 use super::kit::output::Plain;
 use super::kit::sized::StructSize;
 use super::status::{
@@ -210,10 +210,7 @@ pub unsafe extern "C" fn syncstore_events_pump(
 ) -> syncstore_status {
     call!(error, [optional pumped, optional more], |events| {
         let callback = callback.ok_or_else(|| Failure::null("callback"))?;
-        let budget = match budget_ms {
-            -1 => Duration::MAX,
-            _ => milliseconds(budget_ms, "budget_ms", Duration::ZERO)?,
-        };
+        let budget = milliseconds_or(budget_ms, "budget_ms", Duration::ZERO, Duration::MAX)?;
         // Looked at, and let go of again: a callback that closes the store is not to wait for its own pump.
         events.store.store()?;
         let mut handed = 0;
@@ -235,7 +232,7 @@ pub unsafe extern "C" fn syncstore_events_pump(
 
 /// Waits until there is something to pump. Closing the store ends it.
 ///
-/// at_most_ms: the longest, in milliseconds; it may come back a little early.
+/// at_most_ms: the longest, in milliseconds; 0: not at all, -1: without an end. It may come back early.
 /// Answers SYNCSTORE_NOTHING_TO_PUMP where there is nothing still.
 /// Errors: SYNCSTORE_CLOSED.
 ///
@@ -247,7 +244,7 @@ pub unsafe extern "C" fn syncstore_events_wait(
     error: *mut *mut syncstore_error,
 ) -> syncstore_status {
     call!(error, [], |events| {
-        let patience = milliseconds(at_most_ms, "at_most_ms", Duration::ZERO)?;
+        let patience = milliseconds_or(at_most_ms, "at_most_ms", Duration::ZERO, Duration::MAX)?;
         // Let go of at once, or closing would wait for this.
         events.store.store()?;
         let there_is = events.events.wait(patience);

@@ -250,13 +250,8 @@ unsafe fn credentials(given: &syncstore_http_options) -> Result<Arc<dyn Credenti
         (None, (None, None, None), Some(credentials)) => {
             Ok(Arc::clone(&credentials.source) as Arc<dyn CredentialSource>)
         }
-        (None, _, None) => {
-            Err(Failure::misuse("options.hmac_key", "is set, or hmac_user or hmac_secret, and not all three"))
-        }
-        _ => Err(Failure::misuse(
-            "options.credentials",
-            "is set, or bearer_token or hmac_key, and not one of them alone",
-        )),
+        (None, _, None) => Err(Failure::misuse("options", "has not all three of hmac_key, hmac_user and hmac_secret")),
+        _ => Err(Failure::misuse("options", "has more than one of bearer_token, hmac_key and credentials")),
     }
 }
 

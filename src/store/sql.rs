@@ -179,7 +179,11 @@ impl Sql<'_> {
         }
         for (name, value) in &self.named {
             let place = statement.parameter_index(name)?.and_then(|index| index.checked_sub(1));
-            let place = place.ok_or_else(|| wrong(format!("the statement has none of the name {name:?}")))?;
+            let place = place.ok_or_else(|| {
+                let sign =
+                    if name.starts_with([':', '@', '$']) { "" } else { "; a name begins with its sign, as :name does" };
+                wrong(format!("the statement has none of the name {name:?}{sign}"))
+            })?;
             bind(statement, place, value)?;
         }
         match bound.iter().position(|bound| !bound) {

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -116,6 +116,12 @@ fn runner(program: &Path) -> Command {
 
 /// Runs a program in a directory of its own; panics with what it says when it fails, or takes too long.
 pub fn run_with(program: &Path, arguments: &[String], limit: Duration) {
+    let (status, words) = ended(program, arguments, limit);
+    assert!(status.is_some_and(|status| status.success()), "{}: {status:?}\n{words}", program.display());
+}
+
+/// Runs a program in a directory of its own: how it ended, or nothing if it took too long, and what it said.
+pub fn ended(program: &Path, arguments: &[String], limit: Duration) -> (Option<ExitStatus>, String) {
     let dir = tempfile::tempdir().unwrap();
     let mut child = runner(program)
         .args(arguments)
@@ -148,6 +154,5 @@ pub fn run_with(program: &Path, arguments: &[String], limit: Duration) {
         }
         std::thread::sleep(Duration::from_millis(5));
     };
-    let words = format!("{}{}", read.join().unwrap(), warned.join().unwrap());
-    assert!(status.is_some_and(|status| status.success()), "{}: {status:?}\n{words}", program.display());
+    (status, format!("{}{}", read.join().unwrap(), warned.join().unwrap()))
 }

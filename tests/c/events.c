@@ -252,7 +252,7 @@ static void waited_for(syncstore *store)
     EXPECT(poll(&descriptor, 1, 0) == 0);
 
     EXPECT(pthread_create(&other, NULL, write_one, store) == 0);
-    while (syncstore_events_wait(events, 60000, NULL) == SYNCSTORE_NOTHING_TO_PUMP) {
+    while (syncstore_events_wait(events, -1, NULL) == SYNCSTORE_NOTHING_TO_PUMP) {
     }
     EXPECT(poll(&descriptor, 1, 60000) == 1);
     EXPECT(pthread_join(other, NULL) == 0);

@@ -145,10 +145,10 @@ static void events(syncstore *store)
     MISUSE("events is NULL", syncstore_events_pump(NULL, 1, 0, on_event, NULL, &pumped, &more, &error));
     EXPECT(pumped == 0 && more == 0);
     MISUSE("callback is NULL", syncstore_events_pump(events, 1, 0, NULL, NULL, &pumped, &more, &error));
-    MISUSE("budget_ms", syncstore_events_pump(events, 1, -2, on_event, NULL, NULL, NULL, &error));
+    MISUSE("budget_ms is below -1", syncstore_events_pump(events, 1, -2, on_event, NULL, NULL, NULL, &error));
     EXPECT_OK(syncstore_events_pump(events, (size_t)-1, INT64_MAX, on_event, NULL, NULL, NULL, &error));
     MISUSE("events is NULL", syncstore_events_wait(NULL, 0, &error));
-    MISUSE("at_most_ms", syncstore_events_wait(events, -1, &error));
+    MISUSE("at_most_ms is below -1", syncstore_events_wait(events, -2, &error));
     MISUSE("events is NULL", syncstore_events_descriptor(NULL, &descriptor, &error));
     EXPECT(descriptor == 0);
     MISUSE("descriptor is NULL", syncstore_events_descriptor(events, NULL, &error));

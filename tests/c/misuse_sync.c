@@ -130,16 +130,16 @@ static void http_options(void)
     options.proxy = NULL;
 
     options.hmac_key = "k";
-    MISUSE("not all three", WIRE("notes"));
+    MISUSE("not all three of hmac_key, hmac_user and hmac_secret", WIRE("notes"));
     options.bearer_token = "t";
-    MISUSE("not one of them alone", WIRE("notes"));
+    MISUSE("more than one of bearer_token, hmac_key and credentials", WIRE("notes"));
     options.bearer_token = BAD;
     MISUSE("options.bearer_token", WIRE("notes"));
     options.bearer_token = "t";
     options.hmac_key = NULL;
     EXPECT_OK(syncstore_credentials_new(misusing, NULL, NULL, &asking, &error));
     options.credentials = asking;
-    MISUSE("not one of them alone", WIRE("notes"));
+    MISUSE("more than one of bearer_token, hmac_key and credentials", WIRE("notes"));
     options.bearer_token = NULL;
     EXPECT_OK(WIRE("notes"));
     syncstore_credentials_free(asking);
@@ -251,7 +251,7 @@ static void in_the_background(syncstore *store, syncstore_wire *wire)
 
     MISUSE("store is NULL", syncstore_wait(NULL, &op, 0, &outcome, &error));
     MISUSE("op is NULL", syncstore_wait(store, NULL, 0, &outcome, &error));
-    MISUSE("at_most_ms", syncstore_wait(store, &op, -2, &outcome, &error));
+    MISUSE("at_most_ms is below -1", syncstore_wait(store, &op, -2, &outcome, &error));
     MISUSE("outcome is NULL", syncstore_wait(store, &op, 0, NULL, &error));
     EXPECT_STATUS(SYNCSTORE_NOT_FOUND, syncstore_wait(store, &op, -1, &outcome, &error));
 }

@@ -1,6 +1,6 @@
 //! Each program, linked both ways.
 
-use crate::building::{compile, library, root, run_with, system_libraries};
+use crate::building::{compile, ended, library, root, run_with, system_libraries};
 use std::path::Path;
 use std::time::Duration;
 
@@ -28,6 +28,19 @@ pub fn program_with<T>(source: &Path, arguments: &dyn Fn() -> (T, Vec<String>)) 
         let (_there, arguments) = arguments();
         run_with(&program, &arguments, LIMIT);
     }
+}
+
+/// A program that ends with 1, and says why in these words.
+pub fn failing_program(source: &Path, arguments: &[&str], words: &str) {
+    let dir = tempfile::tempdir().unwrap();
+    let program = dir.path().join("program");
+    let further: Vec<&str> =
+        [path(&library().statical)].into_iter().chain(system_libraries().iter().copied()).collect();
+    compile(&compiler(), "c99", source, &further, &program);
+    let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+    let (status, said) = ended(&program, &arguments, LIMIT);
+    let code = status.and_then(|status| status.code());
+    assert!(code == Some(1) && said.contains(words), "{}: {status:?}\n{said}", source.display());
 }
 
 /// A program compiled with further arguments, linked with the shared library, and run.

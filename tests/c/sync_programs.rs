@@ -1,7 +1,7 @@
 //! Programs that sync: each has a server of its own, and is told its URL and what to come in with.
 
 use crate::building::root;
-use crate::programs::program_with;
+use crate::programs::{failing_program, program_with};
 use syncstore_server::config::Config;
 use syncstore_server::{Server, ServerOptions};
 use tempfile::TempDir;
@@ -79,4 +79,15 @@ fn the_example_of_notes() {
 #[test]
 fn the_example_of_a_loop_that_pumps_events() {
     program_with(&root().join("examples/c/pump.c"), &served);
+}
+
+#[test]
+fn an_example_that_fails_says_why() {
+    for source in ["examples/c/notes.c", "examples/c/pump.c"] {
+        failing_program(
+            &root().join(source),
+            &["localhost", "t0ken-of-ada"],
+            "the URL has no http:// or https:// in front",
+        );
+    }
 }

@@ -166,6 +166,8 @@ fn parameters_must_fit() {
     ] {
         assert!(matches!(error(wrong.clone().run()), SqlError::Parameters(_)), "{wrong:?}");
     }
+    let words = store.sql("SELECT :a").bind_named("a", 1).run().unwrap_err().to_string();
+    assert!(words.contains("a name begins with its sign"), "{words}");
     let row = store.sql("SELECT ?1, :b").bind(1).bind_named(":b", true).run().unwrap();
     assert_eq!(row.get(0).unwrap(), [SqlValue::Integer(1), SqlValue::Integer(1)]);
     // A value is never read as SQL.

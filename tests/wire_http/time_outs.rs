@@ -30,7 +30,7 @@ fn a_server_that_never_answers_ends_in_the_call_time_out() {
     let server = Server::start(vec![Reply::Silence]);
     let wire = server.wire(impatient());
     let text = timed_out(|| wire.push(&push_of("1")).unwrap_err(), SHORT);
-    assert_eq!(text, "POST sync/outbox took longer than HttpOptions::call_timeout, 200ms");
+    assert_eq!(text, "POST sync/outbox took longer than the option call_timeout, 200ms");
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn a_tls_handshake_that_never_comes_ends_in_the_connect_time_out() {
     options.connect_timeout = SHORT;
     let wire = HttpWire::new(&format!("https://{}", listener.local_addr().unwrap()), "db", options).unwrap();
     let text = timed_out(|| wire.info().unwrap_err(), SHORT);
-    assert_eq!(text, "connecting took longer than HttpOptions::connect_timeout, 200ms");
+    assert_eq!(text, "connecting took longer than the option connect_timeout, 200ms");
 }
 
 #[test]

@@ -94,6 +94,15 @@ pub fn milliseconds(value: i64, called: &str, default: Duration) -> Result<Durat
     }
 }
 
+/// The same, where -1 has a meaning of its own.
+pub fn milliseconds_or(value: i64, called: &str, default: Duration, minus_one: Duration) -> Result<Duration, Failure> {
+    match value {
+        -1 => Ok(minus_one),
+        ..-1 => Err(Failure::misuse(called, "is below -1")),
+        _ => milliseconds(value, called, default),
+    }
+}
+
 /// A choice of yes or no.
 pub fn flag(value: i32, called: &str) -> Result<bool, Failure> {
     match value {

@@ -117,16 +117,16 @@ impl HttpOptions {
     pub(super) fn agent(&self) -> Result<ureq::Agent, WireError> {
         for (name, timeout) in [("connect_timeout", self.connect_timeout), ("call_timeout", self.call_timeout)] {
             if timeout.is_zero() {
-                return Err(WireError::Setup(format!("HttpOptions::{name} is zero")));
+                return Err(WireError::Setup(format!("the option {name} is zero")));
             }
         }
         // ureq itself would panic on one.
         HeaderValue::from_str(&self.user_agent)
-            .map_err(|_| WireError::Setup("HttpOptions::user_agent has control characters".into()))?;
+            .map_err(|_| WireError::Setup("the option user_agent has control characters".into()))?;
         let proxy = match &self.proxy {
             Some(url) => Some(
                 ureq::Proxy::new(url)
-                    .map_err(|_| WireError::Setup("HttpOptions::proxy is not the URL of a proxy".into()))?,
+                    .map_err(|_| WireError::Setup("the option proxy is not the URL of a proxy".into()))?,
             ),
             None => None,
         };
@@ -145,7 +145,7 @@ impl HttpOptions {
 
     fn root_certificates(&self) -> Result<RootCerts, WireError> {
         let Some(path) = &self.ca_file else { return Ok(RootCerts::WebPki) };
-        let setup = |text: String| WireError::Setup(format!("HttpOptions::ca_file {}: {text}", path.display()));
+        let setup = |text: String| WireError::Setup(format!("the option ca_file {}: {text}", path.display()));
         let pem = std::fs::read(path).map_err(|error| setup(error.to_string()))?;
         let mut certificates: Vec<Certificate<'static>> = Vec::new();
         for item in parse_pem(&pem) {
@@ -165,7 +165,7 @@ impl HttpOptions {
     pub(super) fn extra_headers(&self) -> Result<Vec<(HeaderName, HeaderValue)>, WireError> {
         let mut headers = Vec::with_capacity(self.headers.len());
         for (name, value) in &self.headers {
-            let setup = |text: &str| WireError::Setup(format!("HttpOptions::headers: {name:?} {text}"));
+            let setup = |text: &str| WireError::Setup(format!("the option headers: {name:?} {text}"));
             let parsed: HeaderName = name.parse().map_err(|_| setup("is not the name of a header"))?;
             if is_reserved(parsed.as_str()) {
                 return Err(setup("is a header that the wire sets itself"));
