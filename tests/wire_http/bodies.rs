@@ -94,10 +94,10 @@ fn the_limit_of_an_answer_at_its_edge_and_one_past() {
     let short = INFO.len() - 1;
     let mut message = at.clone();
     message.response_limit -= 1;
-    assert!(broken(json(INFO), message).contains(&format!("HttpOptions::response_limit ({short} bytes)")));
+    assert!(broken(json(INFO), message).contains(&format!("the option response_limit ({short} bytes)")));
     let mut wire = at.clone();
     wire.response_wire_limit -= 1;
-    assert!(broken(json(INFO), wire.clone()).contains(&format!("HttpOptions::response_wire_limit ({short} bytes)")));
+    assert!(broken(json(INFO), wire.clone()).contains(&format!("the option response_wire_limit ({short} bytes)")));
     // Without a length to tell it beforehand.
     let until_close = format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n{INFO}");
     assert!(broken(Reply::SendAndClose(until_close.into_bytes()), wire).contains("response_wire_limit"));

@@ -30,7 +30,7 @@ fn a_server_that_never_answers_ends_in_the_call_time_out() {
     let server = Server::start(vec![Reply::Silence]);
     let wire = server.wire(impatient());
     let text = timed_out(|| wire.push(&push_of("1")).unwrap_err(), SHORT);
-    assert_eq!(text, "POST sync/outbox took longer than HttpOptions::call_timeout, 200ms");
+    assert_eq!(text, "POST sync/outbox took longer than the option call_timeout, 200ms");
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn a_tls_handshake_that_never_comes_ends_in_the_connect_time_out() {
     options.connect_timeout = SHORT;
     let wire = HttpWire::new(&format!("https://{}", listener.local_addr().unwrap()), "db", options).unwrap();
     let text = timed_out(|| wire.info().unwrap_err(), SHORT);
-    assert_eq!(text, "connecting took longer than HttpOptions::connect_timeout, 200ms");
+    assert_eq!(text, "connecting took longer than the option connect_timeout, 200ms");
 }
 
 #[test]
@@ -69,4 +69,14 @@ fn the_servers_wait_is_added_to_the_time_out_of_a_pull() {
     let wait = Duration::from_secs(1);
     let text = timed_out(|| wire.pull(&pull_of(wait)).unwrap_err(), SHORT + wait);
     assert!(text.contains("call_timeout, 200ms, and the 1s that the server was let wait"), "{text}");
+}
+
+#[test]
+fn a_time_out_without_an_end_is_a_long_one() {
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut options = options();
+    (options.connect_timeout, options.call_timeout) = (Duration::MAX, Duration::MAX);
+    let wire = HttpWire::new(&format!("http://{nobody}"), "db", options).unwrap();
+    assert!(matches!(wire.info(), Err(WireError::Unreachable(_))));
+    assert!(matches!(wire.pull(&pull_of(Duration::MAX)), Err(WireError::Unreachable(_))));
 }

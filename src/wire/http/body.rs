@@ -31,7 +31,7 @@ fn gzip(message: &[u8]) -> Option<Vec<u8>> {
 /// Why an answer's body could not be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BodyError {
-    #[error("the body is larger than {option} ({limit} bytes)")]
+    #[error("the body is larger than the option {option} ({limit} bytes)")]
     TooLarge { option: &'static str, limit: usize },
     #[error("the body was cut off after {0} bytes")]
     CutOff(u64),
@@ -90,7 +90,7 @@ fn within_wire_cap(length: Option<u64>, caps: Caps) -> Result<(), BodyError> {
 }
 
 fn wire_cap(cap: u64) -> BodyError {
-    BodyError::TooLarge { option: "HttpOptions::response_wire_limit", limit: cap as usize }
+    BodyError::TooLarge { option: "response_wire_limit", limit: cap as usize }
 }
 
 fn collect(reader: &mut impl Read, expected: usize, cap: usize) -> Result<Vec<u8>, BodyError> {
@@ -98,7 +98,7 @@ fn collect(reader: &mut impl Read, expected: usize, cap: usize) -> Result<Vec<u8
     let mut bytes = Vec::with_capacity(expected.saturating_add(1));
     // One byte past the cap is enough to know that there is more; the rest of a bomb is never inflated.
     match reader.take((cap as u64).saturating_add(1)).read_to_end(&mut bytes) {
-        Ok(_) if bytes.len() > cap => Err(BodyError::TooLarge { option: "HttpOptions::response_limit", limit: cap }),
+        Ok(_) if bytes.len() > cap => Err(BodyError::TooLarge { option: "response_limit", limit: cap }),
         Ok(_) => Ok(bytes),
         // What the connection itself failed with has been noted in `Received` and goes before this.
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(BodyError::CutOff(bytes.len() as u64)),
@@ -174,7 +174,7 @@ mod tests {
         assert!(plain(&mut received(&[7; 11], 11), None, caps).is_err());
         assert!(matches!(
             plain(&mut received(&[7; 11], 10), Some(11), caps),
-            Err(BodyError::TooLarge { option: "HttpOptions::response_wire_limit", .. })
+            Err(BodyError::TooLarge { option: "response_wire_limit", .. })
         ));
         let mut over = received(&[7; 11], 10);
         assert!(plain(&mut over, None, caps).is_err());

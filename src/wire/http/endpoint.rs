@@ -138,7 +138,7 @@ impl Endpoint {
         }
         let authority = uri.authority().ok_or_else(|| setup(FORM))?;
         if authority.as_str().contains('@') {
-            return Err(setup("the URL holds a user or a password; HttpOptions::credentials is the place for them"));
+            return Err(setup("the URL holds a user or a password; a credential is an option of its own"));
         }
         let port = authority.as_str().strip_prefix(authority.host()).ok_or_else(|| setup(FORM))?;
         if authority.host().is_empty() || (!port.is_empty() && authority.port_u16().is_none_or(|port| port == 0)) {

@@ -16,7 +16,7 @@ pub(super) fn of_transport(error: ureq::Error, call: &Call<'_>, options: &HttpOp
         ureq::Error::Io(error) => of_io(&error, options),
         ureq::Error::Rustls(error) => tls(&error.to_string(), options),
         ureq::Error::Tls(text) => tls(text, options),
-        ureq::Error::ConnectProxyFailed(text) => WireError::Unreachable(format!("by HttpOptions::proxy: {text}")),
+        ureq::Error::ConnectProxyFailed(text) => WireError::Unreachable(format!("by the proxy: {text}")),
         ureq::Error::ConnectionFailed => WireError::Unreachable("no connection could be made".into()),
         // Its texts may repeat what the server sent.
         ureq::Error::Protocol(_) => WireError::Protocol(format!("{call}: the answer is not valid HTTP/1.1")),
@@ -60,8 +60,8 @@ fn tls(text: &str, options: &HttpOptions) -> WireError {
         return WireError::Unreachable("the server does not speak TLS on this port; is its URL http://?".into());
     }
     let trusted = match &options.ca_file {
-        Some(path) => format!("trusted are the authorities in HttpOptions::ca_file, {}", path.display()),
-        None => "trusted are the public authorities; HttpOptions::ca_file can name others".to_owned(),
+        Some(path) => format!("trusted are the authorities of the option ca_file, {}", path.display()),
+        None => "trusted are the public authorities; the option ca_file can name others".to_owned(),
     };
     WireError::Unreachable(format!("TLS: {text} ({trusted})"))
 }
@@ -70,18 +70,18 @@ fn timed_out(timeout: Timeout, call: &Call<'_>, options: &HttpOptions) -> WireEr
     WireError::TimedOut(match timeout {
         Timeout::Resolve => {
             format!(
-                "resolving the host's name took longer than HttpOptions::connect_timeout, {:?}",
+                "resolving the host's name took longer than the option connect_timeout, {:?}",
                 options.connect_timeout
             )
         }
         Timeout::Connect => {
-            format!("connecting took longer than HttpOptions::connect_timeout, {:?}", options.connect_timeout)
+            format!("connecting took longer than the option connect_timeout, {:?}", options.connect_timeout)
         }
         _ if call.hold().is_zero() => {
-            format!("{call} took longer than HttpOptions::call_timeout, {:?}", options.call_timeout)
+            format!("{call} took longer than the option call_timeout, {:?}", options.call_timeout)
         }
         _ => format!(
-            "{call} took longer than HttpOptions::call_timeout, {:?}, and the {:?} that the server was let wait",
+            "{call} took longer than the option call_timeout, {:?}, and the {:?} that the server was let wait",
             options.call_timeout,
             call.hold()
         ),
