@@ -101,7 +101,7 @@ pub enum SearchError {
     #[error("a search has 1 to 16 fields, not {0}")]
     Fields(usize),
     /// A field is no JSON Pointer (RFC 6901), or one that cannot be searched: with a quotation mark, a backslash or a control
-    /// character in it, or with more than three numbers.
+    /// character in it, with more than three numbers, or of more than 4 KiB, of which only the beginning is here.
     #[error("{0:?} is no JSON Pointer to a field that can be searched")]
     Pointer(String),
     /// The expression is longer than allowed, or there are more words.

@@ -286,6 +286,10 @@ fn what_cannot_be_declared_changes_nothing() {
     store.set("c", "k", &json!({"x": 1})).unwrap();
     declare(&store, "by", "/x");
     assert!(matches!(error(store.declare_index("c", "by", "x")), IndexError::Pointer(pointer) if pointer == "x"));
+    let longest = "/".to_owned() + &"x".repeat(4 << 10);
+    assert!(store.declare_index("d", "long", &longest[..4 << 10]).unwrap() && store.drop_index("d", "long").unwrap());
+    let told = error(store.declare_index("c", "by", longest.as_str()));
+    assert!(matches!(told, IndexError::Pointer(begin) if begin.ends_with("xx…") && begin.len() < 100));
     assert!(matches!(store.declare_index("c", "", "/x"), Err(Error::Limit(_))));
     assert!(matches!(store.declare_index("", "by", "/x"), Err(Error::Limit(_))));
     assert!(matches!(error(store.build_index("c", "none", &mut |_| {})), IndexError::Unknown { .. }));

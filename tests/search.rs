@@ -197,6 +197,9 @@ fn wrong_declarations_are_refused_and_change_nothing() {
     for wrong in ["t", "/a\"b", "/a\\b", "/~x", "/1/2/3/4"] {
         assert_eq!(error(store.declare_search("s", "notes", &["/t", wrong])), SearchError::Pointer(wrong.into()));
     }
+    // A pointer of five million steps: what is made of it would take the square of that.
+    let told = error(store.declare_search("s", "notes", &[&"/a".repeat(5_000_000)]));
+    assert!(matches!(told, SearchError::Pointer(begin) if begin.ends_with("/a…") && begin.len() < 100));
     assert!(matches!(store.declare_search("s", "", &["/t"]), Err(Error::Limit(_))));
     assert_eq!(words(&store, "word"), ["a"]);
     assert_eq!(error(store.search("none", &SearchQuery::words("x"))), SearchError::Unknown("none".into()));

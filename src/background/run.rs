@@ -108,7 +108,9 @@ impl Loop {
         while !self.stopping {
             if catch_unwind(AssertUnwindSafe(|| self.step())).is_err() {
                 // Wakers, wires and resolvers are caught where they are called; what is left is the host's clock or this crate.
-                self.fail("the background sync panicked, in Options::environment or in the library".into());
+                self.fail(
+                    "the background sync panicked, in the clock that the store was given or in the library".into(),
+                );
                 // Where that is before anything else, it must not go around without end.
                 let mail = self.mailbox.take(BREATH);
                 self.read(mail);
@@ -335,7 +337,7 @@ impl Loop {
             self.bus.log(LogLevel::Warn, || format!("{} operations were rejected", report.rejected));
         }
         if let Some(reason) = &report.bootstrapped {
-            self.bus.log(LogLevel::Info, || format!("loaded {} items from a checkpoint ({reason:?})", report.loaded));
+            self.bus.log(LogLevel::Info, || format!("loaded {} items from a checkpoint: {reason}", report.loaded));
         }
         if report.undone > 0 {
             self.bus.log(LogLevel::Warn, || format!("{} operations were undone by a restored server", report.undone));

@@ -47,7 +47,7 @@ pub struct syncstore_sync_policy {
 unsafe impl Plain for syncstore_sync_policy {}
 // SAFETY: it begins with its size, and its last member is as wide as its alignment.
 unsafe impl StructSize for syncstore_sync_policy {
-    const FIRST_SIZE: usize = size_of::<syncstore_sync_policy>();
+    const FIRST_SIZE: usize = size_up_to!(syncstore_sync_policy.look_every_ms);
 }
 
 fn read_policy(given: &syncstore_sync_policy) -> Result<SyncPolicy, Failure> {
@@ -205,7 +205,7 @@ pub unsafe extern "C" fn syncstore_sync_status_free(status: *mut syncstore_sync_
 /// at_most_ms: how long; 0: not at all, -1: without an end.
 /// outcome: takes it; free it with syncstore_outcome_free().
 /// Answers SYNCSTORE_NOT_FOUND where this replica does not know the operation, or no longer.
-/// Errors: when the file cannot be read.
+/// Errors: SYNCSTORE_WITHIN_SYNC in a callback of a sync of the same store, on that sync's thread; when the file cannot be read.
 ///
 /// Thread: any.
 #[unsafe(no_mangle)]

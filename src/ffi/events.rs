@@ -62,7 +62,7 @@ pub struct syncstore_event_options {
 unsafe impl Plain for syncstore_event_options {}
 // SAFETY: it begins with its size, and its last member is as wide as its alignment.
 unsafe impl StructSize for syncstore_event_options {
-    const FIRST_SIZE: usize = size_of::<syncstore_event_options>();
+    const FIRST_SIZE: usize = size_up_to!(syncstore_event_options.log_lines);
 }
 
 fn read_options(given: syncstore_event_options) -> Result<EventOptions, Failure> {

@@ -49,7 +49,7 @@ pub(super) unsafe fn build(
 ///
 /// collection: the collection.
 /// name: the index; the host's choice, 1 to 128 bytes.
-/// pointer: the part, a JSON Pointer (RFC 6901): "/due", "/author/name", "" for the value itself. A value has an entry for a string, a number or
+/// pointer: the part, a JSON Pointer (RFC 6901) of at most 4,096 bytes and 64 steps: "/due", "/author/name", "" for the value itself. A value has an entry for a string, a number or
 /// a boolean there, and one for each such member of an array.
 /// dates: 1: strings that are dates of RFC 3339 count as instants, whatever their offset; 0: strings are what they are.
 /// must_build: takes 1 where syncstore_build_index() has something to do, else 0; may be NULL.

@@ -4,7 +4,7 @@
 
 use super::error::syncstore_error;
 use super::kit::failure::Failure;
-use super::kit::output::Plain;
+use super::kit::output::{Plain, zero};
 use super::status::{SYNCSTORE_OK, syncstore_status};
 use crate::protocol::Ref;
 use std::ffi::c_char;
@@ -27,7 +27,7 @@ unsafe impl Plain for syncstore_ref {}
 ///
 /// op: the ref.
 /// text: where to write to. size: how many bytes there are, at least SYNCSTORE_REF_TEXT_SIZE.
-/// Errors: SYNCSTORE_MISUSE.
+/// Errors: SYNCSTORE_MISUSE; the text is empty then, if there is a byte for that.
 ///
 /// Thread: any.
 #[unsafe(no_mangle)]
@@ -37,6 +37,8 @@ pub unsafe extern "C" fn syncstore_ref_to_text(
     size: usize,
     error: *mut *mut syncstore_error,
 ) -> syncstore_status {
+    // SAFETY: by the conventions of the header there are `size` bytes to write to.
+    unsafe { zero(text, size.min(1)) };
     call!(error, [], || {
         let op = op_ref!(op).to_string();
         if text.is_null() || size < SYNCSTORE_REF_TEXT_SIZE {

@@ -7,6 +7,8 @@ use super::error::syncstore_error;
 use super::kit::call::Answer;
 use super::kit::failure::Failure;
 use super::kit::handle::{Handle, Life};
+use super::kit::lists::MOST;
+use super::kit::output::zero;
 use super::remote::syncstore_remote;
 use super::remote_write::{How, how, syncstore_write_options};
 use super::status::{SYNCSTORE_OK, syncstore_status};
@@ -86,7 +88,8 @@ pub unsafe extern "C" fn syncstore_remote_batch_count(batch: *const syncstore_re
 
 /// Does all writes, or none. Without any it sends nothing. The batch stays as it is. Waits for the network.
 ///
-/// revs, room: takes the rev that each write left its item at; room says for how many there is room, which has to be for all. revs may be NULL, with room 0.
+/// revs, room: takes the rev that each write left its item at, and zeros behind them, and where it fails; room says for how many there is room, which has to
+/// be for all. revs may be NULL, with room 0.
 /// Errors: SYNCSTORE_REJECTED when one of them cannot be done: syncstore_error_failed_write() says which, and nothing of the batch was done;
 /// SYNCSTORE_UNCONFIRMED where it is not known; else those of the wire, with nothing done.
 ///
@@ -98,6 +101,8 @@ pub unsafe extern "C" fn syncstore_remote_batch_commit(
     room: usize,
     error: *mut *mut syncstore_error,
 ) -> syncstore_status {
+    // SAFETY: by the conventions of the header there is room for so many; more than any batch has is a length that was not set.
+    unsafe { zero(revs, room.min(MOST)) };
     call!(error, [], |batch| {
         let mut kept = batch.kept.lock();
         if revs.is_null() != (room == 0) || (!revs.is_null() && room < kept.len()) {

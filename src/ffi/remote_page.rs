@@ -41,7 +41,7 @@ pub struct syncstore_remote_query {
 unsafe impl Plain for syncstore_remote_query {}
 // SAFETY: it begins with its size, and its last two members are together as wide as a pointer, or each is.
 unsafe impl StructSize for syncstore_remote_query {
-    const FIRST_SIZE: usize = size_of::<syncstore_remote_query>();
+    const FIRST_SIZE: usize = size_up_to!(syncstore_remote_query.limit);
 }
 
 /// # Safety

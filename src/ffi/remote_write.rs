@@ -51,7 +51,7 @@ pub struct syncstore_write_options {
 unsafe impl Plain for syncstore_write_options {}
 // SAFETY: it begins with its size, and its last member is as wide as its alignment.
 unsafe impl StructSize for syncstore_write_options {
-    const FIRST_SIZE: usize = size_of::<syncstore_write_options>();
+    const FIRST_SIZE: usize = size_up_to!(syncstore_write_options.base);
 }
 
 /// How a write is made.

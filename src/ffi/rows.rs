@@ -189,7 +189,7 @@ pub struct syncstore_list_options {
 unsafe impl Plain for syncstore_list_options {}
 // SAFETY: it begins with its size, and its last member is as wide as its alignment.
 unsafe impl StructSize for syncstore_list_options {
-    const FIRST_SIZE: usize = size_of::<syncstore_list_options>();
+    const FIRST_SIZE: usize = size_up_to!(syncstore_list_options.reverse);
 }
 
 /// # Safety

@@ -45,7 +45,7 @@ pub struct syncstore_search_options {
 unsafe impl Plain for syncstore_search_options {}
 // SAFETY: it begins with its size, and its last member is as wide as its alignment.
 unsafe impl StructSize for syncstore_search_options {
-    const FIRST_SIZE: usize = size_of::<syncstore_search_options>();
+    const FIRST_SIZE: usize = size_up_to!(syncstore_search_options.mark_behind);
 }
 
 /// # Safety
@@ -83,7 +83,7 @@ impl Handle for syncstore_hits {
 ///
 /// name: the search; the host's choice.
 /// collection: the collection.
-/// fields, count: 1 to 16 JSON Pointers: of a string that is searched, or an array whose strings are.
+/// fields, count: 1 to 16 JSON Pointers of at most 4,096 bytes: of a string that is searched, or an array whose strings are.
 /// must_build: takes 1 where syncstore_build_search() has something to do, else 0; may be NULL.
 /// Errors: SYNCSTORE_SEARCH for fields that cannot be searched; SYNCSTORE_LIMIT; those of a write.
 ///

@@ -101,7 +101,7 @@ pub struct syncstore_options {
     pub vfs: *const c_char,
     /// Decides conflicts as syncs find them; the store keeps what it needs of it. NULL: they wait in syncstore_conflicts().
     pub resolver: *mut syncstore_resolver,
-    /// How long a write waits for another process that holds the file. Default: 5 seconds.
+    /// How long a write waits for another process that holds the file; 24 days at most. Default: 5 seconds.
     pub busy_timeout_ms: i64,
     /// The page cache of each connection to the file, in bytes. Default: 16 MiB.
     pub cache_bytes: u64,
@@ -133,7 +133,7 @@ pub struct syncstore_options {
 unsafe impl Plain for syncstore_options {}
 // SAFETY: it begins with its size, and its last member is as wide as its alignment.
 unsafe impl StructSize for syncstore_options {
-    const FIRST_SIZE: usize = size_of::<syncstore_options>();
+    const FIRST_SIZE: usize = size_up_to!(syncstore_options.retry_total_wait_ms);
 }
 
 /// 0 is the default, -1 is none.

@@ -79,8 +79,8 @@ unsafe fn telling(callback: syncstore_progress_callback, user_data: *mut c_void)
 /// cancel: ends the call from another thread; NULL: only closing the store does. A wire with it opens connections of its own.
 /// progress, user_data: told how far the loading of a checkpoint has come, during this call alone; progress may be NULL.
 /// report: takes what it did, to be freed with syncstore_report_free(); may be NULL. Of a call that fails syncstore_error_report() has it.
-/// Errors: SYNCSTORE_SYNCED_ELSEWHERE, SYNCSTORE_CANCELLED, SYNCSTORE_WRONG_DATABASE, SYNCSTORE_DIVERGED, SYNCSTORE_TOO_LARGE; those of the wire,
-/// SYNCSTORE_UNREACHABLE to SYNCSTORE_SETUP, after the tries that the store's options allow; those of the file.
+/// Errors: SYNCSTORE_SYNCED_ELSEWHERE, SYNCSTORE_CANCELLED, SYNCSTORE_WRONG_DATABASE, SYNCSTORE_DIVERGED, SYNCSTORE_TOO_LARGE; SYNCSTORE_WITHIN_SYNC in a callback of a sync of the same
+/// store, on that sync's thread; those of the wire, SYNCSTORE_UNREACHABLE to SYNCSTORE_SETUP, after the tries that the store's options allow; those of the file.
 ///
 /// Thread: any.
 #[unsafe(no_mangle)]
@@ -102,7 +102,8 @@ pub unsafe extern "C" fn syncstore_sync(
 
 /// Pushes everything that was queued when the call began, each operation once. Waits for the network.
 ///
-/// Operations stay in the outbox until a pull has reached their place in the log; syncstore_outcome_of() tells what the server said.
+/// Operations stay in the outbox until a pull has reached their place in the log; syncstore_outcome_of() tells what the server said. The first call of any kind on an open
+/// store asks the server what it takes, before it pushes: of a wire of the host's own that is info, also where there is nothing to push.
 ///
 /// wire, cancel, report, errors: as with syncstore_sync().
 ///

@@ -9,7 +9,8 @@ use serde::Serialize;
 use std::ffi::c_char;
 use std::ptr;
 
-/// A text that the caller owns: len bytes of UTF-8, and a NUL behind them that does not count. Free it with syncstore_text_free().
+/// A text that the caller owns: len bytes of UTF-8, and a NUL behind them that does not count. Free it with syncstore_text_free(), which goes by both members: change
+/// neither, and free one copy of them only. What it points to may be changed.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct syncstore_text {

@@ -97,7 +97,7 @@ pub struct syncstore_watch_options {
 unsafe impl Plain for syncstore_watch_options {}
 // SAFETY: it begins with its size, and its last member is as wide as its alignment.
 unsafe impl StructSize for syncstore_watch_options {
-    const FIRST_SIZE: usize = size_of::<syncstore_watch_options>();
+    const FIRST_SIZE: usize = size_up_to!(syncstore_watch_options.capacity);
 }
 
 /// A place in the order of an index, from its JSON text.

@@ -95,7 +95,8 @@ pub const SYNCSTORE_COMPRESSION_OFF: syncstore_compression = 2;
 
 /// How an HTTP wire connects; begin with SYNCSTORE_HTTP_OPTIONS_INIT. Of everything 0, or NULL, is the default. All of it is copied.
 ///
-/// Of bearer_token, the three of hmac and credentials at most one kind is set; without any, requests go without a credential. No error has a credential, the value
+/// Of bearer_token, the three of hmac and credentials at most one kind is set, and of hmac all three or none: anything else is SYNCSTORE_MISUSE. Without any, requests go without a
+/// credential. No error has a credential, the value
 /// of a header, or the proxy's password in it. Certificates are always verified, redirects never followed.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -140,7 +141,7 @@ pub struct syncstore_http_options {
 unsafe impl Plain for syncstore_http_options {}
 // SAFETY: it begins with its size, and its last member is as wide as its alignment.
 unsafe impl StructSize for syncstore_http_options {
-    const FIRST_SIZE: usize = size_of::<syncstore_http_options>();
+    const FIRST_SIZE: usize = size_up_to!(syncstore_http_options.call_timeout_ms);
 }
 
 /// # Safety

@@ -41,7 +41,7 @@ pub struct syncstore_wire_call {
     target: CText,
     cancel: Option<Cancel>,
     said: Mutex<Option<Result<Message, WireError>>>,
-    /// Bytes of the answer.
+    /// Bytes of the answer that counts.
     pub(super) received: AtomicU64,
     ops: OnceLock<Vec<BTreeMap<String, CText>>>,
 }
@@ -164,7 +164,6 @@ impl syncstore_wire_call {
             Format::Json.decode(json.as_bytes()).map_err(|error| of_decoding(&error, call))
         }
         let call = self.asked.call();
-        self.received.store(json.len() as u64, Ordering::Relaxed);
         if json.len() > LARGEST_ANSWER {
             return Err(WireError::Protocol(format!("{call}: the answer has more than 64 MiB")));
         }
@@ -341,6 +340,7 @@ pub unsafe extern "C" fn syncstore_wire_call_answer(
         let said = call.decode(json);
         let failure = said.as_ref().err().cloned();
         call.say(said)?;
+        call.received.store(json.len() as u64, Ordering::Relaxed);
         failure.map_or(Ok(SYNCSTORE_OK), |error| Err(error.into()))
     })
 }
@@ -427,7 +427,9 @@ fn retry_after(milliseconds: i64) -> Result<Option<Duration>, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ffi::kit::handle::show;
     use crate::protocol::{ClientId, Cursor, Op, OpKind, Ref};
+    use std::sync::Arc;
 
     #[test]
     fn a_call_says_in_json_what_its_target_says() {
@@ -462,6 +464,21 @@ mod tests {
         let member = |name: &str| call.ops()[0].get(name).map(CText::as_str);
         assert_eq!(member("value"), Some("{ \"b\" : [1.0, \"\\u0041\"] }"));
         assert_eq!((member("base"), member("key"), member("patch")), (Some("3"), Some("\"k\\u0000\""), None));
+    }
+
+    #[test]
+    fn an_answer_behind_the_first_counts_for_nothing() {
+        let info = r#"{"epoch":"e","seq":0,"limits":{},"formats":[],"encodings":[]}"#;
+        let call = Arc::new(syncstore_wire_call::info(None));
+        let answer = |json: &str| {
+            // SAFETY: the call is there, and the text as long as it says.
+            show(&call, |call| unsafe {
+                syncstore_wire_call_answer(call, json.as_ptr().cast(), json.len(), ptr::null_mut())
+            })
+        };
+        assert_eq!((answer(info), answer("{}"), answer(info)), (SYNCSTORE_OK, SYNCSTORE_MISUSE, SYNCSTORE_MISUSE));
+        assert_eq!(call.received.load(Ordering::Relaxed), info.len() as u64);
+        assert!(matches!(call.said(), Ok(Message::Info(_))));
     }
 
     #[test]

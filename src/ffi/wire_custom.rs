@@ -26,7 +26,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// It blocks for as long as it takes. For one store there is one at a time, and beside it at most one pull with syncstore_wire_call_wait_ms(); a wire that serves several
 /// stores is called by all of them at a time. syncstore_sync() and its like call it on their own thread, but for the page of a checkpoint that is
 /// fetched ahead, which has a thread of its own; a background sync on its threads for requests, syncstore_wire_info() on its caller's. It tries once: trying again is the library's business, and whatever
-/// was in flight when a call failed is repeated. It may call everything of the library but what waits for a sync of the same store.
+/// was in flight when a call failed is repeated. info is asked before anything else, until it was answered once since the store was opened, and again when the server's log was
+/// restored. It may call everything of the library but what waits for a sync of the same store.
 pub type syncstore_wire_callback = Option<unsafe extern "C" fn(user_data: *mut c_void, call: *mut syncstore_wire_call)>;
 
 /// The functions of a wire; begin with SYNCSTORE_WIRE_CALLBACKS_INIT.
@@ -47,8 +48,9 @@ pub struct syncstore_wire_callbacks {
     pub pull: syncstore_wire_callback,
     /// Reads a page of a checkpoint (section 5).
     pub checkpoint: syncstore_wire_callback,
-    /// Says that nobody waits for a call any more, on the thread that cancels, while the call's own function runs or just after it came back: it cuts that off, by the address of the call,
-    /// and must not wait. May be NULL: a call then ends by itself, or asks syncstore_wire_call_is_cancelled().
+    /// Says that nobody waits for a call any more, on the thread that cancels, while the call's own function runs, or just before or after: it cuts that off, by the address of the call,
+    /// and must not wait. A function that can be cut off only once it has begun asks syncstore_wire_call_is_cancelled() then. May be NULL: a call then ends by itself, or asks so now and
+    /// then.
     pub cancel: syncstore_wire_callback,
 }
 
@@ -56,7 +58,7 @@ pub struct syncstore_wire_callbacks {
 unsafe impl Plain for syncstore_wire_callbacks {}
 // SAFETY: it begins with its size, and its last member is as wide as its alignment.
 unsafe impl StructSize for syncstore_wire_callbacks {
-    const FIRST_SIZE: usize = size_of::<syncstore_wire_callbacks>();
+    const FIRST_SIZE: usize = size_up_to!(syncstore_wire_callbacks.cancel);
 }
 
 type Function = unsafe extern "C" fn(*mut c_void, *mut syncstore_wire_call);
@@ -94,6 +96,10 @@ impl CustomWire {
                 show(&call, |call| unsafe { cut_off(functions.user_data.get(), call) });
             })
         });
+        // It was cut off before it began: nobody would tell the function.
+        if self.cancel.as_ref().is_some_and(Cancel::is_cancelled) {
+            return Err(WireError::Cancelled);
+        }
         // SAFETY: likewise.
         show(&call, |call| unsafe { function(functions.user_data.get(), call) });
         drop(cut_off);

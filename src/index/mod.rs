@@ -6,7 +6,7 @@ mod path;
 #[cfg(feature = "capi")]
 pub(crate) use ordering::decode_text;
 pub(crate) use ordering::{Type, decode, encode, encode_bound, encode_text};
-pub(crate) use path::Path;
+pub(crate) use path::{Path, beginning_of_long};
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -132,7 +132,7 @@ pub enum IndexError {
         /// The index.
         name: String,
     },
-    /// A field is no JSON Pointer (RFC 6901), or one of more than 64 steps.
+    /// A field is no JSON Pointer (RFC 6901), or one of more than 64 steps, or of more than 4 KiB, of which only the beginning is here.
     #[error("{0:?} is no JSON Pointer to a field that can be indexed")]
     Pointer(String),
     /// A replica has at most 256 automatic indexes: each costs every write a little.

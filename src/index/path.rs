@@ -9,6 +9,14 @@ use std::fmt;
 /// The most steps of a pointer: each is a level of the stack.
 const MOST_STEPS: usize = 64;
 
+/// The longest pointer that may be declared, in bytes: it stands in triggers, and every step in it is a name.
+const LONGEST_POINTER: usize = 4 << 10;
+
+/// The beginning of a pointer that is too long to be declared.
+pub(crate) fn beginning_of_long(pointer: &str) -> Option<String> {
+    (pointer.len() > LONGEST_POINTER).then(|| pointer.chars().take(64).chain(['…']).collect())
+}
+
 /// A field, ready to be looked for.
 #[derive(Debug)]
 pub(crate) struct Path {

@@ -5,7 +5,7 @@
 
 use super::declared::{Declared, literal};
 use crate::error::{Error, Result};
-use crate::index::{IndexError, IndexedField, Path};
+use crate::index::{IndexError, IndexedField, Path, beginning_of_long};
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -151,6 +151,7 @@ pub(crate) fn declare(
     field: &IndexedField,
 ) -> Result<(bool, bool)> {
     // Checked before anything is dropped.
+    beginning_of_long(&field.pointer).map_or(Ok(()), |begin| Err(IndexError::Pointer(begin)))?;
     Path::new(field)?;
     if let Some(index) = find(connection, collection, name)? {
         if index.field == *field {

@@ -46,6 +46,23 @@ const LOOK: Duration = Duration::from_millis(25);
 /// What the WAL file may keep on disk after it was moved into the file, in bytes.
 const WAL_KEPT: i64 = 16 << 20;
 
+/// The longest time-out that SQLite counts, in 31 bits of milliseconds: 24 days.
+const LONGEST_BUSY_TIMEOUT: Duration = Duration::from_millis(i32::MAX as u64);
+
+/// The largest cache that SQLite counts, in 31 bits of KiB; of more it would make none.
+const LARGEST_CACHE: u64 = (i32::MAX as u64) << 10;
+
+impl Tuning {
+    fn within_sqlite(self) -> Tuning {
+        let largest = usize::try_from(LARGEST_CACHE).unwrap_or(usize::MAX);
+        Tuning {
+            cache_bytes: self.cache_bytes.min(largest),
+            busy_timeout: self.busy_timeout.min(LONGEST_BUSY_TIMEOUT),
+            ..self
+        }
+    }
+}
+
 /// The open file.
 #[derive(Debug)]
 pub(crate) struct Replica {
@@ -66,6 +83,7 @@ pub(crate) struct Replica {
 impl Replica {
     /// Opens the file, creating or migrating it; `new_client` gives a new file's client id.
     pub fn open(path: &Path, tuning: Tuning, new_client: impl FnOnce() -> [u8; 16]) -> Result<Replica> {
+        let tuning = tuning.within_sqlite();
         // Readers open the file anew, and the process may change its directory meanwhile. The names of databases in
         // memory stay as they are, and are refused below.
         let in_memory = path.as_os_str().is_empty() || path == Path::new(":memory:");
@@ -498,6 +516,20 @@ mod tests {
         let error = crate::Store::open(missing.join("s.db"), crate::Options::default()).unwrap_err().to_string();
         assert!(error.contains(&format!("the directory {} does not exist", missing.display())), "{error}");
         assert!(!missing.exists());
+    }
+
+    #[test]
+    fn what_sqlite_cannot_count_is_the_most_that_it_can() {
+        let dir = tempfile::tempdir().unwrap();
+        let tuning = Tuning { full: false, cache_bytes: usize::MAX, busy_timeout: Duration::MAX, vfs: None };
+        let replica = Replica::open(&dir.path().join("s.db"), tuning, || [7; 16]).unwrap();
+        let told = |pragma: &str| {
+            let ask = format!("PRAGMA {pragma}");
+            replica.read(|reader| Ok(reader.query_row(&ask, [], |row| row.get::<_, i64>(0))?)).unwrap()
+        };
+        assert_eq!(told("busy_timeout"), i64::from(i32::MAX));
+        let most = LARGEST_CACHE.min(usize::MAX as u64) >> 10;
+        assert_eq!(told("cache_size"), -i64::try_from(most).unwrap());
     }
 
     #[test]

@@ -5,6 +5,7 @@
 use super::declared::{Declared, literal};
 use super::snippets::{self, Pieces};
 use crate::error::{Error, Result};
+use crate::index::beginning_of_long;
 use crate::search::{SearchError, SearchHit, SearchHits, SearchQuery};
 use rusqlite::{Connection, OptionalExtension};
 
@@ -48,8 +49,11 @@ pub(crate) fn declare(connection: &Connection, name: &str, collection: &str, fie
     if fields.is_empty() || fields.len() > MOST_FIELDS {
         return Err(SearchError::Fields(fields.len()).into());
     }
-    // Checked before anything is dropped.
-    fields.iter().try_for_each(|field| places(field).map(drop))?;
+    // Checked before anything is dropped; its length first, since what is made of it takes the square of that.
+    for field in fields {
+        beginning_of_long(field).map_or(Ok(()), |begin| Err(SearchError::Pointer(begin)))?;
+        places(field)?;
+    }
     let json = serde_json::to_string(fields).map_err(|error| Error::Storage(Box::new(error)))?;
     if let Some(search) = lookup(connection, name)? {
         if search.declared.collection == collection && search.fields == json {

@@ -38,7 +38,7 @@ pub struct Options {
     /// [`ConflictResolver::resolve`]); [`FieldMerge`](crate::FieldMerge) and [`LastWriter`](crate::LastWriter) are ready-made. What it writes
     /// goes with the next sync. Default: none, they wait in [`Store::conflicts`](crate::Store::conflicts).
     pub resolver: Option<Arc<dyn ConflictResolver>>,
-    /// How long a write waits for another process that holds the file. Default: 5 seconds.
+    /// How long a write waits for another process that holds the file; 24 days at most. Default: 5 seconds.
     pub busy_timeout: Duration,
     /// The most operations in a push; the server's own limit counts too. Default: 1,000.
     pub push_ops: u32,

@@ -1,6 +1,7 @@
 //! What a sync did.
 
 use crate::protocol::Seq;
+use std::fmt;
 use std::time::Duration;
 
 /// What one call of `sync`, `push` or `pull` did.
@@ -59,6 +60,21 @@ pub enum BootstrapReason {
     Diverged(String),
 }
 
+impl fmt::Display for BootstrapReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            BootstrapReason::Fresh => "the replica was new",
+            BootstrapReason::Expired => "the server no longer read from its cursor",
+            BootstrapReason::Rewound => "the server was restored from an older backup",
+            BootstrapReason::Diverged(_) => "the replica was not what the server's log makes",
+        })?;
+        match self {
+            BootstrapReason::Diverged(why) if !why.is_empty() => write!(f, ": {why}"),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// How far a bootstrap has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -67,4 +83,17 @@ pub struct Progress {
     pub loaded: u64,
     /// Items there were when the checkpoint was made.
     pub total: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_told_in_words() {
+        let diverged = BootstrapReason::Diverged("seq 3 is other".into()).to_string();
+        assert_eq!(diverged, "the replica was not what the server's log makes: seq 3 is other");
+        assert!(!BootstrapReason::Diverged(String::new()).to_string().contains(':'));
+        assert_eq!(BootstrapReason::Fresh.to_string(), "the replica was new");
+    }
 }

@@ -1,6 +1,7 @@
 //! Why a call over a wire failed, and whether to try again.
 
 use crate::protocol::Seq;
+use std::fmt;
 use std::time::Duration;
 
 /// Why a server no longer reads from a cursor (sections 1 and 4).
@@ -16,6 +17,16 @@ pub enum Expiry {
     },
     /// The caller's tags or its filter are others now.
     Filter,
+}
+
+impl fmt::Display for Expiry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Expiry::Pruned => "the log was pruned past it",
+            Expiry::Rewound { .. } => "the log was restored from an older backup",
+            Expiry::Filter => "the caller's tags or its filter are others now",
+        })
+    }
 }
 
 /// A call over a wire failed.
@@ -48,7 +59,7 @@ pub enum WireError {
     #[error("the server forbids the request: {0}")]
     Forbidden(String),
     /// The cursor's log is gone (410 `cursor_expired`); the engine takes a checkpoint.
-    #[error("the server no longer reads from the replica's cursor ({0:?})")]
+    #[error("the server no longer reads from the replica's cursor: {0}")]
     CursorExpired(Expiry),
     /// The checkpoint is gone (410 `checkpoint_expired`); the engine begins a new one.
     #[error("the checkpoint expired on the server")]
@@ -118,5 +129,19 @@ impl WireError {
             WireError::Refused { status: 400 | 422, code, .. } => !code.is_empty(),
             _ => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_expired_cursor_is_told_in_words() {
+        let text = |expiry| WireError::CursorExpired(expiry).to_string();
+        assert!(
+            text(Expiry::Rewound { restored: Some(3) }).ends_with("cursor: the log was restored from an older backup")
+        );
+        assert!(text(Expiry::Pruned).contains("pruned") && text(Expiry::Filter).contains("filter"));
     }
 }

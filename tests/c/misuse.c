@@ -47,9 +47,15 @@ static void refs(void)
     char text[SYNCSTORE_REF_TEXT_SIZE];
 
     memset(&op, 0, sizeof op);
+    text[0] = 'x';
     MISUSE("op is NULL", syncstore_ref_to_text(NULL, text, sizeof text, &error));
+    EXPECT_TEXT("", text);
     MISUSE("text is", syncstore_ref_to_text(&op, NULL, sizeof text, &error));
+    text[0] = 'x';
+    MISUSE("text is", syncstore_ref_to_text(&op, text, 0, &error));
+    EXPECT(text[0] == 'x');
     MISUSE("text is", syncstore_ref_to_text(&op, text, sizeof text - 1, &error));
+    EXPECT_TEXT("", text);
     MISUSE("text is NULL", syncstore_ref_from_text(NULL, &op, &error));
     MISUSE("op is NULL", syncstore_ref_from_text("00000000-0000-7000-8000-000000000000", NULL, &error));
     MISUSE("text is not a ref", syncstore_ref_from_text("ref", &op, &error));

@@ -246,11 +246,16 @@ static void batches(syncstore_remote *remote)
     MISUSE("options.precondition", syncstore_remote_batch_delete(batch, "c", "k", &options, &error));
     EXPECT(syncstore_remote_batch_count(batch) == 0 && syncstore_remote_batch_count(NULL) == 0);
 
+    rev = 7;
     MISUSE("batch is NULL", syncstore_remote_batch_commit(NULL, NULL, 0, &error));
+    MISUSE("batch is NULL", syncstore_remote_batch_commit(NULL, &rev, 1, &error));
+    EXPECT(rev == 0);
     EXPECT_OK(syncstore_remote_batch_delete(batch, "c", "k", NULL, &error));
     EXPECT_OK(syncstore_remote_batch_delete(batch, "c", "l", NULL, &error));
     MISUSE("revs has no room", syncstore_remote_batch_commit(batch, NULL, 2, &error));
+    rev = 7;
     MISUSE("revs has no room", syncstore_remote_batch_commit(batch, &rev, 1, &error));
+    EXPECT(rev == 0);
     MISUSE("revs has no room", syncstore_remote_batch_commit(batch, &rev, 0, &error));
     syncstore_remote_batch_free(batch);
     syncstore_remote_batch_free(NULL);

@@ -82,6 +82,21 @@ fn misuse_values() {
 }
 
 #[test]
+fn hostile() {
+    program("hostile");
+}
+
+#[test]
+fn hostile_wire() {
+    program("hostile_wire");
+}
+
+#[test]
+fn large() {
+    program("large");
+}
+
+#[test]
 fn batches() {
     program("batches");
 }

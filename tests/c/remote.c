@@ -120,6 +120,7 @@ static void batches(syncstore_remote *remote)
     for (place = 0; place < 10; place++) {
         EXPECT(revs[place] > 0);
     }
+    EXPECT(revs[10] == 0);
     /* The same refs: it is only told what it did. */
     EXPECT_OK(syncstore_remote_batch_commit(batch, again, 10, &error));
     EXPECT(memcmp(revs, again, 10 * sizeof revs[0]) == 0);

@@ -70,3 +70,13 @@ fn the_servers_wait_is_added_to_the_time_out_of_a_pull() {
     let text = timed_out(|| wire.pull(&pull_of(wait)).unwrap_err(), SHORT + wait);
     assert!(text.contains("call_timeout, 200ms, and the 1s that the server was let wait"), "{text}");
 }
+
+#[test]
+fn a_time_out_without_an_end_is_a_long_one() {
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut options = options();
+    (options.connect_timeout, options.call_timeout) = (Duration::MAX, Duration::MAX);
+    let wire = HttpWire::new(&format!("http://{nobody}"), "db", options).unwrap();
+    assert!(matches!(wire.info(), Err(WireError::Unreachable(_))));
+    assert!(matches!(wire.pull(&pull_of(Duration::MAX)), Err(WireError::Unreachable(_))));
+}

@@ -35,7 +35,7 @@ macro_rules! read_bytes {
 }
 
 /// The most that a list may have: more is a length that was not set.
-const MOST: usize = 1 << 20;
+pub const MOST: usize = 1 << 20;
 
 /// # Safety
 ///

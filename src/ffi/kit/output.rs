@@ -15,6 +15,10 @@ use crate::protocol::Ref;
 pub unsafe trait Plain: Copy {}
 
 // SAFETY: 0, or NULL.
+unsafe impl Plain for i8 {}
+// SAFETY: 0, or NULL.
+unsafe impl Plain for u8 {}
+// SAFETY: 0, or NULL.
 unsafe impl Plain for i32 {}
 // SAFETY: 0, or NULL.
 unsafe impl Plain for i64 {}
@@ -46,6 +50,18 @@ pub unsafe fn required<T: Plain>(to: *mut T, name: &'static str) -> Out<T> {
     // SAFETY: the condition above, and zero is a value of a `Plain`.
     unsafe { out.write(std::mem::zeroed()) };
     out
+}
+
+/// Zeroes an output of several values, before anything is done.
+///
+/// # Safety
+///
+/// The pointer is NULL, or so many may be written.
+pub unsafe fn zero<T: Plain>(to: *mut T, count: usize) {
+    if !to.is_null() {
+        // SAFETY: the condition above, and zero is a value of a `Plain`.
+        unsafe { to.write_bytes(0, count) };
+    }
 }
 
 /// An output that may be NULL; what has to be freed is put by `offer` alone.

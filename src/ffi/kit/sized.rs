@@ -11,8 +11,21 @@ use std::mem::size_of;
 /// It is `repr(C)`, and its first member is `struct_size: usize`. It has no padding at its end, or a member that is added
 /// there would be read from a caller who never set it.
 pub unsafe trait StructSize: Plain {
-    /// Its size in the first version that had it, which never changes.
+    /// Its size in the first version that had it, which never changes: `size_up_to!` the last member of that version, whatever is
+    /// added behind it.
     const FIRST_SIZE: usize;
+}
+
+/// The size of a struct up to and with a member.
+macro_rules! size_up_to {
+    ($of:ident.$last:ident) => {
+        std::mem::offset_of!($of, $last) + $crate::ffi::kit::sized::size_of_member(|all: &$of| &all.$last)
+    };
+}
+
+/// The size of the member that is chosen.
+pub const fn size_of_member<T, M>(_: fn(&T) -> &M) -> usize {
+    size_of::<M>()
 }
 
 /// Options within `call!`: NULL is all defaults.
@@ -71,7 +84,7 @@ mod tests {
     unsafe impl Plain for Two {}
     // SAFETY: as it is written above.
     unsafe impl StructSize for Two {
-        const FIRST_SIZE: usize = size_of::<usize>() + 8;
+        const FIRST_SIZE: usize = size_up_to!(Two.first);
     }
 
     fn of(members: [u64; 4]) -> Result<Two, Failure> {
@@ -87,5 +100,10 @@ mod tests {
         assert_eq!(of([32, 7, 8, 0]).map(|two| (two.first, two.second)).unwrap(), (7, 8));
         assert!(of([32, 7, 8, 9]).is_err());
         assert!(of([8, 7, 8, 9]).is_err() && of([u64::MAX, 7, 8, 9]).is_err());
+    }
+
+    #[test]
+    fn a_member_that_is_added_leaves_the_first_size_as_it_is() {
+        assert_eq!((Two::FIRST_SIZE, size_of::<Two>()), (size_up_to!(Two.first), size_up_to!(Two.second)));
     }
 }

@@ -4,7 +4,7 @@ use super::body::{self, Caps, Payload, printable};
 use super::credential::{Credential, Keyring};
 use super::data::DataCall;
 use super::endpoint::{Call, Endpoint};
-use super::options::{Compression, HttpOptions};
+use super::options::{Compression, HttpOptions, LONGEST_TIMEOUT};
 use super::signature::{self, Signed};
 use super::{failure, refusal};
 use crate::cancel::{Cancel, OnCancel};
@@ -218,7 +218,7 @@ impl Exchange {
             None if call.method() == Method::PUT => self.agent.run(request.map(|()| &[][..])),
             // The agent's own time-out is that of a call whose answer is not held.
             _ if !call.hold().is_zero() => {
-                let timeout = self.shared.options.call_timeout.saturating_add(call.hold());
+                let timeout = self.shared.options.call_timeout.saturating_add(call.hold()).min(LONGEST_TIMEOUT);
                 let request = self.agent.configure_request(request).timeout_global(Some(timeout)).build();
                 self.agent.run(request)
             }

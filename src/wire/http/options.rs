@@ -11,6 +11,9 @@ use std::time::Duration;
 use ureq::http::{HeaderName, HeaderValue};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
+/// What can be added to any clock: ureq would panic on more.
+pub(super) const LONGEST_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 3_600);
+
 /// Whether bodies go gzip-compressed over the wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -120,6 +123,8 @@ impl HttpOptions {
                 return Err(WireError::Setup(format!("the option {name} is zero")));
             }
         }
+        let [connect_timeout, call_timeout] =
+            [self.connect_timeout, self.call_timeout].map(|timeout| timeout.min(LONGEST_TIMEOUT));
         // ureq itself would panic on one.
         HeaderValue::from_str(&self.user_agent)
             .map_err(|_| WireError::Setup("the option user_agent has control characters".into()))?;
@@ -136,16 +141,16 @@ impl HttpOptions {
             .proxy(proxy)
             .user_agent(&self.user_agent)
             .tls_config(TlsConfig::builder().root_certs(self.root_certificates()?).build())
-            .timeout_resolve(Some(self.connect_timeout))
-            .timeout_connect(Some(self.connect_timeout))
-            .timeout_global(Some(self.call_timeout))
+            .timeout_resolve(Some(connect_timeout))
+            .timeout_connect(Some(connect_timeout))
+            .timeout_global(Some(call_timeout))
             .build()
             .new_agent())
     }
 
     fn root_certificates(&self) -> Result<RootCerts, WireError> {
         let Some(path) = &self.ca_file else { return Ok(RootCerts::WebPki) };
-        let setup = |text: String| WireError::Setup(format!("the option ca_file {}: {text}", path.display()));
+        let setup = |text: String| WireError::Setup(format!("the option ca_file, {}: {text}", path.display()));
         let pem = std::fs::read(path).map_err(|error| setup(error.to_string()))?;
         let mut certificates: Vec<Certificate<'static>> = Vec::new();
         for item in parse_pem(&pem) {
