@@ -353,7 +353,7 @@ typedef struct syncstore_ref {
  *
  * op: the ref.
  * text: where to write to. size: how many bytes there are, at least SYNCSTORE_REF_TEXT_SIZE.
- * Errors: SYNCSTORE_MISUSE.
+ * Errors: SYNCSTORE_MISUSE; the text is empty then, if there is a byte for that.
  *
  * Thread: any.
  */
@@ -492,7 +492,10 @@ size_t syncstore_live_handles(void);
  * Texts and lists of names
  */
 
-/** A text that the caller owns: len bytes of UTF-8, and a NUL behind them that does not count. Free it with syncstore_text_free(). */
+/**
+ * A text that the caller owns: len bytes of UTF-8, and a NUL behind them that does not count. Free it with syncstore_text_free(), which goes by both members: change
+ * neither, and free one copy of them only. What it points to may be changed.
+ */
 typedef struct syncstore_text {
   /** Its bytes; NULL: there is no text. */
   char *data;
@@ -560,7 +563,7 @@ typedef struct syncstore_options {
   const char *vfs;
   /** Decides conflicts as syncs find them; the store keeps what it needs of it. NULL: they wait in syncstore_conflicts(). */
   syncstore_resolver *resolver;
-  /** How long a write waits for another process that holds the file. Default: 5 seconds. */
+  /** How long a write waits for another process that holds the file; 24 days at most. Default: 5 seconds. */
   int64_t busy_timeout_ms;
   /** The page cache of each connection to the file, in bytes. Default: 16 MiB. */
   uint64_t cache_bytes;
@@ -3683,7 +3686,8 @@ typedef int32_t syncstore_compression;
 /**
  * How an HTTP wire connects; begin with SYNCSTORE_HTTP_OPTIONS_INIT. Of everything 0, or NULL, is the default. All of it is copied.
  *
- * Of bearer_token, the three of hmac and credentials at most one kind is set; without any, requests go without a credential. No error has a credential, the value
+ * Of bearer_token, the three of hmac and credentials at most one kind is set, and of hmac all three or none: anything else is SYNCSTORE_MISUSE. Without any, requests go without a
+ * credential. No error has a credential, the value
  * of a header, or the proxy's password in it. Certificates are always verified, redirects never followed.
  */
 typedef struct syncstore_http_options {
@@ -3959,8 +3963,8 @@ typedef void (*syncstore_progress_callback)(void *user_data, uint64_t loaded, ui
  * cancel: ends the call from another thread; NULL: only closing the store does. A wire with it opens connections of its own.
  * progress, user_data: told how far the loading of a checkpoint has come, during this call alone; progress may be NULL.
  * report: takes what it did, to be freed with syncstore_report_free(); may be NULL. Of a call that fails syncstore_error_report() has it.
- * Errors: SYNCSTORE_SYNCED_ELSEWHERE, SYNCSTORE_CANCELLED, SYNCSTORE_WRONG_DATABASE, SYNCSTORE_DIVERGED, SYNCSTORE_TOO_LARGE; those of the wire,
- * SYNCSTORE_UNREACHABLE to SYNCSTORE_SETUP, after the tries that the store's options allow; those of the file.
+ * Errors: SYNCSTORE_SYNCED_ELSEWHERE, SYNCSTORE_CANCELLED, SYNCSTORE_WRONG_DATABASE, SYNCSTORE_DIVERGED, SYNCSTORE_TOO_LARGE; SYNCSTORE_WITHIN_SYNC in a callback of a sync of the same
+ * store, on that sync's thread; those of the wire, SYNCSTORE_UNREACHABLE to SYNCSTORE_SETUP, after the tries that the store's options allow; those of the file.
  *
  * Thread: any.
  */
@@ -3976,7 +3980,8 @@ syncstore_status syncstore_sync(syncstore *store,
 /**
  * Pushes everything that was queued when the call began, each operation once. Waits for the network.
  *
- * Operations stay in the outbox until a pull has reached their place in the log; syncstore_outcome_of() tells what the server said.
+ * Operations stay in the outbox until a pull has reached their place in the log; syncstore_outcome_of() tells what the server said. The first call of any kind on an open
+ * store asks the server what it takes, before it pushes: of a wire of the host's own that is info, also where there is nothing to push.
  *
  * wire, cancel, report, errors: as with syncstore_sync().
  *
@@ -4179,7 +4184,7 @@ void syncstore_sync_status_free(syncstore_sync_status *status);
  * at_most_ms: how long; 0: not at all, -1: without an end.
  * outcome: takes it; free it with syncstore_outcome_free().
  * Answers SYNCSTORE_NOT_FOUND where this replica does not know the operation, or no longer.
- * Errors: when the file cannot be read.
+ * Errors: SYNCSTORE_WITHIN_SYNC in a callback of a sync of the same store, on that sync's thread; when the file cannot be read.
  *
  * Thread: any.
  */
@@ -4355,7 +4360,8 @@ syncstore_status syncstore_wire_call_fail(syncstore_wire_call *call,
  * It blocks for as long as it takes. For one store there is one at a time, and beside it at most one pull with syncstore_wire_call_wait_ms(); a wire that serves several
  * stores is called by all of them at a time. syncstore_sync() and its like call it on their own thread, but for the page of a checkpoint that is
  * fetched ahead, which has a thread of its own; a background sync on its threads for requests, syncstore_wire_info() on its caller's. It tries once: trying again is the library's business, and whatever
- * was in flight when a call failed is repeated. It may call everything of the library but what waits for a sync of the same store.
+ * was in flight when a call failed is repeated. info is asked before anything else, until it was answered once since the store was opened, and again when the server's log was
+ * restored. It may call everything of the library but what waits for a sync of the same store.
  */
 typedef void (*syncstore_wire_callback)(void *user_data, syncstore_wire_call *call);
 
@@ -4376,8 +4382,9 @@ typedef struct syncstore_wire_callbacks {
   /** Reads a page of a checkpoint (section 5). */
   syncstore_wire_callback checkpoint;
   /**
-   * Says that nobody waits for a call any more, on the thread that cancels, while the call's own function runs or just after it came back: it cuts that off, by the address of the call,
-   * and must not wait. May be NULL: a call then ends by itself, or asks syncstore_wire_call_is_cancelled().
+   * Says that nobody waits for a call any more, on the thread that cancels, while the call's own function runs, or just before or after: it cuts that off, by the address of the call,
+   * and must not wait. A function that can be cut off only once it has begun asks syncstore_wire_call_is_cancelled() then. May be NULL: a call then ends by itself, or asks so now and
+   * then.
    */
   syncstore_wire_callback cancel;
 } syncstore_wire_callbacks;
@@ -5022,7 +5029,8 @@ size_t syncstore_remote_batch_count(const syncstore_remote_batch *batch);
 /**
  * Does all writes, or none. Without any it sends nothing. The batch stays as it is. Waits for the network.
  *
- * revs, room: takes the rev that each write left its item at; room says for how many there is room, which has to be for all. revs may be NULL, with room 0.
+ * revs, room: takes the rev that each write left its item at, and zeros behind them, and where it fails; room says for how many there is room, which has to
+ * be for all. revs may be NULL, with room 0.
  * Errors: SYNCSTORE_REJECTED when one of them cannot be done: syncstore_error_failed_write() says which, and nothing of the batch was done;
  * SYNCSTORE_UNCONFIRMED where it is not known; else those of the wire, with nothing done.
  *
@@ -5220,7 +5228,7 @@ typedef int32_t (*syncstore_progress)(void *user_data, uint64_t done, uint64_t t
  *
  * collection: the collection.
  * name: the index; the host's choice, 1 to 128 bytes.
- * pointer: the part, a JSON Pointer (RFC 6901): "/due", "/author/name", "" for the value itself. A value has an entry for a string, a number or
+ * pointer: the part, a JSON Pointer (RFC 6901) of at most 4,096 bytes and 64 steps: "/due", "/author/name", "" for the value itself. A value has an entry for a string, a number or
  * a boolean there, and one for each such member of an array.
  * dates: 1: strings that are dates of RFC 3339 count as instants, whatever their offset; 0: strings are what they are.
  * must_build: takes 1 where syncstore_build_index() has something to do, else 0; may be NULL.
@@ -5316,7 +5324,7 @@ typedef struct syncstore_search_options {
  *
  * name: the search; the host's choice.
  * collection: the collection.
- * fields, count: 1 to 16 JSON Pointers: of a string that is searched, or an array whose strings are.
+ * fields, count: 1 to 16 JSON Pointers of at most 4,096 bytes: of a string that is searched, or an array whose strings are.
  * must_build: takes 1 where syncstore_build_search() has something to do, else 0; may be NULL.
  * Errors: SYNCSTORE_SEARCH for fields that cannot be searched; SYNCSTORE_LIMIT; those of a write.
  *
