@@ -21,21 +21,16 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The library, built by whoever asks first.
+/// The library, built by whoever asks first, both kinds in one go.
 pub fn library() -> &'static Library {
     static LIBRARY: OnceLock<Library> = OnceLock::new();
-    LIBRARY.get_or_init(|| {
-        let (statical, _) = cargo("staticlib", ".a");
-        let (shared, header) = cargo("cdylib", std::env::consts::DLL_SUFFIX);
-        Library { statical, shared, header }
-    })
+    LIBRARY.get_or_init(cargo)
 }
 
-/// Builds one kind of library; its file, and the header.
-fn cargo(kind: &str, suffix: &str) -> (PathBuf, PathBuf) {
+fn cargo() -> Library {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.current_dir(root()).args(["rustc", "--package", "syncstore", "--lib", "--features", "capi"]);
-    cargo.args(["--crate-type", kind, "--message-format", "json-render-diagnostics"]);
+    cargo.args(["--crate-type", "cdylib,staticlib", "--message-format", "json-render-diagnostics"]);
     // What cargo tells a test of its package; ring's build script goes by it, and would run anew each time.
     for (name, _) in std::env::vars_os() {
         let known = name.to_str().unwrap_or_default();
@@ -44,9 +39,9 @@ fn cargo(kind: &str, suffix: &str) -> (PathBuf, PathBuf) {
         }
     }
     let built = cargo.stderr(Stdio::inherit()).output().unwrap();
-    assert!(built.status.success(), "cargo cannot build the {kind}");
+    assert!(built.status.success(), "cargo cannot build the library");
     let ours = format!("path+file://{}#", root().display());
-    let (mut library, mut header) = (None, None);
+    let (mut statical, mut shared, mut header) = (None, None, None);
     for line in String::from_utf8(built.stdout).unwrap().lines() {
         let message: serde_json::Value = serde_json::from_str(line).unwrap();
         if !message["package_id"].as_str().is_some_and(|id| id.starts_with(&ours)) {
@@ -56,12 +51,14 @@ fn cargo(kind: &str, suffix: &str) -> (PathBuf, PathBuf) {
             header = Some(Path::new(out).join("syncstore.h")).filter(|header| header.exists()).or(header);
         }
         for file in message["filenames"].as_array().into_iter().flatten().filter_map(|file| file.as_str()) {
-            if file.ends_with(suffix) {
-                library = Some(PathBuf::from(file));
+            if file.ends_with(".a") {
+                statical = Some(PathBuf::from(file));
+            } else if file.ends_with(std::env::consts::DLL_SUFFIX) {
+                shared = Some(PathBuf::from(file));
             }
         }
     }
-    (library.unwrap(), header.unwrap())
+    Library { statical: statical.unwrap(), shared: shared.unwrap(), header: header.unwrap() }
 }
 
 /// The C compiler, and the one for C++, with the names that they may have here.

@@ -4,6 +4,7 @@ use crate::building::{compile, compilers, knows, library, root, run_with, system
 use crate::header::functions;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 /// What a program may take, on a machine that has much else to do.
@@ -76,9 +77,19 @@ fn local_data_in_cpp() {
     cpp_program("tests/c/store.cpp", &[]);
 }
 
+/// Whether the compiler of the programs finds <nlohmann/json.hpp>.
+fn has_nlohmann() -> bool {
+    let compiler = cpp_compilers().into_iter().next().expect("there is no C++ compiler");
+    let mut command = Command::new(compiler);
+    command.args(["-std=c++17", "-fsyntax-only", "-include", "nlohmann/json.hpp", "-x", "c++", "/dev/null"]);
+    command.output().is_ok_and(|said| said.status.success())
+}
+
 #[test]
 fn json_values_in_cpp() {
-    cpp_program("tests/c/json.cpp", &[]);
+    let expected = if has_nlohmann() { "with" } else { "without" };
+    println!("{expected} nlohmann::json");
+    cpp_program("tests/c/json.cpp", &[expected.to_owned()]);
 }
 
 #[test]

@@ -1,8 +1,14 @@
-// nlohmann::json values, where that header is present; else there is nothing to see.
+// nlohmann::json values, where that header is present; else there is nothing to see. The argument says which is expected: "with" or "without".
 #include "expect.hpp"
 
-int main()
+int main(int count, char** arguments)
 {
+#ifdef SYNCSTORE_HAS_NLOHMANN
+    const std::string_view has = "with";
+#else
+    const std::string_view has = "without";
+#endif
+    EXPECT(count == 2 && has == arguments[1]);
 #ifdef SYNCSTORE_HAS_NLOHMANN
     {
         syncstore::store store = syncstore::store::open("json.db");
@@ -34,7 +40,6 @@ int main()
         writes.patch("notes", "n", nlohmann::json::array());
         EXPECT(writes.size() == 2);
     }
-    std::puts("with nlohmann::json");
 #endif
     EXPECT(syncstore::live_handles() == 0);
     return 0;
