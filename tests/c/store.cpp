@@ -72,7 +72,9 @@ static void items()
 
     syncstore::store other = std::move(store);
     EXPECT_THROWS(SYNCSTORE_MISUSE, store.pending_count());
-    EXPECT(other.close() == syncstore::stopped::entirely);
+    // Closing waits for 250 ms, which may not be enough on a busy machine.
+    const syncstore::stopped how = other.close();
+    EXPECT(how == syncstore::stopped::entirely || how == syncstore::stopped::soon);
     EXPECT_THROWS(SYNCSTORE_CLOSED, other.pending_count());
     EXPECT_THROWS(SYNCSTORE_CLOSED, other.query("notes").limit(1).run());
 
