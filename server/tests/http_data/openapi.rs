@@ -189,6 +189,21 @@ fn the_document_has_the_parameters_and_members_of_the_server_and_no_other() {
 }
 
 #[test]
+fn another_method_and_another_path_are_answered_as_the_description_says() {
+    let fixture = Fixture::configured(CONFIG);
+    let description =
+        DOCUMENT["info"]["description"].as_str().unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+    for (method, target, what) in [
+        ("PURGE", "/v1/notes/data", "Another method of a path is answered"),
+        ("GET", "/v1/notes/nothing", "another path"),
+    ] {
+        let answer = ask(&fixture.url, method, target, &[("authorization", "Bearer root-t0ken")], None);
+        let told = format!("{what} {} `{}`", answer.status, answer.json()["code"].as_str().unwrap());
+        assert!(description.contains(&told), "{told}");
+    }
+}
+
+#[test]
 fn every_schema_can_be_used_and_every_reference_leads_somewhere() {
     fn references(value: &'static Value, found: &mut BTreeSet<&'static str>) {
         match value {
