@@ -2,6 +2,7 @@
 
 use crate::caller::{CONFIG, ask, caller};
 use crate::http_support::{Fixture, gzip, new_ref};
+use crate::openapi::PROTOBUF;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -325,6 +326,9 @@ fn bad_headers_and_bodies_are_refused_by_every_route() {
         }
         ask_it(&[JSON], None).is_problem(401, "unauthenticated");
         ask_it(&[ROOT, JSON, ("accept", "text/html")], None).is_problem(406, "not_acceptable");
+        if cfg!(not(feature = "protobuf")) {
+            ask_it(&[ROOT, JSON, ("accept", PROTOBUF)], None).is_problem(406, "not_acceptable");
+        }
         let takes_body = (method == "PUT" || method == "PATCH" || method == "POST") && *route != TAG;
         if takes_body {
             ask_it(&[ROOT], Some(b"1")).is_problem(415, "unsupported_media_type");
@@ -332,6 +336,9 @@ fn bad_headers_and_bodies_are_refused_by_every_route() {
             ask_it(&[ROOT, JSON, ("content-encoding", "br")], Some(b"1")).is_problem(415, "unsupported_media_type");
             ask_it(&[ROOT, JSON, ("content-encoding", "gzip")], Some(b"1")).is_problem(400, "malformed");
             ask_it(&[ROOT, ("content-type", "application/msgpack")], Some(b"\xc1")).is_problem(400, "malformed");
+            let known = cfg!(feature = "protobuf");
+            let (status, code) = if known { (400, "malformed") } else { (415, "unsupported_media_type") };
+            ask_it(&[ROOT, ("content-type", PROTOBUF)], Some(b"\xff")).is_problem(status, code);
             let zeros = gzip(&vec![b' '; (8 << 20) + 1]);
             ask_it(&[ROOT, JSON, ("content-encoding", "gzip")], Some(&zeros)).is_problem(413, "too_large");
         }
