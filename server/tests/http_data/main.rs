@@ -10,6 +10,7 @@ mod conditions;
 mod deny;
 mod listings;
 mod openapi;
+mod outcomes;
 mod repeats;
 mod replicas;
 mod resources;
