@@ -350,6 +350,23 @@ fn bad_headers_and_bodies_are_refused_by_every_route() {
 }
 
 #[test]
+fn what_no_database_can_be_called_is_unknown_to_every_route() {
+    let fixture = fixture();
+    let mut routes = syncstore_server::route_names();
+    routes.retain(|(_, path)| path.starts_with("/v1/"));
+    let long = "x".repeat(65);
+    for (method, route) in &routes {
+        for db in ["a%20b", "%ff", "%2e", "%2e%2e", "a%2Fb", "%C3%A9", &long] {
+            let path = path_of(route).replacen("/v1/notes", &format!("/v1/{db}"), 1);
+            ask(&fixture.url, method, &path, &[ROOT, JSON], None).is_problem(404, "unknown_db");
+        }
+        let longest = path_of(route).replacen("/v1/notes", &format!("/v1/{}", "x".repeat(64)), 1);
+        let answer = ask(&fixture.url, method, &longest, &[ROOT, JSON], None);
+        assert!(!answer.text().contains("unknown_db"), "{method} {longest}: {}", answer.text());
+    }
+}
+
+#[test]
 fn the_table_has_every_route() {
     let mut routes = syncstore_server::route_names();
     routes.retain(|(_, path)| path.starts_with("/v1/"));
