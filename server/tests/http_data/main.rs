@@ -8,6 +8,7 @@ mod batches;
 mod caller;
 mod conditions;
 mod deny;
+mod heads;
 mod listings;
 mod openapi;
 mod outcomes;
