@@ -252,6 +252,21 @@ pub fn fields(method: &str, route: &str) -> BTreeSet<String> {
     ROWS.iter().filter(|row| row.0 == method && row.1 == route).map(|row| row.2.to_owned()).collect()
 }
 
+/// Method, route, field, target and body of each request that is bad without its headers.
+pub fn bad_requests() -> impl Iterator<Item = (&'static str, &'static str, &'static str, String, String)> {
+    let rows = ROWS.iter().filter(|row| row.4.is_none() && !matches!(row.6, Taken));
+    rows.map(|row| (row.0, row.1, row.2, filled(row.3), filled(row.5)))
+}
+
+fn filled(text: &str) -> String {
+    text.replace("LONG", &"x".repeat(129))
+        .replace("CLIENT", "7d3c1a52-9f0b-4e6d-8a11-0c5e2b7f9d34")
+        .replace("V4", "7d3c1a52-9f0b-4e6d-8a11-0c5e2b7f9d34")
+        .replace("REF", &new_ref().to_string())
+        .replace("DEEP", &format!("{}{}", "[".repeat(129), "]".repeat(129)))
+        .replace("HUGE", &format!("\"{}\"", "x".repeat(1 << 20)))
+}
+
 fn fixture() -> Fixture {
     let text = CONFIG.replacen(r#"databases = ["notes"]"#, r#"databases = ["*"]"#, 1);
     let fixture = Fixture::configured(&text);
@@ -267,14 +282,6 @@ fn each_bad_input_is_answered_with_its_code_and_changes_nothing() {
     let fixture = fixture();
     let before = caller(&fixture, "root").get("/data/c/there");
     for (method, _, field, path, header, body, answered) in ROWS {
-        let filled = |text: &str| {
-            text.replace("LONG", &"x".repeat(129))
-                .replace("CLIENT", "7d3c1a52-9f0b-4e6d-8a11-0c5e2b7f9d34")
-                .replace("V4", "7d3c1a52-9f0b-4e6d-8a11-0c5e2b7f9d34")
-                .replace("REF", &new_ref().to_string())
-                .replace("DEEP", &format!("{}{}", "[".repeat(129), "]".repeat(129)))
-                .replace("HUGE", &format!("\"{}\"", "x".repeat(1 << 20)))
-        };
         let what = format!("{method} {path} {field}: {header:?} {body}");
         let value = header.map(|(_, value)| filled(value));
         let mut headers = vec![ROOT, JSON];

@@ -14,5 +14,6 @@ mod openapi;
 mod outcomes;
 mod repeats;
 mod replicas;
+mod requests;
 mod resources;
 mod values;

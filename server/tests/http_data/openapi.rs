@@ -4,7 +4,8 @@
 //! operation, with a body of its schema and no member more.
 
 use crate::caller::{CONFIG, ask, caller};
-use crate::http_support::{Answer, Fixture, client, gunzip, new_ref};
+use crate::http_support::{Answer, Fixture, gunzip};
+use crate::requests::{fault, good};
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeSet, HashMap};
@@ -39,7 +40,7 @@ fn close(schema: &mut Value) {
     }
 }
 
-fn validator(schema: &Value) -> Arc<Validator> {
+pub fn validator(schema: &Value) -> Arc<Validator> {
     let mut validators = VALIDATORS.lock().unwrap();
     let made = || {
         let mut root = schema.clone();
@@ -50,7 +51,7 @@ fn validator(schema: &Value) -> Arc<Validator> {
 }
 
 /// What a `$ref` stands for.
-fn resolved(value: &'static Value) -> &'static Value {
+pub fn resolved(value: &'static Value) -> &'static Value {
     match value.get("$ref").and_then(Value::as_str) {
         Some(name) => DOCUMENT.pointer(name.trim_start_matches('#')).unwrap_or_else(|| panic!("{name} is nowhere")),
         None => value,
@@ -62,7 +63,7 @@ fn object(value: &'static Value) -> &'static Map<String, Value> {
 }
 
 /// Method, path and operation of all that the document has.
-fn operations() -> Vec<(String, &'static str, &'static Value)> {
+pub fn operations() -> Vec<(String, &'static str, &'static Value)> {
     let paths = object(&DOCUMENT["paths"]).iter();
     let methods = |(path, item): (&'static String, &'static Value)| {
         let methods = object(item).iter().filter(|(name, _)| *name != "parameters");
@@ -71,7 +72,8 @@ fn operations() -> Vec<(String, &'static str, &'static Value)> {
     paths.flat_map(methods).collect()
 }
 
-fn operation(method: &str, target: &str) -> Option<(&'static str, &'static Value)> {
+/// The operation of a request, with its path.
+pub fn operation(method: &str, target: &str) -> Option<(&'static str, &'static Value)> {
     let path = target.split('?').next().unwrap_or_default();
     let fits = |template: &str| {
         let (wanted, given) = (template.split('/'), path.split('/'));
@@ -127,7 +129,7 @@ pub fn check(method: &str, target: &str, answer: &Answer) {
     }
 }
 
-fn parameters(path: &str, operation: &'static Value) -> Vec<&'static Value> {
+pub fn parameters(path: &str, operation: &'static Value) -> Vec<&'static Value> {
     let shared = DOCUMENT["paths"][path].get("parameters");
     let own = operation.get("parameters");
     [shared, own].into_iter().flatten().flat_map(|list| list.as_array().unwrap()).map(resolved).collect()
@@ -257,22 +259,6 @@ fn an_answer_that_is_not_the_documents_is_found_out() {
     }
 }
 
-/// A request of an operation that succeeds on a server with an item `there` of the collection `c`.
-fn good(method: &str, path: &str) -> (String, String) {
-    let target = crate::bad_input::path_of(path);
-    let op = json!({"ref": new_ref(), "op": "set", "collection": "c", "key": "there", "tag": "t2"});
-    let body = match (method, path.rsplit('/').next().unwrap()) {
-        ("POST", "outbox") => json!({"client": client(7), "ops": [op]}),
-        ("POST", "batch") => json!({"ops": [op, {"op": "delete", "collection": "c", "key": "there", "tag": "t2"}]}),
-        ("PUT", "{key}") => json!({"title": "Milk"}),
-        ("PATCH", _) => json!([{"op": "add", "path": "/done", "value": true}]),
-        ("PUT", "{name}") => json!({"order": "2026"}),
-        ("PUT", "{id}") => json!({"predicate": "in", "object": {"collection": "folders", "key": "f"}}),
-        _ => return (target, String::new()),
-    };
-    (target, body.to_string())
-}
-
 #[test]
 fn every_operation_answers_what_the_document_says_in_every_format() {
     let fixture = Fixture::configured(CONFIG);
@@ -287,6 +273,7 @@ fn every_operation_answers_what_the_document_says_in_every_format() {
         let media_type = format.content_type();
         for (method, path, operation) in &operations {
             let (target, body) = good(method, path);
+            assert_eq!(fault(path, operation, &target, &body), None, "{method} {target} {body}");
             let body = match &*body {
                 "" => Vec::new(),
                 body => format.encode(&Json::parse(body).unwrap()).unwrap(),
