@@ -57,3 +57,20 @@ fn head_is_answered_like_get_without_the_body() {
         assert_eq!((head, same, &*nothing), (get, headers, ""), "{path} {more}");
     }
 }
+
+#[test]
+fn after_a_304_the_connection_goes_on() {
+    let fixture = Fixture::configured(CONFIG);
+    caller(&fixture, "root").put("/data/c/there", "1");
+    let ask = |method: &str| {
+        format!(
+            "{method} /v1/notes/data/c/there HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer root-t0ken\r\n\
+             If-None-Match: \"1\"\r\n\r\n"
+        )
+    };
+    let requests = ask("GET") + &ask("HEAD") + "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let answers = raw(&fixture, requests.as_bytes());
+    let heads: Vec<&str> = answers.split("\r\n\r\n").collect();
+    assert!(heads[..2].iter().all(|head| head.starts_with("HTTP/1.1 304 ")), "{answers}");
+    assert!(heads[2].starts_with("HTTP/1.1 200 ") && heads[3..] == ["ok\n"], "{answers}");
+}
