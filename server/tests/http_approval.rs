@@ -2,72 +2,17 @@
 
 mod http_support;
 
+use http_support::approver::{accept_all, refs, respond, stub};
 use http_support::{Fixture, TOKENS, client, push_body};
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use syncstore_server::approver::{ApprovalRequest, Approver, ApproverError, HttpApprover};
 use syncstore_server::config::{Config, Secret};
 use syncstore_server::{Server, ServerOptions};
-
-/// What came: the head, and the body.
-type Came = (String, Value);
-
-/// An approver that answers each request with the bytes that a closure makes of its body, and closes; its thread ends with
-/// the test.
-fn stub(mut answer: impl FnMut(&Value) -> Vec<u8> + Send + 'static) -> (SocketAddr, Receiver<Came>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let (sender, came) = channel();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            if serve_one(stream.unwrap(), &mut answer, &sender).is_none() {
-                return;
-            }
-        }
-    });
-    (address, came)
-}
-
-// `None`: nobody wants to know any more.
-fn serve_one(mut stream: TcpStream, answer: &mut dyn FnMut(&Value) -> Vec<u8>, came: &Sender<Came>) -> Option<()> {
-    let mut reader = BufReader::new(stream.try_clone().ok()?);
-    let (mut head, mut length) = (String::new(), 0);
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line).unwrap_or(0) == 0 {
-            return Some(());
-        }
-        if let Some(number) = line.to_ascii_lowercase().strip_prefix("content-length: ") {
-            length = number.trim().parse().unwrap();
-        }
-        if line == "\r\n" {
-            break;
-        }
-        head.push_str(&line);
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    let body: Value = serde_json::from_slice(&body).unwrap();
-    let answer = answer(&body);
-    // Who asked may have given up.
-    let _ = stream.write_all(&answer);
-    came.send((head, body)).ok()
-}
-
-fn respond(status: &str, body: &str) -> Vec<u8> {
-    format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len()).into_bytes()
-}
-
-fn accept_all(body: &Value) -> Vec<u8> {
-    let answers = body["ops"].as_array().unwrap().iter().map(|asked| {
-        let (op_ref, user) = (&asked["op"]["ref"], asked["user"].as_str().unwrap());
-        json!({"ref": op_ref, "outcome": "accepted", "tags": [format!("user:{user}")]})
-    });
-    respond("200 OK", &json!({"answers": answers.collect::<Vec<_>>()}).to_string())
-}
 
 fn nothing_asked() -> ApprovalRequest {
     ApprovalRequest { database: "notes".into(), ops: Vec::new() }
@@ -149,8 +94,12 @@ fn the_token_goes_with_each_request_and_into_no_message() {
 }
 
 fn config(address: SocketAddr) -> Config {
+    impatient(address, 5)
+}
+
+fn impatient(address: SocketAddr, seconds: u64) -> Config {
     let approver =
-        format!("\n[approver]\nurl = \"http://{address}/\"\ncollections = [\"notes\"]\ntimeout_seconds = 5\n");
+        format!("\n[approver]\nurl = \"http://{address}/\"\ncollections = [\"notes\"]\ntimeout_seconds = {seconds}\n");
     Config::parse(&(TOKENS.to_owned() + &approver)).unwrap()
 }
 
@@ -174,6 +123,51 @@ fn a_server_asks_and_a_held_pull_is_told() {
     let asked = &body["ops"][0];
     assert_eq!((&body["database"], &asked["user"], &asked["op"]["key"]), (&json!("notes"), &json!("ada"), &json!("k")));
     assert!(asked.get("item").is_none() && asked["at"].is_string() && asked["op"].get("batch").is_none(), "{asked}");
+}
+
+#[test]
+fn a_server_asks_again_by_itself_after_each_way_to_fail() {
+    // The first answer; `None`: nothing within the approver's time.
+    for (first, seconds, failures) in [
+        (Some(respond("500 Internal Server Error", "")), 20, 1),
+        (Some(Vec::new()), 20, 1),
+        (None, 1, 1),
+        (Some(respond("200 OK", "{\"answers\":[]}")), 20, 0),
+    ] {
+        let what = format!("{:?}", first.as_deref().map(String::from_utf8_lossy));
+        let (over, end) = channel::<()>();
+        let (asked, end) = (Arc::new(Mutex::new(Vec::new())), Mutex::new(end));
+        let seen = asked.clone();
+        let (address, _came) = stub(move |body| {
+            let mut seen = seen.lock().unwrap();
+            seen.push(refs(body));
+            if seen.len() > 1 {
+                return accept_all(body);
+            }
+            drop(seen);
+            first.clone().unwrap_or_else(|| {
+                let _ = end.lock().unwrap().recv();
+                Vec::new()
+            })
+        });
+        let fixture = Fixture::with(impatient(address, seconds));
+        // One push is all that happens: nothing but the server's own clock makes it ask again.
+        let body = push_body(client(1), &["k"]);
+        let answer = fixture.post("/v1/notes/sync/outbox", &[ADA, JSON], body.as_bytes());
+        assert_eq!(answer.json()["results"][0]["outcome"], "queued", "{what}: {}", answer.text());
+        let pushed: Value = serde_json::from_str(&body).unwrap();
+        let op_ref = &pushed["ops"][0]["ref"];
+        let inbox = |number, wait| format!("/v1/notes/sync/inbox?client={}&wait={wait}", client(number));
+        let entries = fixture.get(&inbox(1, 20), &[ADA]).json()["entries"].clone();
+        assert_eq!((&entries[0]["ref"], &entries[0]["outcome"]), (op_ref, &json!("accepted")), "{what}: {entries}");
+        let log = fixture.get(&inbox(2, 0), &[ADA]).json();
+        assert_eq!((log["entries"].as_array().unwrap().len(), &log["seq"]), (1, &json!(1)), "{what}: {log}");
+        let asked = asked.lock().unwrap().clone();
+        assert!(asked.len() >= 2 && asked.iter().all(|asked| asked[..] == [op_ref.clone()]), "{what}: {asked:?}");
+        let stats = &fixture.server().service().stats()[0];
+        assert!(stats.approver_failures >= failures && stats.approver_requests >= 2, "{what}: {stats:?}");
+        drop(over);
+    }
 }
 
 #[test]

@@ -3,9 +3,14 @@
 
 mod http_support;
 
+use http_support::approver::{accept_all, refs, stub};
 use http_support::{TOKENS, client, push_body, send};
+use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_syncstore-server"));
@@ -57,6 +62,68 @@ fn it_serves_until_a_signal_and_keeps_what_it_answered() {
         assert_eq!(code, Some(0), "{log}");
         assert!(log.contains("stopped"), "{log}");
     }
+}
+
+#[test]
+fn what_waits_for_the_approver_is_decided_once_though_the_server_is_killed_twice() {
+    const PATIENT: Duration = Duration::from_secs(20);
+    let data = tempfile::tempdir().unwrap();
+    let (over, end) = channel::<()>();
+    let (asked, came) = channel();
+    let calls = Arc::new(Mutex::new(0));
+    let end = Mutex::new(end);
+    // It holds the first request for good, and accepts whatever else is asked.
+    let (address, answered) = stub(move |body| {
+        let first = {
+            let mut calls = calls.lock().unwrap();
+            *calls += 1;
+            *calls == 1
+        };
+        asked.send(refs(body)).unwrap();
+        if first {
+            let _ = end.lock().unwrap().recv();
+        }
+        accept_all(body)
+    });
+    let config = data.path().join("server.toml");
+    let approver = format!("\n[approver]\nurl = \"http://{address}/\"\ncollections = [\"notes\"]\n");
+    std::fs::write(&config, TOKENS.to_owned() + &approver).unwrap();
+    let start = || {
+        let mut command = program();
+        command.arg("--data").arg(data.path().join("data")).args(["--listen", "127.0.0.1:0"]);
+        Running::start(command.arg("--config").arg(&config))
+    };
+    let headers = [("authorization", "Bearer ada-t0ken"), ("content-type", "application/json")];
+    let running = start();
+    let body = push_body(client(1), &["k"]);
+    let answer = send(&running.url, "POST", "/v1/notes/sync/outbox", &headers, Some(body.as_bytes()));
+    assert_eq!(answer.json()["results"][0]["outcome"], "queued", "{}", answer.text());
+    let op_ref = serde_json::from_str::<Value>(&body).unwrap()["ops"][0]["ref"].clone();
+    let only = vec![op_ref.clone()];
+    assert_eq!(came.recv_timeout(PATIENT).unwrap(), only);
+    assert_eq!(running.end("-KILL").0, None);
+    let running = start();
+    assert_eq!(came.recv_timeout(PATIENT).unwrap(), only, "asked again");
+    // The answer was sent; whether it was committed is what nobody knows.
+    answered.recv_timeout(PATIENT).unwrap();
+    assert_eq!(running.end("-KILL").0, None);
+    let running = start();
+    let inbox = |number, wait| {
+        let path = format!("/v1/notes/sync/inbox?client={}&wait={wait}", client(number));
+        send(&running.url, "GET", &path, &headers[..1], None).json()
+    };
+    let told = inbox(1, 20);
+    let entry = &told["entries"][0];
+    assert_eq!((&entry["ref"], &entry["outcome"]), (&op_ref, &json!("accepted")), "{told}");
+    // Asked as often as it takes, but never about anything else; decided once.
+    assert!(came.try_iter().all(|refs| refs == only));
+    let log = inbox(2, 0);
+    assert_eq!((log["entries"].as_array().unwrap().len(), &log["seq"]), (1, &json!(1)), "{log}");
+    let again = send(&running.url, "POST", "/v1/notes/sync/outbox", &headers, Some(body.as_bytes())).json();
+    assert_eq!(again["results"][0], json!({"ref": op_ref, "outcome": "accepted", "seq": 1}));
+    let (code, log) = running.end("-TERM");
+    assert_eq!(code, Some(0), "{log}");
+    drop(over);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod http_support;
 
 use http_support::{Fixture, client, gunzip, gzip, push_body, raw};
+use serde_json::json;
 use syncstore::protocol::{CheckpointPage, DatabaseInfo, Format, InboxPage, PushRequest, PushResponse};
 use syncstore_server::config::Config;
 
@@ -102,6 +103,25 @@ fn the_info_publishes_the_configured_limits_and_retention() {
     assert_eq!((info.limits.body, info.limits.push_ops), (4096, 7));
     assert_eq!((info.retention.log_entries, info.retention.nonce_seconds), (Some(9), Some(300)));
     assert_eq!(info.retention.ref_seconds, Some(90 * 24 * 3600));
+}
+
+#[test]
+fn the_info_of_a_server_that_is_not_told_otherwise_is_the_protocols() {
+    let info = Fixture::dev().get("/v1/notes", &[]).json();
+    let limits = json!({"name": 128, "value": 1048576, "nesting": 128, "body": 8388608, "push_ops": 1000,
+                        "batch_ops": 10000, "batch": 8388608});
+    assert_eq!(info["limits"], limits);
+    let mut formats = vec!["application/json", "application/msgpack"];
+    if cfg!(feature = "protobuf") {
+        formats.push("application/protobuf+json");
+    }
+    assert_eq!((&info["formats"], &info["encodings"]), (&json!(formats), &json!(["gzip"])));
+    let retention = json!({"log_entries": 1000000, "ref_seconds": 7776000, "client_seconds": 31536000,
+                           "staged_seconds": 604800, "queued_seconds": 604800, "checkpoint_idle_seconds": 86400,
+                           "checkpoint_seconds": 604800, "nonce_seconds": 300});
+    assert_eq!(info["retention"], retention);
+    assert_eq!(info["seq"], 0);
+    assert!(info["database"].is_string() && info["database"] == info["epoch"], "{info}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderValue, VARY};
 use axum::response::Response;
+use http_body_util::{BodyStream, Empty, StreamBody};
 use serde::Serialize;
 use syncstore::protocol::Rev;
 
@@ -59,6 +60,8 @@ impl Answer {
         }
         if self.content_type.is_none() {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
+            // A Content-Length would have to be that of the answer that is not sent (RFC 9110, 8.6): no length is known.
+            *response.body_mut() = Body::new(StreamBody::new(BodyStream::new(Empty::new())));
         }
         response
     }

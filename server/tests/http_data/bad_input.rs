@@ -2,6 +2,7 @@
 
 use crate::caller::{CONFIG, ask, caller};
 use crate::http_support::{Fixture, gzip, new_ref};
+use crate::openapi::PROTOBUF;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -251,6 +252,21 @@ pub fn fields(method: &str, route: &str) -> BTreeSet<String> {
     ROWS.iter().filter(|row| row.0 == method && row.1 == route).map(|row| row.2.to_owned()).collect()
 }
 
+/// Method, route, field, target and body of each request that is bad without its headers.
+pub fn bad_requests() -> impl Iterator<Item = (&'static str, &'static str, &'static str, String, String)> {
+    let rows = ROWS.iter().filter(|row| row.4.is_none() && !matches!(row.6, Taken));
+    rows.map(|row| (row.0, row.1, row.2, filled(row.3), filled(row.5)))
+}
+
+fn filled(text: &str) -> String {
+    text.replace("LONG", &"x".repeat(129))
+        .replace("CLIENT", "7d3c1a52-9f0b-4e6d-8a11-0c5e2b7f9d34")
+        .replace("V4", "7d3c1a52-9f0b-4e6d-8a11-0c5e2b7f9d34")
+        .replace("REF", &new_ref().to_string())
+        .replace("DEEP", &format!("{}{}", "[".repeat(129), "]".repeat(129)))
+        .replace("HUGE", &format!("\"{}\"", "x".repeat(1 << 20)))
+}
+
 fn fixture() -> Fixture {
     let text = CONFIG.replacen(r#"databases = ["notes"]"#, r#"databases = ["*"]"#, 1);
     let fixture = Fixture::configured(&text);
@@ -266,14 +282,6 @@ fn each_bad_input_is_answered_with_its_code_and_changes_nothing() {
     let fixture = fixture();
     let before = caller(&fixture, "root").get("/data/c/there");
     for (method, _, field, path, header, body, answered) in ROWS {
-        let filled = |text: &str| {
-            text.replace("LONG", &"x".repeat(129))
-                .replace("CLIENT", "7d3c1a52-9f0b-4e6d-8a11-0c5e2b7f9d34")
-                .replace("V4", "7d3c1a52-9f0b-4e6d-8a11-0c5e2b7f9d34")
-                .replace("REF", &new_ref().to_string())
-                .replace("DEEP", &format!("{}{}", "[".repeat(129), "]".repeat(129)))
-                .replace("HUGE", &format!("\"{}\"", "x".repeat(1 << 20)))
-        };
         let what = format!("{method} {path} {field}: {header:?} {body}");
         let value = header.map(|(_, value)| filled(value));
         let mut headers = vec![ROOT, JSON];
@@ -325,6 +333,9 @@ fn bad_headers_and_bodies_are_refused_by_every_route() {
         }
         ask_it(&[JSON], None).is_problem(401, "unauthenticated");
         ask_it(&[ROOT, JSON, ("accept", "text/html")], None).is_problem(406, "not_acceptable");
+        if cfg!(not(feature = "protobuf")) {
+            ask_it(&[ROOT, JSON, ("accept", PROTOBUF)], None).is_problem(406, "not_acceptable");
+        }
         let takes_body = (method == "PUT" || method == "PATCH" || method == "POST") && *route != TAG;
         if takes_body {
             ask_it(&[ROOT], Some(b"1")).is_problem(415, "unsupported_media_type");
@@ -332,6 +343,9 @@ fn bad_headers_and_bodies_are_refused_by_every_route() {
             ask_it(&[ROOT, JSON, ("content-encoding", "br")], Some(b"1")).is_problem(415, "unsupported_media_type");
             ask_it(&[ROOT, JSON, ("content-encoding", "gzip")], Some(b"1")).is_problem(400, "malformed");
             ask_it(&[ROOT, ("content-type", "application/msgpack")], Some(b"\xc1")).is_problem(400, "malformed");
+            let known = cfg!(feature = "protobuf");
+            let (status, code) = if known { (400, "malformed") } else { (415, "unsupported_media_type") };
+            ask_it(&[ROOT, ("content-type", PROTOBUF)], Some(b"\xff")).is_problem(status, code);
             let zeros = gzip(&vec![b' '; (8 << 20) + 1]);
             ask_it(&[ROOT, JSON, ("content-encoding", "gzip")], Some(&zeros)).is_problem(413, "too_large");
         }
@@ -340,6 +354,23 @@ fn bad_headers_and_bodies_are_refused_by_every_route() {
         assert!(other.header("allow").contains(method.as_str()), "{path}: {}", other.header("allow"));
     }
     caller(&fixture, "root").ask("GET", "/nothing", &[], None).is_problem(404, "unknown_path");
+}
+
+#[test]
+fn what_no_database_can_be_called_is_unknown_to_every_route() {
+    let fixture = fixture();
+    let mut routes = syncstore_server::route_names();
+    routes.retain(|(_, path)| path.starts_with("/v1/"));
+    let long = "x".repeat(65);
+    for (method, route) in &routes {
+        for db in ["a%20b", "%ff", "%2e", "%2e%2e", "a%2Fb", "%C3%A9", &long] {
+            let path = path_of(route).replacen("/v1/notes", &format!("/v1/{db}"), 1);
+            ask(&fixture.url, method, &path, &[ROOT, JSON], None).is_problem(404, "unknown_db");
+        }
+        let longest = path_of(route).replacen("/v1/notes", &format!("/v1/{}", "x".repeat(64)), 1);
+        let answer = ask(&fixture.url, method, &longest, &[ROOT, JSON], None);
+        assert!(!answer.text().contains("unknown_db"), "{method} {longest}: {}", answer.text());
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A server with three users, and one of them with short ways to ask.
 
 use crate::http_support::{Answer, Fixture, send};
-use crate::openapi;
+use crate::{openapi, requests};
 use serde_json::Value;
 
 pub const CONFIG: &str = r#"
@@ -34,11 +34,12 @@ policy = "merge"
 
 pub type Headers<'a> = &'a [(&'a str, &'a str)];
 
-/// Asks and holds the answer against docs/openapi.yaml.
+/// Asks, and holds the answer against docs/openapi.yaml, and the request too if it was taken.
 #[track_caller]
 pub fn ask(url: &str, method: &str, target: &str, headers: Headers<'_>, body: Option<&[u8]>) -> Answer {
     let answer = send(url, method, target, headers, body);
     openapi::check(method, target, &answer);
+    requests::check_taken(method, target, headers, body, &answer);
     answer
 }
 

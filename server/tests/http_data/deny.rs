@@ -51,13 +51,35 @@ const RELATION: &str = "/v1/{db}/data/{collection}/{key}/relations/{id}";
 const TAG: &str = "/v1/{db}/data/{collection}/{key}/tags/{tag}";
 const CLIENT: &str = "client=00000000-0000-4000-8000-000000000007";
 
+const SET_RELATION: &str = r#"{"op":"set","relation":"r","predicate":"p","object":{"collection":"c","key":"k"}}"#;
+const STAGED_SET: &str = r#"{"op":"set","value":1,"batch":"5f2b7e0a-3d41-4c55-9a57-2f0c6d1e8b90","of":2}"#;
+const STAGED_PATCH: &str = r#"{"op":"patch","patch":[],"batch":"5f2b7e0a-3d41-4c55-9a57-2f0c6d1e8b90","of":2}"#;
+const STAGED_DELETE: &str = r#"{"op":"delete","batch":"5f2b7e0a-3d41-4c55-9a57-2f0c6d1e8b90","of":2}"#;
+const STAGED_MALFORMED: &str = r#"{"op":"patch","patch":7,"batch":"5f2b7e0a-3d41-4c55-9a57-2f0c6d1e8b90","of":2}"#;
+const WHOLE_SET: &str = r#"{"op":"set","value":1,"batch":"5f2b7e0a-3d41-4c55-9a57-2f0c6d1e8b90","of":1}"#;
+const WHOLE_PATCH: &str = r#"{"op":"patch","patch":[],"batch":"5f2b7e0a-3d41-4c55-9a57-2f0c6d1e8b90","of":1}"#;
+
 use Told::{NotGone, Nothing, Taken};
 
 const CASES: &[Case] = &[
     case("GET", "/v1/{db}", "", "", Nothing),
     case("GET", "/v1/{db}/sync/inbox", "/sync/inbox?CLIENT", "", Nothing),
     case("GET", "/v1/{db}/sync/inbox", "/sync/inbox?CLIENT&as_sent=never&limit=1", "", Nothing),
+    case("GET", "/v1/{db}/sync/inbox", "/sync/inbox?CLIENT&collections=notes", "", Nothing),
+    case("GET", "/v1/{db}/sync/inbox", "/sync/inbox?CLIENT&collections=secrets,notes:ITEM", "", Nothing),
+    case("GET", "/v1/{db}/sync/inbox", "/sync/inbox?CLIENT&have=notes:ITEM", "", Nothing),
+    case("GET", "/v1/{db}/sync/inbox", "/sync/inbox?CLIENT&collections=notes,secrets&have=secrets", "", Nothing),
     case("GET", "/v1/{db}/sync/checkpoint", "/sync/checkpoint?CLIENT", "", Nothing),
+    case("GET", "/v1/{db}/sync/checkpoint", "/sync/checkpoint?CLIENT&limit=1", "", Nothing),
+    case("GET", "/v1/{db}/sync/checkpoint", "/sync/checkpoint?CLIENT&collections=secrets,notes:ITEM", "", Nothing),
+    case("GET", "/v1/{db}/sync/checkpoint", "/sync/checkpoint?CLIENT&have=notes:ITEM", "", Nothing),
+    case(
+        "GET",
+        "/v1/{db}/sync/checkpoint",
+        "/sync/checkpoint?CLIENT&collections=notes,secrets&have=notes",
+        "",
+        Nothing,
+    ),
     case("POST", "/v1/{db}/sync/outbox", "/sync/outbox", r#"{"op":"set","value":1}"#, Taken),
     case("POST", "/v1/{db}/sync/outbox", "/sync/outbox", r#"{"op":"set","value":1,"base":0}"#, Taken),
     case("POST", "/v1/{db}/sync/outbox", "/sync/outbox", r#"{"op":"patch","patch":[]}"#, Nothing),
@@ -66,13 +88,26 @@ const CASES: &[Case] = &[
     case("POST", "/v1/{db}/sync/outbox", "/sync/outbox", r#"{"op":"delete"}"#, NotGone),
     case("POST", "/v1/{db}/sync/outbox", "/sync/outbox", r#"{"op":"set","index":"i","order":"x"}"#, Nothing),
     case("POST", "/v1/{db}/sync/outbox", "/sync/outbox", r#"{"op":"delete","index":"i"}"#, NotGone),
+    case("POST", "/v1/{db}/sync/outbox", "/sync/outbox", SET_RELATION, Nothing),
+    case("POST", "/v1/{db}/sync/outbox", "/sync/outbox", r#"{"op":"delete","relation":"r"}"#, NotGone),
     case("POST", "/v1/{db}/sync/outbox", "/sync/outbox", r#"{"op":"set","tag":"team:7"}"#, Nothing),
     case("POST", "/v1/{db}/sync/outbox", "/sync/outbox", r#"{"op":"delete","tag":"user:ada"}"#, NotGone),
+    // Of a batch whose other op is yet to come, and of a whole one.
+    case("POST", "/v1/{db}/sync/outbox", "/sync/outbox", STAGED_SET, Nothing),
+    case("POST", "/v1/{db}/sync/outbox", "/sync/outbox", STAGED_PATCH, Nothing),
+    case("POST", "/v1/{db}/sync/outbox", "/sync/outbox", STAGED_DELETE, Nothing),
+    case("POST", "/v1/{db}/sync/outbox", "/sync/outbox", STAGED_MALFORMED, Nothing),
+    case("POST", "/v1/{db}/sync/outbox", "/sync/outbox", WHOLE_SET, Taken),
+    case("POST", "/v1/{db}/sync/outbox", "/sync/outbox", WHOLE_PATCH, Nothing),
     case("GET", "/v1/{db}/data", "/data", "", Nothing),
     case("GET", "/v1/{db}/data", "/data?limit=1", "", Nothing),
     case("GET", "/v1/{db}/data/{collection}", "/data/notes", "", Nothing),
     case("GET", "/v1/{db}/data/{collection}", "/data/secrets", "", Nothing),
     case("GET", "/v1/{db}/data/{collection}", "/data/notes?prefix=ITEM", "", Nothing),
+    case("GET", "/v1/{db}/data/{collection}", "/data/notes?from=ITEM", "", Nothing),
+    case("GET", "/v1/{db}/data/{collection}", "/data/notes?to=ITEM~", "", Nothing),
+    case("GET", "/v1/{db}/data/{collection}", "/data/notes?from=ITEM&to=ITEM~&limit=1", "", Nothing),
+    case("GET", "/v1/{db}/data/{collection}", "/data/notes?index=i&from=a&to=z&reverse=true", "", Nothing),
     case("GET", "/v1/{db}/data/{collection}", "/data/notes?reverse=true&limit=1", "", Nothing),
     case("GET", "/v1/{db}/data/{collection}", "/data/notes?index=i", "", Nothing),
     case("GET", "/v1/{db}/data/{collection}", "/data/notes?index=i&limit=1&reverse=true", "", Nothing),
@@ -115,6 +150,15 @@ const CASES: &[Case] = &[
     case("POST", "/v1/{db}/batch", "/batch", r#"{"op":"delete"}"#, NotGone),
     case("POST", "/v1/{db}/batch", "/batch", r#"{"op":"set","index":"i","order":"x"}"#, Nothing),
     case("POST", "/v1/{db}/batch", "/batch", r#"{"op":"set","tag":"team:7","order":"none"}"#, Nothing),
+    case("POST", "/v1/{db}/batch", "/batch", r#"{"op":"set","tag":"team:7"}"#, Nothing),
+    case("POST", "/v1/{db}/batch", "/batch", r#"{"op":"delete","tag":"user:ada"}"#, NotGone),
+    case("POST", "/v1/{db}/batch", "/batch", r#"{"op":"delete","index":"i"}"#, NotGone),
+    case("POST", "/v1/{db}/batch", "/batch", SET_RELATION, Nothing),
+    case("POST", "/v1/{db}/batch", "/batch", r#"{"op":"delete","relation":"r"}"#, NotGone),
+    case("POST", "/v1/{db}/batch", "/batch", r#"{"op":"set","value":1,"base":0}"#, Taken),
+    case("POST", "/v1/{db}/batch", "/batch", r#"{"op":"set","value":1,"base":1}"#, Taken),
+    case("POST", "/v1/{db}/batch", "/batch", r#"{"op":"patch","patch":[],"base":1}"#, Nothing),
+    case("POST", "/v1/{db}/batch", "/batch", r#"{"op":"delete","base":1}"#, NotGone),
 ];
 
 impl Case {

@@ -4,12 +4,16 @@
 //! operation, with a body of its schema and no member more.
 
 use crate::caller::{CONFIG, ask, caller};
-use crate::http_support::{Answer, Fixture, client, gunzip, new_ref};
+use crate::http_support::{Answer, Fixture, gunzip};
+use crate::requests::{fault, good};
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock, Mutex};
 use syncstore::protocol::{Format, Json};
+
+/// The format of the feature `protobuf`.
+pub const PROTOBUF: &str = "application/protobuf+json";
 
 const TEXT: &str = include_str!("../../../docs/openapi.yaml");
 
@@ -36,7 +40,7 @@ fn close(schema: &mut Value) {
     }
 }
 
-fn validator(schema: &Value) -> Arc<Validator> {
+pub fn validator(schema: &Value) -> Arc<Validator> {
     let mut validators = VALIDATORS.lock().unwrap();
     let made = || {
         let mut root = schema.clone();
@@ -47,7 +51,7 @@ fn validator(schema: &Value) -> Arc<Validator> {
 }
 
 /// What a `$ref` stands for.
-fn resolved(value: &'static Value) -> &'static Value {
+pub fn resolved(value: &'static Value) -> &'static Value {
     match value.get("$ref").and_then(Value::as_str) {
         Some(name) => DOCUMENT.pointer(name.trim_start_matches('#')).unwrap_or_else(|| panic!("{name} is nowhere")),
         None => value,
@@ -59,7 +63,7 @@ fn object(value: &'static Value) -> &'static Map<String, Value> {
 }
 
 /// Method, path and operation of all that the document has.
-fn operations() -> Vec<(String, &'static str, &'static Value)> {
+pub fn operations() -> Vec<(String, &'static str, &'static Value)> {
     let paths = object(&DOCUMENT["paths"]).iter();
     let methods = |(path, item): (&'static String, &'static Value)| {
         let methods = object(item).iter().filter(|(name, _)| *name != "parameters");
@@ -68,7 +72,8 @@ fn operations() -> Vec<(String, &'static str, &'static Value)> {
     paths.flat_map(methods).collect()
 }
 
-fn operation(method: &str, target: &str) -> Option<(&'static str, &'static Value)> {
+/// The operation of a request, with its path.
+pub fn operation(method: &str, target: &str) -> Option<(&'static str, &'static Value)> {
     let path = target.split('?').next().unwrap_or_default();
     let fits = |template: &str| {
         let (wanted, given) = (template.split('/'), path.split('/'));
@@ -109,11 +114,13 @@ pub fn check(method: &str, target: &str, answer: &Answer) {
         return;
     };
     let media_type = answer.header("content-type").split(';').next().unwrap_or_default();
-    let schema = content.get(media_type).unwrap_or_else(|| panic!("{media_type} is not documented: {what}"));
+    // Not in the list of each operation: what every format carries is the same.
+    let listed = if media_type == PROTOBUF { "application/json" } else { media_type };
+    let schema = content.get(listed).unwrap_or_else(|| panic!("{media_type} is not documented: {what}"));
     let plain = if answer.header("content-encoding") == "gzip" { gunzip(&answer.body) } else { answer.body.clone() };
-    let body = match media_type {
-        "application/msgpack" => Json::decode(Format::MessagePack, &plain).unwrap().to_value().unwrap(),
-        "text/plain" | "application/openmetrics-text" => json!(String::from_utf8(plain).unwrap()),
+    let body = match (media_type, Format::of_content_type(media_type)) {
+        (_, Some(format)) => Json::decode(format, &plain).unwrap().to_value().unwrap(),
+        ("text/plain" | "application/openmetrics-text", _) => json!(String::from_utf8(plain).unwrap()),
         _ => serde_json::from_slice(&plain).unwrap(),
     };
     let validator = validator(&schema["schema"]);
@@ -122,7 +129,7 @@ pub fn check(method: &str, target: &str, answer: &Answer) {
     }
 }
 
-fn parameters(path: &str, operation: &'static Value) -> Vec<&'static Value> {
+pub fn parameters(path: &str, operation: &'static Value) -> Vec<&'static Value> {
     let shared = DOCUMENT["paths"][path].get("parameters");
     let own = operation.get("parameters");
     [shared, own].into_iter().flatten().flat_map(|list| list.as_array().unwrap()).map(resolved).collect()
@@ -189,6 +196,21 @@ fn the_document_has_the_parameters_and_members_of_the_server_and_no_other() {
 }
 
 #[test]
+fn another_method_and_another_path_are_answered_as_the_description_says() {
+    let fixture = Fixture::configured(CONFIG);
+    let description =
+        DOCUMENT["info"]["description"].as_str().unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+    for (method, target, what) in [
+        ("PURGE", "/v1/notes/data", "Another method of a path is answered"),
+        ("GET", "/v1/notes/nothing", "another path"),
+    ] {
+        let answer = ask(&fixture.url, method, target, &[("authorization", "Bearer root-t0ken")], None);
+        let told = format!("{what} {} `{}`", answer.status, answer.json()["code"].as_str().unwrap());
+        assert!(description.contains(&told), "{told}");
+    }
+}
+
+#[test]
 fn every_schema_can_be_used_and_every_reference_leads_somewhere() {
     fn references(value: &'static Value, found: &mut BTreeSet<&'static str>) {
         match value {
@@ -237,22 +259,6 @@ fn an_answer_that_is_not_the_documents_is_found_out() {
     }
 }
 
-/// A request of an operation that succeeds on a server with an item `there` of the collection `c`.
-fn good(method: &str, path: &str) -> (String, String) {
-    let target = crate::bad_input::path_of(path);
-    let op = json!({"ref": new_ref(), "op": "set", "collection": "c", "key": "there", "tag": "t2"});
-    let body = match (method, path.rsplit('/').next().unwrap()) {
-        ("POST", "outbox") => json!({"client": client(7), "ops": [op]}),
-        ("POST", "batch") => json!({"ops": [op, {"op": "delete", "collection": "c", "key": "there", "tag": "t2"}]}),
-        ("PUT", "{key}") => json!({"title": "Milk"}),
-        ("PATCH", _) => json!([{"op": "add", "path": "/done", "value": true}]),
-        ("PUT", "{name}") => json!({"order": "2026"}),
-        ("PUT", "{id}") => json!({"predicate": "in", "object": {"collection": "folders", "key": "f"}}),
-        _ => return (target, String::new()),
-    };
-    (target, body.to_string())
-}
-
 #[test]
 fn every_operation_answers_what_the_document_says_in_every_format() {
     let fixture = Fixture::configured(CONFIG);
@@ -263,20 +269,22 @@ fn every_operation_answers_what_the_document_says_in_every_format() {
         (rank, method == "DELETE" && path.ends_with("{key}"))
     };
     operations.sort_by_key(|(method, path, _)| order(method, path));
-    for format in ["application/json", "application/msgpack"] {
+    for &format in Format::ALL {
+        let media_type = format.content_type();
         for (method, path, operation) in &operations {
             let (target, body) = good(method, path);
-            let body = match format {
-                _ if body.is_empty() => Vec::new(),
-                "application/json" => body.into_bytes(),
-                _ => Format::MessagePack.encode(&Json::parse(&body).unwrap()).unwrap(),
+            assert_eq!(fault(path, operation, &target, &body), None, "{method} {target} {body}");
+            let body = match &*body {
+                "" => Vec::new(),
+                body => format.encode(&Json::parse(body).unwrap()).unwrap(),
             };
             let open = *path == "/healthz" || *path == "/metrics";
-            let mut headers = vec![("accept", format), ("content-type", format), ("accept-encoding", "gzip")];
+            let mut headers = vec![("accept", media_type), ("content-type", media_type), ("accept-encoding", "gzip")];
             headers.extend((!open).then_some(("authorization", "Bearer root-t0ken")));
             let body = Some(&*body).filter(|body| !body.is_empty());
             let answer = ask(&fixture.url, method, &target, &headers, body);
             assert_eq!(answer.status, 200, "{method} {target}: {}", answer.text());
+            assert!(open || answer.header("content-type") == media_type, "{method} {target}");
             let tagged = resolved(&operation["responses"]["200"]).get("headers").is_some();
             let ended = method == "DELETE" && path.ends_with("{key}");
             assert_eq!(!answer.header("etag").is_empty(), tagged && !ended, "{method} {target}");

@@ -68,19 +68,20 @@ fn values_come_and_go_in_every_format_and_coding() {
     let fixture = Fixture::configured(CONFIG);
     let root = caller(&fixture, "root");
     let value = Json::parse(&format!(r#"{{"text":"{}","n":-9223372036854775808,"f":0.1}}"#, "x".repeat(4000))).unwrap();
-    let packed = Format::MessagePack.encode(&value).unwrap();
-    let headers =
-        [("content-type", "application/msgpack"), ("accept", "application/msgpack"), ("content-encoding", "gzip")];
-    let answer = root.ask("PUT", "/data/notes/n1", &headers, Some(&gzip(&packed)));
-    assert_eq!((answer.status, answer.header("content-type")), (200, "application/msgpack"));
-    assert_eq!(Format::MessagePack.decode::<Written>(&answer.body).unwrap().rev, 1);
-    let headers = [("accept", "application/msgpack"), ("accept-encoding", "gzip")];
-    let answer = root.ask("GET", "/data/notes/n1", &headers, None);
-    assert_eq!(
-        (answer.header("content-encoding"), answer.header("vary")),
-        ("gzip", "accept, accept-encoding, authorization")
-    );
-    let item: DataItem = Format::MessagePack.decode(&gunzip(&answer.body)).unwrap();
-    assert!(item.value.same_value(&value));
-    assert!(root.get("/data/notes/n1")["value"] == value.to_value().unwrap());
+    for (&format, rev) in Format::ALL.iter().zip(1..) {
+        let media_type = format.content_type();
+        let path = format!("/data/notes/n{rev}");
+        let headers = [("content-type", media_type), ("accept", media_type), ("content-encoding", "gzip")];
+        let answer = root.ask("PUT", &path, &headers, Some(&gzip(&format.encode(&value).unwrap())));
+        assert_eq!((answer.status, answer.header("content-type")), (200, media_type));
+        assert_eq!(format.decode::<Written>(&answer.body).unwrap().rev, rev);
+        let answer = root.ask("GET", &path, &[("accept", media_type), ("accept-encoding", "gzip")], None);
+        assert_eq!(
+            (answer.header("content-encoding"), answer.header("vary")),
+            ("gzip", "accept, accept-encoding, authorization")
+        );
+        let item: DataItem = format.decode(&gunzip(&answer.body)).unwrap();
+        assert!(item.value.same_value(&value));
+        assert!(root.get(&path)["value"] == value.to_value().unwrap());
+    }
 }

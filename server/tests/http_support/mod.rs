@@ -1,6 +1,8 @@
 //! What the HTTP tests share: a server with its directory, and requests with their answers.
 #![allow(dead_code)]
 
+pub mod approver;
+
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
