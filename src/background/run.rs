@@ -54,6 +54,8 @@ pub(super) struct Loop {
     covered: i64,
     /// What SQLite said of others' commits at the last look.
     version: Option<i64>,
+    /// Whether another store may have had the turn to sync since then, and settled what this one does not count.
+    shared: bool,
     given: Option<Given>,
     decisions: Option<Arc<Decisions>>,
     /// Whether the resolver is being asked, on another thread.
@@ -94,6 +96,7 @@ impl Loop {
             trouble: None,
             covered: 0,
             version: None,
+            shared: true,
             given: None,
             decisions,
             asking: false,
@@ -141,6 +144,7 @@ impl Loop {
             return;
         }
         if !self.schedule.wants_turn() {
+            self.shared = true;
             self.seat.release();
         }
         match self.schedule.next(self.now()) {
@@ -302,10 +306,15 @@ impl Loop {
     }
 
     fn look(&mut self) {
-        if self.replica.others_committed(&mut self.version).unwrap_or(false) {
-            // What cannot be read now is read at the next look.
-            let _ = self.replica.read_trail();
-            if self.schedule.state() == SyncState::SyncedElsewhere {
+        // Asked first: what another store did while it had the turn is committed by now, if this one has it.
+        let keeps = self.seat.keeps();
+        // What cannot be read now is read at the next look.
+        if let Ok(Some(committed)) = self.replica.others_committed(&mut self.version) {
+            let shared = std::mem::replace(&mut self.shared, !keeps) || !keeps;
+            if committed {
+                let _ = self.replica.read_trail();
+            }
+            if committed && shared {
                 self.bus.outcomes_uncounted();
             }
         }

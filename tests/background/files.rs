@@ -1,9 +1,14 @@
 //! Several stores on one file.
 
 use crate::listener::*;
-use crate::wires::Gated;
+use crate::wires::{Broken, Gated};
+use serde_json::json;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-use syncstore::{Event, Missed, Outcome, SyncState, Watch};
+use syncstore::wire::{Wire, WireError};
+use syncstore::{Event, Missed, Notice, Outcome, Ref, Store, SyncState, Watch};
+use syncstore_server::config::{Collection, Config};
+use syncstore_server::service::Policy;
 
 #[test]
 fn one_store_syncs_a_file_at_a_time_and_the_next_takes_over() {
@@ -106,4 +111,55 @@ fn a_paused_store_still_hears_what_others_write() {
             _ => None,
         });
     }
+}
+
+/// A site whose server refuses what is stale, a store on `one.db` whose op on `careful` is so, and another store on that file.
+fn stale() -> (Site, Store, Store, Ref) {
+    let mut config = Config::dev();
+    config.collections.insert("careful".into(), Collection { policy: Policy::RejectStale });
+    let site = Site::with(config);
+    let (store, theirs) = (site.store("one.db"), site.store("theirs.db"));
+    store.set("careful", "k", &json!({"a": 0})).unwrap();
+    store.sync(&*site.wire()).unwrap();
+    theirs.sync(&*site.wire()).unwrap();
+    theirs.set("careful", "k", &json!({"a": 1})).unwrap();
+    theirs.sync(&*site.wire()).unwrap();
+    let refused = store.set("careful", "k", &json!({"a": 2})).unwrap();
+    let other = site.store("one.db");
+    (site, store, other, refused)
+}
+
+/// Hears that outcomes have changed, and finds the refusal among the notices.
+fn hears_of_the_refusal(hears: &mut Listener, store: &Store, refused: Ref) {
+    hears.until("that outcomes may have changed", |event| {
+        assert!(!matches!(event, Event::Settled { .. }), "it did not settle it itself: {event:?}");
+        matches!(event, Event::Missed(Missed::OutcomesUncounted)).then_some(())
+    });
+    let notices = store.take_notices(9).unwrap();
+    assert!(matches!(&notices[..], [Notice::Rejected(op)] if op.op_ref == refused), "{notices:?}");
+}
+
+#[test]
+fn a_paused_store_hears_of_a_refusal_that_another_one_found() {
+    let (site, store, other, refused) = stale();
+    let mut hears = Listener::new(&store);
+    let gate = Gated::new(site.wire());
+    gate.shut(true);
+    store.start(gate.clone(), quick()).unwrap();
+    store.pause();
+    hears.until_state(SyncState::Paused);
+    gate.shut(false);
+    other.sync(&*site.wire()).unwrap();
+    hears_of_the_refusal(&mut hears, &store, refused);
+}
+
+#[test]
+fn a_store_without_a_credential_hears_of_a_refusal_that_another_one_found() {
+    let (site, store, other, refused) = stale();
+    let mut hears = Listener::new(&store);
+    let refusing = || Some(WireError::Unauthenticated("expired".into()));
+    store.start(Arc::new(Broken(site.wire(), refusing)) as Arc<dyn Wire>, quick()).unwrap();
+    hears.until_state(SyncState::NeedsCredential);
+    other.sync(&*site.wire()).unwrap();
+    hears_of_the_refusal(&mut hears, &store, refused);
 }

@@ -107,7 +107,7 @@ impl Wire for Told {
 }
 
 /// A wire with something the matter with its pushes.
-struct Broken<F>(Arc<dyn Wire>, F);
+pub struct Broken<F>(pub Arc<dyn Wire>, pub F);
 
 impl<F: Fn() -> Option<WireError> + Send + Sync> Wire for Broken<F> {
     fn info(&self) -> Result<DatabaseInfo, WireError> {
