@@ -117,7 +117,14 @@ impl Schedule {
         let news_at = match (self.policy.poll.is_zero(), self.polling) {
             (true, _) if self.pull_at <= now => return Step::Run(Direction::Both),
             (true, _) => self.pull_at,
-            (false, Some(_)) => never,
+            // One that does not come back is done without.
+            (false, Some(begun)) => {
+                let at = self.pull_at.max(begun + self.policy.poll + self.policy.pull_every);
+                if at <= now {
+                    return Step::Run(Direction::Both);
+                }
+                at
+            }
             (false, None) if self.caught_up && self.poll_at <= now => return Step::Poll,
             (false, None) if self.caught_up => self.poll_at,
             // The run that is due brings it there.
@@ -382,6 +389,19 @@ mod tests {
         schedule.poll_begun(START + ms(25_000));
         schedule.polled(START + ms(25_001), Ended::Well, true, 0);
         assert_eq!(schedule.next(START + ms(25_001)), Step::Run(Both));
+    }
+
+    #[test]
+    fn news_that_are_asked_for_in_vain_are_pulled() {
+        let mut schedule = polling(policy());
+        let longest = policy().poll + policy().pull_every;
+        assert_eq!(waits(&mut schedule, START), (longest, Step::Run(Both)));
+        let later = START + longest;
+        schedule.begin_run();
+        schedule.ran(later, Both, Ended::Well, false, false, 0);
+        assert_eq!(waits(&mut schedule, later), (policy().pull_every, Step::Run(Both)));
+        schedule.polled(later, Ended::Well, false, 0);
+        assert_eq!(schedule.next(later), Step::Poll, "it came after all");
     }
 
     #[test]

@@ -113,6 +113,34 @@ fn a_paused_store_still_hears_what_others_write() {
     }
 }
 
+#[test]
+fn while_a_request_hangs_what_others_write_is_told() {
+    let site = Site::new();
+    let (hanging, writing) = (site.store("one.db"), site.store("one.db"));
+    let gate = Gated::new(site.wire());
+    let mut hears = Listener::new(&hanging);
+    hanging.start(gate.clone(), quick()).unwrap();
+    hears.until_state(SyncState::Idle);
+    gate.shut(true);
+    hanging.set("notes", "n1", &1).unwrap();
+    hears.until_state(SyncState::Pushing);
+    hears.events.subscribe(Watch::collection("theirs")).unwrap();
+    for n in 0..3 {
+        let begun = Instant::now();
+        let made = writing.set("theirs", "n1", &n).unwrap();
+        hears.until("the change", |event| match event {
+            Event::Changed { change, .. } => {
+                assert_eq!(change.op_ref, Some(made));
+                Some(())
+            }
+            _ => None,
+        });
+        assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+        assert_eq!(hanging.status().state, SyncState::Pushing);
+    }
+    gate.shut(false);
+}
+
 /// A site whose server refuses what is stale, a store on `one.db` whose op on `careful` is so, and another store on that file.
 fn stale() -> (Site, Store, Store, Ref) {
     let mut config = Config::dev();

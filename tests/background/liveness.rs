@@ -2,12 +2,15 @@
 
 use crate::listener::*;
 use crate::proxy::{Break, Proxy, Way};
+use crate::wires::Gated;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use syncstore::environment::{Environment, SystemEnvironment};
+use syncstore::protocol::{CheckpointPage, DatabaseInfo, InboxPage, PushRequest, PushResponse};
+use syncstore::wire::{CheckpointRequest, PullRequest, WireError};
 use syncstore::wire::{Credential, HttpOptions, HttpWire, Wire};
-use syncstore::{Event, Options, Store, SyncState};
+use syncstore::{Event, Options, Stopped, Store, SyncState};
 use syncstore_server::config::Config;
 
 /// A wire whose time-outs come soon.
@@ -171,4 +174,90 @@ fn clocks_that_jump() {
         let made = store.set("notes", "n1", &n).unwrap();
         hears.until_settled(made);
     }
+}
+
+/// A wire whose first call never comes back.
+struct Swallowing(Arc<dyn Wire>, AtomicUsize);
+
+impl Swallowing {
+    fn pass(&self) -> &dyn Wire {
+        if self.1.fetch_add(1, Ordering::SeqCst) == 0 {
+            loop {
+                std::thread::park();
+            }
+        }
+        &*self.0
+    }
+}
+
+impl Wire for Swallowing {
+    fn info(&self) -> Result<DatabaseInfo, WireError> {
+        self.pass().info()
+    }
+    fn push(&self, request: &PushRequest) -> Result<PushResponse, WireError> {
+        self.pass().push(request)
+    }
+    fn pull(&self, request: &PullRequest) -> Result<InboxPage, WireError> {
+        self.pass().pull(request)
+    }
+    fn checkpoint(&self, request: &CheckpointRequest) -> Result<CheckpointPage, WireError> {
+        self.pass().checkpoint(request)
+    }
+}
+
+#[test]
+fn a_call_that_never_comes_back_is_given_up_and_made_again() {
+    let site = Site::new();
+    let store = site.store("one.db");
+    let mut hears = Listener::new(&store);
+    let mut policy = quick();
+    policy.backstop = Duration::from_millis(200);
+    let made = store.set("notes", "n1", &1).unwrap();
+    store.start(Arc::new(Swallowing(site.wire(), AtomicUsize::new(0))), policy.clone()).unwrap();
+    let status = hears.until("that it is tried again", |event| match event {
+        Event::Status(status) if status.state == SyncState::Offline => Some(status.clone()),
+        _ => None,
+    });
+    assert!(status.next_try.is_some_and(|next| next <= policy.backstop), "{status:?}");
+    assert!(status.error.is_some(), "{status:?}");
+    hears.until_settled(made);
+    // The lost call is nobody's any more, and nobody waits for it.
+    assert_eq!(assert_stops(&store), Stopped::RequestLeft);
+}
+
+#[test]
+fn calls_that_were_given_up_are_few_and_change_nothing_when_they_come_back() {
+    let site = Site::new();
+    let store = site.store("one.db");
+    let mut hears = Listener::new(&store);
+    let gate = Gated::new(site.wire());
+    let mut policy = quick();
+    policy.backstop = Duration::from_millis(10);
+    store.start(gate.clone(), policy).unwrap();
+    hears.until_state(SyncState::Idle);
+    gate.shut(true);
+    let made = store.set("notes", "n1", &1).unwrap();
+    hears.until("that there is no thread left", |event| match event {
+        Event::Status(status) => status.error.as_ref()?.contains("have not come back").then_some(()),
+        _ => None,
+    });
+    // Nor are there more for trying again.
+    for _ in 0..3 {
+        assert!(gate.waiting() <= 8, "{}", gate.waiting());
+        hears.until_state(SyncState::Offline);
+    }
+    let writing = store.set("notes", "n2", &2).unwrap();
+    gate.shut(false);
+    hears.until_settled(writing);
+    hears.until_state(SyncState::Idle);
+    assert_eq!(site.value("notes", "n1"), Some(1.into()));
+    let settled = |event: &&Event| matches!(event, Event::Settled { op_ref, .. } if *op_ref == made);
+    assert_eq!(hears.all().iter().filter(settled).count(), 1);
+    assert!(store.check().unwrap().is_ok());
+    // And in the middle of such calls it stops as ever.
+    gate.shut(true);
+    store.set("notes", "n3", &3).unwrap();
+    hears.until_state(SyncState::Offline);
+    assert_stops(&store);
+    gate.shut(false);
 }

@@ -37,6 +37,11 @@ impl Gated {
         }
     }
 
+    /// How many calls wait at the gate, or are just let through.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::SeqCst)
+    }
+
     fn pass(&self) -> &dyn Wire {
         let mut shut = self.shut.lock();
         self.waiting.fetch_add(1, Ordering::SeqCst);
