@@ -2,9 +2,10 @@
 
 use crate::listener::*;
 use crate::proxy::{Break, Proxy, Way};
-use crate::wires::Gated;
+use crate::wires::{Broken, Gated, answering};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use syncstore::environment::{Environment, SystemEnvironment};
 use syncstore::protocol::{CheckpointPage, DatabaseInfo, InboxPage, PushRequest, PushResponse};
@@ -26,16 +27,22 @@ fn survives(seed: u64, how: &[Break]) {
     let proxy = Proxy::start(site.server.addr());
     let store = site.store("one.db");
     let mut hears = Listener::new(&store);
+    let how_many = how.len();
     let mut policy = quick();
     // Answers that are held and never come are missed sooner.
     policy.poll = Duration::from_secs(1);
     store.start(impatient(&proxy.url()), policy).unwrap();
     let mut last = None;
+    let (happened, happens) = mpsc::channel();
     for n in 0..12_u64 {
-        let how = how[n as usize % how.len()];
-        let way = if n % 2 == 0 { Way::Requests } else { Way::Answers };
-        proxy.set(way, (seed + n * 97) % 700, how);
+        let nth = n as usize;
+        let how = how[nth % how.len()];
+        let way = if (nth / how_many).is_multiple_of(2) { Way::Requests } else { Way::Answers };
+        let happened = happened.clone();
+        // Less than any push has, and any answer to one.
+        proxy.set_then(way, (seed + n * 97) % 150, how, move || happened.send(n).unwrap_or_default());
         last = Some(store.set("notes", &format!("n{n}"), &n).unwrap());
+        assert_eq!(happens.recv_timeout(PATIENCE), Ok(n), "{way:?} {how:?}");
         // Until it met the fault, or came around it.
         hears.until("a try", |event| match event {
             Event::Status(status) => matches!(status.state, SyncState::Offline | SyncState::Idle).then_some(()),
@@ -44,7 +51,7 @@ fn survives(seed: u64, how: &[Break]) {
         let status = store.status();
         assert!(status.state != SyncState::Offline || status.next_try.unwrap() <= quick().longest_wait);
     }
-    proxy.clear();
+    assert!(!proxy.clear(), "each fault has happened");
     let begun = Instant::now();
     let settled = |event: &Event| match event {
         Event::Settled { op_ref, .. } => Some(*op_ref),
@@ -118,6 +125,51 @@ fn a_credential_that_is_refused_without_end_is_tried_again_within_the_backstop()
 }
 
 #[test]
+fn a_server_that_asks_to_wait_for_a_day_is_asked_again_within_the_backstop() {
+    let busy = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 86400\r\nContent-Length: 0\r\n\r\n";
+    let (url, requests) = answering(Some(busy));
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir.path().join("one.db"));
+    let mut hears = Listener::new(&store);
+    let mut policy = quick();
+    policy.backstop = Duration::from_millis(300);
+    store.start(wire(&url), policy.clone()).unwrap();
+    for n in 1..=3 {
+        let next_try = hears.until("when it goes on", |event| match event {
+            Event::Status(status) if status.state == SyncState::Offline => status.next_try,
+            _ => None,
+        });
+        // All of it: what the server asked for is more.
+        assert!(next_try <= policy.backstop && next_try > policy.backstop / 2, "{next_try:?}");
+        assert!(requests.load(Ordering::SeqCst) >= n);
+    }
+}
+
+#[test]
+fn an_error_that_does_not_pass_is_tried_again_within_the_backstop() {
+    let site = Site::new();
+    let store = site.store("one.db");
+    let mut hears = Listener::new(&store);
+    let forbids = Arc::new(AtomicBool::new(true));
+    let still = Arc::clone(&forbids);
+    let refusing = move || still.load(Ordering::SeqCst).then(|| WireError::Forbidden("another user's".into()));
+    let mut policy = quick();
+    policy.backstop = Duration::from_millis(200);
+    let made = store.set("notes", "n1", &1).unwrap();
+    store.start(Arc::new(Broken(site.wire(), refusing)), policy.clone()).unwrap();
+    for _ in 0..3 {
+        let next_try = hears.until("the refusal, and when it goes on", |event| match event {
+            Event::Status(status) if status.state == SyncState::Failed => status.next_try,
+            _ => None,
+        });
+        assert!(next_try <= policy.backstop, "{next_try:?}");
+    }
+    // Nobody says so; it finds out.
+    forbids.store(false, Ordering::SeqCst);
+    hears.until_settled(made);
+}
+
+#[test]
 fn a_server_that_goes_and_comes_back() {
     let mut site = Site::new();
     let (store, address) = (site.store("one.db"), site.server.addr());
@@ -128,7 +180,11 @@ fn a_server_that_goes_and_comes_back() {
     let data = site.dir.path().join("server");
     let none = syncstore_server::ServerOptions::dev(site.dir.path().join("elsewhere"));
     std::mem::replace(&mut site.server, syncstore_server::Server::start(none).unwrap()).stop();
-    hears.until_state(SyncState::Offline);
+    let status = hears.until("being offline", |event| match event {
+        Event::Status(status) if status.state == SyncState::Offline => Some(status.clone()),
+        _ => None,
+    });
+    assert!(status.next_try.is_some_and(|next| next <= quick().longest_wait) && status.error.is_some(), "{status:?}");
     let made = store.set("notes", "n1", &1).unwrap();
     let mut again = syncstore_server::ServerOptions::dev(data);
     again.listen = address.to_string();
