@@ -4,9 +4,11 @@ use crate::listener::*;
 use crate::wires::{Broken, Gated};
 use serde_json::json;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use syncstore::wire::{Wire, WireError};
-use syncstore::{Event, Missed, Notice, Outcome, Ref, Store, SyncState, Watch};
+use syncstore::protocol::{CheckpointPage, DatabaseInfo, InboxPage, PushRequest, PushResponse};
+use syncstore::wire::{CheckpointRequest, PullRequest, Wire, WireError};
+use syncstore::{Event, Missed, Notice, Options, Outcome, Ref, Store, SyncState, Watch};
 use syncstore_server::config::{Collection, Config};
 use syncstore_server::service::Policy;
 
@@ -139,6 +141,60 @@ fn while_a_request_hangs_what_others_write_is_told() {
         assert_eq!(hanging.status().state, SyncState::Pushing);
     }
     gate.shut(false);
+}
+
+/// A wire whose gate shuts at the second page of a checkpoint.
+struct Stalling(Arc<Gated>, AtomicUsize);
+
+impl Wire for Stalling {
+    fn info(&self) -> Result<DatabaseInfo, WireError> {
+        self.0.info()
+    }
+    fn push(&self, request: &PushRequest) -> Result<PushResponse, WireError> {
+        self.0.push(request)
+    }
+    fn pull(&self, request: &PullRequest) -> Result<InboxPage, WireError> {
+        self.0.pull(request)
+    }
+    fn checkpoint(&self, request: &CheckpointRequest) -> Result<CheckpointPage, WireError> {
+        if self.1.fetch_add(1, Ordering::SeqCst) == 1 {
+            self.0.shut(true);
+        }
+        self.0.checkpoint(request)
+    }
+}
+
+#[test]
+fn while_a_page_of_a_checkpoint_hangs_what_others_write_is_told() {
+    let site = Site::new();
+    let full = site.store("full.db");
+    for n in 0..30 {
+        full.set("notes", &format!("n{n}"), &n).unwrap();
+    }
+    full.sync(&*site.wire()).unwrap();
+    let mut options = Options::default();
+    options.checkpoint_items = 10;
+    let store = Store::open(site.dir.path().join("new.db"), options).unwrap();
+    let mut hears = Listener::new(&store);
+    let gate = Gated::new(site.wire());
+    store.start(Arc::new(Stalling(gate.clone(), AtomicUsize::new(0))), quick()).unwrap();
+    hears.until("the first page", |event| match event {
+        Event::Status(status) => matches!(status.state, SyncState::Bootstrapping { loaded: 10, .. }).then_some(()),
+        _ => None,
+    });
+    let writing = site.store("new.db");
+    hears.events.subscribe(Watch::collection("theirs")).unwrap();
+    for n in 0..3 {
+        let made = writing.set("theirs", "n1", &n).unwrap();
+        let change = hears.until("the change", |event| match event {
+            Event::Changed { change, .. } => Some(change.clone()),
+            _ => None,
+        });
+        assert_eq!(change.op_ref, Some(made));
+        assert!(matches!(store.status().state, SyncState::Bootstrapping { .. }));
+    }
+    gate.shut(false);
+    hears.until_true("the end", || store.get::<i32>("notes", "n29").unwrap() == Some(29));
 }
 
 /// A site whose server refuses what is stale, a store on `one.db` whose op on `careful` is so, and another store on that file.
