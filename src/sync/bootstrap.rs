@@ -170,7 +170,8 @@ impl Engine<'_> {
                 let (wire, replica) = (self.wire, self.replica);
                 let (fetching, is_fetching) = channel::<()>();
                 let (loaded, fetched) = std::thread::scope(|scope| {
-                    let fetch = std::thread::Builder::new().spawn_scoped(scope, || {
+                    let fetch = std::thread::Builder::new().name("syncstore-fetch".into());
+                    let fetch = fetch.spawn_scoped(scope, || {
                         // Gone with this thread, however it ends.
                         let _fetching = fetching;
                         // What cannot be moved now is moved later.
