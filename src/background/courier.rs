@@ -1,12 +1,22 @@
 //! Requests on threads of their own, which hold nothing of the store: whoever waits for one can go on without it.
 
+use super::lookout::Lookout;
 use crate::cancel::Cancel;
 use crate::protocol::{CheckpointPage, DatabaseInfo, InboxPage, PushRequest, PushResponse};
 use crate::wire::{CheckpointRequest, PullRequest, Traffic, Wire, WireError};
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Weak, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// The most threads at a time. Three have something to do (a request, a poll, the resolver); the others are left with calls that were
+/// given up, interrupted ones included, and have not come back.
+const MOST: usize = 8;
+
+/// What any request may take that does come back. A shorter backstop grows up to this with each call in a row that was given up, or a
+/// slow network would never get one through.
+const SLOW: Duration = Duration::from_secs(120);
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -16,29 +26,43 @@ struct Errand {
     back: mpsc::Sender<Errand>,
 }
 
-/// The threads that make requests: as many as there are requests at a time, that is, two at most.
+/// The threads that make requests, as many as there are requests at a time.
 #[derive(Default)]
 struct Couriers {
     idle: Mutex<Vec<mpsc::Sender<Errand>>>,
     /// Requests on their way, those that nobody waits for included.
     out: Mutex<usize>,
     back: Condvar,
+    /// Calls in a row that were given up.
+    given_up: AtomicU32,
 }
 
 impl Couriers {
-    /// Has a job done on a thread that is idle, or a new one; an error when there can be none.
-    fn send(self: &Arc<Couriers>, job: Job) -> std::io::Result<()> {
+    /// Has a job done on a thread that is idle, or a new one.
+    fn send(self: &Arc<Couriers>, job: Job) -> Result<(), WireError> {
+        {
+            let mut out = self.out.lock();
+            if *out >= MOST {
+                let why = format!("no further call is made while {MOST} have not come back");
+                return Err(WireError::Unreachable(why));
+            }
+            *out += 1;
+        }
+        self.hand_over(job).map_err(|error| {
+            *self.out.lock() -= 1;
+            self.back.notify_all();
+            WireError::Unreachable(format!("there is no thread for the request: {error}"))
+        })
+    }
+
+    fn hand_over(self: &Arc<Couriers>, job: Job) -> std::io::Result<()> {
         let mut job = job;
         loop {
             let idle = self.idle.lock().pop();
             let Some(back) = idle else { break };
-            *self.out.lock() += 1;
             match back.send(Errand { job, back: back.clone() }) {
                 Ok(()) => return Ok(()),
-                Err(mpsc::SendError(errand)) => {
-                    *self.out.lock() -= 1;
-                    job = errand.job;
-                }
+                Err(mpsc::SendError(errand)) => job = errand.job,
             }
         }
         let (back, errands) = mpsc::channel::<Errand>();
@@ -53,10 +77,15 @@ impl Couriers {
                 couriers.back.notify_all();
             }
         })?;
-        *self.out.lock() += 1;
         // Its thread is there, so it takes it.
         let _ = back.send(Errand { job, back: back.clone() });
         Ok(())
+    }
+
+    /// How long a call is waited for.
+    fn patience(&self, backstop: Duration) -> Duration {
+        let grown = backstop.saturating_mul(1 << self.given_up.load(Ordering::SeqCst).min(16));
+        grown.min(backstop.max(SLOW))
     }
 }
 
@@ -66,27 +95,42 @@ struct Slot<T> {
     changed: Condvar,
 }
 
-/// A wire whose every call ends once it is cancelled, whatever the wire beneath does.
+/// A wire whose every call ends once it is cancelled, or after a time, whatever the wire beneath does.
 #[derive(Clone)]
 pub(super) struct Line {
     wire: Arc<dyn Wire>,
     cancel: Cancel,
     couriers: Arc<Couriers>,
+    lookout: Arc<Lookout>,
+    backstop: Duration,
+    /// Whether a call over it was given up, after which it makes none.
+    gave_up: Arc<AtomicBool>,
 }
 
 impl Line {
-    pub fn new(wire: &Arc<dyn Wire>, cancel: &Cancel) -> Line {
-        Line::with(wire, cancel, Arc::default())
+    /// One whose calls are given up after the backstop; while they are waited for, the lookout is kept.
+    pub fn new(wire: &Arc<dyn Wire>, cancel: &Cancel, lookout: Arc<Lookout>, backstop: Duration) -> Line {
+        let gave_up = Arc::default();
+        let line = Line {
+            wire: Arc::clone(wire),
+            cancel: cancel.clone(),
+            couriers: Arc::default(),
+            lookout,
+            backstop,
+            gave_up,
+        };
+        line.beside(wire, cancel)
     }
 
     /// Another one over the same threads, with a cancelling of its own.
     pub fn beside(&self, wire: &Arc<dyn Wire>, cancel: &Cancel) -> Line {
-        Line::with(wire, cancel, Arc::clone(&self.couriers))
+        let wire = wire.cancellable(cancel).unwrap_or_else(|| Arc::clone(wire));
+        Line { wire, cancel: cancel.clone(), gave_up: Arc::default(), ..self.clone() }
     }
 
-    fn with(wire: &Arc<dyn Wire>, cancel: &Cancel, couriers: Arc<Couriers>) -> Line {
-        let wire = wire.cancellable(cancel).unwrap_or_else(|| Arc::clone(wire));
-        Line { wire, cancel: cancel.clone(), couriers }
+    /// Whether a call over it was given up.
+    pub fn gave_up(&self) -> bool {
+        self.gave_up.load(Ordering::SeqCst)
     }
 
     /// Waits until no request is on its way, for so long at most; whether none is.
@@ -100,7 +144,7 @@ impl Line {
         &self,
         request: PullRequest,
         then: impl FnOnce(PullRequest, Result<InboxPage, WireError>) + Send + 'static,
-    ) -> std::io::Result<()> {
+    ) -> Result<(), WireError> {
         let (wire, cancel) = (Arc::clone(&self.wire), self.cancel.clone());
         self.couriers.send(Box::new(move || {
             let came = contained(|| wire.pull(&request));
@@ -112,7 +156,7 @@ impl Line {
     }
 
     /// Does something else that may take long on such a thread.
-    pub fn aside(&self, job: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    pub fn aside(&self, job: impl FnOnce() + Send + 'static) -> Result<(), WireError> {
         self.couriers.send(Box::new(job))
     }
 
@@ -120,29 +164,46 @@ impl Line {
         &self,
         request: impl FnOnce(&dyn Wire) -> Result<T, WireError> + Send + 'static,
     ) -> Result<T, WireError> {
+        let patience = self.couriers.patience(self.backstop);
+        let overdue = || Err(WireError::TimedOut(format!("a call of the wire did not come back within {patience:?}")));
+        if self.gave_up() {
+            return overdue();
+        }
         let slot = Arc::new(Slot { came: Mutex::new(None), changed: Condvar::new() });
         let (wire, there) = (Arc::clone(&self.wire), Arc::downgrade(&slot));
-        let sent = self.couriers.send(Box::new(move || {
+        self.couriers.send(Box::new(move || {
             let came = contained(|| request(&*wire));
             drop(wire);
+            // One that was given up, or interrupted, comes to nobody.
             if let Some(slot) = there.upgrade() {
                 slot.came.lock().get_or_insert(came);
                 slot.changed.notify_all();
             }
-        }));
-        if let Err(error) = sent {
-            return Err(WireError::Unreachable(format!("there is no thread for the request: {error}")));
-        }
+        }))?;
         let cancelled = Arc::clone(&slot);
         let _hook = self.cancel.on_cancel(move || {
             cancelled.came.lock().get_or_insert(Err(WireError::Cancelled));
             cancelled.changed.notify_all();
         });
+        let begun = Instant::now();
         let mut came = slot.came.lock();
         loop {
-            match came.take() {
-                Some(came) => return came,
-                None => slot.changed.wait(&mut came),
+            if let Some(came) = came.take() {
+                self.couriers.given_up.store(0, Ordering::SeqCst);
+                return came;
+            }
+            let left = patience.saturating_sub(begun.elapsed());
+            if left.is_zero() {
+                self.couriers.given_up.fetch_add(1, Ordering::SeqCst);
+                self.gave_up.store(true, Ordering::SeqCst);
+                return overdue();
+            }
+            let due = self.lookout.due();
+            if due.is_zero() {
+                // Without the lock, which the courier and whoever cancels need: it calls the host.
+                MutexGuard::unlocked(&mut came, || self.lookout.look());
+            } else {
+                slot.changed.wait_for(&mut came, left.min(due));
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Syncing by itself: one thread that decides, looks and applies, and requests beside it.
 
 mod courier;
+mod lookout;
 mod mailbox;
 mod policy;
 mod run;
@@ -24,6 +25,7 @@ use crate::replica::Replica;
 use crate::sync::{Seat, Settings};
 use crate::wire::Wire;
 use courier::Line;
+use lookout::Lookout;
 use mailbox::Mailbox;
 use parking_lot::{Condvar, Mutex};
 use run::{Loop, Mail};
@@ -63,16 +65,16 @@ struct Running {
     over: Arc<Over>,
 }
 
-/// The requests between one interruption of the host's and the next; each interruption cancels them.
+/// The requests between one interruption and the next, by the host or because one does not come back; each interruption cancels them.
 pub(crate) struct Leg {
     wire: Arc<dyn Wire>,
     line: Mutex<(Cancel, Line)>,
 }
 
 impl Leg {
-    fn new(wire: Arc<dyn Wire>) -> Leg {
+    fn new(wire: Arc<dyn Wire>, lookout: Arc<Lookout>, backstop: Duration) -> Leg {
         let cancel = Cancel::new();
-        let line = Line::new(&wire, &cancel);
+        let line = Line::new(&wire, &cancel, lookout, backstop);
         Leg { wire, line: Mutex::new((cancel, line)) }
     }
 
@@ -139,12 +141,14 @@ impl Background {
         }
         let (mailbox, over) = (Arc::new(Mailbox::new()), Arc::new(Over::default()));
         let closing = Cancel::new();
-        let leg = Arc::new(Leg::new(wire));
+        let policy = policy.sound();
+        let lookout = Arc::new(Lookout::new(Arc::clone(replica), Arc::clone(seat), policy.look_every));
+        let leg = Arc::new(Leg::new(wire, Arc::clone(&lookout), policy.backstop));
         let bus = Arc::clone(replica.bus());
         let looping = Loop::new(
             (Arc::clone(replica), Arc::clone(seat), settings.clone()),
             (Arc::clone(&leg), Arc::clone(&mailbox)),
-            policy,
+            (policy, lookout),
             (Arc::clone(&self.status), Arc::clone(&bus)),
             (decisions, closing.clone()),
         );

@@ -27,6 +27,10 @@ pub struct SyncPolicy {
     /// The liveness backstop: unsent operations are tried again after this time at the latest, whatever the last try ended
     /// with: a `Retry-After` of days, a refused credential, an error that needs somebody. Only
     /// [`Store::pause`](crate::Store::pause) and [`Store::stop`](crate::Store::stop) end that. Default: 15 minutes.
+    ///
+    /// A call of the wire that has not come back by then is given up ([`WireError::TimedOut`](crate::wire::WireError::TimedOut)) and made
+    /// again. A backstop below two minutes doubles, up to these, with each call in a row that was given up, so that a slow one gets
+    /// through. While eight calls have not come back, none is made, and the status says so.
     pub backstop: Duration,
     /// How often to look for what other processes did with the file: wrote, or ceased to sync it. It also finds a write
     /// of this process whose notification was missed. Default: 1 second.

@@ -1,6 +1,7 @@
 //! The thread of the background sync: does what the schedule says, and tells it what came of that.
 
 use super::courier::Line;
+use super::lookout::Lookout;
 use super::mailbox::Mailbox;
 use super::schedule::{Ended, Schedule, Step};
 use super::{Leg, SyncPolicy, SyncState, SyncStatus, Told};
@@ -52,8 +53,7 @@ pub(super) struct Loop {
     trouble: Option<String>,
     /// The last operation that a run has begun with.
     covered: i64,
-    /// What SQLite said of others' commits at the last look.
-    version: Option<i64>,
+    lookout: Arc<Lookout>,
     given: Option<Given>,
     decisions: Option<Arc<Decisions>>,
     /// Whether the resolver is being asked, on another thread.
@@ -69,11 +69,10 @@ impl Loop {
     pub fn new(
         (replica, seat, settings): (Arc<Replica>, Arc<Seat>, Settings),
         (leg, mailbox): (Arc<Leg>, Arc<Mailbox<Mail>>),
-        policy: SyncPolicy,
+        (policy, lookout): (SyncPolicy, Arc<Lookout>),
         (status, bus): (Arc<Told>, Arc<Bus>),
         (decisions, closing): (Option<Arc<Decisions>>, Cancel),
     ) -> Loop {
-        let policy = policy.sound();
         let wait_for_news = policy.poll;
         let (cancel, line, _) = leg.present();
         // The schedule tries again, and says when.
@@ -93,7 +92,7 @@ impl Loop {
             bus,
             trouble: None,
             covered: 0,
-            version: None,
+            lookout,
             given: None,
             decisions,
             asking: false,
@@ -104,6 +103,7 @@ impl Loop {
     }
 
     pub fn run(mut self) {
+        self.lookout.settle_here();
         self.bus.log(LogLevel::Info, || "background sync started".into());
         while !self.stopping {
             if catch_unwind(AssertUnwindSafe(|| self.step())).is_err() {
@@ -141,7 +141,7 @@ impl Loop {
             return;
         }
         if !self.schedule.wants_turn() {
-            self.seat.release();
+            self.lookout.let_go();
         }
         match self.schedule.next(self.now()) {
             Step::Run(direction) => self.sync(direction),
@@ -187,11 +187,13 @@ impl Loop {
         self.covered = self.replica.read(queue::last_id).unwrap_or(self.covered);
         let given = self.given.take();
         let (status, bus, trouble) = (Arc::clone(&self.status), Arc::clone(&self.bus), self.trouble.clone());
+        let lookout = Arc::clone(&self.lookout);
         let mut told = |stage| {
             let state = match stage {
                 Stage::Pushing => SyncState::Pushing,
                 Stage::Pulling => SyncState::Pulling,
                 Stage::Loading(progress) => SyncState::Bootstrapping { loaded: progress.loaded, total: progress.total },
+                Stage::Waiting => return lookout.look_if_due(),
             };
             tell(&status, &bus, SyncStatus { error: trouble.clone(), ..SyncStatus::of(state) }, None);
         };
@@ -210,6 +212,10 @@ impl Loop {
         };
         if ended == Ended::Well {
             self.trouble = None;
+        }
+        if self.line.gave_up() {
+            // Cuts off what did not come back, where that can be, and goes on over new connections.
+            self.leg.interrupt();
         }
         let left = self.replica.read(|connection| queue::left(connection, self.covered)).is_ok_and(|left| left.1 > 0);
         self.schedule.ran(now, direction, ended, progress, left, random);
@@ -302,13 +308,7 @@ impl Loop {
     }
 
     fn look(&mut self) {
-        if self.replica.others_committed(&mut self.version).unwrap_or(false) {
-            // What cannot be read now is read at the next look.
-            let _ = self.replica.read_trail();
-            if self.schedule.state() == SyncState::SyncedElsewhere {
-                self.bus.outcomes_uncounted();
-            }
-        }
+        self.lookout.look();
         let last = self.replica.read(queue::last_id).unwrap_or(0);
         self.schedule.looked(self.now(), last > self.covered);
     }

@@ -117,7 +117,14 @@ impl Schedule {
         let news_at = match (self.policy.poll.is_zero(), self.polling) {
             (true, _) if self.pull_at <= now => return Step::Run(Direction::Both),
             (true, _) => self.pull_at,
-            (false, Some(_)) => never,
+            // One that does not come back is done without.
+            (false, Some(begun)) => {
+                let at = self.pull_at.max(begun + self.policy.poll + self.policy.pull_every);
+                if at <= now {
+                    return Step::Run(Direction::Both);
+                }
+                at
+            }
             (false, None) if self.caught_up && self.poll_at <= now => return Step::Poll,
             (false, None) if self.caught_up => self.poll_at,
             // The run that is due brings it there.
@@ -141,10 +148,10 @@ impl Schedule {
         }
     }
 
-    /// When it goes on, if something is put off.
+    /// When it goes on, if something is put off, or was left by a run that went well.
     pub fn next_try(&self, now: Duration) -> Option<Duration> {
-        let hold = self.hold.filter(|_| !self.paused)?;
-        Some(hold.until.saturating_sub(now))
+        let until = self.hold.map(|hold| hold.until).or(self.run_at.filter(|at| *at > now));
+        until.filter(|_| !self.paused).map(|until| until.saturating_sub(now))
     }
 
     /// Whether it may hold the turn to sync.
@@ -385,6 +392,19 @@ mod tests {
     }
 
     #[test]
+    fn news_that_are_asked_for_in_vain_are_pulled() {
+        let mut schedule = polling(policy());
+        let longest = policy().poll + policy().pull_every;
+        assert_eq!(waits(&mut schedule, START), (longest, Step::Run(Both)));
+        let later = START + longest;
+        schedule.begin_run();
+        schedule.ran(later, Both, Ended::Well, false, false, 0);
+        assert_eq!(waits(&mut schedule, later), (policy().pull_every, Step::Run(Both)));
+        schedule.polled(later, Ended::Well, false, 0);
+        assert_eq!(schedule.next(later), Step::Poll, "it came after all");
+    }
+
+    #[test]
     fn failures_put_tries_off_for_longer_and_longer_up_to_a_bound() {
         let mut schedule = settled(policy());
         let mut now = START;
@@ -403,6 +423,22 @@ mod tests {
         schedule.begin_run();
         schedule.ran(now, Both, Ended::Well, false, false, 0);
         assert_eq!((schedule.state(), schedule.next_try(now)), (SyncState::Idle, None));
+    }
+
+    #[test]
+    fn when_what_a_good_run_left_is_tried_again_is_told() {
+        let mut schedule = settled(policy());
+        schedule.begin_run();
+        schedule.ran(START, Both, Ended::Well, false, true, 0);
+        let told = |schedule: &Schedule, now| (schedule.state(), schedule.next_try(now));
+        assert_eq!(told(&schedule, START), (SyncState::Idle, Some(policy().backstop)));
+        assert_eq!(told(&schedule, START + ms(9)), (SyncState::Idle, Some(policy().backstop - ms(9))));
+        schedule.pause();
+        assert_eq!(told(&schedule, START), (SyncState::Paused, None));
+        schedule.resume(START);
+        schedule.begin_run();
+        schedule.ran(START, Both, Ended::Well, false, false, 0);
+        assert_eq!(told(&schedule, START), (SyncState::Idle, None));
     }
 
     #[test]
@@ -490,6 +526,8 @@ mod tests {
         let policy = SyncPolicy { backstop: ms(100_000), ..SyncPolicy::default() };
         let mut schedule = Schedule::new(policy.clone(), START);
         let (mut now, mut tried, mut unsent) = (START, START, false);
+        // Whether the schedule was told of it.
+        let mut known = false;
         for _ in 0..200_000 {
             let ended = match draw(6) {
                 0 => Ended::Passing(Some(ms(draw(10_000_000)))),
@@ -509,7 +547,8 @@ mod tests {
                 // A write, told or not.
                 5..50 if !unsent => {
                     (unsent, tried) = (true, now);
-                    if draw(2) == 0 {
+                    known = draw(2) == 0;
+                    if known {
                         schedule.wrote(now);
                     }
                 }
@@ -520,12 +559,20 @@ mod tests {
                     schedule.begin_run();
                     let left = unsent && draw(2) == 0;
                     unsent &= ended != Ended::Well || left;
-                    tried = now;
+                    (tried, known) = (now, unsent);
                     schedule.ran(now, run, ended, draw(2) == 0, left, draw(u64::MAX));
                 }
                 Step::Poll => schedule.poll_begun(now),
-                Step::Look => schedule.looked(now, unsent),
-                Step::Wait(wait) => now += wait.min(ms(1 + draw(5_000))),
+                Step::Look => {
+                    known = unsent;
+                    schedule.looked(now, unsent);
+                }
+                Step::Wait(wait) => {
+                    let soon = now + policy.longest_debounce + policy.look_every;
+                    let due = schedule.push_at().is_some_and(|at| at <= soon);
+                    assert!(!unsent || !known || due || schedule.next_try(now).is_some(), "{schedule:?}");
+                    now += wait.min(ms(1 + draw(5_000)));
+                }
             }
             let bound = policy.backstop + policy.look_every + policy.longest_debounce + ms(1);
             assert!(!unsent || now - tried <= bound, "{:?}: {schedule:?}", now - tried);

@@ -43,8 +43,8 @@ pub enum SyncState {
 pub struct SyncStatus {
     /// What it is at.
     pub state: SyncState,
-    /// When it tries again, from the moment at which this was told. `None`: it is at it, waits for news, or is stopped
-    /// or paused.
+    /// When it tries again, from the moment at which this was told: after a failure, and when a sync that went well has left something
+    /// (then the state is [`SyncState::Idle`]). `None`: it is at it, waits for news, or is stopped or paused.
     pub next_try: Option<Duration>,
     /// The last failure, while it lasts; it holds no secret.
     pub error: Option<String>,

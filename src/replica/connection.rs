@@ -281,13 +281,13 @@ impl Replica {
         result
     }
 
-    /// Whether others, in this process or another, have committed since this was asked with the same `version`. While somebody
-    /// writes here it is not known, and said at the next call.
-    pub fn others_committed(&self, version: &mut Option<i64>) -> Result<bool> {
+    /// Whether others, in this process or another, have committed since this was asked with the same `version`. `None`: it is
+    /// not known while somebody writes here, and said at the next call.
+    pub fn others_committed(&self, version: &mut Option<i64>) -> Result<Option<bool>> {
         // Of the connection that makes all commits of this store, which do not count for it.
-        let Some(writer) = self.writer.try_lock() else { return Ok(false) };
+        let Some(writer) = self.writer.try_lock() else { return Ok(None) };
         let now: i64 = writer.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
-        Ok(version.replace(now).is_some_and(|before| before != now))
+        Ok(Some(version.replace(now).is_some_and(|before| before != now)))
     }
 
     /// Ends a watcher.

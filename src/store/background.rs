@@ -11,7 +11,7 @@ impl Store {
     /// Syncs in the background from now on: pushes after a write, brings news as they come, and tries again what fails.
     ///
     /// It has one thread, `syncstore-sync`, and makes its requests, and asks the [resolver](crate::Options::resolver), on up to three others that
-    /// hold nothing of the store. Reads
+    /// hold nothing of the store (eight, where calls do not come back). Reads
     /// and writes never wait for it. It keeps other stores from syncing this file; where another one does so already, it says so,
     /// and takes over when that ends. [`Store::sync`] and its like may be called all the same, and take turns with it.
     ///

@@ -21,6 +21,7 @@ use crate::replica::state::{Bootstrap, Phase, Reason, State};
 use crate::wire::{CheckpointRequest, PullRequest, WireError};
 use rusqlite::Connection;
 use std::collections::HashMap;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 /// Rows of a page in one transaction, and items that one transaction deletes: a few milliseconds.
@@ -28,6 +29,9 @@ const SLICE: usize = 1_000;
 
 /// How often one call begins a checkpoint anew that the server gave up before it was read to its end.
 const MOST_RESTARTS: u32 = 3;
+
+/// How often one who waits for a page says so.
+const STILL: Duration = Duration::from_millis(50);
 
 /// Payload after which the WAL is moved into the file while loading, in bytes.
 const WAL_BYTES: u64 = 16 << 20;
@@ -164,13 +168,21 @@ impl Engine<'_> {
             }
             if self.settings.prefetch && next.page.is_some() {
                 let (wire, replica) = (self.wire, self.replica);
+                let (fetching, is_fetching) = channel::<()>();
                 let (loaded, fetched) = std::thread::scope(|scope| {
-                    let fetch = std::thread::Builder::new().spawn_scoped(scope, || {
+                    let fetch = std::thread::Builder::new().name("syncstore-fetch".into());
+                    let fetch = fetch.spawn_scoped(scope, || {
+                        // Gone with this thread, however it ends.
+                        let _fetching = fetching;
                         // What cannot be moved now is moved later.
                         let _ = move_wal.then(|| replica.checkpoint());
                         wire.checkpoint(&next).ok().filter(|page| check_page(page, &next).is_ok())
                     });
-                    (self.load_page(&page, bootstrap), fetch.ok().map(|fetch| fetch.join()))
+                    let loaded = self.load_page(&page, bootstrap);
+                    while is_fetching.recv_timeout(STILL) == Err(RecvTimeoutError::Timeout) {
+                        (self.stage)(Stage::Waiting);
+                    }
+                    (loaded, fetch.ok().map(|fetch| fetch.join()))
                 });
                 // A page that did not come (or could not be fetched for want of a thread), or is broken, is asked for
                 // again, and then its failure counts.

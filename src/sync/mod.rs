@@ -75,6 +75,8 @@ pub(crate) enum Stage {
     Pushing,
     Pulling,
     Loading(Progress),
+    /// As before, and there is nothing to do but to wait.
+    Waiting,
 }
 
 /// A page of the log that was asked for before the call, and what for.

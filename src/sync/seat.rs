@@ -106,6 +106,11 @@ impl Seat {
         }
     }
 
+    /// Whether the turn is kept between syncs: then no other store has had it since it was taken.
+    pub fn keeps(&self) -> bool {
+        self.keeps.load(Ordering::SeqCst)
+    }
+
     /// Whether this thread is in a sync: it is a callback of that which asks.
     pub fn is_held_here(&self) -> bool {
         *self.holder.lock() == Some(std::thread::current().id())

@@ -16,7 +16,9 @@ use std::time::Duration;
 /// A connection to one database of one server.
 ///
 /// Calls block. For a replica there is one at a time, and beside it at most one pull with a [`PullRequest::wait`], from
-/// another thread. An implementation holds no state that a replica's
+/// another thread; and those that were cut off or given up and have not come back, whose answers are not heard any more. A call should
+/// come back in bounded time: [`Store::sync`](crate::Store::sync) waits for it, and the background sync up to
+/// [`SyncPolicy::backstop`](crate::SyncPolicy::backstop). An implementation holds no state that a replica's
 /// correctness depends on: whatever was in flight when a call failed may or may not have arrived, and the
 /// engine repeats it. It tries each call once; when to try again is the engine's business, and the
 /// returned [`WireError`] says whether that is of use. (A refreshed credential is part of the one try.)

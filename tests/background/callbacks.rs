@@ -7,7 +7,10 @@ use std::sync::mpsc;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 use syncstore::wire::{Credential, HttpOptions, HttpWire};
-use syncstore::{Error, Event, EventOptions, Options, Outcome, Stopped, Store, SyncError, SyncState, Watch};
+use syncstore::{
+    Cancel, Conflict, Error, Event, EventOptions, Options, Outcome, Resolution, Stopped, Store, SyncError, SyncState,
+    Watch, Watcher,
+};
 
 /// A store that anybody may take out and drop.
 type Shelf = Arc<Mutex<Option<Store>>>;
@@ -61,6 +64,101 @@ fn a_pump_may_use_the_store_and_pump() {
         })
         .unwrap();
     assert_eq!(inner, 3, "the second change and two outcomes");
+}
+
+#[test]
+fn a_pump_may_stop_the_background_sync_and_goes_on() {
+    let site = Site::new();
+    let store = site.store("one.db");
+    let events = store.events(options(), || {});
+    events.subscribe(Watch::all()).unwrap();
+    for n in 0..5 {
+        store.set("notes", &format!("n{n}"), &n).unwrap();
+    }
+    store.start(site.wire(), quick()).unwrap();
+    let mut stopped = None;
+    let pump = |_| stopped = stopped.or_else(|| Some(assert_stops(&store)));
+    assert!(events.pump(100, PATIENCE, pump).unwrap().events >= 5);
+    assert_eq!((stopped, store.status().state), (Some(Stopped::Entirely), SyncState::Stopped));
+    store.set("notes", "n9", &9).unwrap();
+    assert!(events.pump(100, PATIENCE, |_| {}).unwrap().events > 0);
+}
+
+#[test]
+fn a_watchers_wake_may_end_the_watcher() {
+    let site = Site::new();
+    let store = site.store("one.db");
+    let shelf: Arc<Mutex<Option<Watcher>>> = Arc::default();
+    let woken = Arc::new(AtomicUsize::new(0));
+    let (ending, counted) = (Arc::clone(&shelf), Arc::clone(&woken));
+    let wake = move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+        // Out of the lock first: dropping it is what is tried.
+        let watcher = ending.lock().take();
+        drop(watcher);
+    };
+    *shelf.lock() = Some(store.watch_with(Watch::all(), wake).unwrap());
+    for n in 0..3 {
+        store.set("notes", "n1", &n).unwrap();
+    }
+    assert_eq!((woken.load(Ordering::SeqCst), shelf.lock().is_none()), (1, true));
+    // And it holds nothing that a later one needs.
+    let next = store.watch(Watch::all()).unwrap();
+    store.set("notes", "n1", &3).unwrap();
+    assert!(!next.take().unwrap().is_empty());
+}
+
+/// A store with a conflict that its next sync finds, whose resolver syncs and stops the first time that it is asked, and then tells what
+/// came of that.
+fn resolving(site: &Site) -> (Arc<Store>, mpsc::Receiver<(bool, Stopped)>) {
+    let held = Arc::new(OnceLock::<Weak<Store>>::new());
+    let (tells, told) = mpsc::channel();
+    let (shelf, wire, asked) = (Arc::clone(&held), site.wire(), AtomicUsize::new(0));
+    let mut options = Options::default();
+    options.resolver = Some(Arc::new(move |_: &Conflict| {
+        if asked.fetch_add(1, Ordering::SeqCst) == 0 {
+            let store = shelf.get().and_then(Weak::upgrade).unwrap();
+            let synced = store.sync(&*wire).is_ok();
+            let _ = tells.send((synced, store.stop(PATIENCE)));
+        }
+        Ok(Some(Resolution::KeepOurs))
+    }));
+    let store = Arc::new(Store::open(site.dir.path().join("one.db"), options).unwrap());
+    held.set(Arc::downgrade(&store)).unwrap();
+    let other = site.store("other.db");
+    store.set("notes", "n1", &1).unwrap();
+    store.sync(&*site.wire()).unwrap();
+    other.sync(&*site.wire()).unwrap();
+    store.set("notes", "n1", &2).unwrap();
+    other.set("notes", "n1", &3).unwrap();
+    other.sync(&*site.wire()).unwrap();
+    (store, told)
+}
+
+#[test]
+fn a_resolver_of_the_background_sync_may_sync_and_stop_it() {
+    let site = Site::new();
+    let (store, told) = resolving(&site);
+    store.start(site.wire(), quick()).unwrap();
+    // What is left is the thread that it runs on.
+    assert_eq!(told.recv_timeout(PATIENCE).unwrap(), (true, Stopped::RequestLeft));
+    assert_eq!(store.status().state, SyncState::Stopped);
+    assert_eq!(store.conflicts().unwrap().len(), 1, "what it said after that is not heard");
+    let mut hears = Listener::new(&store);
+    store.start(site.wire(), quick()).unwrap();
+    hears.until_true("its end", || store.conflicts().unwrap().is_empty() && store.pending_count().unwrap() == 0);
+    assert_eq!(site.value("notes", "n1"), Some(2.into()));
+}
+
+#[test]
+fn a_resolver_of_a_blocking_sync_may_sync_and_stop() {
+    let site = Site::new();
+    let (store, told) = resolving(&site);
+    store.sync(&*site.wire()).unwrap();
+    assert_eq!(told.recv_timeout(PATIENCE).unwrap(), (true, Stopped::Entirely));
+    assert_eq!(store.conflicts().unwrap(), []);
+    store.sync(&*site.wire()).unwrap();
+    assert_eq!(site.value("notes", "n1"), Some(2.into()));
 }
 
 /// Starts a store whose wake does something the first time that it is called on the thread of the background sync.
@@ -178,6 +276,9 @@ fn what_would_wait_for_the_sync_that_it_is_called_in_is_refused() {
             told += 1;
             assert!(matches!(store.sync(&*wire).unwrap_err().error(), Error::WithinSync));
             assert!(matches!(store.push(&*wire).unwrap_err().error(), Error::WithinSync));
+            assert!(matches!(store.pull(&*wire).unwrap_err().error(), Error::WithinSync));
+            let until = store.sync_until(&*wire, &Cancel::new(), &mut |_| {});
+            assert!(matches!(until.unwrap_err().error(), Error::WithinSync));
             assert!(matches!(store.wait(op, Duration::MAX), Err(Error::WithinSync)));
         })
         .unwrap();
@@ -196,7 +297,13 @@ fn on_the_thread_of_the_background_sync_nobody_waits_for_it() {
     let watcher = store
         .watch_with(Watch::key("notes", "theirs"), move || {
             let Some(store) = weak.upgrade() else { return };
-            let synced = store.sync(&*wire).map(drop).map_err(SyncError::into_error);
+            let synced = [
+                store.sync(&*wire),
+                store.push(&*wire),
+                store.pull(&*wire),
+                store.sync_until(&*wire, &Cancel::new(), &mut |_| {}),
+            ];
+            let synced = synced.map(|synced| synced.map(drop).map_err(SyncError::into_error));
             let _ = tells.send((synced, store.wait(never, Duration::MAX)));
         })
         .unwrap();
@@ -206,7 +313,7 @@ fn on_the_thread_of_the_background_sync_nobody_waits_for_it() {
     // Loads a checkpoint: what is pending settles with that, and not before it is told.
     store.start(site.wire(), quick()).unwrap();
     let (synced, waited) = told.recv_timeout(PATIENCE).unwrap();
-    assert!(matches!(synced, Err(Error::WithinSync)), "{synced:?}");
+    assert!(synced.iter().all(|synced| matches!(synced, Err(Error::WithinSync))), "{synced:?}");
     assert!(matches!(waited, Err(Error::WithinSync) | Ok(Some(Outcome::Accepted { .. }))), "{waited:?}");
     drop(watcher);
     assert_stops(&store);

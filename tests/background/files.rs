@@ -1,9 +1,16 @@
 //! Several stores on one file.
 
 use crate::listener::*;
-use crate::wires::Gated;
+use crate::wires::{Broken, Gated};
+use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use syncstore::{Event, Missed, Outcome, SyncState, Watch};
+use syncstore::protocol::{CheckpointPage, DatabaseInfo, InboxPage, PushRequest, PushResponse};
+use syncstore::wire::{CheckpointRequest, PullRequest, Wire, WireError};
+use syncstore::{Event, Missed, Notice, Options, Outcome, Ref, Store, SyncState, Watch};
+use syncstore_server::config::{Collection, Config};
+use syncstore_server::service::Policy;
 
 #[test]
 fn one_store_syncs_a_file_at_a_time_and_the_next_takes_over() {
@@ -106,4 +113,137 @@ fn a_paused_store_still_hears_what_others_write() {
             _ => None,
         });
     }
+}
+
+#[test]
+fn while_a_request_hangs_what_others_write_is_told() {
+    let site = Site::new();
+    let (hanging, writing) = (site.store("one.db"), site.store("one.db"));
+    let gate = Gated::new(site.wire());
+    let mut hears = Listener::new(&hanging);
+    hanging.start(gate.clone(), quick()).unwrap();
+    hears.until_state(SyncState::Idle);
+    gate.shut(true);
+    hanging.set("notes", "n1", &1).unwrap();
+    hears.until_state(SyncState::Pushing);
+    hears.events.subscribe(Watch::collection("theirs")).unwrap();
+    for n in 0..3 {
+        let begun = Instant::now();
+        let made = writing.set("theirs", "n1", &n).unwrap();
+        hears.until("the change", |event| match event {
+            Event::Changed { change, .. } => {
+                assert_eq!(change.op_ref, Some(made));
+                Some(())
+            }
+            _ => None,
+        });
+        assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+        assert_eq!(hanging.status().state, SyncState::Pushing);
+    }
+    gate.shut(false);
+}
+
+/// A wire whose gate shuts at the second page of a checkpoint.
+struct Stalling(Arc<Gated>, AtomicUsize);
+
+impl Wire for Stalling {
+    fn info(&self) -> Result<DatabaseInfo, WireError> {
+        self.0.info()
+    }
+    fn push(&self, request: &PushRequest) -> Result<PushResponse, WireError> {
+        self.0.push(request)
+    }
+    fn pull(&self, request: &PullRequest) -> Result<InboxPage, WireError> {
+        self.0.pull(request)
+    }
+    fn checkpoint(&self, request: &CheckpointRequest) -> Result<CheckpointPage, WireError> {
+        if self.1.fetch_add(1, Ordering::SeqCst) == 1 {
+            self.0.shut(true);
+        }
+        self.0.checkpoint(request)
+    }
+}
+
+#[test]
+fn while_a_page_of_a_checkpoint_hangs_what_others_write_is_told() {
+    let site = Site::new();
+    let full = site.store("full.db");
+    for n in 0..30 {
+        full.set("notes", &format!("n{n}"), &n).unwrap();
+    }
+    full.sync(&*site.wire()).unwrap();
+    let mut options = Options::default();
+    options.checkpoint_items = 10;
+    let store = Store::open(site.dir.path().join("new.db"), options).unwrap();
+    let mut hears = Listener::new(&store);
+    let gate = Gated::new(site.wire());
+    store.start(Arc::new(Stalling(gate.clone(), AtomicUsize::new(0))), quick()).unwrap();
+    hears.until("the first page", |event| match event {
+        Event::Status(status) => matches!(status.state, SyncState::Bootstrapping { loaded: 10, .. }).then_some(()),
+        _ => None,
+    });
+    let writing = site.store("new.db");
+    hears.events.subscribe(Watch::collection("theirs")).unwrap();
+    for n in 0..3 {
+        let made = writing.set("theirs", "n1", &n).unwrap();
+        let change = hears.until("the change", |event| match event {
+            Event::Changed { change, .. } => Some(change.clone()),
+            _ => None,
+        });
+        assert_eq!(change.op_ref, Some(made));
+        assert!(matches!(store.status().state, SyncState::Bootstrapping { .. }));
+    }
+    gate.shut(false);
+    hears.until_true("the end", || store.get::<i32>("notes", "n29").unwrap() == Some(29));
+}
+
+/// A site whose server refuses what is stale, a store on `one.db` whose op on `careful` is so, and another store on that file.
+fn stale() -> (Site, Store, Store, Ref) {
+    let mut config = Config::dev();
+    config.collections.insert("careful".into(), Collection { policy: Policy::RejectStale });
+    let site = Site::with(config);
+    let (store, theirs) = (site.store("one.db"), site.store("theirs.db"));
+    store.set("careful", "k", &json!({"a": 0})).unwrap();
+    store.sync(&*site.wire()).unwrap();
+    theirs.sync(&*site.wire()).unwrap();
+    theirs.set("careful", "k", &json!({"a": 1})).unwrap();
+    theirs.sync(&*site.wire()).unwrap();
+    let refused = store.set("careful", "k", &json!({"a": 2})).unwrap();
+    let other = site.store("one.db");
+    (site, store, other, refused)
+}
+
+/// Hears that outcomes have changed, and finds the refusal among the notices.
+fn hears_of_the_refusal(hears: &mut Listener, store: &Store, refused: Ref) {
+    hears.until("that outcomes may have changed", |event| {
+        assert!(!matches!(event, Event::Settled { .. }), "it did not settle it itself: {event:?}");
+        matches!(event, Event::Missed(Missed::OutcomesUncounted)).then_some(())
+    });
+    let notices = store.take_notices(9).unwrap();
+    assert!(matches!(&notices[..], [Notice::Rejected(op)] if op.op_ref == refused), "{notices:?}");
+}
+
+#[test]
+fn a_paused_store_hears_of_a_refusal_that_another_one_found() {
+    let (site, store, other, refused) = stale();
+    let mut hears = Listener::new(&store);
+    let gate = Gated::new(site.wire());
+    gate.shut(true);
+    store.start(gate.clone(), quick()).unwrap();
+    store.pause();
+    hears.until_state(SyncState::Paused);
+    gate.shut(false);
+    other.sync(&*site.wire()).unwrap();
+    hears_of_the_refusal(&mut hears, &store, refused);
+}
+
+#[test]
+fn a_store_without_a_credential_hears_of_a_refusal_that_another_one_found() {
+    let (site, store, other, refused) = stale();
+    let mut hears = Listener::new(&store);
+    let refusing = || Some(WireError::Unauthenticated("expired".into()));
+    store.start(Arc::new(Broken(site.wire(), refusing)) as Arc<dyn Wire>, quick()).unwrap();
+    hears.until_state(SyncState::NeedsCredential);
+    other.sync(&*site.wire()).unwrap();
+    hears_of_the_refusal(&mut hears, &store, refused);
 }

@@ -1,10 +1,14 @@
 //! From start to stop, with a server that is well.
 
 use crate::listener::*;
-use crate::wires::Gated;
+use crate::proxy::{Break, Proxy, Way};
+use crate::wires::{Broken, Gated};
 use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
-use syncstore::{Error, Event, Outcome, Stopped, SyncState, Watch};
+use syncstore::{Error, Event, Outcome, Stopped, Store, SyncState, Watch};
 
 #[test]
 fn a_write_gets_to_another_replica_by_itself() {
@@ -72,18 +76,35 @@ fn it_starts_once_at_a_time_and_again_after_a_stop() {
 #[test]
 fn paused_it_sends_nothing_and_resumed_it_does() {
     let site = Site::new();
-    let store = site.store("one.db");
+    let (store, other) = (site.store("one.db"), site.store("one.db"));
     let mut hears = Listener::new(&store);
     let wire = site.wire();
-    store.start(wire.clone(), quick()).unwrap();
+    let mut policy = quick();
+    // Without being paused, it would send something between any two looks.
+    (policy.poll, policy.pull_every) = (Duration::ZERO, Duration::from_millis(10));
+    store.start(wire.clone(), policy).unwrap();
     hears.until_state(SyncState::Idle);
     store.pause();
     hears.until_state(SyncState::Paused);
     assert_eq!((store.status().state, store.status().next_try), (SyncState::Paused, None));
     let made = store.set("notes", "n1", &json!({"title": "Milk"})).unwrap();
-    store.sync_now();
+    hears.events.subscribe(Watch::collection("looks")).unwrap();
+    let (mut requests, mut quiet) = (0, 0);
+    for n in 0.. {
+        store.sync_now();
+        other.set("looks", "l1", &n).unwrap();
+        hears.until("a look", |event| matches!(event, Event::Changed { .. }).then_some(()));
+        let sent = wire.traffic().round_trips;
+        // What was cut off is counted as it comes back.
+        quiet = if sent == requests { quiet + 1 } else { 0 };
+        requests = sent;
+        assert!(n < 50, "it goes on sending: {sent}");
+        if quiet == 5 {
+            break;
+        }
+    }
+    assert_eq!(store.outcome(made).unwrap(), Some(Outcome::Queued));
     // Another store of the file may sync meanwhile.
-    let other = site.store("one.db");
     other.sync(&*site.wire()).unwrap();
     assert!(matches!(store.outcome(made).unwrap(), Some(Outcome::Accepted { .. })));
     let next = store.set("notes", "n1", &json!({"title": "Bread"})).unwrap();
@@ -91,6 +112,81 @@ fn paused_it_sends_nothing_and_resumed_it_does() {
     store.resume();
     hears.until_settled(next);
     assert_eq!(site.value("notes", "n1"), Some(json!({"title": "Bread"})));
+}
+
+/// Pauses in the middle of the push of an op, in time, and resumes once `well` has made the network so.
+fn pauses_in_a_push(store: &Store, hears: &mut Listener, op: syncstore::Ref, well: impl FnOnce()) {
+    let begun = Instant::now();
+    store.pause();
+    hears.until_state(SyncState::Paused);
+    assert!(begun.elapsed() < CLOSE, "{:?}", begun.elapsed());
+    well();
+    store.resume();
+    hears.until_settled(op);
+    hears.until_state(SyncState::Idle);
+    let settled = |event: &&Event| matches!(event, Event::Settled { op_ref, .. } if *op_ref == op);
+    assert_eq!(hears.all().iter().filter(settled).count(), 1);
+}
+
+#[test]
+fn pausing_cuts_off_a_push_that_is_not_answered() {
+    let site = Site::new();
+    let proxy = Proxy::start(site.server.addr());
+    let store = site.store("one.db");
+    let mut hears = Listener::new(&store);
+    let mut policy = quick();
+    // Or the fault would meet the request for news.
+    policy.poll = Duration::ZERO;
+    store.start(wire(&proxy.url()), policy).unwrap();
+    hears.until_state(SyncState::Idle);
+    let (happened, happens) = mpsc::channel();
+    proxy.set_then(Way::Requests, 200, Break::BlackHole, move || happened.send(()).unwrap_or_default());
+    let made = store.set("notes", "n1", &1).unwrap();
+    happens.recv_timeout(PATIENCE).unwrap();
+    hears.until_state(SyncState::Pushing);
+    pauses_in_a_push(&store, &mut hears, made, || assert!(!proxy.clear()));
+}
+
+#[test]
+fn pausing_leaves_a_push_behind_that_cannot_be_cut_off() {
+    let site = Site::new();
+    let store = site.store("one.db");
+    let mut hears = Listener::new(&store);
+    let gate = Gated::new(site.wire());
+    store.start(gate.clone(), quick()).unwrap();
+    hears.until_state(SyncState::Idle);
+    gate.shut(true);
+    let made = store.set("notes", "n1", &1).unwrap();
+    hears.until_state(SyncState::Pushing);
+    gate.until_waiting();
+    pauses_in_a_push(&store, &mut hears, made, || gate.shut(false));
+}
+
+#[test]
+fn a_burst_of_writes_is_one_request() {
+    let site = Site::new();
+    let store = site.store("one.db");
+    let mut hears = Listener::new(&store);
+    let pushes = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&pushes);
+    let counting = move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+        None
+    };
+    let mut policy = quick();
+    // Far more than two writes can be apart.
+    (policy.debounce, policy.longest_debounce) = (Duration::from_secs(1), PATIENCE);
+    store.start(Arc::new(Broken(site.wire(), counting)), policy).unwrap();
+    hears.until_state(SyncState::Idle);
+    let before = pushes.load(Ordering::SeqCst);
+    let writes = (0..20).map(|n| {
+        // As fast as somebody moves a slider: each could go by itself before the next.
+        std::thread::sleep(Duration::from_millis(10));
+        store.set("notes", &format!("n{n}"), &n).unwrap()
+    });
+    hears.until_settled(writes.last().unwrap());
+    assert_eq!(pushes.load(Ordering::SeqCst) - before, 1);
+    assert_eq!(store.pending_count().unwrap(), 0);
 }
 
 #[test]

@@ -2,12 +2,16 @@
 
 use crate::listener::*;
 use crate::proxy::{Break, Proxy, Way};
+use crate::wires::{Broken, Gated, answering};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use syncstore::environment::{Environment, SystemEnvironment};
+use syncstore::protocol::{CheckpointPage, DatabaseInfo, InboxPage, PushRequest, PushResponse};
+use syncstore::wire::{CheckpointRequest, PullRequest, WireError};
 use syncstore::wire::{Credential, HttpOptions, HttpWire, Wire};
-use syncstore::{Event, Options, Store, SyncState};
+use syncstore::{Event, Options, Stopped, Store, SyncState};
 use syncstore_server::config::Config;
 
 /// A wire whose time-outs come soon.
@@ -23,16 +27,22 @@ fn survives(seed: u64, how: &[Break]) {
     let proxy = Proxy::start(site.server.addr());
     let store = site.store("one.db");
     let mut hears = Listener::new(&store);
+    let how_many = how.len();
     let mut policy = quick();
     // Answers that are held and never come are missed sooner.
     policy.poll = Duration::from_secs(1);
     store.start(impatient(&proxy.url()), policy).unwrap();
     let mut last = None;
+    let (happened, happens) = mpsc::channel();
     for n in 0..12_u64 {
-        let how = how[n as usize % how.len()];
-        let way = if n % 2 == 0 { Way::Requests } else { Way::Answers };
-        proxy.set(way, (seed + n * 97) % 700, how);
+        let nth = n as usize;
+        let how = how[nth % how.len()];
+        let way = if (nth / how_many).is_multiple_of(2) { Way::Requests } else { Way::Answers };
+        let happened = happened.clone();
+        // Less than any push has, and any answer to one.
+        proxy.set_then(way, (seed + n * 97) % 150, how, move || happened.send(n).unwrap_or_default());
         last = Some(store.set("notes", &format!("n{n}"), &n).unwrap());
+        assert_eq!(happens.recv_timeout(PATIENCE), Ok(n), "{way:?} {how:?}");
         // Until it met the fault, or came around it.
         hears.until("a try", |event| match event {
             Event::Status(status) => matches!(status.state, SyncState::Offline | SyncState::Idle).then_some(()),
@@ -41,7 +51,7 @@ fn survives(seed: u64, how: &[Break]) {
         let status = store.status();
         assert!(status.state != SyncState::Offline || status.next_try.unwrap() <= quick().longest_wait);
     }
-    proxy.clear();
+    assert!(!proxy.clear(), "each fault has happened");
     let begun = Instant::now();
     let settled = |event: &Event| match event {
         Event::Settled { op_ref, .. } => Some(*op_ref),
@@ -115,6 +125,51 @@ fn a_credential_that_is_refused_without_end_is_tried_again_within_the_backstop()
 }
 
 #[test]
+fn a_server_that_asks_to_wait_for_a_day_is_asked_again_within_the_backstop() {
+    let busy = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 86400\r\nContent-Length: 0\r\n\r\n";
+    let (url, requests) = answering(Some(busy));
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir.path().join("one.db"));
+    let mut hears = Listener::new(&store);
+    let mut policy = quick();
+    policy.backstop = Duration::from_millis(300);
+    store.start(wire(&url), policy.clone()).unwrap();
+    for n in 1..=3 {
+        let next_try = hears.until("when it goes on", |event| match event {
+            Event::Status(status) if status.state == SyncState::Offline => status.next_try,
+            _ => None,
+        });
+        // All of it: what the server asked for is more.
+        assert!(next_try <= policy.backstop && next_try > policy.backstop / 2, "{next_try:?}");
+        assert!(requests.load(Ordering::SeqCst) >= n);
+    }
+}
+
+#[test]
+fn an_error_that_does_not_pass_is_tried_again_within_the_backstop() {
+    let site = Site::new();
+    let store = site.store("one.db");
+    let mut hears = Listener::new(&store);
+    let forbids = Arc::new(AtomicBool::new(true));
+    let still = Arc::clone(&forbids);
+    let refusing = move || still.load(Ordering::SeqCst).then(|| WireError::Forbidden("another user's".into()));
+    let mut policy = quick();
+    policy.backstop = Duration::from_millis(200);
+    let made = store.set("notes", "n1", &1).unwrap();
+    store.start(Arc::new(Broken(site.wire(), refusing)), policy.clone()).unwrap();
+    for _ in 0..3 {
+        let next_try = hears.until("the refusal, and when it goes on", |event| match event {
+            Event::Status(status) if status.state == SyncState::Failed => status.next_try,
+            _ => None,
+        });
+        assert!(next_try <= policy.backstop, "{next_try:?}");
+    }
+    // Nobody says so; it finds out.
+    forbids.store(false, Ordering::SeqCst);
+    hears.until_settled(made);
+}
+
+#[test]
 fn a_server_that_goes_and_comes_back() {
     let mut site = Site::new();
     let (store, address) = (site.store("one.db"), site.server.addr());
@@ -125,7 +180,11 @@ fn a_server_that_goes_and_comes_back() {
     let data = site.dir.path().join("server");
     let none = syncstore_server::ServerOptions::dev(site.dir.path().join("elsewhere"));
     std::mem::replace(&mut site.server, syncstore_server::Server::start(none).unwrap()).stop();
-    hears.until_state(SyncState::Offline);
+    let status = hears.until("being offline", |event| match event {
+        Event::Status(status) if status.state == SyncState::Offline => Some(status.clone()),
+        _ => None,
+    });
+    assert!(status.next_try.is_some_and(|next| next <= quick().longest_wait) && status.error.is_some(), "{status:?}");
     let made = store.set("notes", "n1", &1).unwrap();
     let mut again = syncstore_server::ServerOptions::dev(data);
     again.listen = address.to_string();
@@ -171,4 +230,90 @@ fn clocks_that_jump() {
         let made = store.set("notes", "n1", &n).unwrap();
         hears.until_settled(made);
     }
+}
+
+/// A wire whose first call never comes back.
+struct Swallowing(Arc<dyn Wire>, AtomicUsize);
+
+impl Swallowing {
+    fn pass(&self) -> &dyn Wire {
+        if self.1.fetch_add(1, Ordering::SeqCst) == 0 {
+            loop {
+                std::thread::park();
+            }
+        }
+        &*self.0
+    }
+}
+
+impl Wire for Swallowing {
+    fn info(&self) -> Result<DatabaseInfo, WireError> {
+        self.pass().info()
+    }
+    fn push(&self, request: &PushRequest) -> Result<PushResponse, WireError> {
+        self.pass().push(request)
+    }
+    fn pull(&self, request: &PullRequest) -> Result<InboxPage, WireError> {
+        self.pass().pull(request)
+    }
+    fn checkpoint(&self, request: &CheckpointRequest) -> Result<CheckpointPage, WireError> {
+        self.pass().checkpoint(request)
+    }
+}
+
+#[test]
+fn a_call_that_never_comes_back_is_given_up_and_made_again() {
+    let site = Site::new();
+    let store = site.store("one.db");
+    let mut hears = Listener::new(&store);
+    let mut policy = quick();
+    policy.backstop = Duration::from_millis(200);
+    let made = store.set("notes", "n1", &1).unwrap();
+    store.start(Arc::new(Swallowing(site.wire(), AtomicUsize::new(0))), policy.clone()).unwrap();
+    let status = hears.until("that it is tried again", |event| match event {
+        Event::Status(status) if status.state == SyncState::Offline => Some(status.clone()),
+        _ => None,
+    });
+    assert!(status.next_try.is_some_and(|next| next <= policy.backstop), "{status:?}");
+    assert!(status.error.is_some(), "{status:?}");
+    hears.until_settled(made);
+    // The lost call is nobody's any more, and nobody waits for it.
+    assert_eq!(assert_stops(&store), Stopped::RequestLeft);
+}
+
+#[test]
+fn calls_that_were_given_up_are_few_and_change_nothing_when_they_come_back() {
+    let site = Site::new();
+    let store = site.store("one.db");
+    let mut hears = Listener::new(&store);
+    let gate = Gated::new(site.wire());
+    let mut policy = quick();
+    policy.backstop = Duration::from_millis(10);
+    store.start(gate.clone(), policy).unwrap();
+    hears.until_state(SyncState::Idle);
+    gate.shut(true);
+    let made = store.set("notes", "n1", &1).unwrap();
+    hears.until("that there is no thread left", |event| match event {
+        Event::Status(status) => status.error.as_ref()?.contains("have not come back").then_some(()),
+        _ => None,
+    });
+    // Nor are there more for trying again.
+    for _ in 0..3 {
+        assert!(gate.waiting() <= 8, "{}", gate.waiting());
+        hears.until_state(SyncState::Offline);
+    }
+    let writing = store.set("notes", "n2", &2).unwrap();
+    gate.shut(false);
+    hears.until_settled(writing);
+    hears.until_state(SyncState::Idle);
+    assert_eq!(site.value("notes", "n1"), Some(1.into()));
+    let settled = |event: &&Event| matches!(event, Event::Settled { op_ref, .. } if *op_ref == made);
+    assert_eq!(hears.all().iter().filter(settled).count(), 1);
+    assert!(store.check().unwrap().is_ok());
+    // And in the middle of such calls it stops as ever.
+    gate.shut(true);
+    store.set("notes", "n3", &3).unwrap();
+    hears.until_state(SyncState::Offline);
+    assert_stops(&store);
+    gate.shut(false);
 }

@@ -37,6 +37,11 @@ impl Gated {
         }
     }
 
+    /// How many calls wait at the gate, or are just let through.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::SeqCst)
+    }
+
     fn pass(&self) -> &dyn Wire {
         let mut shut = self.shut.lock();
         self.waiting.fetch_add(1, Ordering::SeqCst);
@@ -107,7 +112,7 @@ impl Wire for Told {
 }
 
 /// A wire with something the matter with its pushes.
-struct Broken<F>(Arc<dyn Wire>, F);
+pub struct Broken<F>(pub Arc<dyn Wire>, pub F);
 
 impl<F: Fn() -> Option<WireError> + Send + Sync> Wire for Broken<F> {
     fn info(&self) -> Result<DatabaseInfo, WireError> {

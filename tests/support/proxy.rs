@@ -151,8 +151,8 @@ impl Shared {
                 if gone.load(Ordering::SeqCst) {
                     break;
                 }
-                let (pass, fault) = self.judge(way, bytes.len());
-                let step = if drips { pass.min(1) } else { pass };
+                // A fault that is found is one that happens here: it is judged of what is about to pass.
+                let (step, fault) = self.judge(way, if drips { 1 } else { bytes.len() });
                 if step > 0 {
                     if to.write_all(&bytes[..step]).is_err() {
                         break;
@@ -163,7 +163,7 @@ impl Shared {
                 if drips {
                     thread::sleep(Duration::from_millis(3));
                 }
-                let Some(fault) = fault.filter(|_| step == pass) else { continue };
+                let Some(fault) = fault else { continue };
                 match fault.how {
                     Break::Drip => drips = true,
                     Break::BlackHole => gone.store(true, Ordering::SeqCst),

@@ -63,7 +63,9 @@ fn a_rejected_op_tells_what_was_meant_and_what_there_is() {
     assert_eq!(op.payload.as_deref(), Some(r#"[{"op":"replace","path":"/n","value":7}]"#));
     assert_eq!(op.meant.as_deref(), Some(r#"{"m":0,"n":7}"#));
     assert_eq!(op.present.as_deref(), Some(r#"{"m":1,"n":0}"#));
-    assert_eq!((op.rejection.code, op.at > 0), (Code::STALE, true));
+    assert_eq!((&op.rejection.code, op.at > 0), (&Code::STALE, true));
+    assert!(!op.rejection.message.is_empty() && op.rejection.detail.is_some(), "{:?}", op.rejection);
+    assert_eq!(refused.ours.outcome(op.op_ref).unwrap(), Some(Outcome::Rejected(op.rejection)));
     let refused = Refused::by(|store| store.set("careful", "k", &7).unwrap());
     assert_eq!(refused.only().meant.as_deref(), Some("7"));
     let refused = Refused::by(|store| store.delete("careful", "k").unwrap());

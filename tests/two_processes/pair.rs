@@ -116,7 +116,9 @@ pub fn hammer(seed: u64, time: Duration) {
         pair.taken_over.last(),
         pair.history.contended
     );
-    assert!(kills > 0 && !pair.taken_over.is_empty(), "the time was too short for anything");
+    // Two a second on a machine that does much else.
+    assert!(kills >= (time.as_secs() / 4).max(1), "{kills} kills");
+    assert!(!pair.taken_over.is_empty(), "the time was too short for anything");
 }
 
 impl Pair {
