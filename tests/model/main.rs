@@ -51,16 +51,22 @@ fn resource() -> impl Strategy<Value = ResourceName> {
     ]
 }
 
-fn change() -> impl Strategy<Value = Change> {
-    let put = |(resource, order, predicate, object): (ResourceName, String, &str, Item)| {
-        let content = match resource {
-            ResourceName::Index(_) => Content::Order(order),
-            // To one of the items themselves, which may be there or not.
-            ResourceName::Relation(_) => Content::Link(predicate.to_owned(), (object.0.to_owned(), key(&object))),
-            _ => Content::Tag,
-        };
-        Change::Put(resource, content)
+/// Any of the contents that a resource may have.
+fn content() -> impl Strategy<Value = (String, &'static str, Item)> {
+    ("[p-r]", select(PREDICATES.to_vec()), item())
+}
+
+fn put(resource: ResourceName, (order, predicate, object): (String, &str, Item)) -> Change {
+    let content = match resource {
+        ResourceName::Index(_) => Content::Order(order),
+        // To one of the items themselves, which may be there or not.
+        ResourceName::Relation(_) => Content::Link(predicate.to_owned(), (object.0.to_owned(), key(&object))),
+        _ => Content::Tag,
     };
+    Change::Put(resource, content)
+}
+
+fn change() -> impl Strategy<Value = Change> {
     let replace = |n: u8| json!({"op": "replace", "path": "/n", "value": n});
     prop_oneof![
         4 => (0..4u8).prop_map(|n| Change::Set(json!({"n": n, "l": []}))),
@@ -69,9 +75,19 @@ fn change() -> impl Strategy<Value = Change> {
         2 => (0..4u8, 0..4u8)
             .prop_map(move |(was, n)| Change::Patch(vec![json!({"op": "test", "path": "/n", "value": was}), replace(n)])),
         1 => Just(Change::Delete),
-        5 => (resource(), "[p-s]", select(PREDICATES.to_vec()), item()).prop_map(put),
+        5 => (resource(), content()).prop_map(|(resource, content)| put(resource, content)),
         3 => resource().prop_map(Change::Remove),
     ]
+}
+
+/// Items with an entry in one index and a relation each, so that several stand at one place and lead to one object.
+fn furnished() -> impl Strategy<Value = Vec<(Item, Change)>> {
+    let one = (item(), 0..4u8, content()).prop_map(|(item, n, content)| {
+        let (index, relation) = (ResourceName::Index("x".into()), ResourceName::Relation("r".into()));
+        let changes = [Change::Set(json!({"n": n, "l": []})), put(index, content.clone()), put(relation, content)];
+        changes.map(|change| (item, change))
+    });
+    vec(one, 1..4).prop_map(|items| items.concat())
 }
 
 fn rights() -> impl Strategy<Value = Rights> {
@@ -83,6 +99,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => (0..USERS, item(), change()).prop_map(|(at, item, change)| Step::Write(at, item, change)),
         2 => (0..USERS, vec((item(), change()), 1..4)).prop_map(|(at, ops)| Step::Batch(at, ops)),
+        2 => (0..USERS, furnished()).prop_map(|(at, ops)| Step::Batch(at, ops)),
         1 => (0..USERS).prop_map(Step::Push),
         2 => (0..USERS).prop_map(Step::Pull),
         4 => (0..USERS).prop_map(Step::Sync),
