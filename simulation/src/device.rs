@@ -23,6 +23,8 @@ use syncstore::{Conflict, Error, Filter, Options, Ref, ResourceName, Retention, 
 /// A full-text search that hosts declare, and the collection that it is over.
 const SEARCH: &str = "marks";
 pub const SEARCHED: &str = "open";
+/// An automatic index of the same.
+const INDEX: &str = "by";
 
 /// A process that has the replica open.
 pub struct Process {
@@ -179,6 +181,10 @@ impl Device {
         }
         if self.plan.searches && store.declare_search(SEARCH, SEARCHED, &["/n"])? {
             store.build_search(SEARCH, &mut |_| {})?;
+        }
+        // No draw of its own: the other worlds, and where the planted faults were found in them, stay what they are.
+        if self.plan.searches && store.declare_index(SEARCHED, INDEX, "/n")? {
+            store.build_index(SEARCHED, INDEX, &mut |_| {})?;
         }
         let listener = self.plan.listens.then(|| Listener::new(&store, self.plan.watches));
         let syncing = AtomicBool::new(false);
@@ -402,7 +408,27 @@ impl Device {
                 items.iter().filter(|((collection, _), whole)| collection == SEARCHED && !whole.value["n"].is_null());
             let searched: BTreeSet<&str> = searched.map(|((_, key), _)| key.as_str()).collect();
             assert_eq!(found, searched, "{} finds something else than its user sees", self.name);
+            self.settle_index(store, &items);
         }
+    }
+
+    /// The automatic index has each of its collection's items where its value says.
+    fn settle_index(&self, store: &Store, items: &BTreeMap<Item, Whole>) {
+        let mut expected: Vec<(&str, &str, &serde_json::Value)> = Vec::new();
+        for ((_, key), whole) in items.iter().filter(|((collection, _), _)| collection == SEARCHED) {
+            match &whole.value["n"] {
+                serde_json::Value::Null => {}
+                n => expected.push((n.as_str().expect("hosts write marks"), key, &whole.value)),
+            }
+        }
+        expected.sort_by_key(|(n, key, _)| (*n, *key));
+        let rows = store.query(SEARCHED).index(INDEX).run().expect("a healed device reads");
+        assert!(rows.is_complete(), "{} has not all of its index", self.name);
+        let values: Vec<serde_json::Value> =
+            rows.iter().map(|row| row.to().expect("JSON").expect("values are asked for")).collect();
+        let read = rows.iter().zip(&values).map(|(row, value)| (row.order.unwrap_or_default(), row.key, value));
+        // A mark stands in the index as it is.
+        assert!(read.eq(expected.iter().copied()), "{} has by its index {rows:?}, and not {expected:?}", self.name);
     }
 }
 

@@ -153,13 +153,13 @@ const TABLE_FUNCTIONS: &[&str] = &["json_each", "json_tree"];
 const FUNCTIONS: &str = "\
     -> ->> abs avg char coalesce concat concat_ws count cume_dist current_date current_time current_timestamp \
     date datetime dense_rank first_value format glob group_concat hex if ifnull iif instr json json_array \
-    json_array_length json_error_position json_extract json_group_array json_group_object json_insert \
-    json_object json_patch json_pretty json_quote json_remove json_replace json_set json_type json_valid jsonb \
-    jsonb_array jsonb_extract jsonb_group_array jsonb_group_object jsonb_insert jsonb_object jsonb_patch \
-    jsonb_remove jsonb_replace jsonb_set julianday lag last_value lead length like likelihood likely lower ltrim \
-    max min nth_value ntile nullif octet_length percent_rank printf quote rank replace round row_number rtrim \
-    sign strftime string_agg substr substring sum time timediff total trim typeof unhex unicode unistr unixepoch \
-    unlikely upper zeroblob \
+    json_array_insert json_array_length json_error_position json_extract json_group_array json_group_object \
+    json_insert json_object json_patch json_pretty json_quote json_remove json_replace json_set json_type \
+    json_valid jsonb jsonb_array jsonb_array_insert jsonb_extract jsonb_group_array jsonb_group_object \
+    jsonb_insert jsonb_object jsonb_patch jsonb_remove jsonb_replace jsonb_set julianday lag last_value lead \
+    length like likelihood likely lower ltrim max min nth_value ntile nullif octet_length percent_rank printf \
+    quote rank replace round row_number rtrim sign strftime string_agg substr substring sum time timediff \
+    total trim typeof unhex unicode unistr unixepoch unlikely upper zeroblob \
 ";
 
 /// A connection for a host's statements.
@@ -386,6 +386,32 @@ pub(crate) fn of_statement(error: &rusqlite::Error) -> Option<(rusqlite::ErrorCo
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_functions_are_those_that_the_documentation_lists_and_sqlite_has() {
+        let (_, functions) = include_str!("../../docs/SQL.md").split_once("\nFunctions: all of").unwrap();
+        let (functions, _) = functions.split_once("\nThe names of").unwrap();
+        let list = functions.lines().filter_map(|line| line.strip_prefix("> ")).flat_map(|line| line.split(','));
+        let (_, clock) = functions.split_once("\nand `").unwrap();
+        let clock = clock.split('`').filter(|name| name.chars().all(|c| c.is_ascii_lowercase() || c == '_'));
+        let names = list.map(str::trim).filter(|name| !name.is_empty());
+        let listed: HashSet<&str> = names.chain(clock.take_while(|name| *name != "now")).collect();
+
+        let connection = Connection::open_in_memory().unwrap();
+        let known = |of: &str| -> HashSet<String> {
+            let mut find = connection.prepare(&format!("SELECT name FROM pragma_function_list WHERE {of}")).unwrap();
+            find.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+        };
+        let is_json = "(name LIKE 'json%' OR name LIKE '->%')";
+        let (scalar, others) = (format!("type = 's' AND NOT {is_json}"), format!("type <> 's' OR {is_json}"));
+        let (scalar, others) = (known(&scalar), known(&others));
+        let allowed: HashSet<&str> = FUNCTIONS.split_whitespace().collect();
+        let scalar: HashSet<&str> = scalar.iter().map(String::as_str).filter(|name| allowed.contains(name)).collect();
+        assert_eq!(scalar, listed);
+        let others: HashSet<&str> = others.iter().map(String::as_str).filter(|name| !listed.contains(name)).collect();
+        let rest: HashSet<&str> = allowed.difference(&listed).copied().collect();
+        assert_eq!(rest, others, "all of SQLite's JSON functions, aggregates and window functions, and no more");
+    }
 
     #[test]
     fn what_is_looked_for_by_name_is_served_by_an_index() {

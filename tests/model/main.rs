@@ -2,12 +2,14 @@
 //!
 //! Three users see different things, and what they see changes; writes are made offline, alone and in batches, on
 //! values, index entries, relations and tags; some are refused. After each step what was touched must be what the
-//! model says. The same cases are played each time; one that fails is made small, and printed.
+//! model says, read item by item and by way of indexes, relations and SQL. The same cases are played each time; one that
+//! fails is made small, and printed. `SYNCSTORE_MODEL_CASES=2000 cargo test --release --test model` plays so many.
 
+mod derived;
 mod model;
 mod wire;
 
-use model::{COLLECTIONS, Change, Fate, Item, Replica, Resources, Rights, Server, Whole};
+use model::{COLLECTIONS, Change, Content, Fate, Item, Replica, Resources, Rights, Server, Whole};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -20,9 +22,11 @@ use syncstore_server::service::{CheckpointRequest, Service};
 use syncstore_simulation::disk::Disk;
 use wire::{DB, Direct, caller, serve};
 
-const CASES: u32 = 60;
+const USUAL_CASES: u32 = 60;
 const USERS: usize = 3;
 const TAGS: [&str; 3] = ["a", "b", "c"];
+const INDEXES: [&str; 2] = ["x", "y"];
+const PREDICATES: [&str; 2] = ["in", "of"];
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -41,17 +45,28 @@ fn item() -> impl Strategy<Value = Item> {
 
 fn resource() -> impl Strategy<Value = ResourceName> {
     prop_oneof![
-        1 => select(vec!["x", "y"]).prop_map(|name| ResourceName::Index(name.into())),
+        1 => select(INDEXES.to_vec()).prop_map(|name| ResourceName::Index(name.into())),
         1 => select(vec!["r", "s"]).prop_map(|id| ResourceName::Relation(id.into())),
         3 => select(TAGS.to_vec()).prop_map(|tag| ResourceName::Tag(tag.into())),
     ]
 }
 
-fn change() -> impl Strategy<Value = Change> {
-    let put = |resource: ResourceName, to: String| match resource {
-        ResourceName::Tag(_) => Change::Put(resource, String::new()),
-        _ => Change::Put(resource, to),
+/// Any of the contents that a resource may have.
+fn content() -> impl Strategy<Value = (String, &'static str, Item)> {
+    ("[p-r]", select(PREDICATES.to_vec()), item())
+}
+
+fn put(resource: ResourceName, (order, predicate, object): (String, &str, Item)) -> Change {
+    let content = match resource {
+        ResourceName::Index(_) => Content::Order(order),
+        // To one of the items themselves, which may be there or not.
+        ResourceName::Relation(_) => Content::Link(predicate.to_owned(), (object.0.to_owned(), key(&object))),
+        _ => Content::Tag,
     };
+    Change::Put(resource, content)
+}
+
+fn change() -> impl Strategy<Value = Change> {
     let replace = |n: u8| json!({"op": "replace", "path": "/n", "value": n});
     prop_oneof![
         4 => (0..4u8).prop_map(|n| Change::Set(json!({"n": n, "l": []}))),
@@ -60,9 +75,19 @@ fn change() -> impl Strategy<Value = Change> {
         2 => (0..4u8, 0..4u8)
             .prop_map(move |(was, n)| Change::Patch(vec![json!({"op": "test", "path": "/n", "value": was}), replace(n)])),
         1 => Just(Change::Delete),
-        5 => (resource(), "[p-s]").prop_map(move |(resource, to)| put(resource, to)),
+        5 => (resource(), content()).prop_map(|(resource, content)| put(resource, content)),
         3 => resource().prop_map(Change::Remove),
     ]
+}
+
+/// Items with an entry in one index and a relation each, so that several stand at one place and lead to one object.
+fn furnished() -> impl Strategy<Value = Vec<(Item, Change)>> {
+    let one = (item(), 0..4u8, content()).prop_map(|(item, n, content)| {
+        let (index, relation) = (ResourceName::Index("x".into()), ResourceName::Relation("r".into()));
+        let changes = [Change::Set(json!({"n": n, "l": []})), put(index, content.clone()), put(relation, content)];
+        changes.map(|change| (item, change))
+    });
+    vec(one, 1..4).prop_map(|items| items.concat())
 }
 
 fn rights() -> impl Strategy<Value = Rights> {
@@ -74,6 +99,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => (0..USERS, item(), change()).prop_map(|(at, item, change)| Step::Write(at, item, change)),
         2 => (0..USERS, vec((item(), change()), 1..4)).prop_map(|(at, ops)| Step::Batch(at, ops)),
+        2 => (0..USERS, furnished()).prop_map(|(at, ops)| Step::Batch(at, ops)),
         1 => (0..USERS).prop_map(Step::Push),
         2 => (0..USERS).prop_map(Step::Pull),
         4 => (0..USERS).prop_map(Step::Sync),
@@ -131,13 +157,15 @@ fn write(store: &Store, item: &Item, change: &Change) -> Result<Ref, Error> {
         Change::Set(value) => store.set(collection, key, value),
         Change::Patch(patch) => store.patch(collection, key, &serde_json::from_value(json!(patch)).unwrap()),
         Change::Delete => store.delete(collection, key),
-        Change::Put(ResourceName::Index(name), to) => store.set_index(collection, key, name, to),
-        Change::Put(ResourceName::Relation(id), to) => store.set_relation(collection, key, id, "in", ("f", to)),
-        Change::Put(ResourceName::Tag(tag), _) => store.add_tag(collection, key, tag),
+        Change::Put(ResourceName::Index(name), Content::Order(order)) => store.set_index(collection, key, name, order),
+        Change::Put(ResourceName::Relation(id), Content::Link(predicate, (to, object))) => {
+            store.set_relation(collection, key, id, predicate, (to, object))
+        }
+        Change::Put(ResourceName::Tag(tag), Content::Tag) => store.add_tag(collection, key, tag),
         Change::Remove(ResourceName::Index(name)) => store.delete_index(collection, key, name),
         Change::Remove(ResourceName::Relation(id)) => store.delete_relation(collection, key, id),
         Change::Remove(ResourceName::Tag(tag)) => store.remove_tag(collection, key, tag),
-        Change::Put(ResourceName::Value, _) | Change::Remove(ResourceName::Value) => unreachable!("no resource"),
+        Change::Put(..) | Change::Remove(ResourceName::Value) => unreachable!("no resource that is set so"),
     }
 }
 
@@ -149,13 +177,17 @@ fn write_batch(store: &Store, ops: &[(Item, Change)]) -> Result<Vec<Ref>, Error>
             Change::Set(value) => batch.set(collection, key, value)?,
             Change::Patch(patch) => batch.patch(collection, key, &serde_json::from_value(json!(patch)).unwrap())?,
             Change::Delete => batch.delete(collection, key)?,
-            Change::Put(ResourceName::Index(name), to) => batch.set_index(collection, key, name, to)?,
-            Change::Put(ResourceName::Relation(id), to) => batch.set_relation(collection, key, id, "in", ("f", to))?,
-            Change::Put(ResourceName::Tag(tag), _) => batch.add_tag(collection, key, tag)?,
+            Change::Put(ResourceName::Index(name), Content::Order(order)) => {
+                batch.set_index(collection, key, name, order)?
+            }
+            Change::Put(ResourceName::Relation(id), Content::Link(predicate, (to, object))) => {
+                batch.set_relation(collection, key, id, predicate, (to, object))?
+            }
+            Change::Put(ResourceName::Tag(tag), Content::Tag) => batch.add_tag(collection, key, tag)?,
             Change::Remove(ResourceName::Index(name)) => batch.delete_index(collection, key, name)?,
             Change::Remove(ResourceName::Relation(id)) => batch.delete_relation(collection, key, id)?,
             Change::Remove(ResourceName::Tag(tag)) => batch.remove_tag(collection, key, tag)?,
-            Change::Put(ResourceName::Value, _) | Change::Remove(ResourceName::Value) => unreachable!("no resource"),
+            Change::Put(..) | Change::Remove(ResourceName::Value) => unreachable!("no resource that is set so"),
         };
     }
     Ok(batch.commit()?.ops)
@@ -218,7 +250,9 @@ impl Pair {
     /// What a host reads, and what it is told of its writes.
     fn compare(&self, at: usize) {
         let (store, replica) = (&self.stores[at], &self.replicas[at]);
-        assert_eq!(read(store), named(replica.view()), "user{at} reads");
+        let view = named(replica.view());
+        assert_eq!(read(store), view, "user{at} reads");
+        derived::compare(store, &view, |item| replica.stands(item), at);
         assert_eq!(store.pending_count().unwrap(), replica.waits() as u64, "what waits of user{at}");
         for (op_ref, fate) in self.refs[at].iter().zip(&replica.fates) {
             let outcome = store.outcome(*op_ref).unwrap().unwrap();
@@ -254,9 +288,12 @@ fn named(items: BTreeMap<Item, Whole>) -> Named {
 }
 
 fn resources(indexes: BTreeMap<String, String>, relations: Vec<syncstore::Relation>, tags: Vec<String>) -> Resources {
-    let indexes = indexes.into_iter().map(|(name, order)| (ResourceName::Index(name), order));
-    let relations = relations.into_iter().map(|relation| (ResourceName::Relation(relation.id), relation.object.key));
-    let tags = tags.into_iter().map(|tag| (ResourceName::Tag(tag), String::new()));
+    let indexes = indexes.into_iter().map(|(name, order)| (ResourceName::Index(name), Content::Order(order)));
+    let relations = relations.into_iter().map(|relation| {
+        let object = (relation.object.collection, relation.object.key);
+        (ResourceName::Relation(relation.id), Content::Link(relation.predicate, object))
+    });
+    let tags = tags.into_iter().map(|tag| (ResourceName::Tag(tag), Content::Tag));
     indexes.chain(relations).chain(tags).collect()
 }
 
@@ -304,7 +341,8 @@ fn play(folds: bool, steps: &[Step]) {
 
 #[test]
 fn replicas_and_their_server_are_what_plain_maps_say() {
-    let config = Config { cases: CASES, failure_persistence: None, max_shrink_iters: 2_000, ..Config::default() };
+    let cases = std::env::var("SYNCSTORE_MODEL_CASES").map_or(USUAL_CASES, |cases| cases.parse().unwrap());
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: 2_000, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let strategy = (any::<bool>(), vec(step(), 1..60));
     let result = runner.run(&strategy, |(folds, steps)| {

@@ -10,8 +10,17 @@ pub type Item = (&'static str, u8);
 /// Collections: the first takes what comes, the second refuses what is stale.
 pub const COLLECTIONS: [&str; 2] = ["open", "careful"];
 
-/// What a resource is set to: an ordering key, the key that a relation leads to, or nothing.
-pub type Resources = BTreeMap<ResourceName, String>;
+/// What a resource is set to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Content {
+    /// The ordering key of an index entry.
+    Order(String),
+    /// The predicate of a relation, and the collection and the key that it leads to.
+    Link(String, (String, String)),
+    Tag,
+}
+
+pub type Resources = BTreeMap<ResourceName, Content>;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Whole {
@@ -25,7 +34,7 @@ pub enum Change {
     /// RFC 6902.
     Patch(Vec<Value>),
     Delete,
-    Put(ResourceName, String),
+    Put(ResourceName, Content),
     Remove(ResourceName),
 }
 
@@ -154,7 +163,7 @@ impl Server {
             }
             Some(mut whole) => {
                 if new {
-                    let granted = rights.grant.iter().map(|tag| (ResourceName::Tag(tag.clone()), String::new()));
+                    let granted = rights.grant.iter().map(|tag| (ResourceName::Tag(tag.clone()), Content::Tag));
                     whole.resources.extend(granted);
                 }
                 self.items.insert(op.item, Stored { whole, rev: self.seq, changes });
@@ -242,6 +251,11 @@ impl Replica {
 
     pub fn view(&self) -> BTreeMap<Item, Whole> {
         self.read().0
+    }
+
+    /// Whether the server has confirmed an item, as far as the replica knows, and how many ops on it wait.
+    pub fn stands(&self, item: &Item) -> (bool, usize) {
+        (self.base.contains_key(item), self.queue.iter().filter(|op| op.item == *item).count())
     }
 
     /// Writes, alone or as a batch; the code with which the store itself refuses.

@@ -116,6 +116,30 @@ fn the_ledger_shows_what_became_of_each_op() {
     let (_dir, store) = notes();
     let first = store.pending().unwrap()[0].op_ref;
     let folded = store.set("notes", "n1", &json!({"title": "Cream"})).unwrap();
+    // The rest is in `tests/sync/views.rs`, since it takes a server.
+    let columns = store.sql("SELECT * FROM ledger").run().unwrap();
+    assert_eq!(
+        columns.columns(),
+        [
+            "ref",
+            "outcome",
+            "seq",
+            "at",
+            "folded_into",
+            "collection",
+            "key",
+            "op",
+            "payload",
+            "base",
+            "code",
+            "message",
+            "detail",
+            "resource",
+            "name",
+            "retried_as",
+            "withdrawn_for"
+        ]
+    );
     let rows = store.sql("SELECT ref, outcome, folded_into, seq, at, key FROM ledger").run().unwrap();
     assert_eq!(rows.len(), 1);
     let row = rows.get(0).unwrap();
@@ -188,6 +212,9 @@ fn what_a_statement_defines_itself_may_be_counted_and_joined() {
         ("SELECT count(*) FROM ledger", 0),
         ("SELECT count(*) FROM temp.items", 2),
         ("SELECT count(*) FROM ITEMS", 2),
+        ("VALUES (1)", 1),
+        ("VALUES (3), (1)", 3),
+        ("WITH pairs(n) AS (VALUES (1), (2)) SELECT sum(n) FROM pairs", 3),
     ] {
         assert_eq!(store.sql(statement).run().unwrap().get(0).unwrap()[0].as_i64(), Some(expected), "{statement}");
     }

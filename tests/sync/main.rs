@@ -79,6 +79,7 @@ mod rewound;
 mod room;
 mod searching;
 mod undone;
+mod views;
 mod visibility;
 mod waiting;
 mod walks;

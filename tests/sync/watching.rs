@@ -4,7 +4,7 @@ use crate::support::scripted::{accept_all, as_sent_entry, delete_entry, foreign,
 use crate::support::{Fleet, ScriptedWire, Server, get};
 use serde_json::json;
 use syncstore::protocol::{Code, Entry, OpKind, Ref};
-use syncstore::{ChangeKind, Changes, ItemChange, Origin, Overflow, Store, Watch, Watcher};
+use syncstore::{ChangeKind, Changes, ItemChange, Origin, Overflow, SearchQuery, Store, Watch, Watcher};
 use syncstore_server::service::{Caller, Tags};
 
 fn told(watcher: &Watcher) -> Vec<ItemChange> {
@@ -147,6 +147,62 @@ fn an_item_that_may_not_be_seen_any_more_is_told_as_revoked_and_not_as_deleted()
     let changes = told(&watcher);
     assert_eq!((changes[0].kind, changes[0].op_ref), (ChangeKind::Revoked, Some(op)));
     assert_eq!(get(&ours, "c", "given up"), None);
+}
+
+#[test]
+fn a_credential_that_sees_less_than_before_is_told_as_reloaded_and_nothing_more_is_read_of_what_it_saw() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let bob = |tags: &[&str]| {
+        let tags = Tags::Only(tags.iter().map(|tag| (*tag).to_owned()).collect());
+        server.wire_of(Caller { user: "bob".into(), tags, grant: vec!["team".into()] })
+    };
+    let theirs = fleet.open("b");
+    for (key, tag) in [("stays", "team"), ("taken", "board")] {
+        theirs.set("c", key, &json!({"title": "milk", "n": 1})).unwrap();
+        theirs.set_index("c", key, "set", "1").unwrap();
+        theirs.set_relation("c", key, "r1", "in", ("c", "folder")).unwrap();
+        theirs.add_tag("c", key, tag).unwrap();
+    }
+    theirs.sync(&server.wire()).unwrap();
+    let (ours, other) = (fleet.open("a"), fleet.open("a"));
+    ours.declare_search("words", "c", &["/title"]).unwrap();
+    ours.build_search("words", &mut |_| {}).unwrap();
+    ours.declare_index("c", "by", "/n").unwrap();
+    ours.build_index("c", "by", &mut |_| {}).unwrap();
+    ours.sync(&bob(&["team", "board"])).unwrap();
+    let read = |store: &Store| {
+        let rows = ["by", "set"].map(|index| store.query("c").index(index).run().unwrap());
+        let mut read: Vec<String> = rows.iter().flat_map(|rows| rows.iter().map(|row| row.key.to_owned())).collect();
+        let found = store.search("words", &SearchQuery::words("milk")).unwrap();
+        let mut found: Vec<_> = found.hits.into_iter().map(|hit| hit.key).collect();
+        found.sort();
+        read.extend(found);
+        read.extend(store.relations_to("c", "folder", None).unwrap().into_iter().map(|relation| relation.key));
+        for view in ["items", "index_entries", "automatic_entries", "relations", "tags"] {
+            let rows = store.sql(format!("SELECT key FROM {view} ORDER BY key")).run().unwrap();
+            read.extend(rows.iter().map(|row| row[0].as_str().unwrap().to_owned()));
+        }
+        read
+    };
+    let watchers = [&ours, &other].map(|store| (store, store.watch(Watch::all()).unwrap()));
+    assert_eq!([&ours, &other].map(read), [(); 2].map(|()| ["stays", "taken"].repeat(9)));
+    assert_eq!(get(&ours, "c", "taken"), Some(json!({"title": "milk", "n": 1})));
+    for _ in 0..2 {
+        ours.sync(&bob(&["team"])).unwrap();
+    }
+    for (store, watcher) in &watchers {
+        assert_eq!(watcher.take().unwrap(), Changes::Overflowed(Overflow::Reloaded));
+        assert!(watcher.take().unwrap().is_empty(), "once");
+        assert_eq!((get(store, "c", "taken"), read(store)), (None, vec!["stays".to_owned(); 9]));
+    }
+    // And what happens then is told item by item again.
+    theirs.set("c", "stays", &json!({"title": "bread"})).unwrap();
+    theirs.set("c", "taken", &json!({"title": "bread"})).unwrap();
+    theirs.sync(&server.wire()).unwrap();
+    ours.sync(&bob(&["team"])).unwrap();
+    for (_, watcher) in &watchers {
+        assert_eq!(told(watcher).into_iter().map(|change| change.key).collect::<Vec<_>>(), ["stays"]);
+    }
 }
 
 #[test]
