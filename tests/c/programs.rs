@@ -82,6 +82,11 @@ fn misuse_values() {
 }
 
 #[test]
+fn misuse_contested() {
+    program("misuse_contested");
+}
+
+#[test]
 fn hostile() {
     program("hostile");
 }
