@@ -87,6 +87,11 @@ fn misuse_contested() {
 }
 
 #[test]
+fn within() {
+    program("within");
+}
+
+#[test]
 fn hostile() {
     program("hostile");
 }
