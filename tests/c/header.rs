@@ -70,7 +70,10 @@ fn the_misuse_programs_name_every_function() {
     let misuse: String = fs::read_dir(root().join("tests/c"))
         .unwrap()
         .map(|file| file.unwrap().path())
-        .filter(|file| file.file_name().unwrap().to_str().unwrap().starts_with("misuse"))
+        .filter(|file| {
+            let name = file.file_name().unwrap().to_str().unwrap();
+            name.starts_with("misuse") && name.ends_with(".c")
+        })
         .map(|file| fs::read_to_string(file).unwrap())
         .collect();
     let functions = functions(&header);
