@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-const ITEMS: &str = "tests/c/items.c";
+const PROGRAMS: [&str; 4] = ["tests/c/items.c", "tests/c/queries.c", "tests/c/events.c", "tests/c/wire.c"];
 
 fn headers() -> Vec<PathBuf> {
     let headers = fs::read_dir(root().join("tests/c/abi")).unwrap().map(|entry| entry.unwrap().path());
@@ -16,7 +16,7 @@ fn headers() -> Vec<PathBuf> {
     headers
 }
 
-/// The text of each function's declaration and each constant, in one line each.
+/// The text of each function's declaration, each constant and each typedef but those of structs with members, in one line each.
 fn promises(header: &str) -> Vec<String> {
     let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let functions = header.split("\nSYNCSTORE_API").skip(1).filter_map(|rest| rest.split_once(';'));
@@ -24,7 +24,15 @@ fn promises(header: &str) -> Vec<String> {
     // The version goes on, and options grow at their end, which their `_INIT` follows.
     let constants = header.lines().filter(|line| line.starts_with("#define SYNCSTORE_"));
     promises.extend(constants.filter(|line| !line.contains("_VERSION") && !line.contains("_INIT ")).map(one_line));
+    let typedefs = header.split("\ntypedef ").skip(1).filter_map(|rest| rest.split_once(';'));
+    promises.extend(typedefs.map(|(name, _)| format!("typedef {}", one_line(name))).filter(|line| !line.contains('{')));
     promises
+}
+
+/// What a header promises, and another does not.
+fn broken(then: &str, now: &str) -> Vec<String> {
+    let now = promises(now);
+    promises(then).into_iter().filter(|promise| !now.contains(promise)).collect()
 }
 
 /// The members of each struct, by its name: what they are and in which order is what programs are compiled with.
@@ -67,22 +75,48 @@ fn structs_of_an_earlier_header_are_as_they_were_but_for_options_that_grew_at_th
 }
 
 #[test]
-fn a_program_compiled_with_an_earlier_header_runs_with_this_library() {
+fn programs_compiled_with_an_earlier_header_run_with_this_library() {
     for header in headers() {
-        // Included first, it is the one that counts.
-        let further = ["-DEARLIER_HEADER", "-include", header.to_str().unwrap()];
-        linked(&root().join(ITEMS), &further, &library().shared);
+        // Included first, it is the one that counts; what the programs define for the system's headers has to be there before it.
+        let further =
+            ["-DEARLIER_HEADER", "-D_POSIX_C_SOURCE=200809L", "-include", header.to_str().unwrap(), "-lpthread"];
+        for program in PROGRAMS {
+            linked(&root().join(program), &further, &library().shared);
+        }
     }
 }
 
 #[test]
-fn functions_and_constants_of_an_earlier_header_are_in_this_one() {
-    let now = promises(&fs::read_to_string(&library().header).unwrap());
+fn functions_constants_and_typedefs_of_an_earlier_header_are_in_this_one() {
+    let now = fs::read_to_string(&library().header).unwrap();
     for header in headers() {
-        let then = promises(&fs::read_to_string(&header).unwrap());
-        assert!(then.iter().any(|promise| promise.contains(" syncstore_open(")), "{then:?}");
-        assert!(then.iter().any(|promise| promise.contains("SYNCSTORE_NOT_FOUND ")), "{then:?}");
-        let broken: Vec<_> = then.iter().filter(|promise| !now.contains(promise)).collect();
+        let then = fs::read_to_string(&header).unwrap();
+        let promised = promises(&then);
+        let callbacks =
+            promised.iter().filter(|promise| promise.starts_with("typedef ") && promise.contains("(*syncstore_"));
+        assert!(callbacks.count() >= 8, "{promised:?}");
+        for promise in [
+            " syncstore_open(",
+            "SYNCSTORE_NOT_FOUND ",
+            "typedef int32_t syncstore_status",
+            "typedef struct syncstore_error ",
+        ] {
+            assert!(promised.iter().any(|promised| promised.contains(promise)), "no {promise} in {promised:?}");
+        }
+        let broken = broken(&then, &now);
         assert!(broken.is_empty(), "{} has what is gone or different: {broken:#?}", header.display());
+    }
+}
+
+#[test]
+fn a_typedef_that_is_gone_or_different_breaks_a_promise() {
+    let now = fs::read_to_string(&library().header).unwrap();
+    for (was, is) in [
+        ("typedef int32_t syncstore_op_kind;", "typedef int64_t syncstore_op_kind;"),
+        ("typedef void (*syncstore_wake)(void *user_data);", "typedef int32_t (*syncstore_wake)(void *user_data);"),
+        ("typedef struct syncstore_names syncstore_names;", ""),
+    ] {
+        assert!(now.contains(was), "{was}");
+        assert_eq!(broken(&now, &now.replace(was, is)), [was.trim_end_matches(';')]);
     }
 }

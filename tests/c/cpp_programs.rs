@@ -50,7 +50,7 @@ fn the_cpp_header_compiles_by_every_standard_with_exceptions_and_without() {
     let dir = tempfile::tempdir().unwrap();
     let source = dir.path().join("alone.cpp");
     fs::write(&source, "#include \"syncstore.hpp\"\n#include \"syncstore.hpp\"\n").unwrap();
-    let modes: [&[&str]; 3] = [&[], &["-DSYNCSTORE_NO_EXCEPTIONS"], &["-fno-exceptions"]];
+    let modes: [&[&str]; 4] = [&[], &["-DSYNCSTORE_NO_EXCEPTIONS"], &["-fno-exceptions"], &["-DSYNCSTORE_NO_NLOHMANN"]];
     for compiler in cpp_compilers() {
         for standard in ["c++17", "c++20", "c++23"].into_iter().filter(|standard| knows(&compiler, standard)) {
             for mode in modes {

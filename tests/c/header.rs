@@ -39,7 +39,7 @@ fn the_header_compiles_by_every_standard_alone_and_twice() {
     let dir = tempfile::tempdir().unwrap();
     let c = (compilers(&["gcc", "clang", "cc"]), ["c99", "c11", "c2x"], "c");
     let cpp = (compilers(&["g++", "clang++", "c++"]), ["c++11", "c++17", "c++20"], "cpp");
-    assert!(!c.0.is_empty(), "there is no C compiler");
+    assert!(!c.0.is_empty() && !cpp.0.is_empty(), "there is no C compiler, or none for C++: {c:?} {cpp:?}");
     for (compilers, standards, language) in [c, cpp] {
         // Compilers go by the name: clang++ will not have a .c for C++.
         let source = dir.path().join("header").with_extension(language);
@@ -54,12 +54,26 @@ fn the_header_compiles_by_every_standard_alone_and_twice() {
 }
 
 #[test]
+fn what_is_compiled_has_the_defaults_of_every_struct() {
+    let compiled = fs::read_to_string(root().join("tests/c/header.c")).unwrap();
+    let header = header();
+    let defines = header.lines().filter_map(|line| line.strip_prefix("#define ")?.split_once(" {"));
+    let missing: Vec<_> =
+        defines.map(|(name, _)| name).filter(|name| !compiled.contains(&format!("= {name};"))).collect();
+    assert!(missing.is_empty(), "tests/c/header.c has nothing of {missing:?}");
+    assert!(header.matches("_INIT {").count() >= 10);
+}
+
+#[test]
 fn the_misuse_programs_name_every_function() {
     let header = header();
     let misuse: String = fs::read_dir(root().join("tests/c"))
         .unwrap()
         .map(|file| file.unwrap().path())
-        .filter(|file| file.file_name().unwrap().to_str().unwrap().starts_with("misuse"))
+        .filter(|file| {
+            let name = file.file_name().unwrap().to_str().unwrap();
+            name.starts_with("misuse") && name.ends_with(".c")
+        })
         .map(|file| fs::read_to_string(file).unwrap())
         .collect();
     let functions = functions(&header);

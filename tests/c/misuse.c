@@ -175,16 +175,22 @@ static void other_parameters(syncstore *store)
     MISUSE("json is not UTF-8", syncstore_set(store, "c", "k", BAD, 2, NULL, &error));
 
     MISUSE("collection is NULL", syncstore_patch(store, NULL, "k", "[]", 2, NULL, &error));
+    MISUSE("collection is not UTF-8", syncstore_patch(store, BAD, "k", "[]", 2, NULL, &error));
     MISUSE("key is NULL", syncstore_patch(store, "c", NULL, "[]", 2, NULL, &error));
+    MISUSE("key is not UTF-8", syncstore_patch(store, "c", BAD, "[]", 2, NULL, &error));
     MISUSE("patch is NULL", syncstore_patch(store, "c", "k", NULL, 2, NULL, &error));
     MISUSE("patch is not UTF-8", syncstore_patch(store, "c", "k", BAD, 2, NULL, &error));
     EXPECT_FAILS(SYNCSTORE_JSON, "", syncstore_patch(store, "c", "k", NULL, 0, NULL, &error));
 
     MISUSE("collection is NULL", syncstore_delete(store, NULL, "k", NULL, &error));
+    MISUSE("collection is not UTF-8", syncstore_delete(store, BAD, "k", NULL, &error));
     MISUSE("key is NULL", syncstore_delete(store, "c", NULL, NULL, &error));
+    MISUSE("key is not UTF-8", syncstore_delete(store, "c", BAD, NULL, &error));
 
     MISUSE("collection is NULL", syncstore_get(store, NULL, "k", &text, &error));
+    MISUSE("collection is not UTF-8", syncstore_get(store, BAD, "k", &text, &error));
     MISUSE("key is NULL", syncstore_get(store, "c", NULL, &text, &error));
+    MISUSE("key is not UTF-8", syncstore_get(store, "c", BAD, &text, &error));
     MISUSE("json is NULL", syncstore_get(store, "c", "k", NULL, &error));
 
     MISUSE("names is NULL", syncstore_collections(store, NULL, &error));

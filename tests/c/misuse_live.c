@@ -216,6 +216,7 @@ static void rejections(syncstore *store)
     MISUSE("predicate is NULL", syncstore_edit_relation(store, &op, NULL, "c", "k", &made, &error));
     MISUSE("predicate is not UTF-8", syncstore_edit_relation(store, &op, BAD, "c", "k", &made, &error));
     MISUSE("object_collection is NULL", syncstore_edit_relation(store, &op, "p", NULL, "k", &made, &error));
+    MISUSE("object_collection is not UTF-8", syncstore_edit_relation(store, &op, "p", BAD, "k", &made, &error));
     MISUSE("object_key is NULL", syncstore_edit_relation(store, &op, "p", "c", NULL, &made, &error));
     MISUSE("object_key is not UTF-8", syncstore_edit_relation(store, &op, "p", "c", BAD, &made, &error));
 
@@ -243,6 +244,7 @@ static void lists_of_null(void)
     uint64_t base = 1;
 
     EXPECT(syncstore_refs_count(NULL) == 0 && syncstore_refs_at(NULL, 0, &op) == 0 && op.bytes[0] == 0);
+    EXPECT(syncstore_refs_at(NULL, 0, NULL) == 0);
     syncstore_refs_free(NULL);
     EXPECT(syncstore_rejected_list_count(NULL) == 0 && syncstore_rejected_list_at(NULL, 0) == NULL);
     syncstore_rejected_list_free(NULL);
@@ -254,6 +256,7 @@ static void lists_of_null(void)
     EXPECT(syncstore_rejected_op_resource(NULL) == 0 && syncstore_rejected_op_resource_name(NULL) == NULL);
     EXPECT(syncstore_rejected_op_kind(NULL) == 0 && syncstore_rejected_op_payload(NULL) == NULL);
     EXPECT(syncstore_rejected_op_base(NULL, &base) == 0 && base == 0);
+    EXPECT(syncstore_rejected_op_base(NULL, NULL) == 0);
     EXPECT(syncstore_rejected_op_batch(NULL, &op) == 0 && syncstore_rejected_op_batch(NULL, NULL) == 0);
     EXPECT(syncstore_rejected_op_meant(NULL) == NULL && syncstore_rejected_op_present(NULL) == NULL);
     EXPECT(syncstore_rejected_op_code(NULL) == NULL && syncstore_rejected_op_message(NULL) == NULL);
@@ -302,6 +305,8 @@ static void resolvers(void)
     EXPECT(resolver == NULL && destroyed == 1);
     MISUSE("resolver is NULL", syncstore_resolver_new(on_conflict, &destroyed, on_destroy, NULL, &error));
     EXPECT(destroyed == 2);
+    EXPECT_OK(syncstore_resolver_new(on_conflict, NULL, NULL, &resolver, &error));
+    syncstore_resolver_free(resolver);
     MISUSE("prefer", syncstore_resolver_field_merge(0, &resolver, &error));
     MISUSE("resolver is NULL", syncstore_resolver_field_merge(SYNCSTORE_PREFER_OURS, NULL, &error));
     MISUSE("pointer is NULL", syncstore_resolver_last_writer(NULL, &resolver, &error));

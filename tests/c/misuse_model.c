@@ -255,9 +255,9 @@ static void on_batch(syncstore_batch *batch)
     MISUSE("tag is NULL", syncstore_batch_remove_tag(batch, "c", "k", NULL, &error));
     MISUSE("tag is not UTF-8", syncstore_batch_remove_tag(batch, "c", "k", BAD, &error));
     MISUSE("batch is NULL", syncstore_batch_commit(NULL, &error));
-    EXPECT(syncstore_batch_id(NULL, &op) == 0);
+    EXPECT(syncstore_batch_id(NULL, &op) == 0 && syncstore_batch_id(NULL, NULL) == 0);
     EXPECT(syncstore_batch_count(NULL) == 0);
-    EXPECT(syncstore_batch_op(NULL, 0, &op) == 0);
+    EXPECT(syncstore_batch_op(NULL, 0, &op) == 0 && syncstore_batch_op(NULL, 0, NULL) == 0);
     syncstore_batch_free(NULL);
 }
 
@@ -272,8 +272,9 @@ static void on_rows(void)
     EXPECT(syncstore_rows_next(NULL, &a_row) == 0);
     EXPECT(syncstore_rows_at(NULL, 0, &a_row) == 0);
     EXPECT(syncstore_rows_order_value(NULL, 0, &a_index_value, &text, &size) == 0);
+    EXPECT(syncstore_rows_order_value(NULL, 0, NULL, NULL, NULL) == 0);
     EXPECT(syncstore_rows_more(NULL) == 0);
-    EXPECT(syncstore_rows_token(NULL, &size) == NULL);
+    EXPECT(syncstore_rows_token(NULL, &size) == NULL && syncstore_rows_token(NULL, NULL) == NULL);
     EXPECT(syncstore_rows_is_complete(NULL) == 0);
     syncstore_rows_free(NULL);
 }
@@ -284,6 +285,7 @@ static void on_query(syncstore_query *query)
 
     MISUSE("query is NULL", syncstore_query_index(NULL, "x", &error));
     MISUSE("name is not UTF-8", syncstore_query_index(query, BAD, &error));
+    EXPECT_OK(syncstore_query_index(query, NULL, &error));
     MISUSE("query is NULL", syncstore_query_prefix(NULL, "[]", 2, &error));
     MISUSE("prefix is NULL", syncstore_query_prefix(query, NULL, 2, &error));
     MISUSE("prefix is not UTF-8", syncstore_query_prefix(query, BAD, 2, &error));
@@ -360,7 +362,7 @@ static void on_related_items(void)
     EXPECT(syncstore_related_items_collection(NULL, 0) == NULL);
     EXPECT(syncstore_related_items_key(NULL, 0) == NULL);
     EXPECT(syncstore_related_items_depth(NULL, 0) == 0);
-    EXPECT(syncstore_related_items_value(NULL, 0, &size) == NULL);
+    EXPECT(syncstore_related_items_value(NULL, 0, &size) == NULL && syncstore_related_items_value(NULL, 0, NULL) == NULL);
     EXPECT(syncstore_related_items_more(NULL) == 0);
     syncstore_related_items_free(NULL);
 }
@@ -372,7 +374,7 @@ static void on_hits(void)
     EXPECT(syncstore_hits_count(NULL) == 0);
     EXPECT(syncstore_hits_key(NULL, 0) == NULL);
     EXPECT(syncstore_hits_rank(NULL, 0) == 0);
-    EXPECT(syncstore_hits_snippet(NULL, 0, &size) == NULL);
+    EXPECT(syncstore_hits_snippet(NULL, 0, &size) == NULL && syncstore_hits_snippet(NULL, 0, NULL) == NULL);
     EXPECT(syncstore_hits_is_complete(NULL) == 0);
     syncstore_hits_free(NULL);
 }
@@ -412,8 +414,8 @@ static void on_sql_rows(void)
     EXPECT(syncstore_sql_rows_type(NULL, 0, 0) == 0);
     EXPECT(syncstore_sql_rows_integer(NULL, 0, 0) == 0);
     EXPECT(syncstore_sql_rows_real(NULL, 0, 0) == 0);
-    EXPECT(syncstore_sql_rows_text(NULL, 0, 0, &size) == NULL);
-    EXPECT(syncstore_sql_rows_blob(NULL, 0, 0, &size) == NULL);
+    EXPECT(syncstore_sql_rows_text(NULL, 0, 0, &size) == NULL && syncstore_sql_rows_text(NULL, 0, 0, NULL) == NULL);
+    EXPECT(syncstore_sql_rows_blob(NULL, 0, 0, &size) == NULL && syncstore_sql_rows_blob(NULL, 0, 0, NULL) == NULL);
     syncstore_sql_rows_free(NULL);
 }
 
@@ -454,6 +456,8 @@ static void on_filter(syncstore_filter *filter)
     EXPECT(syncstore_filter_covers(NULL, filter) == 0);
     EXPECT(syncstore_filter_is_everything(NULL) == 0);
     EXPECT(syncstore_filter_has(NULL, "c", "k") == 0);
+    EXPECT(syncstore_filter_has(filter, NULL, "k") == 0 && syncstore_filter_has(filter, BAD, "k") == 0);
+    EXPECT(syncstore_filter_has(filter, "c", NULL) == 0 && syncstore_filter_has(filter, "c", BAD) == 0);
     syncstore_filter_free(NULL);
 }
 
@@ -464,15 +468,15 @@ static void on_pending_ops(void)
     size_t size = 0;
 
     EXPECT(syncstore_pending_ops_count(NULL) == 0);
-    EXPECT(syncstore_pending_ops_ref(NULL, 0, &op) == 0);
+    EXPECT(syncstore_pending_ops_ref(NULL, 0, &op) == 0 && syncstore_pending_ops_ref(NULL, 0, NULL) == 0);
     EXPECT(syncstore_pending_ops_collection(NULL, 0) == NULL);
     EXPECT(syncstore_pending_ops_key(NULL, 0) == NULL);
     EXPECT(syncstore_pending_ops_kind(NULL, 0) == 0);
     EXPECT(syncstore_pending_ops_resource(NULL, 0) == 0);
     EXPECT(syncstore_pending_ops_resource_name(NULL, 0) == NULL);
-    EXPECT(syncstore_pending_ops_payload(NULL, 0, &size) == NULL);
-    EXPECT(syncstore_pending_ops_base(NULL, 0, &large) == 0);
-    EXPECT(syncstore_pending_ops_batch(NULL, 0, &op) == 0);
+    EXPECT(syncstore_pending_ops_payload(NULL, 0, &size) == NULL && syncstore_pending_ops_payload(NULL, 0, NULL) == NULL);
+    EXPECT(syncstore_pending_ops_base(NULL, 0, &large) == 0 && syncstore_pending_ops_base(NULL, 0, NULL) == 0);
+    EXPECT(syncstore_pending_ops_batch(NULL, 0, &op) == 0 && syncstore_pending_ops_batch(NULL, 0, NULL) == 0);
     EXPECT(syncstore_pending_ops_state(NULL, 0) == 0);
     EXPECT(syncstore_pending_ops_applies(NULL, 0) == 0);
     syncstore_pending_ops_free(NULL);

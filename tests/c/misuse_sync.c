@@ -65,9 +65,13 @@ static void misusing(void *user_data, int32_t refresh, syncstore_credential *cre
     MISUSE("token is NULL", syncstore_credential_bearer(credential, NULL, &error));
     MISUSE("token is not UTF-8", syncstore_credential_bearer(credential, BAD, &error));
     MISUSE("key is NULL", syncstore_credential_hmac(credential, NULL, "u", "s", &error));
+    MISUSE("key is not UTF-8", syncstore_credential_hmac(credential, BAD, "u", "s", &error));
     MISUSE("user is NULL", syncstore_credential_hmac(credential, "k", NULL, "s", &error));
+    MISUSE("user is not UTF-8", syncstore_credential_hmac(credential, "k", BAD, "s", &error));
     MISUSE("secret is NULL", syncstore_credential_hmac(credential, "k", "u", NULL, &error));
+    MISUSE("secret is not UTF-8", syncstore_credential_hmac(credential, "k", "u", BAD, &error));
     MISUSE("message is NULL", syncstore_credential_fail(credential, NULL, &error));
+    MISUSE("message is not UTF-8", syncstore_credential_fail(credential, BAD, &error));
     EXPECT_OK(syncstore_credential_fail(credential, "all the same", &error));
 }
 
@@ -85,6 +89,7 @@ static void http_options(void)
     MISUSE("url is NULL", syncstore_wire_http(NULL, "notes", NULL, &wire, &error));
     MISUSE("url is not UTF-8", syncstore_wire_http(BAD, "notes", NULL, &wire, &error));
     MISUSE("database is NULL", syncstore_wire_http(NOWHERE, NULL, NULL, &wire, &error));
+    MISUSE("database is not UTF-8", syncstore_wire_http(NOWHERE, BAD, NULL, &wire, &error));
     MISUSE("wire is NULL", syncstore_wire_http(NOWHERE, "notes", NULL, NULL, &error));
     EXPECT_FAILS(SYNCSTORE_SETUP, "database", WIRE("a/b"));
     options.struct_size = 3;

@@ -95,6 +95,10 @@ static void others(syncstore *store)
     MISUSE("time_ms", syncstore_sql_limits(sql, 0, 0, -1, &error));
     MISUSE("value is longer", syncstore_sql_bind_text(sql, NULL, "x", (size_t)-1, &error));
     MISUSE("value is longer", syncstore_sql_bind_blob(sql, NULL, "x", (size_t)-1, &error));
+    /* NULL is the next of those that have no name. */
+    EXPECT_OK(syncstore_sql_bind_null(sql, NULL, &error));
+    EXPECT_OK(syncstore_sql_bind_integer(sql, NULL, 1, &error));
+    EXPECT_OK(syncstore_sql_bind_real(sql, NULL, 1, &error));
     syncstore_sql_free(sql);
 
     MISUSE("collections is not UTF-8", syncstore_filter_only(NAMES, 1, &filter, &error));
@@ -210,6 +214,9 @@ static void after_closing(syncstore *store)
     EXPECT(row.key_len == 1 && row.key[0] == 'k' && row.value_len == 1 && row.value[0] == '1');
     EXPECT(syncstore_batch_count(committed) == 1);
     EXPECT_TEXT("a", syncstore_sql_rows_column_name(table, 0));
+    EXPECT(syncstore_sql_rows_column(table, "a") == 0 && syncstore_sql_rows_column(table, NULL) == -1);
+    EXPECT(syncstore_sql_rows_column(table, BAD) == -1);
+    EXPECT(syncstore_sql_rows_text(table, 0, 0, NULL) != NULL && syncstore_sql_rows_blob(table, 0, 0, NULL) == NULL);
     syncstore_rows_free(rows);
     syncstore_sql_rows_free(table);
     syncstore_walk_free(walk);

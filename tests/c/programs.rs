@@ -82,6 +82,16 @@ fn misuse_values() {
 }
 
 #[test]
+fn misuse_contested() {
+    program("misuse_contested");
+}
+
+#[test]
+fn within() {
+    program("within");
+}
+
+#[test]
 fn hostile() {
     program("hostile");
 }

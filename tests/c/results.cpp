@@ -41,7 +41,7 @@ static void items()
     EXPECT(store.query("notes").resume("none").run().error().code() == SYNCSTORE_RESUME_TOKEN);
     EXPECT(store.sql("SELECT count(*) FROM items").run().value()[0][std::size_t{0}] == syncstore::sql_value(std::int64_t{2}));
     // Closing waits for 250 ms, which may not be enough on a busy machine.
-    const syncstore::result<syncstore::stopped> how = store.close();
+    const auto how = store.close();
     EXPECT(how && (*how == syncstore::stopped::entirely || *how == syncstore::stopped::soon));
     EXPECT(!store.pause());
     EXPECT(store.query("notes").run().error().code() == SYNCSTORE_CLOSED && store.walk("notes", "n").run().error().code() == SYNCSTORE_CLOSED);

@@ -119,7 +119,9 @@ static void in_the_background()
     store.resume();
     store.sync_now();
     store.credential_changed();
-    EXPECT(store.stop(syncstore::milliseconds(60000)) == syncstore::stopped::entirely);
+    // A request that was cut off may go on behind it.
+    const syncstore::stopped how = store.stop(syncstore::milliseconds(60000));
+    EXPECT(how == syncstore::stopped::entirely || how == syncstore::stopped::request_left);
 }
 
 // A backend that is out, then throws, then answers; it counts what it was asked.
