@@ -4063,7 +4063,7 @@ typedef struct syncstore_sync_policy {
   int64_t first_wait_ms;
   /** The most that a try is put off by failures alone. Default: 1 minute. */
   int64_t longest_wait_ms;
-  /** Unsent operations are tried again after this time at the latest, whatever the last try ended with. Default: 15 minutes. */
+  /** Unsent operations are tried again after this time at the latest, whatever the last try ended with; a call of the wire that has not come back by then is given up. Default: 15 minutes. */
   int64_t backstop_ms;
   /** How often to look for what other processes did with the file. Default: 1 second. */
   int64_t look_every_ms;

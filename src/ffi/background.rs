@@ -37,7 +37,7 @@ pub struct syncstore_sync_policy {
     pub first_wait_ms: i64,
     /// The most that a try is put off by failures alone. Default: 1 minute.
     pub longest_wait_ms: i64,
-    /// Unsent operations are tried again after this time at the latest, whatever the last try ended with. Default: 15 minutes.
+    /// Unsent operations are tried again after this time at the latest, whatever the last try ended with; a call of the wire that has not come back by then is given up. Default: 15 minutes.
     pub backstop_ms: i64,
     /// How often to look for what other processes did with the file. Default: 1 second.
     pub look_every_ms: i64,
