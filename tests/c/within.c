@@ -39,7 +39,8 @@ static void act(acting *it)
         error = NULL;
         break;
     case WAIT:
-        EXPECT_STATUS(it->wait, syncstore_wait(it->store, &it->op, 1, &outcome, &error));
+        /* Where it may not wait it is told so at once, and not for that its time is over. */
+        EXPECT_STATUS(it->wait, syncstore_wait(it->store, &it->op, it->wait == SYNCSTORE_WITHIN_SYNC ? 60000 : 1, &outcome, &error));
         syncstore_outcome_free(outcome);
         syncstore_error_free(error);
         error = NULL;
