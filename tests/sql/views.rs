@@ -36,25 +36,7 @@ fn refs_batches_and_states_are_those_of_the_outbox() {
     batch.delete("pairs", "b").unwrap();
     let receipt = batch.commit().unwrap();
     let rows = store.sql("SELECT * FROM outbox ORDER BY ref").run().unwrap();
-    assert_eq!(
-        rows.columns(),
-        [
-            "ref",
-            "collection",
-            "key",
-            "op",
-            "payload",
-            "base",
-            "batch",
-            "state",
-            "applies",
-            "seq",
-            "code",
-            "message",
-            "resource",
-            "name"
-        ]
-    );
+    // Its columns are named in `tests/sync/views.rs`, beside a row of every state.
     let pending = store.pending().unwrap();
     assert_eq!(texts(&rows, "ref"), pending.iter().map(|op| op.op_ref.to_string()).collect::<Vec<_>>());
     let batch = receipt.batch.unwrap().to_string();
@@ -116,30 +98,7 @@ fn the_ledger_shows_what_became_of_each_op() {
     let (_dir, store) = notes();
     let first = store.pending().unwrap()[0].op_ref;
     let folded = store.set("notes", "n1", &json!({"title": "Cream"})).unwrap();
-    // The rest is in `tests/sync/views.rs`, since it takes a server.
-    let columns = store.sql("SELECT * FROM ledger").run().unwrap();
-    assert_eq!(
-        columns.columns(),
-        [
-            "ref",
-            "outcome",
-            "seq",
-            "at",
-            "folded_into",
-            "collection",
-            "key",
-            "op",
-            "payload",
-            "base",
-            "code",
-            "message",
-            "detail",
-            "resource",
-            "name",
-            "retried_as",
-            "withdrawn_for"
-        ]
-    );
+    // The columns and the rest are in `tests/sync/views.rs`, since it takes a server.
     let rows = store.sql("SELECT ref, outcome, folded_into, seq, at, key FROM ledger").run().unwrap();
     assert_eq!(rows.len(), 1);
     let row = rows.get(0).unwrap();
