@@ -4,8 +4,10 @@
 use super::json::Json;
 #[cfg(feature = "protobuf")]
 use super::protobuf;
+use super::transcode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 /// A message's format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,20 +29,23 @@ pub enum CodecError {
     /// Bad JSON, or not the message's structure.
     #[error("not a valid JSON message: {0}")]
     Json(#[from] serde_json::Error),
-    /// Bad MessagePack, or not the message's structure.
+    /// Bad MessagePack, or what JSON cannot say.
     #[error("not a valid MessagePack message: {0}")]
     MessagePackDecode(#[from] rmp_serde::decode::Error),
-    /// A value that MessagePack cannot carry.
+    /// A message that MessagePack cannot carry.
     #[error("cannot be written as MessagePack: {0}")]
     MessagePackEncode(#[from] rmp_serde::encode::Error),
     /// Bad Protocol Buffers, or another message.
     #[cfg(feature = "protobuf")]
     #[error("not a valid Protocol Buffers message: {0}")]
     Protobuf(#[from] super::ProtobufError),
-    /// A value that cannot be carried.
-    #[cfg(feature = "protobuf")]
-    #[error("cannot be written as Protocol Buffers: {0}")]
-    ProtobufEncode(#[from] super::JsonError),
+    /// Good MessagePack or Protocol Buffers, but not the message's structure. Lines and columns are those of the JSON text that it
+    /// stands for.
+    #[error("not the message's structure: {0}")]
+    Structure(#[source] serde_json::Error),
+    /// A value within the message that only JSON can carry.
+    #[error("cannot be written but as JSON: {0}")]
+    Value(#[from] super::JsonError),
     /// Bytes follow the message.
     #[error("{0} bytes follow the message")]
     Trailing(usize),
@@ -76,30 +81,40 @@ impl Format {
 
     /// Writes a message.
     pub fn encode<T: Serialize>(self, message: &T) -> Result<Vec<u8>, CodecError> {
+        let text = serde_json::to_string(message)?;
         match self {
-            Format::Json => Ok(serde_json::to_vec(message)?),
-            Format::MessagePack => Ok(rmp_serde::to_vec_named(message)?),
+            Format::Json => Ok(text.into_bytes()),
+            Format::MessagePack => Ok(rmp_serde::to_vec_named(&Json::read::<Value>(&text)?)?),
             #[cfg(feature = "protobuf")]
-            Format::Protobuf => Ok(protobuf::written(&Json::read(&serde_json::to_string(message)?)?)),
+            Format::Protobuf => Ok(protobuf::written(&Json::read(&text)?)),
         }
     }
 
     /// Reads a message; the whole of `bytes` must be it.
+    ///
+    /// Every format is read as JSON text first, so that each message has one reader: with one for each format they would be
+    /// a twentieth of the C library.
     pub fn decode<T: DeserializeOwned>(self, bytes: &[u8]) -> Result<T, CodecError> {
-        match self {
-            Format::Json => Ok(serde_json::from_slice(bytes)?),
-            Format::MessagePack => {
-                let mut parser = rmp_serde::Deserializer::new(bytes);
-                parser.set_max_depth(MESSAGE_PACK_DEPTH);
-                let message = T::deserialize(&mut parser)?;
-                match parser.get_ref().len() {
-                    0 => Ok(message),
-                    rest => Err(CodecError::Trailing(rest)),
-                }
+        let text = match self {
+            Format::Json => {
+                let text = std::str::from_utf8(bytes).map_err(<serde_json::Error as serde::de::Error>::custom)?;
+                return Ok(serde_json::from_str(text)?);
             }
+            Format::MessagePack => message_pack_text(bytes)?,
             #[cfg(feature = "protobuf")]
-            Format::Protobuf => Ok(serde_json::from_str(&protobuf::read(bytes)?)?),
-        }
+            Format::Protobuf => protobuf::read(bytes)?,
+        };
+        serde_json::from_str(&text).map_err(CodecError::Structure)
+    }
+}
+
+fn message_pack_text(bytes: &[u8]) -> Result<String, CodecError> {
+    let mut parser = rmp_serde::Deserializer::new(bytes);
+    parser.set_max_depth(MESSAGE_PACK_DEPTH);
+    let text = transcode::to_json(&mut parser)?;
+    match parser.get_ref().len() {
+        0 => Ok(text),
+        rest => Err(CodecError::Trailing(rest)),
     }
 }
 
@@ -190,6 +205,24 @@ mod tests {
         assert!(Json::decode(Format::MessagePack, &[0x91; 100_000]).is_err(), "nested without end");
         // A length that no memory holds must not be reserved.
         assert!(Json::decode(Format::MessagePack, &[0xdd, 0xff, 0xff, 0xff, 0xff, 1]).is_err());
+    }
+
+    #[test]
+    fn what_is_not_the_message_is_told_from_what_is_not_the_format() {
+        for &format in Format::ALL {
+            let other = format.encode(&serde_json::json!({"client": 7})).unwrap();
+            match format.decode::<PushRequest>(&other) {
+                Err(CodecError::Json(error)) if format == Format::Json => assert!(error.is_data(), "{error}"),
+                Err(CodecError::Structure(error)) if format != Format::Json => assert!(error.is_data(), "{error}"),
+                other => panic!("{format:?}: {other:?}"),
+            }
+        }
+        assert!(matches!(Format::Json.decode::<Json>(b"\"\xff\""), Err(CodecError::Json(_))), "no UTF-8");
+        assert!(matches!(Format::MessagePack.decode::<Json>(&[0xc1]), Err(CodecError::MessagePackDecode(_))));
+        assert!(
+            matches!(Format::MessagePack.decode::<Json>(&[0xa1, 0xff]), Err(CodecError::MessagePackDecode(_))),
+            "no UTF-8"
+        );
     }
 
     #[test]

@@ -116,10 +116,9 @@ pub(crate) fn of_decoding(error: &CodecError, call: &Call<'_>) -> WireError {
         }
         #[cfg(feature = "protobuf")]
         CodecError::Protobuf(error) => format!("invalid Protocol Buffers: {error}"),
-        #[cfg(feature = "protobuf")]
-        CodecError::ProtobufEncode(_) => "not to be decoded".to_owned(),
+        CodecError::Structure(error) => structure(&error.to_string()).unwrap_or("not the message's structure".into()),
         CodecError::Trailing(bytes) => format!("{bytes} bytes follow the message"),
-        CodecError::MessagePackEncode(_) => "not to be decoded".to_owned(),
+        CodecError::Value(_) | CodecError::MessagePackEncode(_) => "not to be decoded".to_owned(),
     };
     WireError::Protocol(format!("{call}: {text}"))
 }
@@ -162,7 +161,9 @@ mod tests {
         assert!(text_of("{\n \"entries\": [}").contains("bad syntax, at line 2 column 14"));
         let wrong = text_of(r#"{"entries":"diary","cursor":"c"}"#);
         assert!(wrong.contains("not the message's structure") && !wrong.contains("diary"), "{wrong}");
+        let cut = text(Format::MessagePack, b"\xa9diary");
+        assert!(cut.contains("invalid MessagePack") && !cut.contains("diary"), "{cut}");
         let pack = text(Format::MessagePack, b"\xa5diary");
-        assert!(pack.contains("invalid MessagePack") && !pack.contains("diary"), "{pack}");
+        assert!(pack.contains("not the message's structure") && !pack.contains("diary"), "{pack}");
     }
 }
