@@ -11,6 +11,7 @@ use crate::random::Random;
 use crate::resolving::Resolver;
 use crate::rights::Sight;
 use crate::server::Server;
+use crate::stops::Stops;
 use crate::told::{Attempt, Op, Told};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -59,13 +60,8 @@ pub struct Device {
     pub keeps: AtomicU32,
     /// What to keep, of a replica that was never opened.
     begins: Mutex<Option<Filter>>,
-    backup: Mutex<Option<(Image, Told)>>,
-    /// It was not opened since the last stop.
-    pub unchecked: AtomicBool,
-    /// The last stop took what was not on the disk.
-    pub lost_power: AtomicBool,
-    /// The stop before was a kill: what was found after it may never have been synced.
-    pub killed_before: AtomicBool,
+    backup: Mutex<Option<(Image, Told, Stops)>>,
+    stops: Mutex<Stops>,
     /// It was killed before what it had written was synced.
     unsynced: AtomicBool,
 }
@@ -94,9 +90,7 @@ impl Device {
             keeps: AtomicU32::new(0),
             begins: Mutex::new(plan.partial.then(|| plan.keeps[index].clone())),
             backup: Mutex::default(),
-            unchecked: AtomicBool::new(false),
-            lost_power: AtomicBool::new(false),
-            killed_before: AtomicBool::new(false),
+            stops: Mutex::default(),
             unsynced: AtomicBool::new(false),
         }
     }
@@ -107,6 +101,10 @@ impl Device {
 
     pub fn told(&self) -> MutexGuard<'_, Told> {
         self.told.lock().expect("no panic while a device's memory is held")
+    }
+
+    pub fn stops(&self) -> MutexGuard<'_, Stops> {
+        self.stops.lock().expect("no panic while a device's stops are held")
     }
 
     pub fn link(&self) -> MutexGuard<'_, Link> {
@@ -204,13 +202,11 @@ impl Device {
 
     pub fn stop_after(&self, calls: u64, how: Stop) {
         self.unsynced.store(false, Ordering::Relaxed);
-        self.lost_power.store(how == Stop::Power, Ordering::Relaxed);
         self.disk.stop_after(calls, how);
     }
 
     /// Its processes are killed right before something is synced.
     pub fn kill_at_sync(&self, syncs: u64) {
-        self.lost_power.store(false, Ordering::Relaxed);
         self.unsynced.store(true, Ordering::Relaxed);
         self.disk.stop_at_sync(syncs, Stop::Process);
     }
@@ -228,8 +224,8 @@ impl Device {
     /// Switches it on again after a stop.
     pub fn restart(&self) {
         self.close(true);
-        self.unchecked.store(true, Ordering::Relaxed);
-        self.disk.restart();
+        let how = self.disk.restart().expect("only what has stopped is switched on");
+        self.stops().stopped(how);
     }
 
     /// Remembers what a write was answered.
@@ -343,15 +339,17 @@ impl Device {
 
     /// Keeps what the device is now for a later [`Device::restore_backup`].
     pub fn back_up(&self) {
-        *self.backup.lock().expect("no panic while a backup is held") = Some((self.disk.image(), self.told().clone()));
+        *self.backup.lock().expect("no panic while a backup is held") =
+            Some((self.disk.image(), self.told().clone(), *self.stops()));
     }
 
     /// Becomes what it was at its last backup; false: there is none.
     pub fn restore_backup(&self) -> bool {
         let backup = self.backup.lock().expect("no panic while a backup is held").take();
-        let Some((image, mut told)) = backup else { return false };
+        let Some((image, mut told, stops)) = backup else { return false };
         self.close(true);
         self.disk.restore(&image);
+        self.stops().restored(stops);
         told.ops.values_mut().for_each(Op::forget);
         *self.told() = told;
         true
@@ -362,6 +360,7 @@ impl Device {
         let image = other.disk.image();
         self.close(true);
         self.disk.restore(&image.renamed(&other.path, &self.path));
+        self.stops().restored(*other.stops());
         *self.told() = other.told().clone();
         self.told().ops.values_mut().for_each(Op::forget);
         *self.backup.lock().expect("no panic while a backup is held") = None;

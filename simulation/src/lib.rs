@@ -29,6 +29,7 @@ mod rights;
 mod runner;
 mod secrets;
 mod server;
+mod stops;
 mod told;
 mod trace;
 mod workload;

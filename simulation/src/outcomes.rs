@@ -13,16 +13,16 @@ use syncstore::{Durability, Outcome, Ref, RejectedOp, ResourceName, Store};
 impl Device {
     /// What a host finds that opens the replica after a stop.
     pub fn check_after_stop(&self, server: &Server) {
-        let Some(process) = self.process(0).filter(|_| self.unchecked.swap(false, Ordering::Relaxed)) else { return };
+        let Some(process) = self.process(0) else { return };
+        let Some(stopped) = self.stops().opened() else { return };
         // What was lost can be told now, and not later.
         self.disk.heal();
-        let lost_power = self.lost_power.swap(false, Ordering::Relaxed);
-        let killed_before = self.killed_before.swap(!lost_power, Ordering::Relaxed);
         // Of what was answered nothing; but what a killed process was writing may be found after the kill, and be lost
         // for it was never synced.
         let full = self.plan.durability == Durability::Full;
         let mut told = self.told();
-        if lost_power && (!full || killed_before) {
+        let lost = stopped.lost_power && (!full || stopped.found_unsynced);
+        if lost {
             // What was settled may be unsettled again, and is settled in the same way later.
             told.ops.values_mut().for_each(Op::reopen);
             let seen = |op_ref: &Ref| server.with_history(|_, judge| judge.seen.contains(op_ref));
@@ -57,7 +57,7 @@ impl Device {
             }
         }
         drop(told);
-        self.check_keep(&process.store, lost_power && (!full || killed_before));
+        self.check_keep(&process.store, lost);
         self.check_outcomes(server, false);
         self.check_report(&process.store);
     }

@@ -104,16 +104,17 @@ impl Disk {
 
     /// Whether the machine stands still.
     pub fn is_stopped(&self) -> bool {
-        self.state().stopped
+        self.state().stopped.is_some()
     }
 
-    /// Lets the machine run again, with what the stop left; a stop that is still to come is called off.
+    /// Lets the machine run again, with what the stop left; a stop that is still to come is called off. How it was stopped;
+    /// `None`: it was not.
     ///
     /// Panics while a file is open: a connection must not outlive its machine.
-    pub fn restart(&self) {
+    pub fn restart(&self) -> Option<Stop> {
         let mut state = self.state();
         assert_eq!(state.opened, 0, "files are open across a restart");
-        state.restart();
+        state.restart()
     }
 
     /// One call fails, the n-th from now of those that can fail so, and the disk goes on.

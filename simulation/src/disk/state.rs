@@ -50,7 +50,8 @@ pub(super) struct State {
     stop_at: Option<(u64, Stop)>,
     /// Syncs left until one does not come to pass.
     stop_at_sync: Option<(u64, Stop)>,
-    pub stopped: bool,
+    /// How it was stopped, while it stands still.
+    pub stopped: Option<Stop>,
     /// Drawn from by power losses and short writes, never by what SQLite asks for.
     random: Rng,
     pub randomness: Rng,
@@ -81,7 +82,7 @@ impl State {
             faults: Faults::default(),
             stop_at: None,
             stop_at_sync: None,
-            stopped: false,
+            stopped: None,
             random,
             randomness,
         }
@@ -94,7 +95,7 @@ impl State {
 
     /// Counts a call; an error or a fault if it must not succeed.
     fn enter(&mut self, call: Call) -> Result<Option<Fault>, Code> {
-        if self.stopped {
+        if self.stopped.is_some() {
             return Err(call.error());
         }
         self.calls += 1;
@@ -236,7 +237,7 @@ impl State {
     }
 
     pub fn lock(&mut self, id: NodeId, handle: HandleId, level: Level) -> Result<(), Code> {
-        if self.stopped {
+        if self.stopped.is_some() {
             return Err(ffi::SQLITE_IOERR_LOCK);
         }
         self.node(id).locks.lock(handle, level).map_err(|_| ffi::SQLITE_BUSY)
@@ -247,7 +248,7 @@ impl State {
     }
 
     pub fn is_reserved(&mut self, id: NodeId) -> Result<bool, Code> {
-        if self.stopped {
+        if self.stopped.is_some() {
             return Err(ffi::SQLITE_IOERR_CHECKRESERVEDLOCK);
         }
         Ok(self.node(id).locks.is_reserved())
@@ -340,7 +341,11 @@ impl State {
 
     pub fn stop(&mut self, how: Stop) {
         (self.stop_at, self.stop_at_sync) = (None, None);
-        if !std::mem::replace(&mut self.stopped, true) && how == Stop::Power {
+        if self.stopped.is_some() {
+            return;
+        }
+        self.stopped = Some(how);
+        if how == Stop::Power {
             self.lose_power();
         }
     }
@@ -394,10 +399,10 @@ impl State {
         self.capacity = None;
     }
 
-    /// Runs again after a stop.
-    pub fn restart(&mut self) {
-        self.stopped = false;
+    /// Runs again after a stop; how it was stopped.
+    pub fn restart(&mut self) -> Option<Stop> {
         (self.stop_at, self.stop_at_sync) = (None, None);
+        self.stopped.take()
     }
 
     // The files as a host sees them, without calls.

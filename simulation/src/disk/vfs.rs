@@ -225,7 +225,7 @@ unsafe extern "C" fn close(file: *mut ffi::sqlite3_file) -> c_int {
     let mut state = handle.registration.state.lock();
     state.close(handle.node, handle.id);
     if let Some(name) = &handle.delete_on_close
-        && !state.stopped
+        && state.stopped.is_none()
     {
         state.remove(name);
     }
@@ -339,7 +339,7 @@ unsafe extern "C" fn shm_lock(file: *mut ffi::sqlite3_file, first: c_int, count:
     let first = usize::try_from(first).unwrap_or(0).min(SLOTS);
     let slots = first..(first + usize::try_from(count).unwrap_or(0)).min(SLOTS);
     let change = |state: &mut State, handle: &Handle| {
-        let (stopped, locks) = (state.stopped, state.shared_locks(handle.node)?);
+        let (stopped, locks) = (state.stopped.is_some(), state.shared_locks(handle.node)?);
         if flags & ffi::SQLITE_SHM_UNLOCK != 0 {
             locks.release(handle.id, slots);
             return Ok(());
