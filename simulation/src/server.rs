@@ -55,8 +55,9 @@ struct State {
     judge: Judge,
     /// Answers whose entries could not be read yet, for the server stopped right behind them.
     unjudged: Vec<Answered>,
-    /// When a page of the checkpoint with that cursor was last read.
-    checkpoints: HashMap<(ClientId, Cursor), Duration>,
+    /// The checkpoint of each client, by its cursor, and when a page of it was last read. A client has one: the log is not
+    /// held behind those before.
+    checkpoints: HashMap<ClientId, (Cursor, Duration)>,
     backup: Option<Backup>,
     /// It was restored, and has not begun a new epoch yet.
     restored: bool,
@@ -335,8 +336,8 @@ impl Server {
         // One that forgot how far it had come asks again for what it said that it had.
         let forgets = self.plan.shares_files()
             || self.plan.mischief.crash > 0 && self.plan.durability == syncstore::Durability::Normal;
-        let read = self.state().checkpoints.get(&(client, cursor.clone())).copied().filter(|_| !forgets);
-        let idle = read.map(|read| self.machine.monotonic().saturating_sub(read));
+        let held = self.state().checkpoints.get(&client).filter(|(held, _)| held == cursor && !forgets).cloned();
+        let idle = held.map(|(_, read)| self.machine.monotonic().saturating_sub(read));
         assert!(
             idle.is_none_or(|idle| idle > CHECKPOINT_IDLE),
             "the cursor of a checkpoint expired {idle:?} after a page of it was read"
@@ -352,15 +353,16 @@ impl Server {
         };
         let rights = self.rights(user);
         let caller = rights.caller(user);
+        let is_up = !self.is_down();
         let answer = self.ask(|service| service.checkpoint(DB, &caller, &request));
+        if request.page.is_none() && is_up {
+            // Even where the server stops before it answers, a new one may have taken the place of the one before.
+            self.state().checkpoints.remove(&request.client);
+        }
         if let Ok(page) = &answer {
             let read = self.machine.monotonic();
             let state = &mut *self.state();
-            if request.page.is_none() && self.plan.partial {
-                // The server holds the log for one checkpoint of each client.
-                state.checkpoints.retain(|(client, _), _| *client != request.client);
-            }
-            state.checkpoints.insert((request.client, page.cursor.clone()), read);
+            state.checkpoints.insert(request.client, (page.cursor.clone(), read));
             let of = (page.seq, rights.sight.clone(), request.scope.filter.clone());
             let (_, seen, filter) = state.cursors.entry(page.cursor.clone()).or_insert(of);
             assert_eq!(*filter, request.scope.filter, "a checkpoint of one filter is read on with another");

@@ -4,6 +4,7 @@ use crate::world::*;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::collections::BTreeMap;
+use syncstore::wire::Expiry;
 use syncstore_server::service::ServiceError;
 
 #[test]
@@ -69,6 +70,25 @@ fn the_log_is_not_pruned_behind_a_checkpoint_until_it_expires() {
     let error = world.checkpoint(2, second.next, 2).unwrap_err();
     assert_eq!((error.problem().status, error.problem().code.as_str()), (410, "checkpoint_expired"));
     assert!(matches!(world.page(2, Some(checkpoint.cursor), 9), Err(ServiceError::CursorExpired(_))));
+}
+
+#[test]
+fn the_log_is_not_kept_behind_a_checkpoint_that_another_took_the_place_of() {
+    let world = World::with(|options| options.retention.log_entries = 2);
+    let write_five = |value: &str| {
+        for i in 0..5 {
+            world.accept(1, world.set(&format!("k{i}"), value));
+        }
+    };
+    write_five("1");
+    let before = world.checkpoint(2, None, 9).unwrap().cursor;
+    write_five("2");
+    let after = world.checkpoint(2, None, 9).unwrap().cursor;
+    write_five("3");
+    world.service.prune(DB).unwrap();
+    let gone = world.page(2, Some(before), 9);
+    assert!(matches!(gone, Err(ServiceError::CursorExpired(Expiry::Pruned))), "{gone:?}");
+    assert_eq!(world.pull(2, Some(after)).0.len(), 5);
 }
 
 #[test]
