@@ -253,7 +253,8 @@ pub struct Scope {
     /// What the replica keeps. The answer's cursor is of this.
     #[serde(default)]
     pub filter: Filter,
-    /// What the answer leaves out, because the replica has it or asks for it with another cursor; `None`: nothing.
+    /// What the answer leaves out, because the replica has it or asks for it with another cursor; `None`: nothing. Never
+    /// everything: its text is none, so that it would be read as nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub have: Option<Filter>,
 }

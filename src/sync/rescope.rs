@@ -84,27 +84,50 @@ impl Engine<'_> {
 
     /// Brings the replica to the filter that the host wants; whether it was of another one.
     pub(super) fn rescope(&mut self) -> Result<bool, Halt> {
-        let begun = self.replica.write(|connection| {
+        // The host may say what it wants at any time, and never stop.
+        for _ in 0..MOST_ROUNDS {
+            let Some(begun) = self.begin_rescope()? else {
+                self.narrow()?;
+                continue;
+            };
+            if begun {
+                self.replica.begin_bulk()?;
+                let result = self.rescope_steps();
+                let ended = self.replica.end_bulk().and_then(|()| self.replica.checkpoint());
+                result.and(ended.map_err(Halt::from))?;
+            }
+            return Ok(begun);
+        }
+        Ok(false)
+    }
+
+    /// Begins to load what is missing of another filter, or goes on; whether there is anything to do. `None`: the replica has
+    /// to become narrower first, for the host wants less than it did when the call began.
+    ///
+    /// What is left out of the load is what both filters have: what only the one before has is to go, and everything,
+    /// which is what a replica may have had so far, cannot be left out: no request says it, and neither does the file.
+    fn begin_rescope(&mut self) -> Result<Option<bool>> {
+        self.replica.write(|connection| {
             let mut state = State::load(connection)?;
-            if state.bootstrap.is_some() || state.cursor.is_none() {
-                return Ok(state.bootstrap.is_some_and(|bootstrap| bootstrap.scope.have.is_some()));
+            let is_whole = state.bootstrap.as_ref().is_some_and(|bootstrap| bootstrap.scope.have.is_none());
+            if is_whole || state.cursor.is_none() {
+                return Ok(Some(false));
+            }
+            if narrowed(&state).is_some() {
+                return Ok(None);
+            }
+            if state.bootstrap.is_some() {
+                return Ok(Some(true));
             }
             if state.kept == state.keep && state.asked == state.keep {
-                return Ok(false);
+                return Ok(Some(false));
             }
             let scope = Scope { filter: state.keep.clone(), have: Some(state.kept.clone()) };
             collections::retire(connection, Life::Incoming)?;
             state.bootstrap = Some(Bootstrap::new(Reason::Filter, scope));
             state.store(connection)?;
-            Ok(true)
-        })?;
-        if begun {
-            self.replica.begin_bulk()?;
-            let result = self.rescope_steps();
-            let ended = self.replica.end_bulk().and_then(|()| self.replica.checkpoint());
-            result.and(ended.map_err(Halt::from))?;
-        }
-        Ok(begun)
+            Ok(Some(true))
+        })
     }
 
     fn rescope_steps(&mut self) -> Result<(), Halt> {

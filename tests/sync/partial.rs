@@ -383,6 +383,57 @@ fn another_filter_given_up_halfway_leaves_nothing_behind() {
     }
 }
 
+/// What the replica had when the call began is more than it is to have, and may be everything.
+#[test]
+fn a_filter_that_is_set_while_a_call_runs_loads_no_more_than_what_is_missing() {
+    for (before, then, missing) in
+        [("", "b,c:1", 0), ("", "a", 0), ("a,b", "b,c", 10), ("a", "b", 10), ("a", "a:1,c", 10)]
+    {
+        for cut in [false, true] {
+            let context = format!("{before:?} to {then:?}, cut: {cut}");
+            let fleet = Fleet::new();
+            let (server, _) = filled(&fleet);
+            let store = fleet.open_with("part", |options| {
+                options.keep = Some(if before.is_empty() { Filter::everything() } else { filter(before) });
+                options.checkpoint_items = 4;
+            });
+            let direct = server.wire();
+            store.sync(&direct).unwrap();
+            let mut pages = 0;
+            let wire = FaultyWire::new(&direct, |call| {
+                match call {
+                    Call::Pull(_) => drop(store.keep(&filter(then)).unwrap()),
+                    Call::Checkpoint(request) => {
+                        let have = request.scope.have.as_ref().expect("something is there");
+                        assert!(request.scope.filter.covers(have), "{context}: {have}");
+                        pages += 1;
+                    }
+                    _ => {}
+                }
+                // After the first page of what is missing.
+                if cut && pages > 0 && !matches!(call, Call::Checkpoint(_)) { Fault::LoseRequest } else { Fault::None }
+            });
+            let report = store.sync(&wire);
+            drop(wire);
+            let checked = store.check().unwrap();
+            assert!(checked.is_ok() && checked.bootstrapping == cut, "{context}: {checked}");
+            let had = part(&server, &filter(then))
+                .into_iter()
+                .filter(|(item, _)| before.is_empty() || filter(before).has(&item.0, &item.1));
+            if cut {
+                report.unwrap_err();
+                assert_eq!(view(&store), had.collect(), "{context}");
+                let report = store.sync(&direct).unwrap();
+                assert_eq!(report.bootstrapped, None, "{context}");
+            } else {
+                let report = report.unwrap();
+                assert_eq!((report.loaded, report.bootstrapped), (missing, None), "{context}");
+            }
+            assert_whole(&store, &server, then);
+        }
+    }
+}
+
 #[test]
 fn a_first_load_that_is_to_be_narrower_begins_anew_and_one_that_is_to_be_wider_goes_on() {
     for (then, loaded) in [("a", 10), ("a,b,c", 30)] {
