@@ -84,20 +84,13 @@ impl Engine<'_> {
 
     /// Brings the replica to the filter that the host wants; whether it was of another one.
     pub(super) fn rescope(&mut self) -> Result<bool, Halt> {
-        let begun = self.replica.write(|connection| {
-            let mut state = State::load(connection)?;
-            if state.bootstrap.is_some() || state.cursor.is_none() {
-                return Ok(state.bootstrap.is_some_and(|bootstrap| bootstrap.scope.have.is_some()));
-            }
-            if state.kept == state.keep && state.asked == state.keep {
-                return Ok(false);
-            }
-            let scope = Scope { filter: state.keep.clone(), have: Some(state.kept.clone()) };
-            collections::retire(connection, Life::Incoming)?;
-            state.bootstrap = Some(Bootstrap::new(Reason::Filter, scope));
-            state.store(connection)?;
-            Ok(true)
-        })?;
+        let mut begun = self.begin_rescope()?;
+        if begun.is_none() {
+            self.narrow()?;
+            begun = self.begin_rescope()?;
+        }
+        // What the host takes off its list just now, the next call takes up.
+        let begun = begun.unwrap_or(false);
         if begun {
             self.replica.begin_bulk()?;
             let result = self.rescope_steps();
@@ -105,6 +98,31 @@ impl Engine<'_> {
             result.and(ended.map_err(Halt::from))?;
         }
         Ok(begun)
+    }
+
+    /// Begins to load what is missing, or goes on with that; whether there is anything to do. `None`: the host wants less than when
+    /// the replica was last narrowed, and that comes first.
+    ///
+    /// So what the replica has is never more than what it is to keep, and never everything: for that the server has no words, nor
+    /// has the file, and what was loaded would be all that is kept and yet be joined to the rest as a part.
+    fn begin_rescope(&self) -> Result<Option<bool>> {
+        self.replica.write(|connection| {
+            let mut state = State::load(connection)?;
+            if state.bootstrap.is_some() || state.cursor.is_none() {
+                return Ok(Some(state.bootstrap.is_some_and(|bootstrap| bootstrap.scope.have.is_some())));
+            }
+            if narrowed(&state).is_some() {
+                return Ok(None);
+            }
+            if state.kept == state.keep && state.asked == state.keep {
+                return Ok(Some(false));
+            }
+            let scope = Scope { filter: state.keep.clone(), have: Some(state.kept.clone()) };
+            collections::retire(connection, Life::Incoming)?;
+            state.bootstrap = Some(Bootstrap::new(Reason::Filter, scope));
+            state.store(connection)?;
+            Ok(Some(true))
+        })
     }
 
     fn rescope_steps(&mut self) -> Result<(), Halt> {
@@ -129,14 +147,14 @@ impl Engine<'_> {
         let merged = self.replica.write(|connection| {
             let mut state = State::load(connection)?;
             let Some(mut bootstrap) = state.bootstrap.take() else { return Ok(Some(false)) };
-            if bootstrap.phase == Phase::Join {
+            // What replaces all that there is must be swapped in: joined, it would leave what the server does not have any more.
+            let Some(have) = bootstrap.scope.have.clone().filter(|_| bootstrap.phase != Phase::Join) else {
                 return Ok(Some(false));
-            }
+            };
             if state.position != bootstrap.position {
                 return Ok(None);
             }
             forget_gone(connection, &bootstrap.scope)?;
-            let have = bootstrap.scope.have.clone().unwrap_or_default();
             let mut rest = false;
             for (loaded, name) in collections::of_life(connection, Life::Incoming)? {
                 let Some(live) = collections::live(connection, &name)? else {
