@@ -152,14 +152,14 @@ impl Engine<'_> {
         let merged = self.replica.write(|connection| {
             let mut state = State::load(connection)?;
             let Some(mut bootstrap) = state.bootstrap.take() else { return Ok(Some(false)) };
-            if bootstrap.phase == Phase::Join {
+            // What replaces all that there is must be swapped in: joined, it would leave what the server does not have any more.
+            let Some(have) = bootstrap.scope.have.clone().filter(|_| bootstrap.phase != Phase::Join) else {
                 return Ok(Some(false));
-            }
+            };
             if state.position != bootstrap.position {
                 return Ok(None);
             }
             forget_gone(connection, &bootstrap.scope)?;
-            let have = bootstrap.scope.have.clone().unwrap_or_default();
             let mut rest = false;
             for (loaded, name) in collections::of_life(connection, Life::Incoming)? {
                 let Some(live) = collections::live(connection, &name)? else {

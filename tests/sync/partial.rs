@@ -10,7 +10,7 @@ use syncstore::protocol::{CheckpointPage, DatabaseInfo, InboxPage, PushRequest, 
 use syncstore::wire::{CheckpointRequest, PullRequest, Wire, WireError};
 use syncstore::{BootstrapReason, Ending, Error, Filter, KeyRange, Outcome, SearchQuery, Store};
 
-fn filter(text: &str) -> Filter {
+pub fn filter(text: &str) -> Filter {
     Filter::parse(text).unwrap()
 }
 
@@ -21,7 +21,7 @@ fn part(server: &Server, keep: &Filter) -> BTreeMap<(String, String), serde_json
 }
 
 /// A server with the collections a, b and c, and the full replica that filled them: keys 0 to 9.
-fn filled(fleet: &Fleet) -> (Arc<Server>, Store) {
+pub fn filled(fleet: &Fleet) -> (Arc<Server>, Store) {
     let server = Server::start();
     let full = fleet.open("full");
     for collection in ["a", "b", "c"] {
@@ -38,7 +38,7 @@ fn partial(fleet: &Fleet, name: &str, keep: &str) -> Store {
 }
 
 /// A replica that has what it is to keep, and is what it should be.
-fn assert_whole(store: &Store, server: &Server, keep: &str) {
+pub fn assert_whole(store: &Store, server: &Server, keep: &str) {
     let kept = store.kept().unwrap();
     assert_eq!((&kept.keep, &kept.here), (&filter(keep), &filter(keep)));
     assert_eq!(view(store), part(server, &filter(keep)));
