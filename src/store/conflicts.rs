@@ -89,7 +89,9 @@ impl Writer {
             conflicts::complete(connection, &mut stored)?;
             let open = &stored.conflict;
             let decided_on_it = *resolution != Resolution::KeepRebased;
-            if open.version != conflict.version || (decided_on_it && open.view != conflict.view) {
+            // What was written since and refused is in the local side, and not in the view.
+            let written = (&open.view, &open.local) != (&conflict.view, &conflict.local);
+            if open.version != conflict.version || (decided_on_it && written) {
                 return Err(moved());
             }
             let wanted = match resolution {

@@ -79,6 +79,20 @@ pub(super) fn revokes(entry: &Entry) -> bool {
     entry.reason.as_deref() == Some("revoked")
 }
 
+/// The parts of an item but one that a conflict is open on, or may begin.
+pub(super) fn other_parts(
+    connection: &Connection,
+    name: (&str, &str),
+    but: &ResourceName,
+    theirs: &[Theirs],
+    any_open: bool,
+) -> Result<Vec<ResourceName>> {
+    let open = if any_open { conflicts::of_item(connection, name)? } else { Vec::new() };
+    let open = open.into_iter().map(|stored| stored.conflict.resource);
+    let parts: BTreeSet<ResourceName> = open.chain(theirs.iter().map(|theirs| theirs.resource.clone())).collect();
+    Ok(parts.into_iter().filter(|part| part != but).collect())
+}
+
 /// What became of own ops on an item: on which part, and whether they were accepted.
 pub(super) type Decided = Vec<(ResourceName, bool)>;
 

@@ -184,15 +184,30 @@ impl<'a> Slice<'a> {
             };
         touched.revoked = contest::revokes(entry);
         let met = own.is_none() && self.meets_pending(&at, entry, &change.resource)?;
-        if own.is_some() || (!met && !self.any_conflict) {
+        let carried = met || self.any_conflict || !self.items[&at].theirs.is_empty();
+        if own.is_some() || !carried || contest::revokes(entry) || !contest::is_foreign(self.connection, entry.op_ref)?
+        {
             return self.move_base(&at, entry, change);
         }
         let part = change.resource.clone();
         let confirmed = self.confirmed_part(&at, &part)?;
+        // What is done to the whole item is done to every part of it.
+        let whole = entry.full || change.ends_item();
+        let theirs = &self.items[&at].theirs;
+        let others = match whole {
+            true => contest::other_parts(self.connection, (collection, key), &part, theirs, self.any_conflict)?,
+            false => Vec::new(),
+        };
+        let confirmed_part = |other: ResourceName| Ok((self.confirmed_part(&at, &other)?, other));
+        let others = others.into_iter().map(confirmed_part).collect::<Result<Vec<_>>>()?;
         self.move_base(&at, entry, change)?;
         let moved = self.confirmed_part(&at, &part)?;
-        if !contest::revokes(entry) && contest::is_foreign(self.connection, entry.op_ref)? {
-            Theirs::add(&mut self.touched(&at)?.theirs, &part, (confirmed, moved), met);
+        Theirs::add(&mut self.touched(&at)?.theirs, &part, (confirmed, moved), met);
+        for (confirmed, other) in others {
+            let moved = self.confirmed_part(&at, &other)?;
+            if moved != confirmed {
+                Theirs::add(&mut self.touched(&at)?.theirs, &other, (confirmed, moved), false);
+            }
         }
         Ok(())
     }

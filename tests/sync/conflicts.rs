@@ -5,7 +5,7 @@ use crate::support::{Fault, FaultyWire, Fleet, ScriptedWire, Server, get, view};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
-use syncstore::protocol::{PushOutcome, PushResponse};
+use syncstore::protocol::{CheckpointItem, Entry, PushOutcome, PushResponse};
 use syncstore::{Conflict, Ending, Error, FieldMerge, Notice, Options, Prefer, Resolution, ResourceName, Store};
 
 /// A fleet of two replicas, in step, of a server that has `{"a": 0, "b": 0}` at `k` of `c` and of `careful`.
@@ -177,6 +177,67 @@ fn more_of_theirs_is_one_conflict_with_the_first_base_and_the_last_remote() {
     two.theirs.sync(&two.server.wire()).unwrap();
     two.sync();
     assert_eq!(sides(&two.only())[2], Some(json!({"a": 0, "b": 3, "new": 1})));
+}
+
+#[test]
+fn more_of_theirs_behind_the_own_op_is_part_of_the_remote_side_however_it_comes() {
+    for pages in [vec![3], vec![2, 1], vec![1, 2]] {
+        let fleet = Fleet::new();
+        let store = crate::hostile::loaded(&fleet, "a", 1, vec![item("c", "k", json!(0), 1)]);
+        let own = store.set("c", "k", &1).unwrap();
+        let mut entries = vec![
+            set_entry(2, foreign(2), "c", "k", json!(5), 1),
+            set_entry(3, own, "c", "k", json!(1), 2),
+            set_entry(4, foreign(4), "c", "k", json!(7), 3),
+        ];
+        for page in pages {
+            let wire = ScriptedWire::new();
+            wire.on_pull_page(entries.drain(..page).collect());
+            store.pull(&wire).unwrap();
+        }
+        let conflict = store.conflicts().unwrap().remove(0);
+        assert_eq!(sides(&conflict), [Some(json!(0)), Some(json!(1)), Some(json!(7)), Some(json!(7))]);
+    }
+}
+
+#[test]
+fn what_theirs_did_to_the_whole_item_is_part_of_the_remote_side_of_its_tag() {
+    let untag = |seq, from| Entry { tag: Some("t".into()), ..delete_entry(seq, foreign(seq), "c", "k", from) };
+    let full = |seq| {
+        let made = set_entry(seq, foreign(seq), "c", "k", json!(1), 0);
+        Entry { full: true, tags: vec!["t".into()], ..made }
+    };
+    let fleet = Fleet::new();
+    let tagged = |name| {
+        let loaded = CheckpointItem { tags: vec!["t".into()], ..item("c", "k", json!(0), 1) };
+        let store = crate::hostile::loaded(&fleet, name, 1, vec![loaded]);
+        store.add_tag("c", "k", "t").unwrap();
+        store
+    };
+    let pull = |store: &Store, entries| {
+        let wire = ScriptedWire::new();
+        wire.on_pull_page(entries);
+        store.pull(&wire).unwrap();
+    };
+    let store = tagged("a");
+    let (tag, none) = (Some(json!({})), None);
+    let mut before: Option<Conflict> = None;
+    for (entry, remote) in
+        [(untag(2, 1), &none), (full(3), &tag), (delete_entry(4, foreign(4), "c", "k", 3), &none), (full(5), &tag)]
+    {
+        pull(&store, vec![entry]);
+        let now = store.conflicts().unwrap().remove(0);
+        assert_eq!(sides(&now)[..3], [tag.clone(), tag.clone(), remote.clone()]);
+        if let Some(before) = before.replace(now) {
+            let moved = store.resolve(&before, Resolution::TakeTheirs);
+            assert!(matches!(moved, Err(Error::ConflictMoved { .. })), "{moved:?}");
+        }
+    }
+    view(&store);
+    // In one slice they have changed nothing.
+    let store = tagged("b");
+    pull(&store, vec![untag(2, 1), full(3)]);
+    assert_eq!(store.conflicts().unwrap(), []);
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! Every way out of a conflict, by hand and by a resolver.
 
 use crate::conflicts::{Two, sides, value};
-use crate::support::{Fault, FaultyWire, Fleet, Server, get};
+use crate::support::scripted::{foreign, item, result, set_entry};
+use crate::support::{Fault, FaultyWire, Fleet, ScriptedWire, Server, get};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use syncstore::protocol::{PushOutcome, PushResponse};
 use syncstore::{
     Conflict, ConflictResolver, Ending, Error, FieldMerge, LastWriter, Outcome, Prefer, Resolution, Store,
 };
@@ -154,6 +156,37 @@ fn a_conflict_is_resolved_once() {
         assert!(matches!(two.ours.resolve(&conflict, resolution), Err(Error::ConflictMoved { .. })));
     }
     assert_eq!(two.ended().len(), 1);
+}
+
+#[test]
+fn what_was_written_since_it_was_listed_is_not_kept_unseen_though_it_was_refused() {
+    let fleet = Fleet::new();
+    let store = crate::hostile::loaded(&fleet, "a", 1, vec![item("c", "k", json!(0), 1)]);
+    let first = store.set("c", "k", &1).unwrap();
+    let wire = ScriptedWire::new();
+    wire.on_pull_page(vec![
+        set_entry(2, foreign(2), "c", "k", json!(5), 1),
+        set_entry(3, first, "c", "k", json!(1), 2),
+    ]);
+    store.pull(&wire).unwrap();
+    let listed = store.conflicts().unwrap().remove(0);
+    assert_eq!(sides(&listed), [Some(json!(0)), Some(json!(1)), Some(json!(5)), Some(json!(1))]);
+    // What is read is soon as it was listed, and the local side is not.
+    store.set("c", "k", &2).unwrap();
+    let wire = ScriptedWire::new();
+    wire.on_push(|request| {
+        let results = request.ops.iter().map(|op| result(op.op_ref, PushOutcome::Rejected, None));
+        Ok(PushResponse { seq: 3, results: results.collect() })
+    });
+    store.push(&wire).unwrap();
+    let now = store.conflicts().unwrap().remove(0);
+    assert_eq!(sides(&now), [Some(json!(0)), Some(json!(2)), Some(json!(5)), Some(json!(1))]);
+    for resolution in [Resolution::KeepOurs, Resolution::TakeTheirs, Resolution::Merged(json!(3))] {
+        assert!(matches!(store.resolve(&listed, resolution), Err(Error::ConflictMoved { id }) if id == listed.id));
+    }
+    assert_eq!((store.pending_count().unwrap(), store.conflicts().unwrap()), (0, vec![now.clone()]));
+    store.resolve(&now, Resolution::KeepOurs).unwrap();
+    assert_eq!(get(&store, "c", "k"), Some(json!(2)));
 }
 
 #[test]
