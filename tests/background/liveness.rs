@@ -267,7 +267,9 @@ fn a_call_that_never_comes_back_is_given_up_and_made_again() {
     let store = site.store("one.db");
     let mut hears = Listener::new(&store);
     let mut policy = quick();
-    policy.backstop = Duration::from_millis(200);
+    // It is the backstop that ends the wait, and long enough for the status to be told before there is another.
+    (policy.backstop, policy.first_wait, policy.longest_wait) =
+        (Duration::from_secs(1), Duration::from_secs(60), Duration::from_secs(60));
     let made = store.set("notes", "n1", &1).unwrap();
     store.start(Arc::new(Swallowing(site.wire(), AtomicUsize::new(0))), policy.clone()).unwrap();
     let status = hears.until("that it is tried again", |event| match event {
