@@ -263,11 +263,7 @@ pub(super) fn expected(declared: &[String]) -> Result<Objects> {
     let migrated = match MIGRATED.get() {
         Some(migrated) => migrated,
         None => {
-            let empty = Connection::open_in_memory()?;
-            for step in MIGRATIONS {
-                empty.execute_batch(step)?;
-            }
-            let made = present(&empty)?;
+            let made = migrated()?;
             MIGRATED.get_or_init(|| made)
         }
     };
@@ -280,6 +276,15 @@ pub(super) fn expected(declared: &[String]) -> Result<Objects> {
         empty.execute_batch(sql.as_deref().unwrap_or_default())?;
     }
     for step in declared {
+        empty.execute_batch(step)?;
+    }
+    present(&empty)
+}
+
+/// The schema as the migrations alone make it.
+fn migrated() -> Result<Objects> {
+    let empty = Connection::open_in_memory()?;
+    for step in MIGRATIONS {
         empty.execute_batch(step)?;
     }
     present(&empty)

@@ -106,7 +106,7 @@ impl Engine<'_> {
     ///
     /// What is left out of the load is what both filters have: what only the one before has is to go, and everything,
     /// which is what a replica may have had so far, cannot be left out: no request says it, and neither does the file.
-    fn begin_rescope(&mut self) -> Result<Option<bool>> {
+    fn begin_rescope(&self) -> Result<Option<bool>> {
         self.replica.write(|connection| {
             let mut state = State::load(connection)?;
             let is_whole = state.bootstrap.as_ref().is_some_and(|bootstrap| bootstrap.scope.have.is_none());
