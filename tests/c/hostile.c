@@ -1,5 +1,7 @@
 /* Some 20,000 calls with values that no well-meaning program gives, wherever the local model takes texts, numbers, tokens and refs: each answers with one of the statuses
- * that its comment names, gives nothing where it fails, and nothing ends the process. `SYNCSTORE_HOSTILE_CASES` is how many. */
+ * that its comment names, gives nothing where it fails, and nothing ends the process. `SYNCSTORE_HOSTILE_CASES` is how many.
+ *
+ * With arguments it plays what these files say instead, as a fuzzer does (fuzz/README.md, query_arguments): calls that read, whatever they are asked. */
 #include "hostile.h"
 
 #define CASES 20000
@@ -437,18 +439,74 @@ static void fill(void)
     FINE(syncstore_build_search(store, "s", NULL, NULL, &error));
 }
 
-int main(void)
+/* Nothing that these do is there for the next one, so that an input alone says what happens. */
+static void ask(void)
+{
+    switch (draw(8)) {
+    case 0: walk(); break;
+    case 1: filter(); break;
+    case 2: list(); break;
+    case 3: search(); break;
+    case 4: select_rows(); break;
+    case 5: read_one(); break;
+    default: query(); break;
+    }
+}
+
+/* What is asked, in a new file there. */
+void query_arguments_of(const char *path)
+{
+    FINE(syncstore_open(path, NULL, &store, &error));
+    fill();
+}
+
+void query_arguments(const uint8_t *input, size_t len)
+{
+    last_token_len = 0;
+    hostile_input = input;
+    hostile_input_len = len;
+    while (hostile_input_len > 0) {
+        ask();
+    }
+    hostile_input = NULL;
+}
+
+#ifndef WITHOUT_MAIN
+
+static void play(const char *path)
+{
+    static uint8_t input[1 << 16];
+    FILE *file = fopen(path, "rb");
+
+    EXPECT(file != NULL);
+    query_arguments(input, fread(input, 1, sizeof input, file));
+    EXPECT(ferror(file) == 0 && feof(file) != 0);
+    fclose(file);
+}
+
+static void play_cases(void)
 {
     const char *asked = getenv("SYNCSTORE_HOSTILE_CASES");
     unsigned long cases = asked != NULL ? strtoul(asked, NULL, 10) : CASES, number;
-    syncstore_text report;
-    int32_t is_ok;
 
-    FINE(syncstore_open("hostile.db", NULL, &store, &error));
-    fill();
     for (number = 0; number < cases; number++) {
         begin_case(number);
         any();
+    }
+}
+
+int main(int count, char **arguments)
+{
+    syncstore_text report;
+    int32_t is_ok;
+    int place;
+
+    query_arguments_of("hostile.db");
+    for (place = 1; place < count; place++) {
+        play(arguments[place]);
+    }
+    if (count <= 1) {
+        play_cases();
     }
     FINE(syncstore_check(store, &is_ok, &report, &error));
     if (is_ok != 1) {
@@ -460,3 +518,5 @@ int main(void)
     EXPECT(syncstore_live_handles() == 0);
     return 0;
 }
+
+#endif

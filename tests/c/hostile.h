@@ -1,4 +1,5 @@
-/* Draws values that no well-meaning program gives. What is drawn depends on the number of the case alone, so that each can be looked at by itself. */
+/* Draws values that no well-meaning program gives. What is drawn depends on the number of the case alone, so that each can be looked at by itself; or on
+ * the bytes of an input, which a fuzzer makes up. */
 #ifndef HOSTILE_H
 #define HOSTILE_H
 
@@ -26,14 +27,33 @@ static char last_token[SCRATCH];
 static size_t last_token_len = 0;
 static syncstore_ref last_op;
 
+/* What is left of an input; NULL: there is none. */
+static const uint8_t *hostile_input = NULL;
+static size_t hostile_input_len = 0;
+
 static inline void begin_case(unsigned long number)
 {
     hostile_case = number;
     hostile_state = ((uint64_t)number + 1) * UINT64_C(0x9e3779b97f4a7c15);
 }
 
+/* Of as many bytes as the number may need; behind the last one everything is 0. */
+static inline uint32_t draw_from_input(uint32_t below)
+{
+    size_t bytes = below <= 1u << 8 ? 1 : below <= 1u << 16 ? 2 : 4;
+    uint32_t drawn = 0;
+
+    for (; bytes > 0 && hostile_input_len > 0; bytes--, hostile_input_len--) {
+        drawn = drawn << 8 | *hostile_input++;
+    }
+    return drawn % below;
+}
+
 static inline uint32_t draw(uint32_t below)
 {
+    if (hostile_input != NULL) {
+        return draw_from_input(below);
+    }
     hostile_state ^= hostile_state >> 12;
     hostile_state ^= hostile_state << 25;
     hostile_state ^= hostile_state >> 27;

@@ -96,6 +96,19 @@ fn hostile() {
     program("hostile");
 }
 
+/// What fuzzing keeps of the target query_arguments.
+#[test]
+fn hostile_inputs() {
+    let corpus = root().join("fuzz/corpus/query_arguments");
+    let mut inputs: Vec<String> = std::fs::read_dir(&corpus)
+        .unwrap()
+        .map(|input| input.unwrap().path().into_os_string().into_string().unwrap())
+        .collect();
+    inputs.sort();
+    assert!(inputs.len() >= 5, "{} has hardly anything", corpus.display());
+    program_with(&root().join("tests/c/hostile.c"), &|| ((), inputs.clone()));
+}
+
 #[test]
 fn hostile_wire() {
     program("hostile_wire");
