@@ -136,6 +136,8 @@ impl Device {
                     Some(Outcome::Undone { .. } | Outcome::RetriedAs(_) | Outcome::Accepted { .. }),
                 ) if restored => true,
                 (was, Some(Outcome::Accepted { .. })) if unrecorded(was) => true,
+                // It had been accepted after all, as a pull said meanwhile, and was undone later.
+                (was, Some(Outcome::Undone { .. })) if unrecorded(was) && restored => true,
                 (was, now) => Some(was) == now.as_ref(),
             };
             assert!(same, "{name}: {op_ref} was told as {outcome:?}, and is {now:?}");
