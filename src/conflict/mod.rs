@@ -80,7 +80,8 @@ pub enum Ending {
     Merged,
     /// The server rejected this replica's side of it: it is a [rejection](crate::Store::rejections) now.
     Rejected,
-    /// The item is gone from what this replica may see; nothing of it is kept.
+    /// The item is gone from what this replica may see, and nothing of it is kept; or it is deleted, by whomever, and with it the index entry, the relation
+    /// or the tag that the conflict was on. One on a value stays open when the item is deleted.
     Gone,
 }
 

@@ -64,7 +64,8 @@ pub const SYNCSTORE_ENDING_KEPT_OURS: syncstore_ending = 3;
 pub const SYNCSTORE_ENDING_MERGED: syncstore_ending = 4;
 /// The server rejected this replica's side of it: it is a rejection now.
 pub const SYNCSTORE_ENDING_REJECTED: syncstore_ending = 5;
-/// The item is gone from what this replica may see; nothing of it is kept.
+/// The item is gone from what this replica may see, and nothing of it is kept; or it is deleted, by whomever, and with it the index entry, the relation or the
+/// tag that the conflict was on.
 pub const SYNCSTORE_ENDING_GONE: syncstore_ending = 6;
 
 pub(super) fn ending(how: Ending) -> syncstore_ending {

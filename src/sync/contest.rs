@@ -147,6 +147,8 @@ impl Contest {
     pub fn after(self, connection: &Writing<'_>, decided: &Decided, gone: bool, now: u64) -> Result<()> {
         let name = (self.collection.as_str(), self.key.as_str());
         let row = parts::row(connection, name)?;
+        // Nothing but a value can be made again of an item that is not there any more.
+        let is_moot = |resource: &ResourceName| row.is_none() && *resource != ResourceName::Value;
         for Part { resource, open, theirs, seen } in self.parts {
             let shown = row.map_or(Ok(None), |row| parts::seen(connection, row, &resource))?;
             let left = row.map_or(Ok(false), |row| queue::any_on(connection, row.id, &resource))?;
@@ -158,6 +160,10 @@ impl Contest {
                     let accepted = stored.accepted || was(true);
                     if was(false) && !left && !accepted {
                         end(connection, &stored.conflict, Ending::Rejected, now)?;
+                        continue;
+                    }
+                    if is_moot(&resource) {
+                        end(connection, &stored.conflict, Ending::Gone, now)?;
                         continue;
                     }
                     let Stored { conflict, shown: shown_before, .. } = stored;
@@ -173,7 +179,7 @@ impl Contest {
                     let conflict = Conflict { local, remote, version, ..conflict };
                     conflicts::update(connection, &Stored { conflict, shown, accepted }, now)?;
                 }
-                (None, Some(Theirs { met: Some(met), accepted, .. })) if left || accepted => {
+                (None, Some(Theirs { met: Some(met), accepted, .. })) if (left || accepted) && !is_moot(&resource) => {
                     let (base, remote) = (met.before.as_deref(), met.after.as_deref());
                     if is_same(base, remote) || is_same(seen.as_deref(), remote) {
                         continue;

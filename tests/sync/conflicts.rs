@@ -241,6 +241,37 @@ fn what_theirs_did_to_the_whole_item_is_part_of_the_remote_side_of_its_tag() {
 }
 
 #[test]
+fn what_was_contested_of_an_item_is_gone_when_that_is_deleted_but_for_its_value() {
+    let tagged = || {
+        let two = Two::with(|options| options.coalescing = false);
+        two.theirs.add_tag("c", "k", "t").unwrap();
+        two.theirs.sync(&two.server.wire()).unwrap();
+        two.ours.remove_tag("c", "k", "t").unwrap();
+        two
+    };
+    let two = tagged().conflicting("c");
+    let open = |two: &Two| -> Vec<ResourceName> {
+        two.ours.conflicts().unwrap().into_iter().map(|conflict| conflict.resource).collect()
+    };
+    let tag = ResourceName::Tag("t".into());
+    assert_eq!(open(&two), [tag.clone(), ResourceName::Value]);
+    two.sync();
+    two.ours.delete("c", "k").unwrap();
+    // The server has not said what becomes of that.
+    assert_eq!(open(&two), [tag, ResourceName::Value]);
+    two.sync();
+    assert_eq!((open(&two), two.ended()), (vec![ResourceName::Value], vec![(Ending::Gone, None)]));
+    two.ours.resolve(&two.only(), Resolution::TakeTheirs).unwrap();
+    two.sync();
+    assert_eq!(two.server.value("c", "k"), value(0, 1));
+    // All of it in one answer.
+    let two = tagged();
+    two.ours.delete("c", "k").unwrap();
+    two.sync();
+    assert_eq!((open(&two), two.ended()), (vec![], vec![]));
+}
+
+#[test]
 fn what_is_written_while_it_is_open_is_part_of_the_local_side() {
     let two = Two::new();
     two.they_set("c", 1);
