@@ -131,7 +131,7 @@ pub unsafe extern "C" fn syncstore_edit_patch(
 ) -> syncstore_status {
     call!(error, [optional made], |store| {
         let (op, patch) = (op_ref!(op), text!(patch, patch_len));
-        let patch = Json::parse(patch).and_then(|patch| patch.to()).map_err(crate::Error::from)?;
+        let patch = Json::parse(patch).and_then(|patch| patch.to_patch()).map_err(crate::Error::from)?;
         made.put_ref(store.store()?.edit(op, Edit::Patch(patch))?)
     })
 }

@@ -174,7 +174,7 @@ pub unsafe extern "C" fn syncstore_remote_batch_patch(
         let (place, options) = ((name!(collection), name!(key)), options!(options));
         let patch = text!(patch, patch_len);
         // SAFETY: by the conventions of the header a ref within options is NULL or may be read.
-        unsafe { add(batch, place, options, |item| item.patch(&value(patch)?.to()?)) }
+        unsafe { add(batch, place, options, |item| item.patch(&value(patch)?.to_patch()?)) }
     })
 }
 

@@ -53,7 +53,11 @@ fn join_patches(first: &str, second: &str) -> Option<String> {
     if first.len() + second.len() > 2 * PATCH_BYTES {
         return None;
     }
-    let operations = |text: &str| Json::from_stored(text.to_owned()).ok()?.to::<Vec<Operation>>().ok();
+    let operations = |text: &str| -> Option<Vec<Operation>> {
+        let Value::Array(operations) = Json::read_value(text).ok()? else { return None };
+        let member = |operation| if let Value::Object(members) = operation { Some(members) } else { None };
+        operations.into_iter().map(member).collect()
+    };
     let mut joined = operations(first)?;
     for next in operations(second)? {
         if let Some(earlier) = superseded(&joined, &next) {

@@ -7,7 +7,6 @@ use super::protobuf;
 use super::transcode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 /// A message's format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -84,9 +83,9 @@ impl Format {
         let text = serde_json::to_string(message)?;
         match self {
             Format::Json => Ok(text.into_bytes()),
-            Format::MessagePack => Ok(rmp_serde::to_vec_named(&Json::read::<Value>(&text)?)?),
+            Format::MessagePack => Ok(rmp_serde::to_vec_named(&Json::read_value(&text)?)?),
             #[cfg(feature = "protobuf")]
-            Format::Protobuf => Ok(protobuf::written(&Json::read(&text)?)),
+            Format::Protobuf => Ok(protobuf::written(&Json::read_value(&text)?)),
         }
     }
 
@@ -143,6 +142,8 @@ mod tests {
         "5e-324",
         r#""\u0000 \u0001 \" \\ / é 漢 😀 􏿽""#,
         r#"{"":{},"a":[[],[null,true,false]],"z":-1.5}"#,
+        r#"{"$serde_json::private::RawValue":5}"#,
+        r#"[{"$serde_json::private::RawValue":"1"}]"#,
     ];
 
     fn request(value: &str) -> PushRequest {

@@ -1,7 +1,7 @@
 //! JSON kept as text: checked once, handed on as bytes, parsed only for who needs the value.
 
 use super::limits::Limits;
-use super::transcode;
+use super::{transcode, tree};
 use serde::de::{DeserializeOwned, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
@@ -84,15 +84,15 @@ impl Json {
     }
 
     /// The value as a `T`; an error when its shape is another.
+    ///
+    /// [`Json::to_value`] is for a [`Value`]: serde_json, asked for one, takes an object whose first member is `$serde_json::private::RawValue` for something of its own.
     pub fn to<T: DeserializeOwned>(&self) -> Result<T, JsonError> {
         Json::read(self.as_str())
     }
 
     /// A text as a `T`, without keeping it.
     pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, JsonError> {
-        if nesting(text.as_bytes()) > PARSE_DEPTH {
-            return Err(too_deep());
-        }
+        check_depth(text)?;
         let mut parser = serde_json::Deserializer::from_str(text);
         parser.disable_recursion_limit();
         let value = T::deserialize(&mut parser)?;
@@ -100,9 +100,15 @@ impl Json {
         Ok(value)
     }
 
-    /// The parsed value.
+    /// The parsed value, whatever its members are called.
     pub fn to_value(&self) -> Result<Value, JsonError> {
-        self.to()
+        Json::read_value(self.as_str())
+    }
+
+    /// A text as a value, without keeping it.
+    pub(crate) fn read_value(text: &str) -> Result<Value, JsonError> {
+        check_depth(text)?;
+        Ok(tree::read(text)?)
     }
 
     /// How many arrays and objects stand within each other; 0 for a scalar.
@@ -137,8 +143,11 @@ impl Json {
     }
 }
 
-fn too_deep() -> JsonError {
-    JsonError(serde::de::Error::custom(format!("more than {PARSE_DEPTH} levels of nesting")))
+fn check_depth(text: &str) -> Result<(), JsonError> {
+    if nesting(text.as_bytes()) > PARSE_DEPTH {
+        return Err(JsonError::other(&format!("more than {PARSE_DEPTH} levels of nesting")));
+    }
+    Ok(())
 }
 
 // A scan rather than a parse: it cannot overflow the stack, whatever the text.
@@ -297,6 +306,21 @@ mod tests {
         let stored = Json::from_stored(text).unwrap();
         assert_eq!(stored.nesting(), 1_000_000);
         assert!(stored.to_value().is_err());
+    }
+
+    #[test]
+    fn no_name_of_a_member_means_anything_to_the_parser() {
+        for inner in ["5", "\"1\"", "\"[\"", "{}"] {
+            let text = format!(r#"{{"$serde_json::private::RawValue":{inner}}}"#);
+            let json = Json::parse(&text).unwrap();
+            assert!(json.to_value().unwrap().is_object(), "{text}");
+            assert_eq!(Json::from_value(&json.to_value().unwrap()).as_str(), text);
+            assert_ne!(json, Json::parse("1").unwrap());
+        }
+        let text = r#"[null,true,-1,18446744073709551615,0.1,1e300,"\u0000",[[]],{"":{"a":-0.0}}]"#;
+        let json = Json::parse(text).unwrap();
+        assert_eq!(json.to_value().unwrap(), serde_json::from_str::<Value>(text).unwrap());
+        assert!(Json::read_value("1 2").is_err());
     }
 
     #[test]

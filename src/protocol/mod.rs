@@ -20,6 +20,7 @@ pub mod patch;
 mod protobuf;
 mod resource;
 mod transcode;
+mod tree;
 
 pub use code::Code;
 pub use codec::{CodecError, Format};

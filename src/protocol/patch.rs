@@ -1,9 +1,12 @@
 //! JSON Patch (RFC 6902) with bounds: what client and server both apply, and so must agree on.
 
-use super::json::Json;
+use super::json::{Json, JsonError};
 use super::limits::Limits;
-use json_patch::{Patch, PatchOperation};
-use serde_json::Value;
+use json_patch::jsonptr::PointerBuf;
+use json_patch::{
+    AddOperation, CopyOperation, MoveOperation, Patch, PatchOperation, RemoveOperation, ReplaceOperation, TestOperation,
+};
+use serde_json::{Map, Value};
 
 /// A patch does not apply; the value is as it was.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,7 +22,43 @@ pub struct PatchError {
 
 /// Reads the RFC 6902 array.
 pub fn parse(patch: &Json) -> Result<Patch, PatchError> {
-    patch.to().map_err(|error| PatchError { operation: 0, path: String::new(), reason: error.to_string() })
+    patch.to_patch().map_err(|error| PatchError { operation: 0, path: String::new(), reason: error.to_string() })
+}
+
+impl Json {
+    /// The text of an RFC 6902 array as a patch. By way of the parsed value, for what the operations bring may have members of any name.
+    pub(crate) fn to_patch(&self) -> Result<Patch, JsonError> {
+        let Value::Array(operations) = self.to_value()? else { return Err(JsonError::other("a patch is an array")) };
+        let operations = operations.into_iter().enumerate().map(|(index, operation)| {
+            let Value::Object(members) = operation else {
+                return Err(JsonError::other(&format!("operation {index} of the patch is no object")));
+            };
+            operation_of(members).map_err(|missing| {
+                JsonError::other(&format!("operation {index} of the patch has no usable {missing:?}"))
+            })
+        });
+        Ok(Patch(operations.collect::<Result<_, _>>()?))
+    }
+}
+
+/// An operation of its members; fails with the name of the one that is missing or of no use. Others are ignored (RFC 6902, section 4).
+fn operation_of(mut members: Map<String, Value>) -> Result<PatchOperation, &'static str> {
+    let pointer = |members: &Map<String, Value>, name| {
+        let text = members.get(name).and_then(Value::as_str);
+        text.and_then(|text| PointerBuf::parse(text).ok()).ok_or(name)
+    };
+    let path = pointer(&members, "path")?;
+    let from = pointer(&members, "from");
+    let value = members.remove("value").ok_or("value");
+    Ok(match members.get("op").and_then(Value::as_str) {
+        Some("add") => PatchOperation::Add(AddOperation { path, value: value? }),
+        Some("remove") => PatchOperation::Remove(RemoveOperation { path }),
+        Some("replace") => PatchOperation::Replace(ReplaceOperation { path, value: value? }),
+        Some("move") => PatchOperation::Move(MoveOperation { path, from: from? }),
+        Some("copy") => PatchOperation::Copy(CopyOperation { path, from: from? }),
+        Some("test") => PatchOperation::Test(TestOperation { path, value: value? }),
+        _ => return Err("op"),
+    })
 }
 
 /// The patch that makes `to` of `from`; empty when they are the same.
@@ -103,6 +142,38 @@ mod tests {
         assert_eq!(apply(&json(r#"{"a":1,"l":[1]}"#), &patch, &limits).unwrap(), json(r#"{"a":2,"l":[1,3]}"#));
         let error = apply(&json(r#"{"a":1}"#), &patch, &limits).unwrap_err();
         assert_eq!((error.operation, error.path.as_str()), (1, "/l/-"));
+    }
+
+    #[test]
+    fn a_patch_is_read_as_its_crate_reads_it() {
+        let text = r#"[{"op":"add","path":"/a/-","value":{"x":[1,null]},"more":1},{"op":"remove","path":""},{"op":"replace","path":"/~0~1","value":false},
+            {"op":"move","from":"/a","path":"/b"},{"op":"copy","from":"","path":"/b"},{"op":"test","path":"/","value":null}]"#;
+        assert_eq!(parse(&json(text)).unwrap(), serde_json::from_str::<Patch>(text).unwrap());
+        for bad in [
+            "{}",
+            "[1]",
+            r#"[{"op":"add","path":"/a"}]"#,
+            r#"[{"op":"add","value":1}]"#,
+            r#"[{"op":"move","path":"/a"}]"#,
+            r#"[{"op":"move","path":"/a","from":1}]"#,
+            r#"[{"op":"remove","path":"a"}]"#,
+            r#"[{"op":"remove","path":"/~2"}]"#,
+            r#"[{"op":"Add","path":"/a","value":1}]"#,
+            r#"[{"path":"/a","value":1}]"#,
+        ] {
+            assert!(serde_json::from_str::<Patch>(bad).is_err(), "{bad}");
+            assert!(parse(&json(bad)).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_patch_brings_members_of_any_name() {
+        let value = r#"{"$serde_json::private::RawValue":"1"}"#;
+        let patch = json(&format!(
+            r#"[{{"op":"add","path":"/a","value":{value}}},{{"op":"test","path":"/a","value":{value}}}]"#
+        ));
+        let made = apply(&json("{}"), &patch, &Limits::default()).unwrap();
+        assert_eq!(made.as_str(), format!(r#"{{"a":{value}}}"#));
     }
 
     #[test]

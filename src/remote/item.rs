@@ -68,7 +68,7 @@ impl<'a> RemoteItem<'a> {
 
     /// Like [`RemoteItem::patch`], with the patch as the text of an RFC 6902 array.
     pub fn patch_raw(&self, patch: &str) -> Result<Rev, RemoteError> {
-        self.patch(&Json::parse(patch)?.to()?)
+        self.patch(&Json::parse(patch)?.to_patch()?)
     }
 
     /// Removes the item; answers the rev of the removal, or 0 when there was nothing to remove.

@@ -116,7 +116,7 @@ impl Batch<'_> {
     ///
     /// Like [`Batch::patch`], and [`Error::Json`](crate::Error::Json) when the text is not such an array.
     pub fn patch_raw(&mut self, collection: &str, key: &str, patch: &str) -> Result<&mut Self> {
-        self.patch(collection, key, &Json::parse(patch)?.to()?)
+        self.patch(collection, key, &Json::parse(patch)?.to_patch()?)
     }
 
     /// Adds a delete; see [`Store::delete`].

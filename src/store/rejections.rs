@@ -244,7 +244,7 @@ impl Write {
         let text = payload.text.clone().map(Json::from_stored).transpose()?;
         match (payload.kind, text) {
             (OpKind::Set, Some(value)) => Write::set(limits, collection, key, &value),
-            (OpKind::Patch, Some(patch)) => Write::patch(limits, collection, key, &patch.to::<Patch>()?),
+            (OpKind::Patch, Some(patch)) => Write::patch(limits, collection, key, &patch.to_patch()?),
             (OpKind::Delete, None) => Write::delete(limits, collection, key),
             _ => Err(Error::Corrupt("the payload of a rejected operation does not go with its kind".into())),
         }

@@ -135,7 +135,7 @@ impl Store {
     ///
     /// Like [`Store::patch`], and [`Error::Json`] when the text is not such an array.
     pub fn patch_raw(&self, collection: &str, key: &str, patch: &str) -> Result<Ref> {
-        self.patch(collection, key, &Json::parse(patch)?.to()?)
+        self.patch(collection, key, &Json::parse(patch)?.to_patch()?)
     }
 
     /// Changes an item's value by a closure; the difference becomes a patch.

@@ -94,6 +94,15 @@ fn merge_cases() {
 }
 
 #[test]
+fn a_merge_does_not_mind_what_members_are_called() {
+    let world = World::with(merging);
+    let base = world.accept(1, world.set("a", "{}"));
+    world.accept(2, based(world.set("a", r#"{"$serde_json::private::RawValue":"["}"#), base));
+    world.accept(1, based(world.set("a", r#"{"b":1}"#), base));
+    assert_eq!(world.items(), [r#"a={"$serde_json::private::RawValue":"[","b":1}"#]);
+}
+
+#[test]
 fn merge_follows_patches_of_others_and_not_the_clients_own() {
     let world = World::with(merging);
     let base = world.accept(1, world.set("a", r#"{"x":1,"y":1,"z":1}"#));
