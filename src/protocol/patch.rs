@@ -2,11 +2,15 @@
 
 use super::json::{Json, JsonError};
 use super::limits::Limits;
-use json_patch::jsonptr::PointerBuf;
+use json_patch::jsonptr::{Pointer, PointerBuf};
 use json_patch::{
     AddOperation, CopyOperation, MoveOperation, Patch, PatchOperation, RemoveOperation, ReplaceOperation, TestOperation,
 };
 use serde_json::{Map, Value};
+
+// How many elements of arrays a patch may move up or down, and how many values it may carry about, for each byte that a value may have. Without it a
+// patch of some kilobytes, compressed, could take minutes: each element that is taken off the front of an array moves all others.
+const MOVES_PER_BYTE: usize = 64;
 
 /// A patch does not apply; the value is as it was.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -68,8 +72,8 @@ pub fn diff(from: &Value, to: &Value) -> Patch {
 
 /// Applies a patch to a value's text and gives the text of the result.
 ///
-/// Fails when an operation does not apply, and when the result would exceed `limits` (an operation
-/// `copy` can double a value, so a small patch can ask for any amount of memory).
+/// Fails when an operation does not apply, when the result would exceed `limits` (an operation
+/// `copy` can double a value, so a small patch can ask for any amount of memory), and when it would move too much.
 pub fn apply(value: &Json, patch: &Json, limits: &Limits) -> Result<Json, PatchError> {
     let patch = parse(patch)?;
     let mut target = value.to_value().map_err(|error| PatchError {
@@ -91,21 +95,36 @@ pub fn apply(value: &Json, patch: &Json, limits: &Limits) -> Result<Json, PatchE
 /// Applies a patch in place; after an error `target` holds the operations before the failed one.
 fn apply_to(target: &mut Value, patch: &Patch, limits: &Limits) -> Result<(), PatchError> {
     // Counted only where a value is multiplied: everything else was within a message's limits.
-    let mut copied = 0_usize;
+    let (mut copied, mut moved) = (0_usize, 0_usize);
     for (index, operation) in patch.0.iter().enumerate() {
         let failed = |path: String, reason: String| PatchError { operation: index, path, reason };
         let path = operation.path().to_string();
         let added = match operation {
-            PatchOperation::Add(add) => Some(&add.value),
+            PatchOperation::Add(add) => {
+                moved += behind(target, &add.path);
+                Some(&add.value)
+            }
             PatchOperation::Replace(replace) => Some(&replace.value),
-            PatchOperation::Move(moved) => target.pointer(moved.from.as_str()),
+            PatchOperation::Remove(remove) => {
+                moved += behind(target, &remove.path);
+                None
+            }
+            PatchOperation::Move(movement) => {
+                let source = target.pointer(movement.from.as_str());
+                moved += behind(target, &movement.from) + behind(target, &movement.path) + source.map_or(0, values);
+                source
+            }
             PatchOperation::Copy(copy) => {
                 let source = target.pointer(copy.from.as_str());
                 copied += source.map_or(0, |value| Json::from_value(value).as_str().len());
+                moved += behind(target, &copy.path);
                 source
             }
-            PatchOperation::Remove(_) | PatchOperation::Test(_) => None,
+            PatchOperation::Test(_) => None,
         };
+        if moved > limits.value.saturating_mul(MOVES_PER_BYTE) {
+            return Err(failed(path, "the patch moves too many elements of arrays".to_owned()));
+        }
         if copied > limits.value {
             return Err(failed(path, format!("the copies exceed {} bytes", limits.value)));
         }
@@ -117,6 +136,22 @@ fn apply_to(target: &mut Value, patch: &Patch, limits: &Limits) -> Result<(), Pa
             .map_err(|error| failed(path, error.kind.to_string()))?;
     }
     Ok(())
+}
+
+/// How many elements of an array move where one is put or taken off at `path`.
+fn behind(target: &Value, path: &Pointer) -> usize {
+    let Some((parent, last)) = path.split_back() else { return 0 };
+    let Some(Value::Array(items)) = target.pointer(parent.as_str()) else { return 0 };
+    last.to_index().ok().and_then(|index| index.for_len_incl(items.len()).ok()).map_or(0, |index| items.len() - index)
+}
+
+/// How many values there are in one, itself among them.
+fn values(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(values).sum::<usize>(),
+        Value::Object(members) => 1 + members.values().map(values).sum::<usize>(),
+        _ => 1,
+    }
 }
 
 fn levels(value: &Value) -> usize {
@@ -184,6 +219,25 @@ mod tests {
         let double = r#"{"op":"copy","from":"/0","path":"/0/-"}"#;
         let patch = json(&format!("[{}]", vec![double; 64].join(",")));
         assert!(apply(&json("[[1]]"), &patch, &Limits::default()).is_err());
+    }
+
+    #[test]
+    fn a_patch_moves_no_more_than_a_moment_takes() {
+        let limits = Limits { value: 1_000, ..Limits::default() };
+        let list = json(&format!("[{}]", vec!["0"; 400].join(",")));
+        let patch = |operation: &str, times| json(&format!("[{}]", vec![operation; times].join(",")));
+        let front = r#"{"op":"remove","path":"/0"},{"op":"add","path":"/0","value":0}"#;
+        let turn = r#"{"op":"move","from":"/0","path":"/-"}"#;
+        let carry = r#"{"op":"add","path":"","value":{"a":[0,0,0,0,0,0,0,0]}},{"op":"move","from":"/a","path":"/b"}"#;
+        for (operation, fits) in [(front, 60), (turn, 120), (carry, 6_000)] {
+            assert_eq!(apply(&list, &patch(operation, fits), &limits).map(drop), Ok(()), "{operation}");
+            let error = apply(&list, &patch(operation, 2 * fits), &limits).unwrap_err();
+            assert!(error.reason.contains("moves too many"), "{error}");
+            assert!(apply(&list, &patch(operation, 2 * fits), &Limits::CONFIRMED).is_ok(), "{operation}");
+        }
+        // At the end nothing moves.
+        let end = r#"{"op":"add","path":"/-","value":0},{"op":"remove","path":"/400"}"#;
+        assert!(apply(&list, &patch(end, 10_000), &limits).is_ok());
     }
 
     #[test]
