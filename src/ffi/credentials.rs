@@ -60,7 +60,8 @@ impl syncstore_credential {
 /// there is none.
 /// credential: what to fill in, until the callback comes back.
 ///
-/// It is called within calls that make a request, on their thread; of a background sync on one of the threads that make its requests. Of one wire never
+/// It is called within calls that make a request, on their thread, and for the pages of a checkpoint that are fetched ahead on one beside it (no_prefetch of syncstore_options: none
+/// are); of a background sync on one of the threads that make its requests. Of one wire never
 /// twice at a time, and no time-out bounds it. It must not call that wire, nor sync over it, nor wait for whoever does.
 pub type syncstore_credential_callback =
     Option<unsafe extern "C" fn(user_data: *mut c_void, refresh: i32, credential: *mut syncstore_credential)>;

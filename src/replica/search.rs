@@ -70,6 +70,17 @@ pub(crate) fn declare(connection: &Connection, name: &str, collection: &str, fie
     Ok(true)
 }
 
+/// Lets what is still being built of a collection begin anew, for rows of another collection were moved into it: they may stand where the build has been.
+///
+/// One that is built has them: a row keeps its place in the index when it is moved.
+pub(crate) fn rebuild_rest(connection: &Connection, collection: &str) -> Result<()> {
+    let mut rebuild = connection.prepare_cached(
+        "UPDATE searches SET at_collection = 0, at_key = '' WHERE collection = ?1 AND at_collection IS NOT NULL",
+    )?;
+    rebuild.execute([collection])?;
+    Ok(())
+}
+
 /// Removes a search; whether it was there.
 pub(crate) fn drop_search(connection: &Connection, name: &str) -> Result<bool> {
     let Some(Search { declared: Declared { id, .. }, .. }) = lookup(connection, name)? else { return Ok(false) };

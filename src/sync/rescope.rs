@@ -13,7 +13,7 @@ use crate::protocol::{Filter, Scope};
 use crate::replica::collections::{self, Life};
 use crate::replica::resources::{self, Side};
 use crate::replica::state::{Bootstrap, Phase, Reason, State};
-use crate::replica::{Item, Writing, items, parts, sweep};
+use crate::replica::{Item, Writing, items, parts, search, sweep};
 use rusqlite::Connection;
 use std::collections::HashMap;
 
@@ -254,6 +254,7 @@ fn join_slice(connection: &Writing<'_>) -> Result<bool> {
         }
         moved += 1 + items::move_to(connection, row, live)?;
     }
+    search::rebuild_rest(connection, &name)?;
     connection.reloaded()?;
     Ok(true)
 }

@@ -41,11 +41,11 @@ pub(crate) fn of_status(
         408 | 425 | 429 | 500..=599 => {
             WireError::Unavailable { status: status.as_u16(), retry_after: retry_after(), message }
         }
+        // Only with the protocol's own word: a gateway says 410 to everything, and everything would be loaded anew.
         410 => match (problem.code.as_str(), call) {
-            (_, Call::Info | Call::Data(_)) => WireError::Refused { status: 410, code, message },
-            ("cursor_expired", _) => WireError::CursorExpired(expiry(problem)),
-            ("checkpoint_expired", _) | (_, Call::Checkpoint(_)) => WireError::CheckpointExpired,
-            (_, Call::Push | Call::Pull(_)) => WireError::CursorExpired(Expiry::Pruned),
+            ("cursor_expired", Call::Push | Call::Pull(_)) => WireError::CursorExpired(expiry(problem)),
+            ("checkpoint_expired", Call::Checkpoint(_)) => WireError::CheckpointExpired,
+            _ => WireError::Refused { status: 410, code, message },
         },
         300..=399 => WireError::Refused { status: status.as_u16(), code, message: redirect() },
         200..=299 => WireError::Protocol(format!("{call}: HTTP {status} where 200 was expected")),
