@@ -105,7 +105,7 @@ pub struct syncstore_options {
     pub busy_timeout_ms: i64,
     /// The page cache of each connection to the file, in bytes. Default: 16 MiB.
     pub cache_bytes: u64,
-    /// Settled outcomes older than this go. Default: 90 days; -1: age alone removes none.
+    /// Settled outcomes older than this go, and conflicts that ended; rejections that wait to be dealt with and open conflicts never do by age. Default: 90 days; -1: age alone removes none.
     pub retention_age_ms: i64,
     /// The oldest settled outcomes beyond so many go. Default: 100,000; -1: number alone removes none.
     pub retention_outcomes: i64,

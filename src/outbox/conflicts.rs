@@ -245,12 +245,12 @@ pub(crate) fn end(connection: &Connection, id: ConflictId, how: Ending, op: Opti
     Ok(())
 }
 
-/// Removes those that the retention no longer keeps, or that are too many or too large together: first those that ended, the oldest first.
+/// Removes those that ended and that the retention no longer keeps, and those that are too many or too large together: first those that ended, the oldest first.
 pub(crate) fn prune(connection: &Connection, retention: &Retention, now: u64) -> Result<()> {
     if let Some(age) = retention.age {
         let before = now.saturating_sub(age.as_millis() as u64);
         connection
-            .prepare_cached("DELETE FROM conflicts WHERE ifnull(ended, updated) < ?1")?
+            .prepare_cached("DELETE FROM conflicts WHERE ended < ?1")?
             .execute([i64::try_from(before).unwrap_or(i64::MAX)])?;
     }
     bound(connection)

@@ -271,8 +271,8 @@ fn count(connection: &Connection, query: &str) -> Result<u64> {
 
 /// How long settled outcomes are kept. An operation that is still pending is never pruned.
 ///
-/// A rejection that nobody has taken ([`Store::take_notices`](crate::Store::take_notices)) or dealt with does not go by age, only as
-/// one of too many, and then after those that somebody has taken.
+/// A rejection that nobody has dealt with does not go by age, for it may have the only copy of what a user meant, and a clock that is ahead for a moment makes
+/// everything old. It goes only as one of too many, those that somebody has taken ([`Store::take_notices`](crate::Store::take_notices)) first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Retention {
@@ -306,7 +306,7 @@ pub(crate) fn prune(connection: &Connection, retention: &Retention, now: u64, ro
         pruned += connection
             .prepare_cached(
                 "DELETE FROM ledger WHERE id IN (SELECT id FROM (
-                   SELECT id, at FROM ledger WHERE outcome NOT IN (2, 8) OR told = 1 ORDER BY id LIMIT ?2) WHERE at < ?1)",
+                   SELECT id, at FROM ledger WHERE outcome NOT IN (2, 8) ORDER BY id LIMIT ?2) WHERE at < ?1)",
             )?
             .execute((before as i64, rows as i64))? as u64;
     }

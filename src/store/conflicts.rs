@@ -19,7 +19,7 @@ impl Store {
     ///
     /// There is one for each value (or index entry, relation, tag), however often either side changes it; it stays open, through restarts, until
     /// [`Store::resolve`], and nothing waits for that. [`Conflict`] has the three sides. At most 10,000 conflicts and 64 MiB of sides
-    /// are kept, and for as long as [`Options::retention`](crate::Options::retention) says; of those that are dropped what is read stays as it is.
+    /// are kept; of those that are dropped what is read stays as it is.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {

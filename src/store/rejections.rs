@@ -49,7 +49,7 @@ impl Store {
     ///
     /// The item itself reads as the server has it: a rejected operation is no longer part of the view. Make again
     /// what is still wanted ([`Store::retry`], [`Store::edit`]), and let the rest go ([`Store::discard`]). Until then each stays here,
-    /// through restarts; [`Options::retention`](crate::Options::retention) says for how long.
+    /// through restarts; [`Options::retention`](crate::Options::retention) says how many at most.
     ///
     /// Operations that a restored server lost ([`Outcome::Undone`](crate::Outcome::Undone)) are here too, with the code [`Code::UNDONE`](crate::Code::UNDONE): of
     /// several on one part of an item the last, as a set of what was confirmed of that part here before the server was restored, or as a

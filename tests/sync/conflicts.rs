@@ -490,7 +490,8 @@ fn a_crash_between_any_two_steps_loses_no_side_and_tells_nothing_twice() {
 #[test]
 fn conflicts_are_kept_for_as_long_and_as_many_as_said() {
     let two = Two::new().conflicting("c");
-    two.fleet.environment.advance(Duration::from_secs(89 * 24 * 3600));
+    // An open one is as old as it is, whatever the clock says.
+    two.fleet.environment.advance(Duration::from_secs(1_000 * 24 * 3600));
     two.ours.pull(&two.server.wire()).unwrap();
     two.ours.resolve(&two.only(), Resolution::KeepRebased).unwrap();
     two.fleet.environment.advance(Duration::from_secs(89 * 24 * 3600));
