@@ -2,11 +2,14 @@
 
 use super::json::{Json, JsonError};
 use super::limits::Limits;
+use super::tree::Tree;
 use json_patch::jsonptr::{Pointer, PointerBuf};
 use json_patch::{
     AddOperation, CopyOperation, MoveOperation, Patch, PatchOperation, RemoveOperation, ReplaceOperation, TestOperation,
 };
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::{Map, Value};
+use std::fmt;
 
 // How many elements of arrays a patch may move up or down, and how many values it may carry about, for each byte that a value may have. Without it a
 // patch of some kilobytes, compressed, could take minutes: each element that is taken off the front of an array moves all others.
@@ -30,22 +33,50 @@ pub fn parse(patch: &Json) -> Result<Patch, PatchError> {
 }
 
 impl Json {
-    /// The text of an RFC 6902 array as a patch. By way of the parsed value, for what the operations bring may have members of any name.
+    /// The text of an RFC 6902 array as a patch.
     pub(crate) fn to_patch(&self) -> Result<Patch, JsonError> {
-        let Value::Array(operations) = self.to_value()? else { return Err(JsonError::other("a patch is an array")) };
-        let operations = operations.into_iter().enumerate().map(|(index, operation)| {
-            let Value::Object(members) = operation else {
-                return Err(JsonError::other(&format!("operation {index} of the patch is no object")));
-            };
-            operation_of(members).map_err(|missing| {
-                JsonError::other(&format!("operation {index} of the patch has no usable {missing:?}"))
-            })
-        });
-        Ok(Patch(operations.collect::<Result<_, _>>()?))
+        let operations: Vec<Operation> = self.to()?;
+        Ok(Patch(operations.into_iter().map(|operation| operation.0).collect()))
     }
 }
 
-/// An operation of its members; fails with the name of the one that is missing or of no use. Others are ignored (RFC 6902, section 4).
+/// An operation as a message has it. Not read by its own crate, for what it brings may have members of any name.
+struct Operation(PatchOperation);
+
+impl<'de> Deserialize<'de> for Operation {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Operation, D::Error> {
+        deserializer.deserialize_map(Members).map(Operation)
+    }
+}
+
+struct Members;
+
+impl<'de> Visitor<'de> for Members {
+    type Value = PatchOperation;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an operation of a patch, which is an object")
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<PatchOperation, A::Error> {
+        let mut members = Map::new();
+        while let Some(name) = map.next_key::<String>()? {
+            let value = map.next_value_seed(Tree)?;
+            // Others may be there any number of times: they are ignored (RFC 6902, section 4).
+            if !NAMES.contains(&name.as_str()) {
+                continue;
+            }
+            if members.contains_key(&name) {
+                return Err(A::Error::custom(format!("an operation of a patch has {name:?} twice")));
+            }
+            members.insert(name, value);
+        }
+        operation_of(members)
+            .map_err(|name| A::Error::custom(format!("an operation of a patch has no usable member {name:?}")))
+    }
+}
+
+const NAMES: [&str; 4] = ["op", "path", "from", "value"];
+
+/// An operation of its members; fails with the name of the one that is missing or of no use.
 fn operation_of(mut members: Map<String, Value>) -> Result<PatchOperation, &'static str> {
     let pointer = |members: &Map<String, Value>, name| {
         let text = members.get(name).and_then(Value::as_str);
@@ -195,10 +226,13 @@ mod tests {
             r#"[{"op":"remove","path":"/~2"}]"#,
             r#"[{"op":"Add","path":"/a","value":1}]"#,
             r#"[{"path":"/a","value":1}]"#,
+            r#"[{"op":"remove","path":"/a","path":"/b"}]"#,
         ] {
             assert!(serde_json::from_str::<Patch>(bad).is_err(), "{bad}");
             assert!(parse(&json(bad)).is_err(), "{bad}");
         }
+        // Which its crate takes for an operation.
+        assert!(parse(&json(r#"[["remove","/a"]]"#)).is_err());
     }
 
     #[test]

@@ -16,7 +16,8 @@ pub(super) fn read(text: &str) -> Result<Value, serde_json::Error> {
     Ok(value)
 }
 
-struct Tree;
+/// A value within another.
+pub(super) struct Tree;
 
 impl<'de> DeserializeSeed<'de> for Tree {
     type Value = Value;
