@@ -1,5 +1,6 @@
 //! The table `collections`: names, and which of three lives each set of items is in.
 
+use super::items;
 use crate::error::{Error, Result};
 use rusqlite::{Connection, OptionalExtension};
 
@@ -72,18 +73,15 @@ pub(crate) fn incoming_to_live(connection: &Connection) -> Result<()> {
     Ok(())
 }
 
-/// Deletes up to `items` retired items, or as many of their resources; false when none are left.
+/// Deletes up to `items` retired items, no more than a transaction's share of bytes, or as many of their resources; false when none are left.
 pub(crate) fn delete_retired(connection: &Connection, items: u32) -> Result<bool> {
     let retired: Option<i64> = connection
         .prepare_cached("SELECT id FROM collections WHERE life = ?1 LIMIT 1")?
         .query_row([Life::Retired as i64], |row| row.get(0))
         .optional()?;
     let Some(id) = retired else { return Ok(false) };
-    let first = || -> Result<Option<i64>> {
-        let mut find = connection.prepare_cached("SELECT id FROM items WHERE collection = ?1 ORDER BY key LIMIT 1")?;
-        Ok(find.query_row([id], |row| row.get(0)).optional()?)
-    };
-    let Some(item) = first()? else {
+    let first = items::first_of(connection, id, items as usize)?;
+    let Some((item, _)) = first.first() else {
         let gone = connection.prepare_cached("DELETE FROM collections WHERE id = ?1")?.execute([id])?;
         return if gone == 1 { Ok(true) } else { Err(Error::Corrupt(format!("collection {id} cannot be deleted"))) };
     };
@@ -98,13 +96,11 @@ pub(crate) fn delete_retired(connection: &Connection, items: u32) -> Result<bool
     if resources >= items as usize {
         return Ok(true);
     }
-    connection
-        .prepare_cached(
-            "DELETE FROM items WHERE id IN (SELECT id FROM items WHERE collection = ?1 ORDER BY key LIMIT ?2)",
-        )?
-        .execute((id, items))?;
+    for (item, _) in &first {
+        items::delete(connection, *item)?;
+    }
     // In a damaged file the index may go on naming what the table does not have, and this would never end.
-    if first()? == Some(item) {
+    if items::first_of(connection, id, 1)?.first().is_some_and(|(still, _)| still == item) {
         return Err(Error::Corrupt(format!("item {item} cannot be deleted")));
     }
     Ok(true)

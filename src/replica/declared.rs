@@ -4,6 +4,7 @@
 //! Triggers on `items` keep it in step from its declaration on: whatever writes an item, in any process, does so in its own
 //! transaction. Items of incoming collections have their part too: the swap of a checkpoint leaves it as it is.
 
+use super::items;
 use crate::error::Result;
 use rusqlite::{Connection, Row};
 
@@ -50,7 +51,7 @@ impl Declared {
         Ok(count.max(0) as u64)
     }
 
-    /// Hands up to `items` that were there before to `take`, by the ids of their rows; how many, and whether that is all.
+    /// Hands up to `items` that were there before to `take`, by the ids of their rows, and no more than a transaction's share of bytes; how many, and whether that is all.
     pub fn build(
         &self,
         connection: &Connection,
@@ -71,17 +72,12 @@ impl Declared {
         match next {
             None => at = None,
             Some((collection, after)) => {
-                let mut page = connection.prepare_cached(
-                    "SELECT id, key FROM items WHERE collection = ?1 AND key > ?2 ORDER BY key LIMIT ?3",
-                )?;
-                let rows =
-                    page.query_map((collection, after, items), |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))?;
-                let rows: Vec<(i64, String)> = rows.collect::<rusqlite::Result<_>>()?;
+                let (rows, cut) = items::first_behind(connection, (collection, after), items as usize)?;
                 rows.iter().try_for_each(|(item, _)| take(*item))?;
                 count = rows.len() as u64;
                 // The next id, should this be the last page.
                 at = match rows.into_iter().next_back() {
-                    Some((_, key)) if count == u64::from(items) => Some((collection, key)),
+                    Some((_, key)) if cut || count == u64::from(items) => Some((collection, key)),
                     _ => collection.checked_add(1).map(|next| (next, String::new())),
                 };
             }

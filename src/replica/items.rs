@@ -123,13 +123,56 @@ pub(crate) fn move_to(connection: &Connection, id: i64, collection: i64) -> Resu
     Ok(connection.prepare_cached("UPDATE resources SET collection = ?2 WHERE item = ?1")?.execute([id, collection])?)
 }
 
-/// The first rows of a collection, by key: their ids and keys.
-pub(crate) fn first_of(connection: &Connection, collection: i64, most: usize) -> Result<Vec<(i64, String)>> {
-    let mut find =
-        connection.prepare_cached("SELECT id, key FROM items WHERE collection = ?1 ORDER BY key LIMIT ?2")?;
-    let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let rows = find.query_map((collection, most), |row| Ok((row.get(0)?, row.get(1)?)))?;
+/// All rows of a collection, by key: their ids and keys.
+pub(crate) fn all_of(connection: &Connection, collection: i64) -> Result<Vec<(i64, String)>> {
+    let mut find = connection.prepare_cached("SELECT id, key FROM items WHERE collection = ?1 ORDER BY key")?;
+    let rows = find.query_map([collection], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// How many bytes of values one transaction goes through that deletes, moves or takes in rows that are there already: besides their number, for a host's write
+/// waits until it is over.
+const SLICE_BYTES: u64 = 2 << 20;
+
+/// What a transaction has gone through of that.
+#[derive(Default)]
+pub(super) struct Share {
+    bytes: u64,
+}
+
+impl Share {
+    /// Takes a value of so many bytes; whether there is room for another.
+    pub fn take(&mut self, bytes: i64) -> bool {
+        self.bytes = self.bytes.saturating_add(bytes.max(0) as u64);
+        self.bytes < SLICE_BYTES
+    }
+}
+
+/// The first rows of a collection, by key, up to so many and a transaction's share of bytes: their ids and keys.
+pub(crate) fn first_of(connection: &Connection, collection: i64, most: usize) -> Result<Vec<(i64, String)>> {
+    first_behind(connection, (collection, ""), most).map(|(rows, _)| rows)
+}
+
+/// The same of the rows behind a key; and whether the share has cut them off. No key is empty.
+pub(super) fn first_behind(
+    connection: &Connection,
+    (collection, key): (i64, &str),
+    most: usize,
+) -> Result<(Vec<(i64, String)>, bool)> {
+    // The length is in the row's header: no value is read.
+    let mut find = connection.prepare_cached(
+        "SELECT id, key, ifnull(octet_length(value), 0) FROM items
+         WHERE collection = ?1 AND key > ?2 ORDER BY key LIMIT ?3",
+    )?;
+    let mut rows = find.query((collection, key, i64::try_from(most).unwrap_or(i64::MAX)))?;
+    let (mut first, mut share) = (Vec::new(), Share::default());
+    while let Some(row) = rows.next()? {
+        first.push((row.get(0)?, row.get(1)?));
+        if !share.take(row.get(2)?) {
+            return Ok((first, true));
+        }
+    }
+    Ok((first, false))
 }
 
 /// Loads items of a checkpoint: keeps what it needs for all of them.
@@ -396,7 +439,39 @@ pub(crate) fn list(connection: &Connection, collection: &str, range: &KeyRange) 
 
 #[cfg(test)]
 mod tests {
+    use super::super::collections::{self, Life};
+    use super::super::{schema, sweep};
     use super::*;
+    use crate::protocol::KeySpan;
+
+    #[test]
+    fn what_one_transaction_goes_through_is_bounded_by_bytes_too() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("r.db");
+        let mut connection = Connection::open(&path).unwrap();
+        schema::prepare(&mut connection, &path, || [7; 16]).unwrap();
+        let collection = collections::find_or_create(&connection, "c", Life::Live).unwrap();
+        let large = format!("\"{}\"", "x".repeat(900 << 10));
+        for key in 0..8 {
+            insert(&connection, collection, &format!("k{key}"), 1, 0, Some(&large)).unwrap();
+        }
+        insert(&connection, collection, "k8", 1, 0, Some(&large.repeat(4))).unwrap();
+        let left = || all_of(&connection, collection).unwrap().len();
+        // The third one goes over it.
+        assert_eq!(first_of(&connection, collection, 1_000).unwrap().len(), 3);
+        assert_eq!(first_of(&connection, collection, 2).unwrap().len(), 2);
+        let (behind, cut) = first_behind(&connection, (collection, "k7"), 1_000).unwrap();
+        assert_eq!((behind.len(), cut), (1, true), "one that is larger by itself goes all the same");
+        let everything = KeySpan { from: String::new(), to: None };
+        assert_eq!(sweep::remove(&connection, collection, &everything, 1_000).unwrap(), 3);
+        assert_eq!(left(), 6);
+        collections::set_life(&connection, collection, Life::Retired).unwrap();
+        let mut slices = Vec::new();
+        while collections::delete_retired(&connection, 1_000).unwrap() {
+            slices.push(left());
+        }
+        assert_eq!(slices, [3, 0, 0], "the last one is the collection's own row");
+    }
 
     #[test]
     fn conditions_hold_together() {

@@ -171,7 +171,7 @@ impl Engine<'_> {
                     continue;
                 }
                 // Nothing of it was kept, so this is what is pending.
-                for (row, key) in items::first_of(connection, live, usize::MAX)? {
+                for (row, key) in items::all_of(connection, live)? {
                     match items::find(connection, loaded, &key)? {
                         Some(confirmed) => put_on_top(connection, row, confirmed)?,
                         None => drop(items::move_to(connection, row, loaded)?),
