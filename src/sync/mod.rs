@@ -3,6 +3,7 @@
 mod access;
 mod bootstrap;
 mod contest;
+mod isolation;
 mod pull;
 mod push;
 mod rebase;
@@ -121,6 +122,8 @@ pub(crate) struct Engine<'a> {
     /// Pages that the call has read, and how many of the last ones had nothing in them though more were to follow.
     pages: u32,
     empty_pages: u32,
+    /// Why an op was left for the next call, while others went.
+    aside: Option<WireError>,
     /// Taken by the first pull that asks for the same.
     given: Option<Given>,
     stage: &'a mut dyn FnMut(Stage),
@@ -144,6 +147,7 @@ impl<'a> Engine<'a> {
             counted: HashMap::new(),
             pages: 0,
             empty_pages: 0,
+            aside: None,
             given,
             stage,
         }
@@ -196,7 +200,8 @@ impl<'a> Engine<'a> {
         if begun.is_some() && self.report.bootstrapped.is_some() {
             self.report.bootstrapped = begun;
         }
-        self.prune()
+        self.prune()?;
+        self.aside.take().map_or(Ok(()), |error| Err(error.into()))
     }
 
     fn attempt(&mut self, direction: Direction, up_to: i64) -> Result<(), Halt> {

@@ -1,5 +1,6 @@
 //! Push: the outbox to the server, in order, around whatever cannot go yet (section 3).
 
+use super::isolation::Isolation;
 use super::slice::Slice;
 use super::{Engine, Halt, Stage};
 use crate::error::{Error, Result};
@@ -140,7 +141,7 @@ impl Engine<'_> {
     }
 
     fn push_all(&mut self, up_to: i64, life: Life) -> Result<(), Halt> {
-        let mut blocked = Blocked::default();
+        let (mut blocked, mut isolation) = (Blocked::default(), Isolation::default());
         let mut after = 0;
         loop {
             // On the disk before the first byte leaves: an op that the server may know never changes again,
@@ -153,14 +154,22 @@ impl Engine<'_> {
             })?;
             after = reached;
             if ops.is_empty() {
+                let aside = isolation.end()?;
+                self.aside = self.aside.take().or(aside);
                 return Ok(());
             }
-            self.push_split(ops, life, &mut blocked)?;
+            self.push_split(ops, life, &mut blocked, &mut isolation)?;
         }
     }
 
     /// Pushes ops; what the server refuses as a whole is halved until it takes the parts (section 3 ◆).
-    fn push_split(&mut self, ops: Vec<Outgoing>, life: Life, blocked: &mut Blocked) -> Result<(), Halt> {
+    fn push_split(
+        &mut self,
+        ops: Vec<Outgoing>,
+        life: Life,
+        blocked: &mut Blocked,
+        isolation: &mut Isolation,
+    ) -> Result<(), Halt> {
         let mut parts = VecDeque::from([ops]);
         while let Some(mut part) = parts.pop_front() {
             // A part that failed may have left ops on the same items behind it.
@@ -175,7 +184,10 @@ impl Engine<'_> {
                 continue;
             }
             match self.push_request(&part, life) {
-                Ok(response) => self.record(part, response, life, blocked)?,
+                Ok(response) => {
+                    isolation.gone();
+                    self.record(part, response, life, blocked)?;
+                }
                 Err(Halt::Error(Error::Wire(error)))
                     if error.refuses_content() && !planted(Planted::Rule13NoHalving) =>
                 {
@@ -186,6 +198,20 @@ impl Engine<'_> {
                             parts.push_front(part);
                         }
                         None => self.refuse_locally(part, &error, life)?,
+                    }
+                }
+                Err(Halt::Error(Error::Wire(error))) if error.may_be_for_an_op() => {
+                    let at = if isolation.halves() { middle(&part) } else { first_unit(&part) };
+                    match at {
+                        Some(at) => {
+                            let rest = part.split_off(at);
+                            parts.push_front(rest);
+                            parts.push_front(part);
+                        }
+                        None => {
+                            isolation.set_aside(error)?;
+                            part.iter().for_each(|op| blocked.add(&op.row));
+                        }
                     }
                 }
                 Err(other) => return Err(other),
@@ -427,10 +453,19 @@ fn take_ops(
 
 /// Where to halve a push without cutting a batch; `None`: it is one op or one batch.
 fn middle(ops: &[Outgoing]) -> Option<usize> {
-    let batch = |index: usize| ops[index].row.batch.map(|(id, _)| id);
-    let splits = |index: usize| batch(index).is_none() || batch(index - 1) != batch(index);
     let half = ops.len() / 2;
-    (1..=half).rev().chain(half + 1..ops.len()).filter(|index| *index > 0).find(|index| splits(*index))
+    (1..=half).rev().chain(half + 1..ops.len()).filter(|index| *index > 0).find(|index| splits(ops, *index))
+}
+
+/// Where the first op, or its batch, ends, if something follows.
+fn first_unit(ops: &[Outgoing]) -> Option<usize> {
+    (1..ops.len()).find(|index| splits(ops, *index))
+}
+
+/// Whether no batch goes on there.
+fn splits(ops: &[Outgoing], index: usize) -> bool {
+    let batch = |index: usize| ops[index].row.batch.map(|(id, _)| id);
+    batch(index).is_none() || batch(index - 1) != batch(index)
 }
 
 /// A result, checked for what its outcome needs.

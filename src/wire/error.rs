@@ -130,6 +130,16 @@ impl WireError {
             _ => false,
         }
     }
+
+    /// Whether a push as a whole may have failed for one of its operations though the answer does not say so: a firewall that takes offence at a text, a server
+    /// that fails on one. Nothing may be given up for that.
+    pub(crate) fn may_be_for_an_op(&self) -> bool {
+        match self {
+            WireError::Forbidden(_) | WireError::Unavailable { status: 500, .. } => true,
+            WireError::Refused { status: 400..=499, code, .. } => code.is_empty(),
+            _ => false,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -110,6 +110,69 @@ fn other_refusals_stop_the_sync_and_reject_nothing() {
     }
 }
 
+/// Answers that do not say that they are for an op.
+fn unsaid() -> [WireError; 4] {
+    let refused = |status| WireError::Refused { status, code: String::new(), message: String::new() };
+    let failed = WireError::Unavailable { status: 500, retry_after: None, message: String::new() };
+    [WireError::Forbidden("a firewall".into()), refused(400), refused(406), failed]
+}
+
+#[test]
+fn an_op_that_no_push_gets_past_waits_and_the_others_go() {
+    for error in unsaid() {
+        for before in [0, 1, 700] {
+            let (fleet, server) = (Fleet::new(), Server::start());
+            let (store, theirs) = (fleet.open("a"), fleet.open("b"));
+            store.sync(&server.wire()).unwrap();
+            theirs.set("c", "theirs", &1).unwrap();
+            theirs.sync(&server.wire()).unwrap();
+            let set = |from: u32, to| (from..to).for_each(|n| drop(store.set("c", &format!("k{n:04}"), &n).unwrap()));
+            set(0, before);
+            let poison = store.set("c", "poison", &0).unwrap();
+            set(before, 1_000);
+            let direct = server.wire();
+            let wire = FaultyWire::new(&direct, |call| match call {
+                Call::Push(request) if request.ops.iter().any(|op| op.key == "poison") => Fault::Fail(error.clone()),
+                _ => Fault::None,
+            });
+            let stopped = store.sync(&wire).unwrap_err();
+            assert!(matches!(stopped.error(), syncstore::Error::Wire(same) if *same == error), "{stopped:?}");
+            assert_eq!((stopped.report().accepted, stopped.report().rejected), (1_000, 0), "{error} at {before}");
+            assert_eq!(get(&store, "c", "theirs"), Some(json!(1)), "what others wrote came");
+            let requests = wire.pushed().len();
+            assert!(requests <= 3 * 14, "{error} at {before}: {requests} requests are no halving");
+            assert_eq!(store.outcome(poison).unwrap(), Some(Outcome::InFlight));
+            assert_eq!(store.pending_count().unwrap(), 1);
+            // What is on its item waits with it, and something else does not.
+            store.set("c", "poison", &1).unwrap();
+            store.set("c", "other", &1).unwrap();
+            store.sync(&wire).unwrap_err();
+            assert_eq!((store.pending_count().unwrap(), server.value("c", "other")), (2, Some(json!(1))));
+            store.sync(&direct).unwrap();
+            assert_eq!((store.pending_count().unwrap(), server.value("c", "poison")), (0, Some(json!(1))));
+        }
+    }
+}
+
+#[test]
+fn where_every_push_fails_a_few_tell() {
+    for error in unsaid() {
+        let (fleet, server) = (Fleet::new(), Server::start());
+        let store = fleet.open_with("a", |options| options.retry.attempts = 1);
+        store.sync(&server.wire()).unwrap();
+        (0..2_000).for_each(|n| drop(store.set("c", &format!("k{n:04}"), &n).unwrap()));
+        let direct = server.wire();
+        let wire = FaultyWire::new(&direct, |call| match call {
+            Call::Push(_) => Fault::Fail(error.clone()),
+            _ => Fault::None,
+        });
+        let stopped = store.sync(&wire).unwrap_err();
+        assert!(matches!(stopped.error(), syncstore::Error::Wire(same) if *same == error), "{stopped:?}");
+        assert_eq!(wire.pushed().len(), 6, "{error}");
+        assert_eq!((store.pending_count().unwrap(), store.rejections().unwrap().len()), (2_000, 0));
+    }
+}
+
 #[test]
 fn a_rejected_op_holds_back_later_ops_on_its_item_until_they_are_rebased() {
     let fleet = Fleet::new();
