@@ -7,7 +7,7 @@ use super::batch::not_at_fault;
 use super::examine::{Proposal, examine, rejection, shortened};
 use super::policy::Author;
 use super::push::{Push, result};
-use super::{Caller, MOST_TAGS, Rules, Tags, digest};
+use super::{Caller, MOST_TAGS, Rules, Tags, digest, work};
 use crate::storage::queued::{QueueLine, QueueSnapshot, QueuedOp, UnitKey, UnitRow};
 use crate::storage::{ClientKey, ItemHead, RefRow, RefState, Rejection, StorageError, Stored, Transaction};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -235,6 +235,7 @@ impl<'a, T: Transaction> Push<'a, T> {
         client: ClientKey,
         now: u64,
     ) -> Push<'a, T> {
+        let began = transaction.work();
         Push {
             transaction,
             rules,
@@ -247,6 +248,8 @@ impl<'a, T: Transaction> Push<'a, T> {
             word: Word::Sender,
             added: Vec::new(),
             shown: 0,
+            began,
+            batch_began: began,
             results: Vec::new(),
         }
     }
@@ -326,7 +329,7 @@ impl<'a, T: Transaction> Push<'a, T> {
         }
         let mut answers = Vec::with_capacity(ops.len());
         if faults.is_empty() {
-            self.shown = 0;
+            (self.shown, self.batch_began) = (0, self.transaction.work());
             let part = self.transaction.begin_part()?;
             let mut failed: HashSet<(&str, &str)> = HashSet::new();
             for op in ops {
@@ -436,6 +439,7 @@ impl<T: Transaction> Push<'_, T> {
     ) -> Stored<Vec<OpResult>> {
         let mut answers = Vec::with_capacity(ops.len());
         for op in ops {
+            self.transaction.add_work(work::OP);
             let why = fault(&op.op_ref).unwrap_or_else(not_at_fault);
             let seq = self.transaction.next_seq()?;
             self.record_rejection(&op.op_ref, seq, batch, &why)?;

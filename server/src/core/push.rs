@@ -89,6 +89,9 @@ pub struct Push<'a, T> {
     pub added: Vec<String>,
     // Bytes of items that the present batch has made visible.
     pub shown: usize,
+    // What the transaction had worked when this push began, and when the present batch did.
+    pub began: u64,
+    pub batch_began: u64,
     pub results: Vec<OpResult>,
 }
 
@@ -118,7 +121,7 @@ impl<'a, T: Transaction> Push<'a, T> {
         let held = self.held.get(&item).is_some_and(|batch| Some(*batch) != op.batch);
         let failed = self.failed.contains(&item) && !planted(Planted::Rule12NothingSkipped);
         let queues = self.must_queue(op);
-        let blocked = held || failed || queues && self.queue_is_full();
+        let blocked = held || failed || self.is_spent() || queues && self.queue_is_full();
         let perhaps_forgotten =
             op.op_ref.unix_ms() <= self.transaction.state().horizon && !planted(Planted::Rule8OldRefsTaken);
         if blocked || perhaps_forgotten {
@@ -214,6 +217,9 @@ impl<'a, T: Transaction> Push<'a, T> {
         }
         // What takes an op over must be there to be told of it.
         let takes_over = known.client != self.author.client && self.author.is_replica();
+        if takes_over && self.is_spent() && matches!(known.state, RefState::Staged | RefState::Queued) {
+            return Ok(result(op.op_ref, PushOutcome::Skipped, None));
+        }
         match known.state {
             RefState::Accepted => Ok(result(op.op_ref, PushOutcome::Accepted, Some(known.seq))),
             RefState::Staged if takes_over => self.take_over(op, known.client),

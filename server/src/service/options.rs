@@ -49,6 +49,10 @@ pub struct ServiceOptions {
     pub queue: usize,
     /// The most bytes of payload that may wait for one database's writer. Default: 64 MiB.
     pub queue_bytes: usize,
+    /// The bytes of values that the ops of one push make the server read and write before the rest of the push is answered
+    /// `skipped`: a patch of a few bytes takes the whole value twice. It ends a group of pushes too, and a batch that takes
+    /// 16 times as much is rejected `too_large`. Default: 64 MiB, which is about a second.
+    pub push_work: u64,
 }
 
 impl ServiceOptions {
@@ -69,6 +73,7 @@ impl ServiceOptions {
             open_databases: 256,
             queue: 1_024,
             queue_bytes: 64 << 20,
+            push_work: 64 << 20,
         }
     }
 }

@@ -80,7 +80,12 @@ impl Registry {
         options.limits.nesting = options.limits.nesting.min(MOST_NESTING);
         std::fs::create_dir_all(&options.data).map_err(StorageError::from)?;
         let approval = options.approval.as_ref().map(ApprovalOptions::rules).unwrap_or_default();
-        let rules = Rules { limits: options.limits.clone(), policies: options.policies.clone(), approval };
+        let rules = Rules {
+            limits: options.limits.clone(),
+            policies: options.policies.clone(),
+            approval,
+            most_work: options.push_work,
+        };
         let registry = Registry {
             seal: Arc::new(Seal::new(options.environment.clone())),
             options: Arc::new(options),

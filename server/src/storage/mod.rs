@@ -88,6 +88,11 @@ pub trait Snapshot: QueueSnapshot {
 
 /// A transaction that may write; what it did is kept only once its owner commits it.
 pub trait Transaction: Snapshot + QueueTransaction {
+    /// Notes that so many bytes of values were read or written, or that something took as long.
+    fn add_work(&mut self, bytes: usize);
+    /// All that was noted since the transaction began, for parts that were undone too.
+    fn work(&self) -> u64;
+
     /// Takes the next seq; the log's entry with it must follow.
     fn next_seq(&mut self) -> Stored<Seq>;
     /// Begins a part that may be undone by itself; parts nest.

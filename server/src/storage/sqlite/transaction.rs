@@ -54,6 +54,7 @@ pub struct SqliteTransaction<'c> {
     caches: &'c mut WriterCaches,
     pub(super) state: State,
     parts: Vec<State>,
+    work: u64,
     committed: bool,
 }
 
@@ -62,7 +63,7 @@ impl<'c> SqliteTransaction<'c> {
     pub fn begin(connection: &'c mut Connection, caches: &'c mut WriterCaches) -> Stored<SqliteTransaction<'c>> {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let state = state::read(&transaction)?;
-        Ok(SqliteTransaction { transaction, caches, state, parts: Vec::new(), committed: false })
+        Ok(SqliteTransaction { transaction, caches, state, parts: Vec::new(), work: 0, committed: false })
     }
 
     /// Makes everything durable and returns the state it leaves.
@@ -173,6 +174,13 @@ snapshot!(SqliteSnapshot);
 snapshot!(SqliteTransaction);
 
 impl Transaction for SqliteTransaction<'_> {
+    fn add_work(&mut self, bytes: usize) {
+        self.work = self.work.saturating_add(bytes as u64);
+    }
+    fn work(&self) -> u64 {
+        self.work
+    }
+
     fn next_seq(&mut self) -> Stored<Seq> {
         let seq = self.state.next;
         if seq > MAX_SEQ {
