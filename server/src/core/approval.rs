@@ -304,7 +304,8 @@ impl<'a, T: Transaction> Push<'a, T> {
     pub fn take_over_queued(&mut self, op: &Op) -> Stored<OpResult> {
         if let Some(unit) = self.transaction.unit_of(&op.op_ref)? {
             self.transaction.hand_over_unit(unit, self.author.client)?;
-            self.await_queue()?;
+            let queued = self.transaction.unit(unit)?.map(|(_, queued)| queued).unwrap_or_default();
+            self.waiting.extend(queued.into_iter().map(|queued| (queued.op.collection.into(), queued.op.key.into())));
         }
         Ok(result(op.op_ref, PushOutcome::Queued, None))
     }
