@@ -9,7 +9,7 @@ use super::policy::Author;
 use super::push::{Push, result};
 use super::{Caller, MOST_TAGS, Rules, Tags, digest, work};
 use crate::storage::queued::{QueueLine, QueueSnapshot, QueuedOp, UnitKey, UnitRow};
-use crate::storage::{ClientKey, ItemHead, RefRow, RefState, Rejection, StorageError, Stored, Transaction};
+use crate::storage::{BatchRow, ClientKey, ItemHead, RefRow, RefState, Rejection, StorageError, Stored, Transaction};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use syncstore::protocol::{BatchId, Change, Code, Limits, Op, OpResult, PushOutcome, Ref, Seq, check_name};
 
@@ -256,8 +256,24 @@ impl<'a, T: Transaction> Push<'a, T> {
 
     /// Whether an op must not be decided in this push, since an approver is to decide it or an earlier one on its item.
     pub fn must_queue(&self, op: &Op) -> bool {
-        let item = (op.collection.as_str().into(), op.key.as_str().into());
-        self.rules.approval.collections.contains(&op.collection) || self.waiting.contains(&item)
+        self.waits(&op.collection, &op.key)
+    }
+
+    fn waits(&self, collection: &str, key: &str) -> bool {
+        self.rules.approval.collections.contains(collection) || self.waiting.contains(&(collection.into(), key.into()))
+    }
+
+    /// Whether the ops of these batches must not come together now: one of them must queue, and no more are taken in.
+    pub fn queue_bars(&self, batches: &[BatchRow]) -> Stored<bool> {
+        if self.queue_is_full() {
+            for batch in batches {
+                let items = self.transaction.staged_items_of(batch.key)?;
+                if items.iter().any(|(collection, key)| self.waits(collection, key)) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 
     /// Whether no more ops are taken in.

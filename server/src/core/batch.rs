@@ -62,6 +62,14 @@ impl<T: Transaction> Push<'_, T> {
         Ok(open > 0 && open + of > OPEN_BATCHES * most)
     }
 
+    /// Whether the next op of a batch would complete it while there is no room for it in the queue that it belongs into.
+    pub fn must_complete_later(&self, known: Option<BatchRow>) -> Stored<bool> {
+        match known.filter(|row| row.state == BatchState::Staged && row.ops.saturating_add(1) >= row.of) {
+            Some(row) => self.queue_bars(&[row]),
+            None => Ok(false),
+        }
+    }
+
     /// Makes the batch of an op the present client's, which repeats it after `from`, another client of the user, has had
     /// it staged: the replica has a new client id, and what it sends of the batch from now on must meet what it has sent.
     pub fn take_over(&mut self, op: &Op, from: ClientKey) -> Stored<OpResult> {
@@ -70,7 +78,13 @@ impl<T: Transaction> Push<'_, T> {
         let theirs = self.transaction.batch(from, &batch)?.filter(|row| row.state == BatchState::Staged);
         let Some(theirs) = theirs else { return Ok(staged) };
         let own = self.transaction.batch(self.author.client, &batch)?;
-        if self.must_begin_later(op, own)? {
+        let completes =
+            own.filter(|own| own.state == BatchState::Staged && own.ops.saturating_add(theirs.ops) == own.of);
+        let barred = match completes {
+            Some(own) => self.queue_bars(&[own, theirs])?,
+            None => false,
+        };
+        if barred || self.must_begin_later(op, own)? {
             return Ok(result(op.op_ref, PushOutcome::Skipped, None));
         }
         // Another batch under the same id: what is staged stays and expires.

@@ -127,8 +127,13 @@ impl<'a, T: Transaction> Push<'a, T> {
             Some(batch) => self.transaction.batch(self.author.client, &batch)?,
             None => None,
         };
-        let blocked =
-            held || failed || self.is_spent() || queues && self.queue_is_full() || self.must_begin_later(op, batch)?;
+        let full = queues && self.queue_is_full();
+        let blocked = held
+            || failed
+            || full
+            || self.is_spent()
+            || self.must_begin_later(op, batch)?
+            || self.must_complete_later(batch)?;
         let perhaps_forgotten =
             op.op_ref.unix_ms() <= self.transaction.state().horizon && !planted(Planted::Rule8OldRefsTaken);
         if blocked || perhaps_forgotten {
