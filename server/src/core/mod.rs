@@ -21,6 +21,7 @@ pub use apply::MOST_TAGS;
 pub use batch::expire as expire_batches;
 pub use caller::{Caller, Tags};
 pub use direct::{Conditions, Expected, batch as write_batch, write};
+pub use examine::MOST_NESTING;
 pub use policy::Policy;
 pub use push::{SEEN_INTERVAL, claim, push};
 

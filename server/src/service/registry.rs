@@ -3,7 +3,7 @@
 use super::database::{self, Database};
 use super::seal::Seal;
 use super::{ApprovalOptions, DatabaseStats, Databases, ServiceError, ServiceOptions, Writing};
-use crate::core::Rules;
+use crate::core::{MOST_NESTING, Rules};
 use crate::storage::StorageError;
 use crate::storage::Transaction;
 use crate::storage::sqlite::{SqliteTransaction, WriterCaches};
@@ -44,10 +44,6 @@ const CLOSING: ServiceError = ServiceError::Overloaded("it is shutting down");
 
 const PREFIX: &str = "db-";
 const SUFFIX: &str = ".sqlite";
-
-// A client refuses to store a value that nests deeper than 256, so no such value may be committed; and what nests much
-// deeper could exhaust the stack of a thread that reads it.
-const MOST_NESTING: usize = 200;
 
 /// The file of a database: never a name that a system reserves, and another for each database where the case of
 /// letters does not count.
