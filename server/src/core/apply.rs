@@ -98,7 +98,10 @@ impl<T: Transaction> Push<'_, T> {
             (Policy::Accept, _) => false,
             (Policy::Merge, None) => false,
             (Policy::RejectStale, None) => head.as_ref().is_some_and(|head| !self.author.has_just_left(head)),
-            (_, Some(base)) => is_behind(self.transaction, collection, op.key, head.as_ref(), base, self.author)?,
+            (_, Some(base)) => {
+                let item = (collection, op.key);
+                is_behind(self.transaction, item, head.as_ref(), base, self.author, &self.caller.tags)?
+            }
         };
         let merging = behind && policy == Policy::Merge;
         if behind && (!merging || head.is_none()) {
