@@ -2,7 +2,7 @@
 
 use crate::hostile::loaded;
 use crate::support::scripted::{accept_all, result};
-use crate::support::{Fleet, ScriptedWire, get};
+use crate::support::{Call, FaultyWire, Fleet, ScriptedWire, Server, get};
 use syncstore::protocol::{Code, Limits, PushOutcome, PushResponse};
 use syncstore::wire::WireError;
 use syncstore::{Outcome, Store};
@@ -133,4 +133,21 @@ fn a_batch_that_is_held_back_takes_no_other_batch_with_it() {
     }
     store.push(&wire).unwrap();
     assert_eq!(wire.pushed()[1].ops.iter().map(|op| op.key.as_str()).collect::<Vec<_>>(), ["x", "y"]);
+}
+
+#[test]
+fn a_server_that_decides_a_few_ops_of_a_push_is_given_the_others_until_all_are_decided() {
+    let server = Server::with(|options| options.push_work = 100_000);
+    let (fleet, direct) = (Fleet::new(), server.wire());
+    let wire = FaultyWire::recording(&direct);
+    let ada = fleet.open("ada");
+    for number in 0..30 {
+        ada.set("notes", &format!("n{number:02}"), &"x".repeat(20_000)).unwrap();
+    }
+    ada.sync(&wire).unwrap();
+    assert_eq!((ada.pending().unwrap().len(), server.items().len()), (0, 30));
+    let pushes = wire.calls().iter().filter(|call| matches!(call, Call::Push(_))).count();
+    assert_eq!(pushes, 6, "of 100,000 bytes each");
+    let order: Vec<String> = server.log().iter().map(|entry| entry.key.clone().unwrap()).collect();
+    assert!(order.is_sorted(), "{order:?}");
 }

@@ -27,7 +27,7 @@ pub struct ServerLimits {
     pub log_retention: u64,
     /// Days for which the outcome of a ref is kept (90, which is the least).
     pub ref_days: u64,
-    /// Days for which a client id is kept after its last request (365).
+    /// Days for which a client id is kept after its last request (365); never less than the outcomes of its ops may be.
     pub client_days: u64,
     /// Hours for which an incomplete batch waits for the rest of its ops (168).
     pub staged_hours: u64,

@@ -4,7 +4,7 @@ use super::approval::Word;
 use super::examine::{Proposal, rejection, shortened};
 use super::policy::{changed_by, is_behind};
 use super::push::Push;
-use super::{Policy, Tags, merge};
+use super::{Policy, Tags, merge, work};
 use crate::storage::{
     CollectionKey, ItemHead, ItemKey, Link, LogRow, Rejection, StorageError, Stored, Tombstone, Transaction,
 };
@@ -57,6 +57,10 @@ impl Found {
 impl<T: Transaction> Push<'_, T> {
     /// Applies an op in the place `seq` and appends its entry, or says why not, having changed nothing.
     pub fn apply(&mut self, op: &Proposal<'_>, seq: Seq, batch: Option<BatchId>) -> Stored<Result<(), Rejection>> {
+        if let Some(beyond) = batch.and_then(|_| self.beyond_work()) {
+            return Ok(Err(beyond));
+        }
+        self.transaction.add_work(work::OP);
         let makes = matches!(op.change, Change::Set(_));
         let removes = op.change.kind() == OpKind::Delete;
         // Collections stay for ever, so none is made for an op that is rejected. (A delete's entry needs one.)
@@ -94,7 +98,10 @@ impl<T: Transaction> Push<'_, T> {
             (Policy::Accept, _) => false,
             (Policy::Merge, None) => false,
             (Policy::RejectStale, None) => head.as_ref().is_some_and(|head| !self.author.has_just_left(head)),
-            (_, Some(base)) => is_behind(self.transaction, collection, op.key, head.as_ref(), base, self.author)?,
+            (_, Some(base)) => {
+                let item = (collection, op.key);
+                is_behind(self.transaction, item, head.as_ref(), base, self.author, &self.caller.tags)?
+            }
         };
         let merging = behind && policy == Policy::Merge;
         if behind && (!merging || head.is_none()) {
@@ -194,7 +201,11 @@ impl<T: Transaction> Push<'_, T> {
             let base = op.base.unwrap_or(0);
             let touched = merge::Touched::since(self.transaction, head, base, self.author, limits)?;
             let result = match op.change {
-                Change::Set(_) => merge::set(&self.transaction.item_value(head.key)?, sent, &touched, limits)?,
+                Change::Set(_) => {
+                    let current = self.transaction.item_value(head.key)?;
+                    self.transaction.add_work(current.as_str().len() + sent.as_str().len());
+                    merge::set(&current, sent, &touched, limits)?
+                }
                 _ => merge::patch(sent, &touched)?,
             };
             match result {
@@ -214,6 +225,9 @@ impl<T: Transaction> Push<'_, T> {
             return Ok(Err(full(MOST_TAGS, "tags")));
         }
         let author = self.changer();
+        if let Change::Set(value) = committed {
+            self.transaction.add_work(value.as_str().len());
+        }
         match (committed, head) {
             (Change::Set(value), Some(head)) => {
                 self.transaction.update_item(&changed_by(&head, author, seq), value)?;
@@ -231,8 +245,12 @@ impl<T: Transaction> Push<'_, T> {
             }
             (Change::Patch(patch), Some(head)) => {
                 let value = self.transaction.item_value(head.key)?;
+                self.transaction.add_work(value.as_str().len());
                 match patched(&value, patch, limits) {
-                    Ok(value) => self.transaction.update_item(&changed_by(&head, author, seq), &value)?,
+                    Ok(value) => {
+                        self.transaction.add_work(value.as_str().len());
+                        self.transaction.update_item(&changed_by(&head, author, seq), &value)?;
+                    }
                     Err(rejection) => return Ok(Err(rejection)),
                 }
             }
@@ -291,6 +309,8 @@ impl<T: Transaction> Push<'_, T> {
             Change::AddTag(tag) => {
                 if let Err(after) = tags_after.binary_search_by(|has| has.as_str().cmp(tag)) {
                     let shown = self.transaction.image(item)?;
+                    // Read here, and written into the log.
+                    self.transaction.add_work(2 * shown.size());
                     tags_after.insert(after, tag.to_owned());
                     if let Err(rejection) = self.show(place, shown.size(), &tags_after) {
                         return Ok(Err(rejection));

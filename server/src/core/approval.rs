@@ -7,9 +7,9 @@ use super::batch::not_at_fault;
 use super::examine::{Proposal, examine, rejection, shortened};
 use super::policy::Author;
 use super::push::{Push, result};
-use super::{Caller, MOST_TAGS, Rules, Tags, digest};
+use super::{Caller, MOST_TAGS, Rules, Tags, digest, work};
 use crate::storage::queued::{QueueLine, QueueSnapshot, QueuedOp, UnitKey, UnitRow};
-use crate::storage::{ClientKey, ItemHead, RefRow, RefState, Rejection, StorageError, Stored, Transaction};
+use crate::storage::{BatchRow, ClientKey, ItemHead, RefRow, RefState, Rejection, StorageError, Stored, Transaction};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use syncstore::protocol::{BatchId, Change, Code, Limits, Op, OpResult, PushOutcome, Ref, Seq, check_name};
 
@@ -235,6 +235,7 @@ impl<'a, T: Transaction> Push<'a, T> {
         client: ClientKey,
         now: u64,
     ) -> Push<'a, T> {
+        let began = transaction.work();
         Push {
             transaction,
             rules,
@@ -247,14 +248,32 @@ impl<'a, T: Transaction> Push<'a, T> {
             word: Word::Sender,
             added: Vec::new(),
             shown: 0,
+            began,
+            batch_began: began,
             results: Vec::new(),
         }
     }
 
     /// Whether an op must not be decided in this push, since an approver is to decide it or an earlier one on its item.
     pub fn must_queue(&self, op: &Op) -> bool {
-        let item = (op.collection.as_str().into(), op.key.as_str().into());
-        self.rules.approval.collections.contains(&op.collection) || self.waiting.contains(&item)
+        self.waits(&op.collection, &op.key)
+    }
+
+    fn waits(&self, collection: &str, key: &str) -> bool {
+        self.rules.approval.collections.contains(collection) || self.waiting.contains(&(collection.into(), key.into()))
+    }
+
+    /// Whether the ops of these batches must not come together now: one of them must queue, and no more are taken in.
+    pub fn queue_bars(&self, batches: &[BatchRow]) -> Stored<bool> {
+        if self.queue_is_full() {
+            for batch in batches {
+                let items = self.transaction.staged_items_of(batch.key)?;
+                if items.iter().any(|(collection, key)| self.waits(collection, key)) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 
     /// Whether no more ops are taken in.
@@ -301,7 +320,8 @@ impl<'a, T: Transaction> Push<'a, T> {
     pub fn take_over_queued(&mut self, op: &Op) -> Stored<OpResult> {
         if let Some(unit) = self.transaction.unit_of(&op.op_ref)? {
             self.transaction.hand_over_unit(unit, self.author.client)?;
-            self.await_queue()?;
+            let queued = self.transaction.unit(unit)?.map(|(_, queued)| queued).unwrap_or_default();
+            self.waiting.extend(queued.into_iter().map(|queued| (queued.op.collection.into(), queued.op.key.into())));
         }
         Ok(result(op.op_ref, PushOutcome::Queued, None))
     }
@@ -326,7 +346,7 @@ impl<'a, T: Transaction> Push<'a, T> {
         }
         let mut answers = Vec::with_capacity(ops.len());
         if faults.is_empty() {
-            self.shown = 0;
+            (self.shown, self.batch_began) = (0, self.transaction.work());
             let part = self.transaction.begin_part()?;
             let mut failed: HashSet<(&str, &str)> = HashSet::new();
             for op in ops {
@@ -436,6 +456,7 @@ impl<T: Transaction> Push<'_, T> {
     ) -> Stored<Vec<OpResult>> {
         let mut answers = Vec::with_capacity(ops.len());
         for op in ops {
+            self.transaction.add_work(work::OP);
             let why = fault(&op.op_ref).unwrap_or_else(not_at_fault);
             let seq = self.transaction.next_seq()?;
             self.record_rejection(&op.op_ref, seq, batch, &why)?;

@@ -9,6 +9,9 @@ use crate::storage::{
 use std::collections::HashMap;
 use syncstore::protocol::{BatchId, Code, Op, OpResult, PushOutcome, Ref};
 
+// How many ops, in the largest batches, a client may have begun; so one that was lost does not keep the next from beginning.
+const OPEN_BATCHES: u64 = 2;
+
 pub fn begin(
     transaction: &mut impl Transaction,
     client: ClientKey,
@@ -46,6 +49,27 @@ impl<T: Transaction> Push<'_, T> {
         Ok(())
     }
 
+    /// Whether an op would begin a batch while its client has begun too many ops in others. A replica completes one batch before
+    /// the next, but may have lost one that it had begun; a client that begins them without end would have each of its pushes
+    /// look through them all.
+    pub fn must_begin_later(&self, op: &Op, known: Option<BatchRow>) -> Stored<bool> {
+        let most = self.rules.limits.batch_ops as u64;
+        // One that is larger than any batch may be is rejected as such.
+        let Some(of) = op.of.map(u64::from).filter(|of| op.batch.is_some() && known.is_none() && *of <= most) else {
+            return Ok(false);
+        };
+        let open = self.transaction.ops_of_open_batches(self.author.client)?;
+        Ok(open > 0 && open + of > OPEN_BATCHES * most)
+    }
+
+    /// Whether the next op of a batch would complete it while there is no room for it in the queue that it belongs into.
+    pub fn must_complete_later(&self, known: Option<BatchRow>) -> Stored<bool> {
+        match known.filter(|row| row.state == BatchState::Staged && row.ops.saturating_add(1) >= row.of) {
+            Some(row) => self.queue_bars(&[row]),
+            None => Ok(false),
+        }
+    }
+
     /// Makes the batch of an op the present client's, which repeats it after `from`, another client of the user, has had
     /// it staged: the replica has a new client id, and what it sends of the batch from now on must meet what it has sent.
     pub fn take_over(&mut self, op: &Op, from: ClientKey) -> Stored<OpResult> {
@@ -54,6 +78,15 @@ impl<T: Transaction> Push<'_, T> {
         let theirs = self.transaction.batch(from, &batch)?.filter(|row| row.state == BatchState::Staged);
         let Some(theirs) = theirs else { return Ok(staged) };
         let own = self.transaction.batch(self.author.client, &batch)?;
+        let completes =
+            own.filter(|own| own.state == BatchState::Staged && own.ops.saturating_add(theirs.ops) == own.of);
+        let barred = match completes {
+            Some(own) => self.queue_bars(&[own, theirs])?,
+            None => false,
+        };
+        if barred || self.must_begin_later(op, own)? {
+            return Ok(result(op.op_ref, PushOutcome::Skipped, None));
+        }
         // Another batch under the same id: what is staged stays and expires.
         if own.is_some_and(|own| own.state == BatchState::Done) {
             return Ok(staged);
@@ -79,7 +112,9 @@ impl<T: Transaction> Push<'_, T> {
         } else if row.ops == row.of {
             self.complete(row)?;
         } else {
-            self.hold()?;
+            for (collection, key) in self.transaction.staged_items_of(row.key)? {
+                self.held.insert((collection.into(), key.into()), batch);
+            }
         }
         self.results.pop().ok_or_else(|| StorageError::corrupt("a result went missing"))
     }

@@ -118,14 +118,20 @@ fn patch_limits(patch: &Json, limits: &Limits) -> Result<(), LimitError> {
     wider.check_value(patch)
 }
 
+/// The deepest that an item's value nests, whatever the limits are: a client refuses to store one that nests deeper than
+/// 256, so no such value may be committed; and what nests much deeper could exhaust the stack of a thread that reads it.
+pub const MOST_NESTING: usize = 200;
+
+// Of one op the digest is the same under all limits: a repeat may come after they were changed.
 fn payload(json: &Json, limit: Option<LimitError>) -> (u128, Option<Rejection>) {
-    // Deep nesting must not reach the parser.
-    if let Some(error) = limit {
-        return (digest::raw(json.as_str().as_bytes()), Some(beyond(&error)));
+    let fault = limit.map(|error| beyond(&error));
+    // Deep nesting must not reach the parser. Around the values of a patch stand its array and its operations.
+    if fault.is_some() && json.nesting() > MOST_NESTING + 2 {
+        return (digest::raw(json.as_str().as_bytes()), fault);
     }
     match digest::json(json.as_str()) {
-        Ok(digest) => (digest, None),
-        Err(error) => (digest::raw(json.as_str().as_bytes()), Some(rejection(Code::INVALID, error))),
+        Ok(digest) => (digest, fault),
+        Err(error) => (digest::raw(json.as_str().as_bytes()), fault.or_else(|| Some(rejection(Code::INVALID, error)))),
     }
 }
 

@@ -6,11 +6,12 @@
 
 use super::examine::rejection;
 use super::policy::Author;
+use super::work;
 use crate::storage::{ItemHead, Payload, Rejection, ResourceName, StorageError, Stored, StoredEntry, Transaction};
 use json_patch::PatchOperation;
 use serde_json::{Map, Value};
 use syncstore::protocol::patch;
-use syncstore::protocol::{Code, Json, Limits, OpKind, Resource, Rev};
+use syncstore::protocol::{Code, Json, Limits, OpKind, Resource, Rev, Seq};
 
 /// Which properties others touched since a base.
 #[derive(Debug, PartialEq)]
@@ -22,6 +23,10 @@ const MOST_ENTRIES: usize = 1_000;
 // The most bytes of payload that are held for one op, on the one thread that writes; beyond that everything counts
 // as touched.
 const MOST_BYTES: usize = 16 << 20;
+
+// The most bytes of values that are read and made for one op when those payloads are replayed, a small patch taking the whole
+// value twice; beyond that everything counts as touched.
+const MOST_REPLAYED: usize = 64 << 20;
 
 impl Touched {
     fn everything() -> Touched {
@@ -43,7 +48,7 @@ impl Touched {
     /// Where the log no longer reaches back to a full value at or before `base`, what has changed cannot be known, and
     /// everything counts as touched: the server's value wins. So it does where that is too far, or too much to read.
     pub fn since<T: Transaction>(
-        transaction: &T,
+        transaction: &mut T,
         head: &ItemHead,
         base: Rev,
         author: Author,
@@ -57,7 +62,9 @@ impl Touched {
             let whole = entry.kind == OpKind::Set && entry.resource == ResourceName::Value;
             let from = entry.from;
             let reached = whole && (seq <= base || from == 0);
-            bytes += entry.payload.as_ref().map_or(0, Payload::size);
+            let payload = entry.payload.as_ref().map_or(0, Payload::size);
+            transaction.add_work(payload + work::ENTRY);
+            bytes += payload;
             if bytes > MOST_BYTES {
                 return Ok(Touched::everything());
             }
@@ -72,8 +79,16 @@ impl Touched {
         }
         let mut touched = Touched(Vec::new());
         let mut value: Option<Json> = None;
-        for entry in entries.iter().rev() {
+        let mut replayed = 0;
+        // What is on another resource leaves the value as it is.
+        for entry in entries.iter().rev().filter(|entry| entry.resource == ResourceName::Value) {
             let Some(after) = replay(value.as_ref(), entry, limits) else { return Ok(Touched::everything()) };
+            let bytes = value.as_ref().map_or(0, |before| before.as_str().len()) + after.as_str().len();
+            transaction.add_work(bytes);
+            replayed += bytes;
+            if replayed > MOST_REPLAYED {
+                return Ok(Touched::everything());
+            }
             if entry.seq > base && (!author.made(entry.client, entry.seq) || entry.altered) {
                 match &value {
                     Some(before) => changed(&parsed(before)?, &parsed(&after)?, &mut Vec::new(), &mut touched.0),
@@ -88,7 +103,7 @@ impl Touched {
 
 /// Whether others touched this resource, which is not the value, since `base`; so it counts where the log does not tell.
 pub fn touched(
-    transaction: &impl Transaction,
+    transaction: &mut impl Transaction,
     head: &ItemHead,
     base: Rev,
     author: Author,
@@ -96,7 +111,8 @@ pub fn touched(
 ) -> Stored<bool> {
     let mut seq = head.rev;
     for _ in 0..MOST_ENTRIES {
-        let Some(entry) = transaction.entry(seq)? else { return Ok(true) };
+        transaction.add_work(work::ENTRY);
+        let Some(entry) = named(transaction, seq)? else { return Ok(true) };
         // Who made the item gave it its first tags.
         let granted = |tag: &str| entry.from == 0 && entry.tags_after.iter().any(|granted| granted == tag);
         let touches =
@@ -112,15 +128,22 @@ pub fn touched(
     Ok(true)
 }
 
+// An entry without its payload.
+fn named(transaction: &impl Transaction, seq: Seq) -> Stored<Option<StoredEntry>> {
+    let mut found = None;
+    transaction.entries(seq.saturating_sub(1), &|_| false, &mut |entry| {
+        found = Some(entry).filter(|entry| entry.seq == seq);
+        false
+    })?;
+    Ok(found)
+}
+
 fn parsed(json: &Json) -> Stored<Value> {
     json.to_value().map_err(StorageError::corrupt)
 }
 
-// `None` where the log does not tell: limits that were lowered since may refuse a patch of that time.
+// What an entry on the value made of it; `None` where the log does not tell: limits that were lowered since may refuse a patch of that time.
 fn replay(before: Option<&Json>, entry: &StoredEntry, limits: &Limits) -> Option<Json> {
-    if entry.resource != ResourceName::Value {
-        return before.cloned();
-    }
     match (entry.kind, before, &entry.payload) {
         (OpKind::Set, _, Some(Payload::Json(value))) => Some(value.clone()),
         (OpKind::Patch, Some(before), Some(Payload::Json(patch))) => patch::apply(before, patch, limits).ok(),

@@ -15,11 +15,13 @@ mod examine;
 mod merge;
 mod policy;
 mod push;
+mod work;
 
 pub use apply::MOST_TAGS;
 pub use batch::expire as expire_batches;
 pub use caller::{Caller, Tags};
 pub use direct::{Conditions, Expected, batch as write_batch, write};
+pub use examine::MOST_NESTING;
 pub use policy::Policy;
 pub use push::{SEEN_INTERVAL, claim, push};
 
@@ -30,7 +32,7 @@ use syncstore::protocol::{Limits, Rev};
 use syncstore::wire::Expiry;
 
 /// What a database is held to.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Rules {
     /// The limits that it publishes.
     pub limits: Limits,
@@ -38,6 +40,8 @@ pub struct Rules {
     pub policies: BTreeMap<String, Policy>,
     /// Which ops wait for an approver.
     pub approval: Approval,
+    /// The bytes of values that one push makes the server read and write before the rest of it is skipped.
+    pub most_work: u64,
 }
 
 impl Rules {

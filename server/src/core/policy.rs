@@ -1,5 +1,6 @@
 //! What happens to an op whose base is behind (section 2).
 
+use super::Tags;
 use crate::storage::{ClientKey, CollectionKey, ItemHead, Stored, Transaction};
 use syncstore::planted::{Planted, planted};
 use syncstore::protocol::{Rev, Seq};
@@ -53,14 +54,14 @@ pub fn changed_by(head: &ItemHead, author: Author, rev: Rev) -> ItemHead {
     ItemHead { rev, client: author.client, other: last_of_others(head, author), ..*head }
 }
 
-/// Whether a base is behind for `author`.
+/// Whether a base is behind for `author`, who sees the item if there is one, and of ended ones those with such tags.
 pub fn is_behind(
     transaction: &impl Transaction,
-    collection: CollectionKey,
-    key: &str,
+    (collection, key): (CollectionKey, &str),
     head: Option<&ItemHead>,
     base: Rev,
     author: Author,
+    sees: &Tags,
 ) -> Stored<bool> {
     if planted(Planted::Rule5OthersIgnored) {
         return Ok(false);
@@ -69,9 +70,17 @@ pub fn is_behind(
         Some(head) => Ok(last_of_others(head, author) > base),
         None if base == 0 => Ok(false),
         None => match transaction.tombstone(collection, key)? {
-            Some(tombstone) => Ok(!author.made(tombstone.client, tombstone.seq) && tombstone.seq > base),
+            Some(tombstone) if author.made(tombstone.client, tombstone.seq) => Ok(false),
+            Some(tombstone) if tombstone.seq > base => Ok(true),
+            // A base at or above it must not tell that there was an item from that there never was one.
+            Some(tombstone) => Ok(!saw_end(transaction, tombstone.seq, sees)?),
             // The delete is older than the log: whose it was is forgotten, and no replica of today relies on it.
             None => Ok(true),
         },
     }
+}
+
+// Whether a caller saw the item that ended with the entry at that seq.
+fn saw_end(transaction: &impl Transaction, seq: Seq, sees: &Tags) -> Stored<bool> {
+    Ok(*sees == Tags::All || transaction.entry(seq)?.is_some_and(|entry| sees.see(&entry.tags_before)))
 }

@@ -4,7 +4,7 @@ use super::approval::Word;
 use super::examine::{Proposal, beyond, examine, rejection};
 use super::policy::Author;
 use super::{Caller, Refusal, Rules, batch, cursor};
-use crate::storage::{BatchState, ClientKey, RefRow, RefState, Rejection, StorageError, Stored, Transaction};
+use crate::storage::{BatchRow, BatchState, ClientKey, RefRow, RefState, Rejection, StorageError, Stored, Transaction};
 use std::collections::{HashMap, HashSet};
 use syncstore::planted::{Planted, planted};
 use syncstore::protocol::{
@@ -38,8 +38,10 @@ pub fn push(
     }
     let mut push = Push::new(transaction, rules, caller, client, now);
     push.results.reserve(ops);
-    push.hold()?;
-    push.await_queue()?;
+    if ops > 0 {
+        push.hold()?;
+        push.await_queue()?;
+    }
     for op in &request.ops {
         let result = push.decide(op, op.base)?;
         push.results.push(result);
@@ -89,6 +91,9 @@ pub struct Push<'a, T> {
     pub added: Vec<String>,
     // Bytes of items that the present batch has made visible.
     pub shown: usize,
+    // What the transaction had worked when this push began, and when the present batch did.
+    pub began: u64,
+    pub batch_began: u64,
     pub results: Vec<OpResult>,
 }
 
@@ -118,7 +123,17 @@ impl<'a, T: Transaction> Push<'a, T> {
         let held = self.held.get(&item).is_some_and(|batch| Some(*batch) != op.batch);
         let failed = self.failed.contains(&item) && !planted(Planted::Rule12NothingSkipped);
         let queues = self.must_queue(op);
-        let blocked = held || failed || queues && self.queue_is_full();
+        let batch = match op.batch {
+            Some(batch) => self.transaction.batch(self.author.client, &batch)?,
+            None => None,
+        };
+        let full = queues && self.queue_is_full();
+        let blocked = held
+            || failed
+            || full
+            || self.is_spent()
+            || self.must_begin_later(op, batch)?
+            || self.must_complete_later(batch)?;
         let perhaps_forgotten =
             op.op_ref.unix_ms() <= self.transaction.state().horizon && !planted(Planted::Rule8OldRefsTaken);
         if blocked || perhaps_forgotten {
@@ -149,10 +164,10 @@ impl<'a, T: Transaction> Push<'a, T> {
                 None => Err(StorageError::corrupt("a ref is there and is not")),
             };
         }
-        if let (Some(batch), Some(of)) = (op.batch, op.of)
+        if let (Some(id), Some(of)) = (op.batch, op.of)
             && !planted(Planted::Rule10HalfABatch)
         {
-            return self.stage(op, batch, of, fault);
+            return self.stage(op, (id, batch), of, fault);
         }
         if queues && fault.is_none() {
             self.enqueue(vec![op.clone()], None)?;
@@ -214,6 +229,9 @@ impl<'a, T: Transaction> Push<'a, T> {
         }
         // What takes an op over must be there to be told of it.
         let takes_over = known.client != self.author.client && self.author.is_replica();
+        if takes_over && self.is_spent() && matches!(known.state, RefState::Staged | RefState::Queued) {
+            return Ok(result(op.op_ref, PushOutcome::Skipped, None));
+        }
         match known.state {
             RefState::Accepted => Ok(result(op.op_ref, PushOutcome::Accepted, Some(known.seq))),
             RefState::Staged if takes_over => self.take_over(op, known.client),
@@ -233,10 +251,17 @@ impl<'a, T: Transaction> Push<'a, T> {
         }
     }
 
-    fn stage(&mut self, op: &'a Op, batch: BatchId, of: u32, fault: Option<Rejection>) -> Stored<OpResult> {
+    // `known`: the batch as it is, if it was begun.
+    fn stage(
+        &mut self,
+        op: &'a Op,
+        (batch, known): (BatchId, Option<BatchRow>),
+        of: u32,
+        fault: Option<Rejection>,
+    ) -> Stored<OpResult> {
         let item: Item<'a> = (op.collection.as_str().into(), op.key.as_str().into());
         let limits = &self.rules.limits;
-        let mut row = match self.transaction.batch(self.author.client, &batch)? {
+        let mut row = match known {
             Some(row) => row,
             None => batch::begin(self.transaction, self.author.client, batch, of, self.now)?,
         };

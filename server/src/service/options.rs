@@ -1,7 +1,7 @@
 //! How a service keeps its databases.
 
 use super::ApprovalOptions;
-use crate::core::Policy;
+use crate::core::{Policy, SEEN_INTERVAL};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -49,6 +49,10 @@ pub struct ServiceOptions {
     pub queue: usize,
     /// The most bytes of payload that may wait for one database's writer. Default: 64 MiB.
     pub queue_bytes: usize,
+    /// The bytes of values that the ops of one push make the server read and write before the rest of the push is answered
+    /// `skipped`: a patch of a few bytes takes the whole value twice. It ends a group of pushes too, and a batch that takes
+    /// 16 times as much is rejected `too_large`. Default: 64 MiB, which is about a second.
+    pub push_work: u64,
 }
 
 impl ServiceOptions {
@@ -69,6 +73,7 @@ impl ServiceOptions {
             open_databases: 256,
             queue: 1_024,
             queue_bytes: 64 << 20,
+            push_work: 64 << 20,
         }
     }
 }
@@ -101,7 +106,8 @@ pub struct Retention {
     /// The outcome of a ref, with the reason of a rejection: at least this long after its commit and
     /// after the time within it, and until its client has pulled past it. Default: 90 days.
     pub refs: Duration,
-    /// A client id, after its last request. Default: 365 days.
+    /// A client id, after its last request; never less than a ref of the client's may be kept, which is `refs` after the longer of
+    /// `staged` and `queued`: without the id nobody could tell whose the ref is. Default: 365 days.
     pub clients: Duration,
     /// A batch that is not complete, after its first op; then its ops are rejected `batch_failed`. Default: 7 days.
     pub staged: Duration,
@@ -116,12 +122,18 @@ pub struct Retention {
 }
 
 impl Retention {
+    /// How long a client id is kept after its last request, as it was last noted.
+    pub(super) fn clients_kept(&self) -> Duration {
+        let decided = self.staged.max(self.queued).saturating_add(Duration::from_millis(SEEN_INTERVAL));
+        self.clients.max(self.refs.saturating_add(decided))
+    }
+
     /// What clients are told of it.
     pub(super) fn published(&self) -> PublishedRetention {
         let mut published = PublishedRetention::default();
         published.log_entries = Some(self.log_entries);
         published.ref_seconds = Some(self.refs.as_secs());
-        published.client_seconds = Some(self.clients.as_secs());
+        published.client_seconds = Some(self.clients_kept().as_secs());
         published.staged_seconds = Some(self.staged.as_secs());
         published.queued_seconds = Some(self.queued.as_secs());
         published.checkpoint_idle_seconds = Some(self.checkpoint_idle.as_secs());

@@ -3,7 +3,7 @@
 use super::database::{self, Database};
 use super::seal::Seal;
 use super::{ApprovalOptions, DatabaseStats, Databases, ServiceError, ServiceOptions, Writing};
-use crate::core::Rules;
+use crate::core::{MOST_NESTING, Rules};
 use crate::storage::StorageError;
 use crate::storage::Transaction;
 use crate::storage::sqlite::{SqliteTransaction, WriterCaches};
@@ -45,10 +45,6 @@ const CLOSING: ServiceError = ServiceError::Overloaded("it is shutting down");
 const PREFIX: &str = "db-";
 const SUFFIX: &str = ".sqlite";
 
-// A client refuses to store a value that nests deeper than 256, so no such value may be committed; and what nests much
-// deeper could exhaust the stack of a thread that reads it.
-const MOST_NESTING: usize = 200;
-
 /// The file of a database: never a name that a system reserves, and another for each database where the case of
 /// letters does not count.
 fn file_name(name: &str) -> String {
@@ -80,7 +76,12 @@ impl Registry {
         options.limits.nesting = options.limits.nesting.min(MOST_NESTING);
         std::fs::create_dir_all(&options.data).map_err(StorageError::from)?;
         let approval = options.approval.as_ref().map(ApprovalOptions::rules).unwrap_or_default();
-        let rules = Rules { limits: options.limits.clone(), policies: options.policies.clone(), approval };
+        let rules = Rules {
+            limits: options.limits.clone(),
+            policies: options.policies.clone(),
+            approval,
+            most_work: options.push_work,
+        };
         let registry = Registry {
             seal: Arc::new(Seal::new(options.environment.clone())),
             options: Arc::new(options),

@@ -70,7 +70,7 @@ impl Round {
                 Some(last) => Round::Refs(Some(last)),
                 None => Round::Clients(ClientKey(0)),
             },
-            Round::Clients(after) => match transaction.prune_clients(after, before(retention.clients), SLICE)? {
+            Round::Clients(after) => match transaction.prune_clients(after, before(retention.clients_kept()), SLICE)? {
                 Some(last) => Round::Clients(last),
                 None => Round::Over,
             },

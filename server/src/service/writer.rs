@@ -60,7 +60,8 @@ pub struct Writer {
     pub pruned_at: Duration,
 }
 
-// A group this large takes a fraction of a second; what comes later waits for the next.
+// A group this large takes a fraction of a second, unless its values are large: then `ServiceOptions::push_work` ends it.
+// What comes later waits for the next.
 const GROUP_JOBS: usize = 256;
 const GROUP_OPS: usize = 20_000;
 
@@ -130,46 +131,54 @@ impl Writer {
         Ok((result, transaction.commit()?))
     }
 
-    /// Does a group of jobs in one transaction and answers them.
-    pub fn commit(&mut self, group: Vec<Job>) {
+    /// Does a group of jobs in one transaction, or in several when it takes long, and answers each with its own.
+    pub fn commit(&mut self, mut group: Vec<Job>) {
         {
             let mut queue = self.shared.queue.lock();
             queue.jobs = queue.jobs.saturating_sub(group.len());
             queue.bytes = queue.bytes.saturating_sub(group.iter().map(Job::bytes).sum());
         }
-        match self.decide(&group) {
-            Ok(answers) => answer(group, answers),
-            // What one job ran into must not cost the others: each has its own transaction now.
-            Err(_) if group.len() > 1 => {
-                for job in group {
-                    match self.decide(std::slice::from_ref(&job)) {
-                        Ok(answers) => answer(vec![job], answers),
-                        Err(error) => job.fail(&error),
+        while !group.is_empty() {
+            match self.decide(&group) {
+                Ok(answers) => {
+                    let rest = group.split_off(answers.len());
+                    answer(std::mem::replace(&mut group, rest), answers);
+                }
+                // What one job ran into must not cost the others: each has its own transaction now.
+                Err(_) if group.len() > 1 => {
+                    for job in std::mem::take(&mut group) {
+                        match self.decide(std::slice::from_ref(&job)) {
+                            Ok(answers) => answer(vec![job], answers),
+                            Err(error) => job.fail(&error),
+                        }
                     }
                 }
+                Err(error) => std::mem::take(&mut group).into_iter().for_each(|job| job.fail(&error)),
             }
-            Err(error) => group.into_iter().for_each(|job| job.fail(&error)),
         }
     }
 
+    // The answers to the first of the jobs, at least one: as many as one transaction does before it has worked enough.
     fn decide(&mut self, group: &[Job]) -> Stored<Vec<Result<Answer, ServiceError>>> {
         let (rules, options) = (self.rules.clone(), self.options.clone());
         let now = options.environment.unix_ms();
         let (answers, state) = self.transact(|transaction| {
-            group
-                .iter()
-                .map(|job| {
-                    let part = transaction.begin_part()?;
-                    let first = transaction.state().next;
-                    let answer = job.decide(transaction, &rules, &options, now);
-                    let decided = transaction.state().next > first;
-                    transaction.end_part(part, answer.is_ok())?;
-                    Ok((Since { first, decided }, answer.map_err(ServiceError::from)))
-                })
-                .collect::<Stored<Vec<_>>>()
+            let mut answers = Vec::with_capacity(group.len());
+            for job in group {
+                let part = transaction.begin_part()?;
+                let first = transaction.state().next;
+                let answer = job.decide(transaction, &rules, &options, now);
+                let decided = transaction.state().next > first;
+                transaction.end_part(part, answer.is_ok())?;
+                answers.push((Since { first, decided }, answer.map_err(ServiceError::from)));
+                if transaction.work() >= rules.most_work {
+                    break;
+                }
+            }
+            Ok(answers)
         })?;
         self.shared.record(&state, &answers);
-        for job in group {
+        for job in &group[..answers.len()] {
             if matches!(job, Job::Prune { .. }) {
                 self.round = Round::BEGIN;
                 while self.round != Round::Over {

@@ -88,6 +88,11 @@ pub trait Snapshot: QueueSnapshot {
 
 /// A transaction that may write; what it did is kept only once its owner commits it.
 pub trait Transaction: Snapshot + QueueTransaction {
+    /// Notes that so many bytes of values were read or written, or that something took as long.
+    fn add_work(&mut self, bytes: usize);
+    /// All that was noted since the transaction began, for parts that were undone too.
+    fn work(&self) -> u64;
+
     /// Takes the next seq; the log's entry with it must follow.
     fn next_seq(&mut self) -> Stored<Seq>;
     /// Begins a part that may be undone by itself; parts nest.
@@ -185,6 +190,10 @@ pub trait Transaction: Snapshot + QueueTransaction {
     fn take_staged(&mut self, batch: BatchKey) -> Stored<Vec<Op>>;
     /// The items with a staged op of the client, and the op's batch.
     fn staged_items(&self, client: ClientKey) -> Stored<Vec<(String, String, BatchId)>>;
+    /// The items with a staged op of a batch.
+    fn staged_items_of(&self, batch: BatchKey) -> Stored<Vec<(String, String)>>;
+    /// How many ops the client's batches that are not complete will have when they are.
+    fn ops_of_open_batches(&self, client: ClientKey) -> Stored<u64>;
     /// Batches begun before that time which are still not complete.
     fn overdue_batches(&self, before: u64, limit: u32) -> Stored<Vec<BatchRow>>;
 

@@ -271,6 +271,40 @@ fn a_full_queue_answers_skipped_and_takes_the_ops_later() {
 }
 
 #[test]
+fn a_full_queue_takes_no_batch_that_was_staged_before_it_was_full() {
+    let mut office = Office::new(|_| silent());
+    office.restart(|options| options.approval.as_mut().unwrap().queue_ops = 2);
+    let world = &office.world;
+    let part = |id: u128, of: u32, op: Op| batch(op, id, of);
+    let ops = |id: u128| {
+        let asks = (0..3).map(|n| part(id, 4, world.set(&format!("b{id}-{n}"), "1")));
+        asks.chain([part(id, 4, of("open", world.set(&format!("b{id}"), "1")))]).collect::<Vec<_>>()
+    };
+    let batches: Vec<_> = (1..=3).map(ops).collect();
+    for (client, ops) in (1..).zip(&batches) {
+        assert_eq!(words(&world.push(client, &ops[..3])), ["staged"; 3]);
+    }
+    let last = |client: usize| words(&world.push(client as u128, &batches[client - 1][3..])).remove(0);
+    assert_eq!(last(1), "queued", "an empty queue takes a batch of any size");
+    assert_eq!([last(2), last(3), last(2)], ["skipped"; 3]);
+    // Nor when its parts, which two client ids have sent, meet.
+    assert_eq!(words(&world.push(4, &batches[1][3..])), ["staged"]);
+    assert_eq!(words(&world.push(4, &batches[1][..1])), ["skipped"]);
+    let free = [part(9, 2, of("open", world.set("f", "1"))), part(9, 2, of("open", world.set("g", "1")))];
+    assert!(words(&world.push(5, &free))[1].starts_with("accepted"), "it does not queue");
+    let stats = office.service().stats().remove(0);
+    assert_eq!(stats.queued_ops, 4);
+    office.answer_each(|asked| OpAnswer::accepted(asked.op.op_ref));
+    office.approve_later();
+    assert_eq!(words(&world.push(4, &batches[1])), ["queued"; 4]);
+    assert_eq!(last(3), "skipped");
+    office.approve();
+    assert_eq!(last(3), "queued");
+    office.approve();
+    assert_eq!(world.items().len(), 14);
+}
+
+#[test]
 fn the_bytes_that_wait_are_bounded_too() {
     let mut office = Office::new(|_| silent());
     office.restart(|options| options.approval.as_mut().unwrap().queue_bytes = 100);

@@ -205,3 +205,28 @@ fn a_staged_op_of_another_user_is_not_taken_over() {
     assert!(words(&answer.results)[0].ends_with("ref_reused"), "{answer:?}");
     assert!(words(&world.push(1, &ops[..1])).contains(&"staged".to_owned()));
 }
+
+#[test]
+fn a_client_begins_no_further_batch_while_it_has_begun_two_of_the_largest() {
+    let world = World::with(|options| options.limits.batch_ops = 4);
+    let key = |number: u128| format!("k{number}");
+    let part = |id: u128, of: u32, part: u128| batch(world.set(&key(id * 10 + part), "1"), id, of);
+    // Of each its first op.
+    let begun: Vec<_> = (1..=2).map(|id| part(id, 4, 0)).collect();
+    assert_eq!(words(&world.push(1, &begun)), ["staged", "staged"]);
+    let third = [part(3, 2, 0), part(3, 2, 1)];
+    assert_eq!(words(&world.push(1, &third)), ["skipped", "skipped"]);
+    assert!(words(&world.push(1, &[part(4, 5, 0)]))[0].ends_with("too_large"), "it would never have room");
+    let bad = world.set("", "1");
+    let others = [part(2, 4, 1), world.set("x", "1"), bad];
+    let told = words(&world.push(1, &others));
+    assert_eq!((told[0].as_str(), &told[1][..8], &told[2][..8]), ("staged", "accepted", "rejected"));
+    // Nor by taking over what another client id has begun.
+    assert_eq!(words(&world.push(2, &third[..1])), ["staged"]);
+    assert_eq!(words(&world.push(1, &third[..1])), ["skipped"]);
+    // What completes one makes room.
+    let rest: Vec<_> = (1..4).map(|number| part(1, 4, number)).collect();
+    assert!(words(&world.push(1, &rest)).iter().all(|word| word.starts_with("accepted")));
+    let told = words(&world.push(1, &third));
+    assert!(told.iter().all(|word| word.starts_with("accepted")), "{told:?}");
+}

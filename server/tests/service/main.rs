@@ -19,4 +19,5 @@ mod retention;
 mod tags;
 mod views;
 mod visibility;
+mod work;
 mod world;

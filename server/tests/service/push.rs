@@ -2,7 +2,7 @@
 
 use crate::world::*;
 use syncstore::protocol::{Cursor, Json, Limits, Op, PushRequest};
-use syncstore_server::service::ServiceError;
+use syncstore_server::service::{ServiceError, ServiceOptions};
 
 #[test]
 fn the_same_push_twice_applies_once_and_answers_the_same() {
@@ -168,6 +168,33 @@ fn each_limit_of_an_op_at_its_edge_and_one_past() {
         let words = words(&world.push(1, &[op]));
         assert!(words[0].contains(expected), "{what}: {words:?}");
     }
+}
+
+#[test]
+fn a_repeat_is_told_what_became_of_the_op_under_other_limits() {
+    let wide = |options: &mut ServiceOptions| options.limits.nesting = 200;
+    let narrow = |options: &mut ServiceOptions| (options.limits.value, options.limits.nesting) = (100, 10);
+    let nested = |levels: usize| format!("{}1{}", "[".repeat(levels), " ]".repeat(levels));
+    let long = |gap: &str| format!(r#"{{"a":"{}",{gap}"b":1}}"#, "x".repeat(200));
+    let mut world = World::new();
+    world.reopen(wide);
+    let patch = |value: &str| format!(r#"[{{"op":"add","path":"/c","value":{value}}}]"#);
+    let mut ops = [world.set("long", &long("")), world.set("deep", &nested(150)), world.set("p", "{}")].to_vec();
+    ops.push(world.patch("p", &patch(&nested(199))));
+    let expected = ["accepted 1", "accepted 2", "accepted 3", "accepted 4"];
+    assert_eq!(words(&world.push(1, &ops)), expected);
+    // In other words, too.
+    ops[0].value = Some(Json::parse(&long(" ")).unwrap());
+    ops[1].value = Some(Json::parse(&nested(150).replace(' ', "")).unwrap());
+    world.reopen(narrow);
+    assert_eq!(words(&world.push(1, &ops)), expected);
+    // And the other way round; what nests so deeply that no limit lets it pass is compared as it is.
+    let mut refused = [world.set("l", &long("")), world.set("d", &nested(150)), world.set("e", &nested(250))];
+    let expected = ["rejected 5 too_large", "rejected 6 too_large", "rejected 7 too_large"];
+    assert_eq!(words(&world.push(1, &refused)), expected);
+    refused[1].value = Some(Json::parse(&nested(150).replace(' ', "")).unwrap());
+    world.reopen(wide);
+    assert_eq!(words(&world.push(1, &refused)), expected);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What is forgotten, when, and what is not (section 3 and the retention that the server publishes).
 
 use crate::world::*;
+use std::time::Duration;
 
 #[test]
 fn a_forgotten_ref_is_expired_and_never_applied_again() {
@@ -96,6 +97,34 @@ fn pruning_needs_no_call_when_its_time_has_come() {
     world.pass(61_000);
     world.accept(1, world.set("k", "1"));
     assert_eq!(world.service.stats()[0].log_entries, 10);
+}
+
+#[test]
+fn a_client_id_is_kept_for_as_long_as_its_refs_may_be() {
+    // The first op is decided when the batch expires, days after the client was last seen.
+    for clients in [10 * DAY, 90 * DAY] {
+        let mut world = World::new();
+        world.reopen(|options| options.retention.clients = Duration::from_millis(clients));
+        let staged = batch(world.set("b", "1"), 1, 2);
+        assert_eq!(words(&world.push(1, std::slice::from_ref(&staged))), ["staged"]);
+        let op = world.set("a", "1");
+        world.accept(1, op.clone());
+        let told = |world: &World| words(&world.push(2, &[op.clone(), staged.clone()]));
+        for days in [8, 3] {
+            world.pass(days * DAY);
+            world.service.prune(DB).unwrap();
+        }
+        assert_eq!(told(&world), ["accepted 1", "rejected 2 batch_failed"]);
+        world.pass(80 * DAY);
+        world.service.prune(DB).unwrap();
+        assert!(told(&world)[1].ends_with("batch_failed"), "{:?}", told(&world));
+        world.pass(10 * DAY);
+        world.service.prune(DB).unwrap();
+        world.service.prune(DB).unwrap();
+        assert_eq!(told(&world), ["rejected - expired"; 2]);
+        let published = world.service.info(DB, &ada()).unwrap().retention;
+        assert_eq!(published.client_seconds, Some((90 + 7) * 24 * 3600 + 3600), "what is kept is what is published");
+    }
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! What a caller with tags is told by every read (sections 4 and 5, ◆14 to ◆19).
 
 use crate::world::*;
-use syncstore::protocol::{Entry, EntryOutcome, Json, OpKind};
+use syncstore::protocol::{Code, Entry, EntryOutcome, Json, OpKind, PushOutcome};
 use syncstore::wire::Expiry;
-use syncstore_server::service::{Caller, InboxRequest, ServiceError, Tags};
+use syncstore_server::service::{Caller, InboxRequest, Policy, ServiceError, Tags};
 
 fn json(text: &str) -> Json {
     Json::parse(text).unwrap()
@@ -337,6 +337,38 @@ fn no_endpoint_tells_anything_of_an_item_without_the_callers_tag() {
         before.replace(r#""seq":12,"limits""#, &format!(r#""seq":{seq},"limits""#))
     );
     assert!(!everything(&world, &eve, 1).contains("secret"));
+}
+
+#[test]
+fn a_base_tells_nothing_of_a_hidden_item_that_was_deleted() {
+    for policy in [Policy::RejectStale, Policy::Merge, Policy::Accept] {
+        let mut world = World::new();
+        world.reopen(|options| options.policies = [("c".to_owned(), policy)].into());
+        let bob = only("bob", &["t"]);
+        world.accept(9, world.set("once", "1"));
+        let hidden = world.accept(9, based(world.delete("once"), 1));
+        // One that he saw, in its last moment, and one that he saw before that only.
+        world.accept_as(&bob, 1, world.set("seen", "1"));
+        let seen = world.accept(9, based(world.delete("seen"), 3));
+        world.accept_as(&bob, 1, world.set("lost", "1"));
+        world.accept(9, based(world.untag("lost", "t"), 5));
+        world.accept(9, based(world.delete("lost"), 6));
+        let told = |client: u128, key: &str, base: u64| {
+            let result = world.push_as(&bob, client, &[based(world.set(key, "2"), base)]).remove(0);
+            (result.outcome, result.code, result.message, result.detail)
+        };
+        for base in (1..hidden + 9).filter(|_| policy != Policy::Accept) {
+            let nothing = told(2, "never", base);
+            assert_eq!(nothing.1, Some(Code::STALE));
+            assert_eq!(told(2, "once", base), nothing, "{policy:?} {base}");
+            assert_eq!(told(2, "lost", base), nothing, "{policy:?} {base}");
+        }
+        assert_eq!(told(2, "seen", seen - 1).1.is_some(), policy != Policy::Accept);
+        assert_eq!(told(2, "seen", seen).0, PushOutcome::Accepted);
+        for key in ["never", "once", "lost"] {
+            assert_eq!(told(2, key, 0).0, PushOutcome::Accepted, "{key}");
+        }
+    }
 }
 
 #[test]

@@ -161,12 +161,25 @@ pub fn take(connection: &Connection, batch: BatchKey) -> Stored<Vec<Op>> {
 
 pub fn items(connection: &Connection, client: ClientKey) -> Stored<Vec<(String, String, BatchId)>> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT staged.collection, staged.key, batches.batch FROM batches CROSS JOIN staged ON staged.batch = batches.id
+        "SELECT staged.collection, staged.key, batches.batch FROM batches INDEXED BY open_batches CROSS JOIN staged ON staged.batch = batches.id
          WHERE batches.client = ?1 AND batches.state = {STAGED}",
     ))?;
     let rows =
         statement.query_map([client.0], |row| Ok((row.get(0)?, row.get(1)?, BatchId::from_bytes(row.get(2)?))))?;
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub fn items_of(connection: &Connection, batch: BatchKey) -> Stored<Vec<(String, String)>> {
+    let mut statement = connection.prepare_cached("SELECT collection, key FROM staged WHERE batch = ?1")?;
+    let rows = statement.query_map([batch.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+pub fn ops_of_open(connection: &Connection, client: ClientKey) -> Stored<u64> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT total(ops_of) FROM batches INDEXED BY open_batches WHERE client = ?1 AND state = {STAGED}",
+    ))?;
+    Ok(statement.query_row([client.0], |row| row.get::<_, f64>(0))? as u64)
 }
 
 pub fn overdue(connection: &Connection, before: u64, limit: u32) -> Stored<Vec<BatchRow>> {

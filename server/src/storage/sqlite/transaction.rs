@@ -54,6 +54,7 @@ pub struct SqliteTransaction<'c> {
     caches: &'c mut WriterCaches,
     pub(super) state: State,
     parts: Vec<State>,
+    work: u64,
     committed: bool,
 }
 
@@ -62,7 +63,7 @@ impl<'c> SqliteTransaction<'c> {
     pub fn begin(connection: &'c mut Connection, caches: &'c mut WriterCaches) -> Stored<SqliteTransaction<'c>> {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let state = state::read(&transaction)?;
-        Ok(SqliteTransaction { transaction, caches, state, parts: Vec::new(), committed: false })
+        Ok(SqliteTransaction { transaction, caches, state, parts: Vec::new(), work: 0, committed: false })
     }
 
     /// Makes everything durable and returns the state it leaves.
@@ -173,6 +174,13 @@ snapshot!(SqliteSnapshot);
 snapshot!(SqliteTransaction);
 
 impl Transaction for SqliteTransaction<'_> {
+    fn add_work(&mut self, bytes: usize) {
+        self.work = self.work.saturating_add(bytes as u64);
+    }
+    fn work(&self) -> u64 {
+        self.work
+    }
+
     fn next_seq(&mut self) -> Stored<Seq> {
         let seq = self.state.next;
         if seq > MAX_SEQ {
@@ -338,6 +346,12 @@ impl Transaction for SqliteTransaction<'_> {
     }
     fn staged_items(&self, client: ClientKey) -> Stored<Vec<(String, String, BatchId)>> {
         batches::items(&self.transaction, client)
+    }
+    fn staged_items_of(&self, batch: BatchKey) -> Stored<Vec<(String, String)>> {
+        batches::items_of(&self.transaction, batch)
+    }
+    fn ops_of_open_batches(&self, client: ClientKey) -> Stored<u64> {
+        batches::ops_of_open(&self.transaction, client)
     }
     fn overdue_batches(&self, before: u64, limit: u32) -> Stored<Vec<BatchRow>> {
         batches::overdue(&self.transaction, before, limit)

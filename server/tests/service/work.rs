@@ -1,0 +1,154 @@
+//! What one push may ask of the writer.
+
+use crate::world::*;
+use std::sync::Barrier;
+use syncstore::protocol::{BatchRequest, DataOp, OpKind};
+use syncstore_server::service::{Policy, ServiceError, Writing};
+
+fn long(letter: &str, bytes: usize) -> String {
+    format!(r#"{{"n":0,"text":"{}"}}"#, letter.repeat(bytes))
+}
+
+const COUNT: &str = r#"[{"op":"replace","path":"/n","value":1}]"#;
+const FAILS: &str = r#"[{"op":"test","path":"/n","value":7}]"#;
+
+fn accepted(words: &[String]) -> usize {
+    words.iter().filter(|word| word.starts_with("accepted")).count()
+}
+
+#[test]
+fn small_patches_of_a_large_value_take_many_pushes() {
+    let world = World::with(|options| options.push_work = 100_000);
+    world.accept(1, world.set("a", &long("x", 20_000)));
+    let ops: Vec<_> = (0..10).map(|_| world.patch("a", COUNT)).collect();
+    // Each takes the value twice.
+    let mut pushes = 0;
+    loop {
+        pushes += 1;
+        let words = words(&world.push(1, &ops));
+        let done = (3 * pushes).min(10);
+        assert_eq!(accepted(&words), done, "push {pushes}: {words:?}");
+        assert!(words[done..].iter().all(|word| word == "skipped"), "push {pushes}: {words:?}");
+        if done == 10 {
+            break;
+        }
+    }
+    assert_eq!((pushes, world.pull(1, None).0.len()), (4, 11));
+}
+
+#[test]
+fn patches_that_fail_and_tags_that_are_added_take_the_item_too() {
+    let world = World::with(|options| options.push_work = 100_000);
+    let keys: Vec<_> = (0..5).map(|i| i.to_string()).collect();
+    for key in &keys {
+        world.accept(1, world.set(key, &long("x", 40_000)));
+    }
+    let ops: Vec<_> = keys.iter().map(|key| world.patch(key, FAILS)).collect();
+    let failed = |seq| format!("rejected {seq} patch_failed");
+    assert_eq!(words(&world.push(1, &ops)), [&failed(6), &failed(7), &failed(8), "skipped", "skipped"]);
+    let ops: Vec<_> = keys.iter().map(|key| world.tag(key, "t")).collect();
+    assert_eq!(accepted(&words(&world.push(1, &ops))), 2, "it is read, and written into the log");
+}
+
+#[test]
+fn a_push_has_one_op_decided_whatever_the_bound() {
+    let world = World::with(|options| options.push_work = 0);
+    let ops: Vec<_> = (0..3).map(|i| world.set(&i.to_string(), "1")).collect();
+    for done in 1..=3 {
+        assert_eq!(accepted(&words(&world.push(1, &ops))), done);
+    }
+}
+
+#[test]
+fn a_batch_is_decided_whole_and_begun_in_the_next_push_if_this_one_has_taken_enough() {
+    let world = World::with(|options| options.push_work = 100_000);
+    world.accept(1, world.set("a", &long("x", 20_000)));
+    let ops: Vec<_> = (0..6).map(|_| batch(world.patch("a", COUNT), 1, 6)).collect();
+    let later = world.patch("a", COUNT);
+    let all: Vec<_> = ops.iter().cloned().chain([later]).collect();
+    let told = words(&world.push(1, &all));
+    assert_eq!((accepted(&told), told[6].as_str()), (6, "skipped"), "{told:?}");
+    assert_eq!(accepted(&words(&world.push(1, &all))), 7);
+    // The op that would complete it comes too late in its push, and first in the next.
+    let singles = (0..3).map(|_| world.patch("a", COUNT));
+    let halves: Vec<_> = (0..2).map(|_| batch(world.patch("a", COUNT), 2, 2)).collect();
+    let mut ops = vec![halves[0].clone()];
+    ops.extend((0..3).map(|_| world.set("b", &long("y", 40_000))));
+    ops.extend(singles);
+    ops.push(halves[1].clone());
+    let told = words(&world.push(1, &ops));
+    assert_eq!((told[0].as_str(), accepted(&told), told[7].as_str()), ("staged", 3, "skipped"), "{told:?}");
+    assert_eq!(accepted(&words(&world.push(1, &halves))), 2);
+}
+
+#[test]
+fn a_batch_that_takes_far_too_much_is_rejected_whole() {
+    let world = World::with(|options| options.push_work = 10_000);
+    world.accept(1, world.set("a", &long("x", 20_000)));
+    let ops: Vec<_> = (0..4).map(|_| batch(world.patch("a", COUNT), 1, 4)).collect();
+    let words = words(&world.push(1, &ops));
+    assert_eq!(accepted(&words), 4, "{words:?}");
+    let ops: Vec<_> = (0..8).map(|_| batch(world.patch("a", COUNT), 2, 8)).collect();
+    let results = world.push(1, &ops);
+    let codes: Vec<_> = results.iter().map(|result| result.code.as_ref().unwrap().as_str()).collect();
+    let mut expected = ["batch_failed"; 8];
+    expected[4] = "too_large";
+    assert_eq!(codes, expected);
+    assert!(world.items()[0].contains(r#""n":1"#));
+    // A caller without a replica is told the same.
+    let patch = || {
+        let mut op = DataOp::new(OpKind::Patch, "c", "a");
+        op.patch = world.patch("a", COUNT).patch;
+        op
+    };
+    let request = BatchRequest { ops: (0..8).map(|_| patch()).collect() };
+    match world.service.batch(DB, &ada(), request) {
+        Err(ServiceError::BatchFailed { failed: 4, rejection }) => assert_eq!(rejection.code.as_str(), "too_large"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_group_ends_when_it_has_taken_enough() {
+    let world = World::with(|options| {
+        options.writing = Writing::Thread;
+        options.push_work = 1;
+    });
+    let barrier = Barrier::new(40);
+    std::thread::scope(|scope| {
+        for client in 0..40_u128 {
+            let (world, barrier) = (&world, &barrier);
+            scope.spawn(move || {
+                let op = world.set(&client.to_string(), "1");
+                barrier.wait();
+                world.accept(client + 1, op);
+            });
+        }
+    });
+    let stats = world.service.stats().remove(0);
+    assert_eq!((stats.pushes, stats.groups, stats.largest_group, stats.queued), (40, 40, 1, 0));
+}
+
+#[test]
+fn a_history_that_takes_too_much_to_replay_is_not_and_the_servers_value_wins() {
+    // Each patch of others takes a value of 1 MiB twice, each tag of theirs nothing.
+    for (patches, tags, mine) in [(20, 90, 2), (40, 0, 0)] {
+        let world = World::with(|options| {
+            options.policies.insert("c".into(), Policy::Merge);
+            options.limits.value = 2 << 20;
+        });
+        let base = world.accept(1, world.set("a", &long("x", 1 << 20).replace('{', r#"{"mine":0,"#)));
+        for _ in 0..patches {
+            world.accept(2, world.patch("a", COUNT));
+        }
+        for tag in 0..tags {
+            world.accept(2, world.index("a", &tag.to_string(), "o"));
+        }
+        let mut sent = long("x", 1 << 20).replace('{', r#"{"mine":2,"#);
+        sent.insert_str(sent.len() - 1, r#","more":1"#);
+        let results = world.push(1, &[based(world.set("a", &sent), base), world.set("b", "1")]);
+        let item = world.items().remove(0);
+        assert!(item.contains(&format!(r#""mine":{mine}"#)), "{} {:?}", &item[..40], words(&results));
+        assert!(item.contains(r#""n":1"#));
+    }
+}
