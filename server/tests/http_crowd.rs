@@ -90,6 +90,45 @@ fn a_crowd_that_fills_the_limit_is_gone_with_its_time_out() {
     standing.into_iter().for_each(|stream| drop(to_the_end(stream)));
 }
 
+#[test]
+fn large_bodies_that_trickle_after_a_quick_start_give_their_memory_back() {
+    const BODY: usize = 64 << 10;
+    let mut config = Config::dev();
+    (config.limits.body, config.limits.value) = (BODY, 1 << 10);
+    (config.limits.body_memory, config.limits.body_seconds) = (BODY * 2, 1);
+    let fixture = Fixture::with(config);
+    // All but the last few bytes at once: two of them leave no memory for anybody else.
+    let mut crowd: Vec<TcpStream> = (0..2).map(|_| fixture.connect()).collect();
+    for stream in &mut crowd {
+        let head = "POST /v1/notes/sync/outbox HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
+        write!(stream, "{head}Content-Length: {BODY}\r\n\r\n").unwrap();
+        stream.write_all(&vec![b' '; BODY - 64]).unwrap();
+    }
+    let begun = Instant::now();
+    let trickling: Vec<_> = crowd.into_iter().map(|stream| std::thread::spawn(move || trickle(stream))).collect();
+    for trickling in trickling {
+        let answer = trickling.join().unwrap();
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    fixture.push_one("notes", &[], ClientId::from_random(1), "k");
+}
+
+/// Sends a byte now and then until an answer comes, which it must while there are bytes of the body left.
+fn trickle(mut stream: TcpStream) -> String {
+    let mut answer = [0; 1024];
+    for _ in 0..60 {
+        // The wait for an answer is the pause between two bytes.
+        stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        match stream.read(&mut answer) {
+            Ok(length) => return String::from_utf8_lossy(&answer[..length]).into_owned(),
+            Err(error) => assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{error}"),
+        }
+        stream.write_all(b" ").unwrap();
+    }
+    panic!("a body that trickles is waited for")
+}
+
 /// The answer to a GET, on a connection that stays open.
 fn ask(stream: &mut TcpStream, path: &str) -> String {
     write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();

@@ -49,7 +49,8 @@ pub struct ServerLimits {
     pub connections: usize,
     /// Seconds for a request's head, and for an idle connection (30).
     pub header_seconds: u64,
-    /// Seconds between two parts of a body, and for the client to take a part of the answer (30).
+    /// Seconds between two parts of a body, over which its least rate of 1 KiB a second is measured, and for the client
+    /// to take a part of the answer (30).
     pub body_seconds: u64,
     /// Seconds that a stopping server gives to requests under way (10).
     pub shutdown_seconds: u64,

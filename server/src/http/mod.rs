@@ -14,6 +14,7 @@ mod listen;
 mod metrics;
 mod negotiate;
 mod nonces;
+mod pace;
 mod place;
 mod query;
 mod record;
