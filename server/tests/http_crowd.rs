@@ -2,7 +2,7 @@
 
 mod http_support;
 
-use http_support::Fixture;
+use http_support::{Fixture, send};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -112,6 +112,39 @@ fn large_bodies_that_trickle_after_a_quick_start_give_their_memory_back() {
     }
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     fixture.push_one("notes", &[], ClientId::from_random(1), "k");
+}
+
+#[test]
+fn answers_that_nobody_takes_leave_the_memory_for_answers_to_no_more_than_their_share() {
+    // More than the system's buffers take for a client that does not read.
+    const VALUE: usize = 15 << 20;
+    let mut config = Config::dev();
+    (config.limits.body, config.limits.value) = (16 << 20, 16_000_000);
+    config.limits.answer_memory = 1 << 20;
+    let fixture = Fixture::with(config);
+    let (path, json) = ("/v1/notes/data/notes/large", [("content-type", "application/json")]);
+    let value = format!("\"{}\"", "x".repeat(VALUE));
+    assert_eq!(send(&fixture.url, "PUT", path, &json, Some(value.as_bytes())).status, 200);
+    let mut taker = fixture.connect();
+    write!(taker, "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    taker.read_exact(&mut [0; 64]).unwrap();
+    let refused = fixture.get(path, &[]);
+    refused.is_problem(503, "overloaded");
+    assert_eq!(refused.header("retry-after"), "1");
+    let op = |n| format!(r#"{{"op":"set","collection":"notes","key":"b{n}","value":1}}"#);
+    let ops: Vec<String> = (0..4_000).map(op).collect();
+    let batch = format!(r#"{{"ops":[{}]}}"#, ops.join(","));
+    fixture.post("/v1/notes/batch", &json, batch.as_bytes()).is_problem(503, "overloaded");
+    assert_eq!(fixture.get("/v1/notes/data/notes/b0", &[]).status, 404, "what is refused was not done");
+    // What is small needs no share.
+    fixture.push_one("notes", &[], ClientId::from_random(1), "k");
+    drop(taker);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let mut answer = fixture.get(path, &[]);
+    while answer.status == 503 && Instant::now() < deadline {
+        answer = fixture.get(path, &[]);
+    }
+    assert_eq!((answer.status, answer.body.len() > VALUE), (200, true), "{}", answer.status);
 }
 
 /// Sends a byte now and then until an answer comes, which it must while there are bytes of the body left.

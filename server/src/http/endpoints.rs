@@ -42,7 +42,7 @@ pub(crate) async fn info(State(app): State<Arc<App>>, Db(db): Db, request: Reque
             let Entered { identity, db, .. } = call.enter()?;
             let mut info = app.service.info(&db, &identity.caller).map_err(refused)?;
             info.retention.nonce_seconds = Some(SKEW);
-            Ok((Answer::encode(wanted, &info)?, None))
+            Ok((Answer::encode(&app.answers, wanted, &info)?, None))
         })
         .await
     };
@@ -60,7 +60,7 @@ pub(crate) async fn outbox(State(app): State<Arc<App>>, Db(db): Db, request: Req
             let ops = push.ops.len();
             let response = app.service.push(&entered.db, &entered.identity.caller, push).map_err(refused)?;
             app.metrics.pushed(&response);
-            Ok((Answer::encode(wanted, &response)?, Some(ops)))
+            Ok((Answer::encode(&app.answers, wanted, &response)?, Some(ops)))
         })
         .await
     };
@@ -79,7 +79,7 @@ pub(crate) async fn checkpoint(State(app): State<Arc<App>>, Db(db): Db, request:
             let request = CheckpointRequest { client, page, limit, scope: query.scope()? };
             let caller = &entered.identity.caller;
             let page = app.service.checkpoint(&entered.db, caller, &request).map_err(refused)?;
-            Ok((Answer::encode(wanted, &page)?, Some(page.items.len())))
+            Ok((Answer::encode(&app.answers, wanted, &page)?, Some(page.items.len())))
         })
         .await
     };
@@ -98,9 +98,11 @@ pub(crate) async fn inbox(State(app): State<Arc<App>>, Db(db): Db, request: Requ
         match reading {
             Reading::Answered(answer) => Ok(answer),
             Reading::Held(held) => {
-                let _polling = Polling::new(&app);
-                let page = held.until_news(&app).await?;
-                blocking(move || answer(wanted, &page)).await
+                let page = {
+                    let _polling = Polling::new(&app);
+                    held.until_news(&app).await?
+                };
+                blocking(move || answer(&app, wanted, &page)).await
             }
         }
     };
@@ -140,13 +142,13 @@ impl Reading {
         let Entered { identity, db, .. } = entered;
         if wait.is_zero() {
             let page = app.service.inbox(&db, &identity.caller, &request).map_err(refused)?;
-            return answer(wanted, &page).map(Reading::Answered);
+            return answer(app, wanted, &page).map(Reading::Answered);
         }
         // Before the read: what is committed in between is news.
         let news = app.service.subscribe(&db).map_err(refused)?;
         let page = app.service.inbox(&db, &identity.caller, &request).map_err(refused)?;
         if has_something(&page) {
-            return answer(wanted, &page).map(Reading::Answered);
+            return answer(app, wanted, &page).map(Reading::Answered);
         }
         Ok(Reading::Held(Box::new(Held { db, identity, request, news, page, deadline: Instant::now() + wait })))
     }
@@ -179,8 +181,8 @@ impl Held {
     }
 }
 
-fn answer(wanted: Wanted, page: &InboxPage) -> Result<(Answer, Option<usize>), Refusal> {
-    Ok((Answer::encode(wanted, page)?, Some(page.entries.len())))
+fn answer(app: &App, wanted: Wanted, page: &InboxPage) -> Result<(Answer, Option<usize>), Refusal> {
+    Ok((Answer::encode(&app.answers, wanted, page)?, Some(page.entries.len())))
 }
 
 fn has_something(page: &InboxPage) -> bool {

@@ -11,6 +11,7 @@ mod endpoints;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod listen;
+mod memory;
 mod metrics;
 mod negotiate;
 mod nonces;
@@ -33,6 +34,7 @@ use auth::{Authenticator, digest};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use body::BodyLimits;
+use memory::AnswerMemory;
 use metrics::Metrics;
 use std::sync::Arc;
 use syncstore::environment::Environment;
@@ -43,6 +45,7 @@ pub(crate) struct App {
     service: Arc<Service>,
     authenticator: Authenticator,
     body: BodyLimits,
+    answers: AnswerMemory,
     metrics: Arc<Metrics>,
     // The paths that there are, as labels of metrics.
     paths: Vec<&'static str>,
@@ -69,6 +72,7 @@ impl App {
                 // One body must always fit, as sent and inflated.
                 memory: Arc::new(Semaphore::new(config.limits.body_memory.max(config.limits.body.saturating_mul(2)))),
             },
+            answers: AnswerMemory::new(config.limits.answer_memory),
             metrics: Arc::new(Metrics::new()),
             paths: routes::routes().into_iter().map(|route| route.path).collect(),
             metrics_token: config.metrics_token.as_ref().map(|token| digest(token.expose())),
