@@ -2,10 +2,12 @@
 
 mod http_support;
 
-use http_support::{Fixture, send};
+use http_support::{Fixture, push_body, send};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
+use syncstore::environment::{Environment, SystemEnvironment};
 use syncstore::protocol::ClientId;
 use syncstore_server::config::Config;
 
@@ -145,6 +147,93 @@ fn answers_that_nobody_takes_leave_the_memory_for_answers_to_no_more_than_their_
         answer = fixture.get(path, &[]);
     }
     assert_eq!((answer.status, answer.body.len() > VALUE), (200, true), "{}", answer.status);
+}
+
+/// A clock that holds a database's writer up when it is asked by it.
+#[derive(Default)]
+struct Gate {
+    clock: SystemEnvironment,
+    closed: Mutex<bool>,
+    opened: Condvar,
+}
+
+impl Gate {
+    fn set(&self, closed: bool) {
+        *self.closed.lock().unwrap() = closed;
+        self.opened.notify_all();
+    }
+}
+
+impl Environment for Gate {
+    fn unix_ms(&self) -> u64 {
+        if std::thread::current().name() == Some("writer crowded") {
+            let closed = self.closed.lock().unwrap();
+            drop(self.opened.wait_while(closed, |closed| *closed).unwrap());
+        }
+        self.clock.unix_ms()
+    }
+    fn monotonic(&self) -> Duration {
+        self.clock.monotonic()
+    }
+    fn random(&self) -> u64 {
+        self.clock.random()
+    }
+    fn sleep(&self, duration: Duration) {
+        self.clock.sleep(duration);
+    }
+}
+
+/// Opens it whatever the test ends with: a server does not stop before its writers.
+struct Opened(Arc<Gate>);
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
+}
+
+#[test]
+fn a_crowd_that_waits_for_one_database_leaves_the_others_their_threads() {
+    // More than tokio has threads by itself.
+    const CROWD: usize = 1_040;
+    let gate = Arc::new(Gate::default());
+    let fixture = Fixture::in_environment(Config::dev(), gate.clone());
+    let client = ClientId::from_random(1);
+    fixture.push_one("crowded", &[], client, "k");
+    gate.set(true);
+    let opened = Opened(gate);
+    let mut sent = 0;
+    let crowd: Vec<TcpStream> = (0..CROWD)
+        .map(|n| {
+            let mut stream = fixture.connect();
+            let body = push_body(ClientId::from_random(n as u128 + 2), &["k"]);
+            let head = "POST /v1/crowded/sync/outbox HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
+            let request = format!("{head}Connection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+            stream.write_all(request.as_bytes()).unwrap();
+            sent += request.len() as u64;
+            stream
+        })
+        .collect();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while received(&fixture) < sent {
+        assert!(Instant::now() < deadline, "the crowd is not let in");
+    }
+    let begun = Instant::now();
+    fixture.push_one("other", &[], client, "k");
+    assert_eq!(fixture.get("/v1/other", &[]).status, 200);
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    drop(opened);
+    for stream in crowd {
+        let answer = to_the_end(stream);
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("accepted"), "{answer}");
+    }
+}
+
+/// The bytes of requests that the server has read.
+fn received(fixture: &Fixture) -> u64 {
+    let metrics = fixture.get("/metrics", &[]).text();
+    let line = metrics.lines().find_map(|line| line.strip_prefix("syncstore_http_received_bytes_total "));
+    line.unwrap().parse().unwrap()
 }
 
 /// Sends a byte now and then until an answer comes, which it must while there are bytes of the body left.

@@ -42,7 +42,8 @@ async fn answer<H: Send + 'static>(
     let db = place.db.clone();
     let answered = async {
         let (call, head) = Call::read(app.clone(), &db, request, head).await?;
-        blocking(move || {
+        let lane = app.lanes.take(&db).await?;
+        blocking(lane, move || {
             let wanted = call.wanted;
             let entered = call.enter()?;
             place.check()?;

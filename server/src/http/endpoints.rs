@@ -37,7 +37,8 @@ impl FromRequestParts<Arc<App>> for Db {
 pub(crate) async fn info(State(app): State<Arc<App>>, Db(db): Db, request: Request) -> Response {
     let answered = async {
         let (call, ()) = Call::read(app.clone(), &db, request, |_| Ok(())).await?;
-        blocking(move || {
+        let lane = app.lanes.take(&db).await?;
+        blocking(lane, move || {
             let wanted = call.wanted;
             let Entered { identity, db, .. } = call.enter()?;
             let mut info = app.service.info(&db, &identity.caller).map_err(refused)?;
@@ -53,7 +54,8 @@ pub(crate) async fn info(State(app): State<Arc<App>>, Db(db): Db, request: Reque
 pub(crate) async fn outbox(State(app): State<Arc<App>>, Db(db): Db, request: Request) -> Response {
     let answered = async {
         let (call, sent) = Call::read(app.clone(), &db, request, Sent::of).await?;
-        blocking(move || {
+        let lane = app.lanes.take(&db).await?;
+        blocking(lane, move || {
             let wanted = call.wanted;
             let mut entered = call.enter()?;
             let push: PushRequest = entered.message(&app, sent)?;
@@ -71,7 +73,8 @@ pub(crate) async fn outbox(State(app): State<Arc<App>>, Db(db): Db, request: Req
 pub(crate) async fn checkpoint(State(app): State<Arc<App>>, Db(db): Db, request: Request) -> Response {
     let answered = async {
         let (call, ()) = Call::read(app.clone(), &db, request, |_| Ok(())).await?;
-        blocking(move || {
+        let lane = app.lanes.take(&db).await?;
+        blocking(lane, move || {
             let wanted = call.wanted;
             let entered = call.enter()?;
             let query = entered.query();
@@ -92,8 +95,8 @@ pub(crate) async fn inbox(State(app): State<Arc<App>>, Db(db): Db, request: Requ
         let (call, ()) = Call::read(app.clone(), &db, request, |_| Ok(())).await?;
         let wanted = call.wanted;
         let reading = {
-            let app = app.clone();
-            blocking(move || Reading::begin(&app, call)).await?
+            let (lane, app) = (app.lanes.take(&db).await?, app.clone());
+            blocking(lane, move || Reading::begin(&app, call)).await?
         };
         match reading {
             Reading::Answered(answer) => Ok(answer),
@@ -102,7 +105,8 @@ pub(crate) async fn inbox(State(app): State<Arc<App>>, Db(db): Db, request: Requ
                     let _polling = Polling::new(&app);
                     held.until_news(&app).await?
                 };
-                blocking(move || answer(&app, wanted, &page)).await
+                let lane = app.lanes.take_again(&db).await?;
+                blocking(lane, move || answer(&app, wanted, &page)).await
             }
         }
     };
@@ -166,8 +170,8 @@ impl Held {
             if !moved {
                 return Ok(self.page);
             }
-            let app = app.clone();
-            self = blocking(move || {
+            let (lane, app) = (app.lanes.take_again(&self.db).await?, app.clone());
+            self = blocking(lane, move || {
                 // What stands before the page's cursor is nothing that the client may see.
                 self.request.cursor = Some(self.page.cursor.clone());
                 self.page = app.service.inbox(&self.db, &self.identity.caller, &self.request).map_err(refused)?;
@@ -223,7 +227,7 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> 
     }
     // Names of databases are not for everybody.
     let named = app.dev || app.metrics_token.is_some();
-    let rendered = blocking(move || {
+    let rendered = blocking((), move || {
         let stats = named.then(|| app.service.stats());
         Ok(app.metrics.render(stats.as_deref()))
     });

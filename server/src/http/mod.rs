@@ -10,6 +10,7 @@ mod data;
 mod endpoints;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod lanes;
 mod listen;
 mod memory;
 mod metrics;
@@ -23,6 +24,7 @@ mod refusal;
 mod routes;
 mod signature;
 
+pub(crate) use lanes::THREADS;
 pub(crate) use listen::{Limits, serve};
 pub(crate) use signature::is_word;
 #[cfg(test)]
@@ -34,6 +36,7 @@ use auth::{Authenticator, digest};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use body::BodyLimits;
+use lanes::Lanes;
 use memory::AnswerMemory;
 use metrics::Metrics;
 use std::sync::Arc;
@@ -46,6 +49,7 @@ pub(crate) struct App {
     authenticator: Authenticator,
     body: BodyLimits,
     answers: AnswerMemory,
+    lanes: Arc<Lanes>,
     metrics: Arc<Metrics>,
     // The paths that there are, as labels of metrics.
     paths: Vec<&'static str>,
@@ -73,6 +77,7 @@ impl App {
                 memory: Arc::new(Semaphore::new(config.limits.body_memory.max(config.limits.body.saturating_mul(2)))),
             },
             answers: AnswerMemory::new(config.limits.answer_memory),
+            lanes: Arc::default(),
             metrics: Arc::new(Metrics::new()),
             paths: routes::routes().into_iter().map(|route| route.path).collect(),
             metrics_token: config.metrics_token.as_ref().map(|token| digest(token.expose())),
