@@ -2,7 +2,7 @@
 
 use crate::approver::InvalidUrl;
 use crate::config::{Config, Databases};
-use crate::http::{App, Limits, router, serve};
+use crate::http::{App, Limits, THREADS, router, serve};
 use crate::service::{self, Service, ServiceError, ServiceOptions};
 use std::collections::BTreeSet;
 use std::fs::{File, TryLockError};
@@ -130,6 +130,7 @@ impl Server {
         let service = Arc::new(service);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .thread_name("syncstore-http")
+            .max_blocking_threads(THREADS)
             .enable_all()
             .build()
             .map_err(StartError::Threads)?;

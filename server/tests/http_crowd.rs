@@ -2,10 +2,12 @@
 
 mod http_support;
 
-use http_support::Fixture;
+use http_support::{Fixture, push_body, send};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
+use syncstore::environment::{Environment, SystemEnvironment};
 use syncstore::protocol::ClientId;
 use syncstore_server::config::Config;
 
@@ -88,6 +90,165 @@ fn a_crowd_that_fills_the_limit_is_gone_with_its_time_out() {
     }
     fixture.push_one("notes", &[], ClientId::from_random(1), "k");
     standing.into_iter().for_each(|stream| drop(to_the_end(stream)));
+}
+
+#[test]
+fn large_bodies_that_trickle_after_a_quick_start_give_their_memory_back() {
+    const BODY: usize = 64 << 10;
+    let mut config = Config::dev();
+    (config.limits.body, config.limits.value) = (BODY, 1 << 10);
+    (config.limits.body_memory, config.limits.body_seconds) = (BODY * 2, 1);
+    let fixture = Fixture::with(config);
+    // All but the last few bytes at once: two of them leave no memory for anybody else.
+    let mut crowd: Vec<TcpStream> = (0..2).map(|_| fixture.connect()).collect();
+    for stream in &mut crowd {
+        let head = "POST /v1/notes/sync/outbox HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
+        write!(stream, "{head}Content-Length: {BODY}\r\n\r\n").unwrap();
+        stream.write_all(&vec![b' '; BODY - 64]).unwrap();
+    }
+    let begun = Instant::now();
+    let trickling: Vec<_> = crowd.into_iter().map(|stream| std::thread::spawn(move || trickle(stream))).collect();
+    for trickling in trickling {
+        let answer = trickling.join().unwrap();
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    fixture.push_one("notes", &[], ClientId::from_random(1), "k");
+}
+
+#[test]
+fn answers_that_nobody_takes_leave_the_memory_for_answers_to_no_more_than_their_share() {
+    // More than the system's buffers take for a client that does not read.
+    const VALUE: usize = 15 << 20;
+    let mut config = Config::dev();
+    (config.limits.body, config.limits.value) = (16 << 20, 16_000_000);
+    config.limits.answer_memory = 1 << 20;
+    let fixture = Fixture::with(config);
+    let (path, json) = ("/v1/notes/data/notes/large", [("content-type", "application/json")]);
+    let value = format!("\"{}\"", "x".repeat(VALUE));
+    assert_eq!(send(&fixture.url, "PUT", path, &json, Some(value.as_bytes())).status, 200);
+    let mut taker = fixture.connect();
+    write!(taker, "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    taker.read_exact(&mut [0; 64]).unwrap();
+    let refused = fixture.get(path, &[]);
+    refused.is_problem(503, "overloaded");
+    assert_eq!(refused.header("retry-after"), "1");
+    let op = |n| format!(r#"{{"op":"set","collection":"notes","key":"b{n}","value":1}}"#);
+    let ops: Vec<String> = (0..4_000).map(op).collect();
+    let batch = format!(r#"{{"ops":[{}]}}"#, ops.join(","));
+    fixture.post("/v1/notes/batch", &json, batch.as_bytes()).is_problem(503, "overloaded");
+    assert_eq!(fixture.get("/v1/notes/data/notes/b0", &[]).status, 404, "what is refused was not done");
+    // What is small needs no share.
+    fixture.push_one("notes", &[], ClientId::from_random(1), "k");
+    drop(taker);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let mut answer = fixture.get(path, &[]);
+    while answer.status == 503 && Instant::now() < deadline {
+        answer = fixture.get(path, &[]);
+    }
+    assert_eq!((answer.status, answer.body.len() > VALUE), (200, true), "{}", answer.status);
+}
+
+/// A clock that holds a database's writer up when it is asked by it.
+#[derive(Default)]
+struct Gate {
+    clock: SystemEnvironment,
+    closed: Mutex<bool>,
+    opened: Condvar,
+}
+
+impl Gate {
+    fn set(&self, closed: bool) {
+        *self.closed.lock().unwrap() = closed;
+        self.opened.notify_all();
+    }
+}
+
+impl Environment for Gate {
+    fn unix_ms(&self) -> u64 {
+        if std::thread::current().name() == Some("writer crowded") {
+            let closed = self.closed.lock().unwrap();
+            drop(self.opened.wait_while(closed, |closed| *closed).unwrap());
+        }
+        self.clock.unix_ms()
+    }
+    fn monotonic(&self) -> Duration {
+        self.clock.monotonic()
+    }
+    fn random(&self) -> u64 {
+        self.clock.random()
+    }
+    fn sleep(&self, duration: Duration) {
+        self.clock.sleep(duration);
+    }
+}
+
+/// Opens it whatever the test ends with: a server does not stop before its writers.
+struct Opened(Arc<Gate>);
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
+}
+
+#[test]
+fn a_crowd_that_waits_for_one_database_leaves_the_others_their_threads() {
+    // More than tokio has threads by itself.
+    const CROWD: usize = 1_040;
+    let gate = Arc::new(Gate::default());
+    let fixture = Fixture::in_environment(Config::dev(), gate.clone());
+    let client = ClientId::from_random(1);
+    fixture.push_one("crowded", &[], client, "k");
+    gate.set(true);
+    let opened = Opened(gate);
+    let mut sent = 0;
+    let crowd: Vec<TcpStream> = (0..CROWD)
+        .map(|n| {
+            let mut stream = fixture.connect();
+            let body = push_body(ClientId::from_random(n as u128 + 2), &["k"]);
+            let head = "POST /v1/crowded/sync/outbox HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
+            let request = format!("{head}Connection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+            stream.write_all(request.as_bytes()).unwrap();
+            sent += request.len() as u64;
+            stream
+        })
+        .collect();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while received(&fixture) < sent {
+        assert!(Instant::now() < deadline, "the crowd is not let in");
+    }
+    let begun = Instant::now();
+    fixture.push_one("other", &[], client, "k");
+    assert_eq!(fixture.get("/v1/other", &[]).status, 200);
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    drop(opened);
+    for stream in crowd {
+        let answer = to_the_end(stream);
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("accepted"), "{answer}");
+    }
+}
+
+/// The bytes of requests that the server has read.
+fn received(fixture: &Fixture) -> u64 {
+    let metrics = fixture.get("/metrics", &[]).text();
+    let line = metrics.lines().find_map(|line| line.strip_prefix("syncstore_http_received_bytes_total "));
+    line.unwrap().parse().unwrap()
+}
+
+/// Sends a byte now and then until an answer comes, which it must while there are bytes of the body left.
+fn trickle(mut stream: TcpStream) -> String {
+    let mut answer = [0; 1024];
+    for _ in 0..60 {
+        // The wait for an answer is the pause between two bytes.
+        stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        match stream.read(&mut answer) {
+            Ok(length) => return String::from_utf8_lossy(&answer[..length]).into_owned(),
+            Err(error) => assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{error}"),
+        }
+        stream.write_all(b" ").unwrap();
+    }
+    panic!("a body that trickles is waited for")
 }
 
 /// The answer to a GET, on a connection that stays open.

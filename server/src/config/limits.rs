@@ -15,6 +15,9 @@ pub struct ServerLimits {
     pub body: usize,
     /// Bytes of all bodies that are held at a time; beyond, requests are answered 503 (256 MiB).
     pub body_memory: usize,
+    /// Bytes of all answers that are encoded or wait for their clients at a time; beyond, requests are answered 503 (256
+    /// MiB).
+    pub answer_memory: usize,
     /// Bytes of an item's value as JSON (1 MiB); at most 16 MiB, and less than `body`.
     pub value: usize,
     /// Ops of one push (1,000); at most 32,768.
@@ -49,7 +52,8 @@ pub struct ServerLimits {
     pub connections: usize,
     /// Seconds for a request's head, and for an idle connection (30).
     pub header_seconds: u64,
-    /// Seconds between two parts of a body, and for the client to take a part of the answer (30).
+    /// Seconds between two parts of a body, and over which the least rate of a body, and of an answer that its client
+    /// takes, is measured: 1 KiB a second (30).
     pub body_seconds: u64,
     /// Seconds that a stopping server gives to requests under way (10).
     pub shutdown_seconds: u64,
@@ -61,6 +65,7 @@ impl Default for ServerLimits {
         ServerLimits {
             body: wire.body,
             body_memory: 256 << 20,
+            answer_memory: 256 << 20,
             value: wire.value,
             push_ops: wire.push_ops,
             batch_ops: wire.batch_ops,
@@ -145,6 +150,7 @@ impl ServerLimits {
         };
         within("body", self.body as u64, 1024)?;
         within("body_memory", self.body_memory as u64, 1024)?;
+        within("answer_memory", self.answer_memory as u64, 1024)?;
         within("value", self.value as u64, 1)?;
         // Else no push could carry the value that the limit allows.
         if self.value >= self.body {

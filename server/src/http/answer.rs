@@ -2,12 +2,14 @@
 
 use super::body::deflate;
 use super::conditions::entity_tag;
+use super::memory::{AnswerMemory, Share};
 use super::negotiate::Wanted;
 use super::refusal::Refusal;
 use axum::body::Body;
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderValue, VARY};
 use axum::response::Response;
+use bytes::Bytes;
 use http_body_util::{BodyStream, Empty, StreamBody};
 use serde::Serialize;
 use syncstore::protocol::Rev;
@@ -17,21 +19,27 @@ pub(crate) struct Answer {
     // None of an answer without a body.
     content_type: Option<&'static str>,
     gzip: bool,
-    body: Vec<u8>,
+    body: Bytes,
     rev: Option<Rev>,
 }
 
 impl Answer {
-    /// Encodes a message, and deflates it for a client that asks: for a thread that may block.
-    pub(crate) fn encode<T: Serialize>(wanted: Wanted, message: &T) -> Result<Answer, Refusal> {
+    /// Encodes a message, and deflates it for a client that asks: for a thread that may block. 503 when other answers
+    /// have the memory.
+    pub(crate) fn encode<T: Serialize>(memory: &AnswerMemory, wanted: Wanted, message: &T) -> Result<Answer, Refusal> {
+        Answer::within(memory.share(wanted.format, wanted.gzip, message)?, wanted, message)
+    }
+
+    /// The same with a share of the memory that was taken before.
+    pub(crate) fn within<T: Serialize>(share: Share, wanted: Wanted, message: &T) -> Result<Answer, Refusal> {
         let body = wanted.format.encode(message).map_err(|error| {
             tracing::error!(%error, "an answer cannot be encoded");
             Refusal::internal()
         })?;
         let content_type = Some(wanted.format.content_type());
         match wanted.gzip.then(|| deflate(&body)).flatten() {
-            Some(gzip) => Ok(Answer { content_type, gzip: true, body: gzip, rev: None }),
-            None => Ok(Answer { content_type, gzip: false, body, rev: None }),
+            Some(deflated) => Ok(Answer { content_type, gzip: true, body: share.hold(deflated), rev: None }),
+            None => Ok(Answer { content_type, gzip: false, body: share.hold(body), rev: None }),
         }
     }
 
@@ -42,7 +50,7 @@ impl Answer {
 
     /// That the client has what there is, at that rev.
     pub(crate) fn not_modified(rev: Rev) -> Answer {
-        Answer { content_type: None, gzip: false, body: Vec::new(), rev: Some(rev) }
+        Answer { content_type: None, gzip: false, body: Bytes::new(), rev: Some(rev) }
     }
 
     pub(crate) fn into_response(self) -> Response {

@@ -24,7 +24,8 @@ pub(crate) struct Authenticator {
     tokens: HashMap<[u8; 32], Identity>,
     keys: HashMap<String, Key>,
     nonces: Nonces,
-    // Signatures made before the start are refused: the nonces taken then are forgotten.
+    // Signatures made before the start are refused: the nonces taken then are forgotten. A signer whose clock is ahead can
+    // be replayed for as long (docs/RELIABILITY.md): a later time would refuse those whose clock is right.
     start: u64,
 }
 

@@ -1,5 +1,6 @@
 //! Bodies: read within a size and a time, inflated within a size, deflated for who asks.
 
+use super::pace::Pace;
 use super::refusal::Refusal;
 use axum::body::{Body, HttpBody};
 use axum::http::StatusCode;
@@ -13,9 +14,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
-
-// Below this many bytes a second on the whole, a body is a way to hold a connection.
-const SLOWEST_RATE: u64 = 1024;
 
 // Smaller answers gain nothing by compression.
 const SMALLEST_GZIP: usize = 1024;
@@ -32,7 +30,7 @@ const LONGEST_DISCARD: Duration = Duration::from_secs(5);
 pub(crate) struct BodyLimits {
     /// Bytes, as sent and after inflating.
     pub(crate) size: usize,
-    /// The longest pause between two parts, and the time before the slowest rate counts.
+    /// The longest pause between two parts, and the time over which the slowest rate is measured.
     pub(crate) pause: Duration,
     /// A permit for each byte of the bodies that are held at a time.
     pub(crate) memory: Arc<Semaphore>,
@@ -58,13 +56,11 @@ impl BodyLimits {
             }
             return Err(Refusal::too_large(self.size));
         }
-        let start = Instant::now();
+        let mut pace = Pace::begin(self.pause);
         let mut read = BytesMut::new();
         let mut share: Option<OwnedSemaphorePermit> = None;
         loop {
-            let allowed = self.pause + Duration::from_secs(read.len() as u64 / SLOWEST_RATE);
-            let deadline = (Instant::now() + self.pause).min(start + allowed);
-            let frame = match timeout_at(deadline, body.frame()).await {
+            let frame = match timeout_at(pace.deadline(), body.frame()).await {
                 Err(_) => return Err(too_slow()),
                 Ok(None) => return Ok(Held { bytes: read.freeze(), _share: share }),
                 Ok(Some(Err(_))) => return Err(Refusal::malformed("the body broke off")),
@@ -90,6 +86,7 @@ impl BodyLimits {
                 if read.is_empty() && declared.exact() == Some(data.len() as u64) {
                     return Ok(Held { bytes: data, _share: share });
                 }
+                pace.moved(data.len());
                 read.extend_from_slice(&data);
             }
         }
@@ -200,6 +197,16 @@ mod tests {
         assert_eq!(read(limits(100), parts(vec![b"a", b"b"], Duration::from_secs(6))), Err(too_slow()));
         assert_eq!(read(limits(100), parts(vec![b"a"; 50], Duration::from_secs(1))), Err(too_slow()));
         assert_eq!(read(limits(100), parts(vec![b"a"; 3], Duration::from_secs(1))).unwrap(), "aaa");
+    }
+
+    #[test]
+    fn what_comes_quickly_earns_no_time_for_what_trickles_after_it() {
+        static PART: [u8; 60_000] = [b'a'; 60_000];
+        let second = Duration::from_secs(1);
+        let trickle = [vec![&PART[..]], vec![&b"a"[..]; 20]].concat();
+        assert_eq!(read(limits(100_000), parts(trickle, second)), Err(too_slow()));
+        let steady = vec![&PART[..1100]; 40];
+        assert_eq!(read(limits(100_000), parts(steady, second)).unwrap().len(), 44_000);
     }
 
     #[tokio::test]

@@ -107,11 +107,17 @@ fn head(app: &App, db: &str, headers: &HeaderMap) -> Result<(Claim, Wanted), Ref
     Ok((claim, Wanted::of(headers)?))
 }
 
-/// Runs what blocks where it may; a panic there is answered 500 and ends nothing else.
+/// Runs what blocks where it may, and keeps `lane` until it has ended, though nobody waits for it any more; a panic there
+/// is answered 500 and ends nothing else.
 pub(crate) async fn blocking<T: Send + 'static>(
+    lane: impl Send + 'static,
     work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
 ) -> Result<T, Refusal> {
-    spawn_blocking(work).await.unwrap_or_else(|error| {
+    let ended = spawn_blocking(move || {
+        let _lane = lane;
+        work()
+    });
+    ended.await.unwrap_or_else(|error| {
         tracing::error!(%error, "a request was given up");
         Err(Refusal::internal())
     })

@@ -16,7 +16,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use syncstore::protocol::{
-    BatchRequest, DataItem, DataOp, IndexBody, ItemIndexes, ItemRelations, ItemTags, Json, OpKind, Ref, RelationBody,
+    BatchRequest, BatchResponse, DataItem, DataOp, IndexBody, ItemIndexes, ItemRelations, ItemTags, Json, OpKind, Ref,
+    RelationBody, Rev, Written,
 };
 
 type Answered = Result<(Answer, Option<usize>), Refusal>;
@@ -41,7 +42,8 @@ async fn answer<H: Send + 'static>(
     let db = place.db.clone();
     let answered = async {
         let (call, head) = Call::read(app.clone(), &db, request, head).await?;
-        blocking(move || {
+        let lane = app.lanes.take(&db).await?;
+        blocking(lane, move || {
             let wanted = call.wanted;
             let entered = call.enter()?;
             place.check()?;
@@ -64,7 +66,7 @@ pub(crate) async fn collections(State(app): State<Arc<App>>, place: Place, reque
             let request = CollectionsRequest { after: query.given("after")?, limit: query.limit(500)? };
             let (db, caller) = (&asked.entered.db, &asked.entered.identity.caller);
             let page = asked.app.service.collections(db, caller, &request).map_err(refused)?;
-            Ok((Answer::encode(asked.wanted, &page)?, Some(page.collections.len())))
+            Ok((Answer::encode(&asked.app.answers, asked.wanted, &page)?, Some(page.collections.len())))
         },
     )
     .await
@@ -91,7 +93,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, place: Place, request: Req
             };
             let (db, caller) = (&asked.entered.db, &asked.entered.identity.caller);
             let page = asked.app.service.list(db, caller, &request).map_err(refused)?;
-            Ok((Answer::encode(asked.wanted, &page)?, Some(page.items.len())))
+            Ok((Answer::encode(&asked.app.answers, asked.wanted, &page)?, Some(page.items.len())))
         },
     )
     .await
@@ -133,7 +135,7 @@ impl Asked<Conditions> {
         if !self.head.met(rev, true) {
             return Ok((Answer::not_modified(rev), None));
         }
-        Ok((Answer::encode(self.wanted, &part(item))?.of_rev(rev), None))
+        Ok((Answer::encode(&self.app.answers, self.wanted, &part(item))?.of_rev(rev), None))
     }
 }
 
@@ -189,7 +191,7 @@ impl Asked<Writing> {
         let (db, caller) = (&self.entered.db, &self.entered.identity.caller);
         let request = WriteRequest { op, conditions: self.head.conditions };
         let written = self.app.service.write(db, caller, request).map_err(refused)?;
-        let answer = Answer::encode(self.wanted, &written)?;
+        let answer = Answer::encode(&self.app.answers, self.wanted, &written)?;
         Ok((if ends || written.rev == 0 { answer } else { answer.of_rev(written.rev) }, Some(1)))
     }
 }
@@ -285,8 +287,12 @@ pub(crate) async fn batch(State(app): State<Arc<App>>, place: Place, request: Re
         let batch: BatchRequest = asked.entered.message(&asked.app, asked.head)?;
         let ops = batch.ops.len();
         let (db, caller) = (&asked.entered.db, &asked.entered.identity.caller);
+        // Before it is done: a batch that was refused must not be one that was applied.
+        let wanted = asked.wanted;
+        let likely = BatchResponse { results: vec![Written { rev: Rev::MAX }; ops] };
+        let share = asked.app.answers.share(wanted.format, wanted.gzip, &likely)?;
         let response = asked.app.service.batch(db, caller, batch).map_err(refused)?;
-        Ok((Answer::encode(asked.wanted, &response)?, Some(ops)))
+        Ok((Answer::within(share, wanted, &response)?, Some(ops)))
     })
     .await
 }

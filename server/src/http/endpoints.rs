@@ -37,12 +37,13 @@ impl FromRequestParts<Arc<App>> for Db {
 pub(crate) async fn info(State(app): State<Arc<App>>, Db(db): Db, request: Request) -> Response {
     let answered = async {
         let (call, ()) = Call::read(app.clone(), &db, request, |_| Ok(())).await?;
-        blocking(move || {
+        let lane = app.lanes.take(&db).await?;
+        blocking(lane, move || {
             let wanted = call.wanted;
             let Entered { identity, db, .. } = call.enter()?;
             let mut info = app.service.info(&db, &identity.caller).map_err(refused)?;
             info.retention.nonce_seconds = Some(SKEW);
-            Ok((Answer::encode(wanted, &info)?, None))
+            Ok((Answer::encode(&app.answers, wanted, &info)?, None))
         })
         .await
     };
@@ -53,14 +54,15 @@ pub(crate) async fn info(State(app): State<Arc<App>>, Db(db): Db, request: Reque
 pub(crate) async fn outbox(State(app): State<Arc<App>>, Db(db): Db, request: Request) -> Response {
     let answered = async {
         let (call, sent) = Call::read(app.clone(), &db, request, Sent::of).await?;
-        blocking(move || {
+        let lane = app.lanes.take(&db).await?;
+        blocking(lane, move || {
             let wanted = call.wanted;
             let mut entered = call.enter()?;
             let push: PushRequest = entered.message(&app, sent)?;
             let ops = push.ops.len();
             let response = app.service.push(&entered.db, &entered.identity.caller, push).map_err(refused)?;
             app.metrics.pushed(&response);
-            Ok((Answer::encode(wanted, &response)?, Some(ops)))
+            Ok((Answer::encode(&app.answers, wanted, &response)?, Some(ops)))
         })
         .await
     };
@@ -71,7 +73,8 @@ pub(crate) async fn outbox(State(app): State<Arc<App>>, Db(db): Db, request: Req
 pub(crate) async fn checkpoint(State(app): State<Arc<App>>, Db(db): Db, request: Request) -> Response {
     let answered = async {
         let (call, ()) = Call::read(app.clone(), &db, request, |_| Ok(())).await?;
-        blocking(move || {
+        let lane = app.lanes.take(&db).await?;
+        blocking(lane, move || {
             let wanted = call.wanted;
             let entered = call.enter()?;
             let query = entered.query();
@@ -79,7 +82,7 @@ pub(crate) async fn checkpoint(State(app): State<Arc<App>>, Db(db): Db, request:
             let request = CheckpointRequest { client, page, limit, scope: query.scope()? };
             let caller = &entered.identity.caller;
             let page = app.service.checkpoint(&entered.db, caller, &request).map_err(refused)?;
-            Ok((Answer::encode(wanted, &page)?, Some(page.items.len())))
+            Ok((Answer::encode(&app.answers, wanted, &page)?, Some(page.items.len())))
         })
         .await
     };
@@ -92,15 +95,18 @@ pub(crate) async fn inbox(State(app): State<Arc<App>>, Db(db): Db, request: Requ
         let (call, ()) = Call::read(app.clone(), &db, request, |_| Ok(())).await?;
         let wanted = call.wanted;
         let reading = {
-            let app = app.clone();
-            blocking(move || Reading::begin(&app, call)).await?
+            let (lane, app) = (app.lanes.take(&db).await?, app.clone());
+            blocking(lane, move || Reading::begin(&app, call)).await?
         };
         match reading {
             Reading::Answered(answer) => Ok(answer),
             Reading::Held(held) => {
-                let _polling = Polling::new(&app);
-                let page = held.until_news(&app).await?;
-                blocking(move || answer(wanted, &page)).await
+                let page = {
+                    let _polling = Polling::new(&app);
+                    held.until_news(&app).await?
+                };
+                let lane = app.lanes.take_again(&db).await?;
+                blocking(lane, move || answer(&app, wanted, &page)).await
             }
         }
     };
@@ -140,13 +146,13 @@ impl Reading {
         let Entered { identity, db, .. } = entered;
         if wait.is_zero() {
             let page = app.service.inbox(&db, &identity.caller, &request).map_err(refused)?;
-            return answer(wanted, &page).map(Reading::Answered);
+            return answer(app, wanted, &page).map(Reading::Answered);
         }
         // Before the read: what is committed in between is news.
         let news = app.service.subscribe(&db).map_err(refused)?;
         let page = app.service.inbox(&db, &identity.caller, &request).map_err(refused)?;
         if has_something(&page) {
-            return answer(wanted, &page).map(Reading::Answered);
+            return answer(app, wanted, &page).map(Reading::Answered);
         }
         Ok(Reading::Held(Box::new(Held { db, identity, request, news, page, deadline: Instant::now() + wait })))
     }
@@ -164,8 +170,8 @@ impl Held {
             if !moved {
                 return Ok(self.page);
             }
-            let app = app.clone();
-            self = blocking(move || {
+            let (lane, app) = (app.lanes.take_again(&self.db).await?, app.clone());
+            self = blocking(lane, move || {
                 // What stands before the page's cursor is nothing that the client may see.
                 self.request.cursor = Some(self.page.cursor.clone());
                 self.page = app.service.inbox(&self.db, &self.identity.caller, &self.request).map_err(refused)?;
@@ -179,8 +185,8 @@ impl Held {
     }
 }
 
-fn answer(wanted: Wanted, page: &InboxPage) -> Result<(Answer, Option<usize>), Refusal> {
-    Ok((Answer::encode(wanted, page)?, Some(page.entries.len())))
+fn answer(app: &App, wanted: Wanted, page: &InboxPage) -> Result<(Answer, Option<usize>), Refusal> {
+    Ok((Answer::encode(&app.answers, wanted, page)?, Some(page.entries.len())))
 }
 
 fn has_something(page: &InboxPage) -> bool {
@@ -221,7 +227,7 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> 
     }
     // Names of databases are not for everybody.
     let named = app.dev || app.metrics_token.is_some();
-    let rendered = blocking(move || {
+    let rendered = blocking((), move || {
         let stats = named.then(|| app.service.stats());
         Ok(app.metrics.render(stats.as_deref()))
     });

@@ -10,10 +10,13 @@ mod data;
 mod endpoints;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod lanes;
 mod listen;
+mod memory;
 mod metrics;
 mod negotiate;
 mod nonces;
+mod pace;
 mod place;
 mod query;
 mod record;
@@ -21,6 +24,7 @@ mod refusal;
 mod routes;
 mod signature;
 
+pub(crate) use lanes::THREADS;
 pub(crate) use listen::{Limits, serve};
 pub(crate) use signature::is_word;
 #[cfg(test)]
@@ -32,6 +36,8 @@ use auth::{Authenticator, digest};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use body::BodyLimits;
+use lanes::Lanes;
+use memory::AnswerMemory;
 use metrics::Metrics;
 use std::sync::Arc;
 use syncstore::environment::Environment;
@@ -42,6 +48,8 @@ pub(crate) struct App {
     service: Arc<Service>,
     authenticator: Authenticator,
     body: BodyLimits,
+    answers: AnswerMemory,
+    lanes: Arc<Lanes>,
     metrics: Arc<Metrics>,
     // The paths that there are, as labels of metrics.
     paths: Vec<&'static str>,
@@ -68,6 +76,8 @@ impl App {
                 // One body must always fit, as sent and inflated.
                 memory: Arc::new(Semaphore::new(config.limits.body_memory.max(config.limits.body.saturating_mul(2)))),
             },
+            answers: AnswerMemory::new(config.limits.answer_memory),
+            lanes: Arc::default(),
             metrics: Arc::new(Metrics::new()),
             paths: routes::routes().into_iter().map(|route| route.path).collect(),
             metrics_token: config.metrics_token.as_ref().map(|token| digest(token.expose())),

@@ -77,6 +77,11 @@ impl Refusal {
         Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).after(retry_after)
     }
 
+    /// 503 since others have what the request needs, with when to try again.
+    pub(crate) fn overloaded(detail: impl Into<String>, retry_after: Duration) -> Refusal {
+        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail).after(retry_after)
+    }
+
     /// 500; the cause is for the log, not for the client.
     pub(crate) fn internal() -> Refusal {
         Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the server failed; its log says why")

@@ -8,6 +8,7 @@ use crate::core::approval::{Approval, Verdict, heads};
 use crate::storage::queued::{QueueSnapshot, UnitKey};
 use crate::storage::{Image, StorageError, Stored};
 use parking_lot::{Condvar, Mutex};
+use serde::Serialize;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -41,21 +42,36 @@ impl ApprovalOptions {
     }
 }
 
-// A request is no larger than this, in bytes of ops and of the items that they are on, unless the ops of one unit are.
+// A request is no larger than this as JSON, unless one unit is by itself.
 const REQUEST_BYTES: usize = 4 << 20;
 
 // How long nothing is asked after a request that failed, and how long a unit is not asked about that was left out of an
-// answer; doubled each time up to the longest.
+// answer, or was all of a request that failed; doubled each time up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// What is known between two requests. It is lost with the process: then everything is asked at once.
 #[derive(Debug, Default)]
 pub struct Asking {
-    // When a unit that was left out of an answer is due again, and the pause after that.
-    left_out: HashMap<UnitKey, (Duration, Duration)>,
+    backing_off: HashMap<UnitKey, BackOff>,
     // Until when nothing is asked after a failure, and the pause after the next.
     paused: Option<(Duration, Duration)>,
+    // The most units of the next request; `None`: as many as fit. Halved by each failure, so that a unit that the approver
+    // cannot take is found and holds up no other; one more after each answer, so that an approver that cannot take so much
+    // at a time is seldom asked for more.
+    most_units: Option<usize>,
+    // Whether the last request was about a unit that is asked about alone: then it is the turn of the others.
+    others_first: bool,
+}
+
+/// A unit that is not asked about for a while.
+#[derive(Clone, Copy, Debug)]
+struct BackOff {
+    due: Duration,
+    // The pause after the next time.
+    next: Duration,
+    // The approver failed on it alone: it is asked about by itself, or it would take others with it again.
+    alone: bool,
 }
 
 /// When there is something to ask again.
@@ -70,19 +86,32 @@ enum Next {
 struct Question {
     request: ApprovalRequest,
     asked: HashMap<Ref, (UnitKey, Op)>,
+    units: HashSet<UnitKey>,
+    // Of the request as JSON.
+    bytes: usize,
 }
 
 impl Asking {
-    fn failed(&mut self, now: Duration, random: u64) {
+    fn failed(&mut self, units: &HashSet<UnitKey>, now: Duration, random: u64) {
+        match units.iter().next() {
+            Some(unit) if units.len() == 1 => self.back_off(*unit, true, now),
+            _ => self.most_units = Some((units.len() / 2).max(1)),
+        }
         let pause = self.paused.map_or(FIRST_PAUSE, |(_, next)| next);
         // Half of it at random, so that the databases of a server do not all ask at the same moment.
         let jittered = pause / 2 + pause.mul_f64(random as f64 / u64::MAX as f64) / 2;
         self.paused = Some((now + jittered, (pause * 2).min(LONGEST_PAUSE)));
     }
 
-    fn left_out(&mut self, unit: UnitKey, now: Duration) {
-        let pause = self.left_out.get(&unit).map_or(FIRST_PAUSE, |(_, next)| *next);
-        self.left_out.insert(unit, (now + pause, (pause * 2).min(LONGEST_PAUSE)));
+    fn answered(&mut self, most: usize) {
+        self.paused = None;
+        self.most_units = self.most_units.map(|units| units + 1).filter(|units| *units < most);
+    }
+
+    fn back_off(&mut self, unit: UnitKey, alone: bool, now: Duration) {
+        let pause = self.backing_off.get(&unit).map_or(FIRST_PAUSE, |back_off| back_off.next);
+        let next = (pause * 2).min(LONGEST_PAUSE);
+        self.backing_off.insert(unit, BackOff { due: now + pause, next, alone });
     }
 
     /// The next request; else when there may be one.
@@ -98,20 +127,30 @@ impl Asking {
         }
         let asking = heads(snapshot)?.asking;
         let present: HashSet<UnitKey> = asking.iter().copied().collect();
-        self.left_out.retain(|unit, _| present.contains(unit));
-        let request = ApprovalRequest { database: database.to_owned(), ops: Vec::new() };
-        let mut question = Question { request, asked: HashMap::new() };
-        let (mut bytes, mut next) = (0, Next::WhenRung);
+        self.backing_off.retain(|unit, _| present.contains(unit));
+        let (mut alone, mut others, mut next) = (None, Vec::new(), Next::WhenRung);
         for unit in asking {
-            if let Some((due, _)) = self.left_out.get(&unit).filter(|(due, _)| *due > now) {
-                let wait = *due - now;
-                next = if let Next::After(other) = next { Next::After(other.min(wait)) } else { Next::After(wait) };
-                continue;
+            match self.backing_off.get(&unit) {
+                Some(BackOff { due, .. }) if *due > now => {
+                    let wait = *due - now;
+                    next = if let Next::After(other) = next { Next::After(other.min(wait)) } else { Next::After(wait) };
+                }
+                Some(BackOff { alone: true, .. }) => alone = alone.or(Some(unit)),
+                _ => others.push(unit),
             }
-            if question.request.ops.len() >= most.max(1) || bytes >= REQUEST_BYTES {
+        }
+        if let Some(unit) = alone.filter(|_| others.is_empty() || !self.others_first) {
+            others = vec![unit];
+            self.others_first = true;
+        } else {
+            self.others_first = false;
+        }
+        let mut question = Question::about(database)?;
+        for unit in others {
+            let full = self.most_units.is_some_and(|most| question.units.len() >= most);
+            if full || question.request.ops.len() >= most.max(1) || !question.add(snapshot, unit)? {
                 break;
             }
-            bytes += question.add(snapshot, unit)?;
         }
         Ok(if question.request.ops.is_empty() { Err(next) } else { Ok(question) })
     }
@@ -122,20 +161,29 @@ fn item_now((rev, image, tags): (Rev, Image, Vec<String>)) -> ItemNow {
     ItemNow { rev, value, indexes, relations, tags }
 }
 
+// The bytes of a part of the request as it is sent.
+fn encoded_len(part: &impl Serialize) -> Stored<usize> {
+    Ok(serde_json::to_vec(part).map_err(StorageError::corrupt)?.len())
+}
+
 impl Question {
-    // Adds the ops of a unit; about how many bytes they are.
-    fn add(&mut self, snapshot: &impl QueueSnapshot, key: UnitKey) -> Stored<usize> {
-        let Some((unit, queued)) = snapshot.unit(key)? else { return Ok(0) };
+    fn about(database: &str) -> Stored<Question> {
+        let request = ApprovalRequest { database: database.to_owned(), ops: Vec::new() };
+        let bytes = encoded_len(&request)?;
+        Ok(Question { request, asked: HashMap::new(), units: HashSet::new(), bytes })
+    }
+
+    // Adds the ops of a unit, unless it would make the request too large; whether there may be room for another.
+    fn add(&mut self, snapshot: &impl QueueSnapshot, key: UnitKey) -> Stored<bool> {
+        let Some((unit, queued)) = snapshot.unit(key)? else { return Ok(true) };
         let of = u32::try_from(queued.len()).map_err(StorageError::corrupt)?;
-        let mut bytes = 0;
+        let (mut bytes, mut ops, mut asked) = (0, Vec::new(), Vec::new());
         // Of the items that are left out, whether they are there.
         let mut left_out: HashMap<(String, String), bool> = HashMap::new();
         for op in queued.into_iter().filter(|queued| queued.asks).map(|queued| queued.op) {
             let name = (op.collection.clone(), op.key.clone());
             let (item, item_left_out) = if bytes < REQUEST_BYTES {
-                let item = snapshot.item_now(&op.collection, &op.key)?.map(item_now);
-                bytes += item.as_ref().map_or(0, |item| item.value.as_str().len());
-                (item, false)
+                (snapshot.item_now(&op.collection, &op.key)?.map(item_now), false)
             } else if let Some(there) = left_out.get(&name) {
                 (None, *there)
             } else {
@@ -144,12 +192,21 @@ impl Question {
                 left_out.insert(name, there);
                 (None, there)
             };
-            bytes += op.payload_len();
-            self.asked.insert(op.op_ref, (key, op.clone()));
+            asked.push((op.op_ref, (key, op.clone())));
             let op = Op { batch: unit.batch, of: unit.batch.map(|_| of), ..op };
-            self.request.ops.push(AskedOp { op, user: unit.user.clone(), at: rfc3339(unit.at), item, item_left_out });
+            let op = AskedOp { op, user: unit.user.clone(), at: rfc3339(unit.at), item, item_left_out };
+            // With the comma before it.
+            bytes += encoded_len(&op)? + 1;
+            ops.push(op);
         }
-        Ok(bytes)
+        if !self.units.is_empty() && self.bytes + bytes > REQUEST_BYTES {
+            return Ok(false);
+        }
+        self.bytes += bytes;
+        self.units.insert(key);
+        self.asked.extend(asked);
+        self.request.ops.extend(ops);
+        Ok(self.bytes < REQUEST_BYTES)
     }
 
     // What the answer says of what was asked, and how many parts of it say nothing that can be carried out.
@@ -206,27 +263,28 @@ impl Database {
         question: Question,
         answer: Result<ApprovalResponse, crate::approver::ApproverError>,
     ) -> Result<usize, ServiceError> {
-        let ServiceOptions { environment, limits, .. } = self.options();
+        let ServiceOptions { environment, limits, approval, .. } = self.options();
         let (database, now) = (&question.request.database, environment.monotonic());
         self.shared().stats.lock().approver_requests += 1;
         let response = match answer {
             Ok(response) => response,
             Err(error) => {
                 self.shared().stats.lock().approver_failures += 1;
-                self.shared().asking.lock().failed(now, environment.random());
-                tracing::warn!(database, %error, "the approver failed; it is asked again later");
+                self.shared().asking.lock().failed(&question.units, now, environment.random());
+                let units = question.units.len();
+                tracing::warn!(database, units, %error, "the approver failed; it is asked again later");
                 return Ok(0);
             }
         };
-        self.shared().asking.lock().paused = None;
+        let most = approval.as_ref().map_or(0, |approval| approval.request_ops);
+        self.shared().asking.lock().answered(most);
         let (verdicts, ignored) = question.read(response, limits);
         let decided = if verdicts.is_empty() { Default::default() } else { self.decide(verdicts)? };
         self.shared().stats.lock().approver_ignored += ignored + decided.ignored;
         // Those that are still there were left out, or not answered so that they could be decided.
-        let units: HashSet<UnitKey> = question.asked.values().map(|(unit, _)| *unit).collect();
         let left = self.read(|snapshot| {
             let mut left = Vec::new();
-            for unit in units {
+            for unit in question.units {
                 if snapshot.unit(unit)?.is_some() {
                     left.push(unit);
                 }
@@ -234,7 +292,7 @@ impl Database {
             Ok(left)
         })?;
         let mut asking = self.shared().asking.lock();
-        left.into_iter().for_each(|unit| asking.left_out(unit, now));
+        left.into_iter().for_each(|unit| asking.back_off(unit, false, now));
         Ok(decided.codes.len())
     }
 

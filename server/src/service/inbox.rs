@@ -15,7 +15,7 @@ use syncstore::wire::Expiry;
 // Why an item that can no longer be seen is deleted.
 const REVOKED: &str = "revoked";
 
-// A page ends after this many bytes of payload, but never inside a batch.
+// A page ends after this many bytes of payload, and of the tags that are told with it, but never inside a batch.
 const PAGE_BYTES: usize = 4 << 20;
 const MOST_ENTRIES: u32 = 10_000;
 // Entries looked at for one page, for a caller who may see few of them.
@@ -88,6 +88,9 @@ pub fn page(
         (position.seq, position.entry) = (stored.seq, Some(stored.op_ref));
         bytes += stored.payload.as_ref().map_or(0, Payload::size);
         let shown = shown(&stored);
+        if matches!(shown, Shown::Full) {
+            bytes += stored.tags_after.iter().map(String::len).sum::<usize>();
+        }
         match entry(stored, shown) {
             Ok(entry) => entries.extend(entry),
             Err(error) => failed = Some(error),

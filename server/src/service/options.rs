@@ -45,7 +45,8 @@ pub struct ServiceOptions {
     /// The most databases open at a time; the least recently used one that nobody uses is closed
     /// for the next. Default: 256.
     pub open_databases: usize,
-    /// The most requests that may wait for one database's writer. Default: 1,024.
+    /// The most requests that may wait for one database's writer. Default: 1,024. Each has a thread of its caller's; the
+    /// server lets fewer of one database in at a time.
     pub queue: usize,
     /// The most bytes of payload that may wait for one database's writer. Default: 64 MiB.
     pub queue_bytes: usize,

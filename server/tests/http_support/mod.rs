@@ -6,7 +6,9 @@ pub mod approver;
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use syncstore::environment::{Environment, SystemEnvironment};
 use syncstore::protocol::{ClientId, Problem, Ref};
 use syncstore_server::config::Config;
 use syncstore_server::{Server, ServerOptions};
@@ -45,8 +47,13 @@ impl Fixture {
     }
 
     pub fn with(config: Config) -> Fixture {
+        Fixture::in_environment(config, Arc::new(SystemEnvironment::default()))
+    }
+
+    pub fn in_environment(config: Config, environment: Arc<dyn Environment>) -> Fixture {
         let data = tempfile::tempdir().unwrap();
-        let server = Server::start(ServerOptions::new(data.path(), config)).unwrap();
+        let options = ServerOptions { environment, ..ServerOptions::new(data.path(), config) };
+        let server = Server::start(options).unwrap();
         Fixture { url: server.url(), server: Some(server), _data: data }
     }
 

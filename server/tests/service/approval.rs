@@ -214,7 +214,7 @@ fn what_an_answer_says_wrongly_twice_or_of_others_decides_nothing() {
 }
 
 #[test]
-fn an_approver_that_fails_is_asked_again_later_about_the_same_ops() {
+fn an_approver_that_fails_is_asked_again_later_about_no_other_ops() {
     let mut office = Office::new(|_| down());
     let ops = ["a", "b"].map(|key| office.world.set(key, "1"));
     office.push(&ops);
@@ -224,11 +224,11 @@ fn an_approver_that_fails_is_asked_again_later_about_the_same_ops() {
     assert_eq!(office.push(&ops), ["queued", "queued"]);
     assert_eq!(office.approve(), 0, "a new process asks at once");
     let refs: Vec<Ref> = ops.iter().map(|op| op.op_ref).collect();
-    assert_eq!(office.requests(), [refs.clone(), refs.clone(), refs]);
+    assert_eq!(office.requests(), [refs.clone(), refs[..1].to_vec(), refs]);
     let stats = office.service().stats().remove(0);
     assert_eq!((stats.approver_requests, stats.approver_failures, stats.queued_ops), (1, 1, 2));
     office.answer_each(|asked| OpAnswer::accepted(asked.op.op_ref));
-    assert_eq!(office.approve_later(), 2);
+    assert_eq!((office.approve_later(), office.approve()), (1, 1), "half as many, and one more again");
     let stats = office.service().stats().remove(0);
     assert_eq!((stats.queued_ops, stats.queued_bytes, stats.accepted), (0, 0, 2));
 }

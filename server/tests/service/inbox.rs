@@ -96,6 +96,20 @@ fn a_page_is_bounded_by_bytes_too() {
 }
 
 #[test]
+fn the_tags_of_whole_items_count_towards_the_bytes_of_a_page() {
+    let world = World::new();
+    let tags: Vec<String> = (0..100).map(|n| format!("{n:0>128}")).collect();
+    let maker = only("maker", &tags.iter().map(String::as_str).collect::<Vec<_>>());
+    let ops: Vec<_> = (0..500).map(|i| world.set(&format!("k{i}"), "1")).collect();
+    world.push_as(&maker, 1, &ops);
+    let page = world.page(2, None, 1_000).unwrap();
+    assert!(page.entries[0].full && page.entries[0].tags.len() == 100);
+    let bytes = page.entries.iter().flat_map(|entry| &entry.tags).map(String::len).sum::<usize>();
+    assert!(page.more && (4 << 20..5 << 20).contains(&bytes), "{} entries, {bytes}", page.entries.len());
+    assert_eq!(world.page(2, Some(page.cursor), 1_000).unwrap().entries.len(), 500 - page.entries.len());
+}
+
+#[test]
 fn an_empty_log_has_a_cursor_at_zero() {
     let world = World::new();
     let page = world.page(1, None, 10).unwrap();

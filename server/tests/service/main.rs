@@ -2,6 +2,7 @@
 
 mod approval;
 mod approval_crashes;
+mod approval_failures;
 mod batches;
 mod checkpoints;
 mod cursors;
