@@ -126,10 +126,14 @@ fn an_op_that_no_push_gets_past_waits_and_the_others_go() {
             store.sync(&server.wire()).unwrap();
             theirs.set("c", "theirs", &1).unwrap();
             theirs.sync(&server.wire()).unwrap();
-            let set = |from: u32, to| (from..to).for_each(|n| drop(store.set("c", &format!("k{n:04}"), &n).unwrap()));
-            set(0, before);
+            let set = |keys: std::ops::Range<u32>| {
+                for n in keys {
+                    store.set("c", &format!("k{n:04}"), &n).unwrap();
+                }
+            };
+            set(0..before);
             let poison = store.set("c", "poison", &0).unwrap();
-            set(before, 1_000);
+            set(before..1_000);
             let direct = server.wire();
             let wire = FaultyWire::new(&direct, |call| match call {
                 Call::Push(request) if request.ops.iter().any(|op| op.key == "poison") => Fault::Fail(error.clone()),
@@ -160,7 +164,9 @@ fn where_every_push_fails_a_few_tell() {
         let (fleet, server) = (Fleet::new(), Server::start());
         let store = fleet.open_with("a", |options| options.retry.attempts = 1);
         store.sync(&server.wire()).unwrap();
-        (0..2_000).for_each(|n| drop(store.set("c", &format!("k{n:04}"), &n).unwrap()));
+        for n in 0..2_000 {
+            store.set("c", &format!("k{n:04}"), &n).unwrap();
+        }
         let direct = server.wire();
         let wire = FaultyWire::new(&direct, |call| match call {
             Call::Push(_) => Fault::Fail(error.clone()),
