@@ -567,7 +567,7 @@ typedef struct syncstore_options {
   int64_t busy_timeout_ms;
   /** The page cache of each connection to the file, in bytes. Default: 16 MiB. */
   uint64_t cache_bytes;
-  /** Settled outcomes older than this go. Default: 90 days; -1: age alone removes none. */
+  /** Settled outcomes older than this go, and conflicts that ended; rejections that wait to be dealt with and open conflicts never do by age. Default: 90 days; -1: age alone removes none. */
   int64_t retention_age_ms;
   /** The oldest settled outcomes beyond so many go. Default: 100,000; -1: number alone removes none. */
   int64_t retention_outcomes;
@@ -2603,7 +2603,10 @@ typedef int32_t syncstore_missed;
 /** The server rejected this replica's side of it: it is a rejection now. */
 #define SYNCSTORE_ENDING_REJECTED 5
 
-/** The item is gone from what this replica may see; nothing of it is kept. */
+/**
+ * The item is gone from what this replica may see, and nothing of it is kept; or it is deleted, by whomever, and with it the index entry, the relation or the
+ * tag that the conflict was on.
+ */
 #define SYNCSTORE_ENDING_GONE 6
 
 /** So many operations were settled besides those that were told: look at their outcomes, and at the rejections. */
@@ -3585,7 +3588,8 @@ void syncstore_cancel_free(syncstore_cancel *cancel);
  * there is none.
  * credential: what to fill in, until the callback comes back.
  *
- * It is called within calls that make a request, on their thread; of a background sync on one of the threads that make its requests. Of one wire never
+ * It is called within calls that make a request, on their thread, and for the pages of a checkpoint that are fetched ahead on one beside it (no_prefetch of syncstore_options: none
+ * are); of a background sync on one of the threads that make its requests. Of one wire never
  * twice at a time, and no time-out bounds it. It must not call that wire, nor sync over it, nor wait for whoever does.
  */
 typedef void (*syncstore_credential_callback)(void *user_data,

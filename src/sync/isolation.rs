@@ -17,6 +17,7 @@ const MOST: u32 = 32;
 pub(super) struct Isolation {
     any_gone: bool,
     alone: u32,
+    /// The first such answer.
     first: Option<WireError>,
 }
 
@@ -26,24 +27,33 @@ impl Isolation {
         self.any_gone = true;
     }
 
-    /// Whether a part that failed is to be halved; otherwise its first unit is tried alone, which tells soonest whether everything fails.
-    pub fn halves(&self) -> bool {
+    /// A part of several units has failed. Whether it is to be halved; otherwise its first unit is tried alone, which tells soonest whether everything fails.
+    pub fn halves(&mut self, error: WireError) -> bool {
+        self.first.get_or_insert(error);
         self.any_gone
     }
 
     /// A unit has failed alone. It is set aside, unless too many have.
     pub fn set_aside(&mut self, error: WireError) -> Result<(), Halt> {
+        let error = self.first.get_or_insert(error).clone();
         if self.alone >= if self.any_gone { MOST } else { MOST_BEFORE_ANY } {
             return Err(Error::Wire(error).into());
         }
         self.alone += 1;
-        self.first.get_or_insert(error);
         Ok(())
+    }
+
+    /// Why the pass stops where it meets another failure: what failed first is more to the point than what came of trying around it.
+    pub fn stops(self, halt: Halt) -> Halt {
+        match (halt, self.first) {
+            (Halt::Error(Error::Wire(_)), Some(first)) if !self.any_gone => Error::Wire(first).into(),
+            (halt, _) => halt,
+        }
     }
 
     /// The end of the pass: why something was set aside, where the rest has gone.
     pub fn end(self) -> Result<Option<WireError>, Halt> {
-        match self.first {
+        match self.first.filter(|_| self.alone > 0) {
             Some(error) if !self.any_gone => Err(Error::Wire(error).into()),
             first => Ok(first),
         }

@@ -200,21 +200,20 @@ impl Engine<'_> {
                         None => self.refuse_locally(part, &error, life)?,
                     }
                 }
-                Err(Halt::Error(Error::Wire(error))) if error.may_be_for_an_op() => {
-                    let at = if isolation.halves() { middle(&part) } else { first_unit(&part) };
-                    match at {
-                        Some(at) => {
-                            let rest = part.split_off(at);
-                            parts.push_front(rest);
-                            parts.push_front(part);
-                        }
-                        None => {
-                            isolation.set_aside(error)?;
-                            part.iter().for_each(|op| blocked.add(&op.row));
-                        }
+                Err(Halt::Error(Error::Wire(error))) if error.may_be_for_an_op() => match first_unit(&part) {
+                    Some(first) => {
+                        let halves = isolation.halves(error);
+                        let at = middle(&part).filter(|_| halves).unwrap_or(first);
+                        let rest = part.split_off(at);
+                        parts.push_front(rest);
+                        parts.push_front(part);
                     }
-                }
-                Err(other) => return Err(other),
+                    None => {
+                        isolation.set_aside(error)?;
+                        part.iter().for_each(|op| blocked.add(&op.row));
+                    }
+                },
+                Err(other) => return Err(std::mem::take(isolation).stops(other)),
             }
         }
         Ok(())
