@@ -208,9 +208,14 @@ impl Loop {
                 self.schedule.interrupted(now);
                 return self.decide(ConflictId(0));
             }
+            // What could not go is tried again with the next run, and everything else is as it should be.
+            Err(error) if report.aside => {
+                self.trouble(&error);
+                Ended::Well
+            }
             Err(error) => self.trouble(&error),
         };
-        if ended == Ended::Well {
+        if ended == Ended::Well && !report.aside {
             self.trouble = None;
         }
         if self.line.gave_up() {

@@ -51,6 +51,8 @@ fn as_json(report: &SyncReport) -> String {
         push_time,
         pull_time,
         elapsed,
+        // The error tells it.
+        aside: _,
     } = report;
     let (bootstrapped, diverged) = match bootstrapped {
         None => (None, None),

@@ -7,9 +7,12 @@ use crate::error::Error;
 use crate::wire::WireError;
 
 /// Units that fail alone before anything has gone: then it is not for what is in them.
-const MOST_BEFORE_ANY: u32 = 2;
+const MOST_BEFORE_ANY: u32 = 8;
 
-/// And in a call in which others do go.
+/// The same of a server that fails, which more requests do not help.
+const MOST_OF_A_FAILING_SERVER: u32 = 2;
+
+/// And in a pass in which others do go.
 const MOST: u32 = 32;
 
 /// What a pass over the outbox has learned of that.
@@ -33,29 +36,30 @@ impl Isolation {
         self.any_gone
     }
 
-    /// A unit has failed alone. It is set aside, unless too many have.
-    pub fn set_aside(&mut self, error: WireError) -> Result<(), Halt> {
-        let error = self.first.get_or_insert(error).clone();
-        if self.alone >= if self.any_gone { MOST } else { MOST_BEFORE_ANY } {
-            return Err(Error::Wire(error).into());
-        }
+    /// A unit has failed alone, and is set aside. Whether the pass goes on: not where too many have.
+    pub fn set_aside(&mut self, error: WireError) -> bool {
+        let most = match error {
+            _ if self.any_gone => MOST,
+            WireError::Unavailable { .. } => MOST_OF_A_FAILING_SERVER,
+            _ => MOST_BEFORE_ANY,
+        };
+        self.first.get_or_insert(error);
         self.alone += 1;
-        Ok(())
+        self.alone <= most
     }
 
     /// Why the pass stops where it meets another failure: what failed first is more to the point than what came of trying around it.
     pub fn stops(self, halt: Halt) -> Halt {
         match (halt, self.first) {
-            (Halt::Error(Error::Wire(_)), Some(first)) if !self.any_gone => Error::Wire(first).into(),
+            (Halt::Error(Error::Wire(error)), Some(first)) if !self.any_gone && error.is_transient() => {
+                Error::Wire(first).into()
+            }
             (halt, _) => halt,
         }
     }
 
-    /// The end of the pass: why something was set aside, where the rest has gone.
-    pub fn end(self) -> Result<Option<WireError>, Halt> {
-        match self.first.filter(|_| self.alone > 0) {
-            Some(error) if !self.any_gone => Err(Error::Wire(error).into()),
-            first => Ok(first),
-        }
+    /// The end of the pass: why something was set aside, and whether anything has gone.
+    pub fn end(self) -> (Option<WireError>, bool) {
+        (self.first.filter(|_| self.alone > 0), self.any_gone)
     }
 }

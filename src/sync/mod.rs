@@ -122,7 +122,7 @@ pub(crate) struct Engine<'a> {
     /// Pages that the call has read, and how many of the last ones had nothing in them though more were to follow.
     pages: u32,
     empty_pages: u32,
-    /// Why an op was left for the next call, while others went.
+    /// Why the last pass over the outbox left something for the next call.
     aside: Option<WireError>,
     /// Taken by the first pull that asks for the same.
     given: Option<Given>,
@@ -201,6 +201,7 @@ impl<'a> Engine<'a> {
             self.report.bootstrapped = begun;
         }
         self.prune()?;
+        self.report.aside = self.aside.is_some();
         self.aside.take().map_or(Ok(()), |error| Err(error.into()))
     }
 

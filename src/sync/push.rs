@@ -153,33 +153,45 @@ impl Engine<'_> {
                 take_ops(connection, (after, up_to), &mut blocked, &awaited, &limits, settings.push_ops as usize)
             })?;
             after = reached;
-            if ops.is_empty() {
-                let aside = isolation.end()?;
-                self.aside = self.aside.take().or(aside);
-                return Ok(());
+            let done = ops.is_empty();
+            if !done && self.push_split(ops, life, &mut blocked, &mut isolation)? {
+                continue;
             }
-            self.push_split(ops, life, &mut blocked, &mut isolation)?;
+            let (aside, any_gone) = isolation.end();
+            return match aside {
+                // A checkpoint is not swapped in on the word of a server that takes nothing.
+                Some(error) if !done && !any_gone && life == Life::Incoming => Err(Error::Wire(error).into()),
+                aside => {
+                    self.aside = aside;
+                    Ok(())
+                }
+            };
         }
     }
 
-    /// Pushes ops; what the server refuses as a whole is halved until it takes the parts (section 3 ◆).
+    /// Pushes ops; what the server refuses as a whole is halved until it takes the parts (section 3 ◆). `false`: there is no use in going on.
     fn push_split(
         &mut self,
         ops: Vec<Outgoing>,
         life: Life,
         blocked: &mut Blocked,
         isolation: &mut Isolation,
-    ) -> Result<(), Halt> {
+    ) -> Result<bool, Halt> {
         let mut parts = VecDeque::from([ops]);
         while let Some(mut part) = parts.pop_front() {
-            // A part that failed may have left ops on the same items behind it.
-            part.retain(|op| {
-                let free = !blocked.blocks(&op.row);
-                if !free {
-                    blocked.add(&op.row);
-                }
-                free
-            });
+            // A part that failed may have left ops on the same items behind it. A batch stays together: of one that cannot go whole nothing goes, nor what is
+            // on the items of its other ops.
+            let mut before = usize::MAX;
+            while part.len() < before {
+                before = part.len();
+                part.retain(|op| {
+                    let free = !blocked.blocks(&op.row);
+                    if !free {
+                        blocked.add(&op.row);
+                    }
+                    free
+                });
+            }
             if part.is_empty() {
                 continue;
             }
@@ -209,14 +221,16 @@ impl Engine<'_> {
                         parts.push_front(part);
                     }
                     None => {
-                        isolation.set_aside(error)?;
                         part.iter().for_each(|op| blocked.add(&op.row));
+                        if !isolation.set_aside(error) {
+                            return Ok(false);
+                        }
                     }
                 },
                 Err(other) => return Err(std::mem::take(isolation).stops(other)),
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     fn push_request(&mut self, part: &[Outgoing], life: Life) -> Result<PushResponse, Halt> {

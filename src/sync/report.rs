@@ -43,6 +43,8 @@ pub struct SyncReport {
     pub pull_time: Duration,
     /// The time of the whole call.
     pub elapsed: Duration,
+    /// Whether the call failed only for what no push got past, and did everything else.
+    pub(crate) aside: bool,
 }
 
 /// Why a replica was loaded from a checkpoint.

@@ -85,6 +85,7 @@ impl<T: Transaction> Push<'_, T> {
             None => false,
         };
         if barred || self.must_begin_later(op, own)? {
+            self.failed.insert((op.collection.clone().into(), op.key.clone().into()));
             return Ok(result(op.op_ref, PushOutcome::Skipped, None));
         }
         // Another batch under the same id: what is staged stays and expires.

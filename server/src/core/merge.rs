@@ -10,12 +10,14 @@ use super::work;
 use crate::storage::{ItemHead, Payload, Rejection, ResourceName, StorageError, Stored, StoredEntry, Transaction};
 use json_patch::PatchOperation;
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+use std::ops::Bound;
 use syncstore::protocol::patch;
 use syncstore::protocol::{Code, Json, Limits, OpKind, Resource, Rev, Seq};
 
 /// Which properties others touched since a base.
 #[derive(Debug, PartialEq)]
-pub struct Touched(Vec<Vec<String>>);
+pub struct Touched(BTreeSet<Vec<String>>);
 
 // How far back the log is followed for one op; beyond that everything counts as touched.
 const MOST_ENTRIES: usize = 1_000;
@@ -28,19 +30,23 @@ const MOST_BYTES: usize = 16 << 20;
 // value twice; beyond that everything counts as touched.
 const MOST_REPLAYED: usize = 64 << 20;
 
+// The most properties that are told apart; beyond that everything counts as touched.
+const MOST_PATHS: usize = 100_000;
+
 impl Touched {
     fn everything() -> Touched {
-        Touched(vec![Vec::new()])
+        Touched(BTreeSet::from([Vec::new()]))
     }
 
     // The property itself, one that holds it, or one within it.
     fn meets(&self, path: &[String]) -> bool {
-        self.0.iter().any(|touched| touched.iter().zip(path).all(|(a, b)| a == b))
+        let within = || self.0.range::<[String], _>((Bound::Included(path), Bound::Unbounded)).next();
+        self.covers(path) || within().is_some_and(|touched| touched.starts_with(path))
     }
 
     // The property itself or one that holds it.
     fn covers(&self, path: &[String]) -> bool {
-        self.0.iter().any(|touched| path.starts_with(touched))
+        (0..=path.len()).any(|names| self.0.contains(&path[..names]))
     }
 
     /// Replays the item's entries since `base` from the log.
@@ -77,7 +83,7 @@ impl Touched {
             }
             seq = from;
         }
-        let mut touched = Touched(Vec::new());
+        let mut touched = Touched(BTreeSet::new());
         let mut value: Option<Json> = None;
         let mut replayed = 0;
         // What is on another resource leaves the value as it is.
@@ -93,6 +99,9 @@ impl Touched {
                 match &value {
                     Some(before) => changed(&parsed(before)?, &parsed(&after)?, &mut Vec::new(), &mut touched.0),
                     None => return Ok(Touched::everything()),
+                }
+                if touched.0.len() > MOST_PATHS {
+                    return Ok(Touched::everything());
                 }
             }
             value = Some(after);
@@ -151,21 +160,21 @@ fn replay(before: Option<&Json>, entry: &StoredEntry, limits: &Limits) -> Option
     }
 }
 
-// Appends the paths of the properties by which `after` differs from `before`.
-fn changed(before: &Value, after: &Value, path: &mut Vec<String>, out: &mut Vec<Vec<String>>) {
+// Adds the paths of the properties by which `after` differs from `before`.
+fn changed(before: &Value, after: &Value, path: &mut Vec<String>, out: &mut BTreeSet<Vec<String>>) {
     match (before, after) {
         (Value::Object(before), Value::Object(after)) => {
             for name in before.keys().chain(after.keys().filter(|name| !before.contains_key(*name))) {
                 path.push(name.clone());
                 match (before.get(name), after.get(name)) {
                     (Some(before), Some(after)) => changed(before, after, path, out),
-                    _ => out.push(path.clone()),
+                    _ => drop(out.insert(path.clone())),
                 }
                 path.pop();
             }
         }
         (before, after) if before == after => {}
-        _ => out.push(path.clone()),
+        _ => drop(out.insert(path.clone())),
     }
 }
 
@@ -239,7 +248,7 @@ mod tests {
     }
 
     fn touched_by(before: &str, after: &str) -> Touched {
-        let mut out = Vec::new();
+        let mut out = BTreeSet::new();
         changed(&json(before).to_value().unwrap(), &json(after).to_value().unwrap(), &mut Vec::new(), &mut out);
         Touched(out)
     }
@@ -264,6 +273,26 @@ mod tests {
             let merged = set(&json(current), &json(sent), &touched, &Limits::default()).unwrap().unwrap();
             assert_eq!(merged, json(expected), "{base} {current} {sent}");
         }
+    }
+
+    #[test]
+    fn a_property_meets_what_holds_it_and_what_is_within_it() {
+        let path = |text: &str| names(text);
+        let touched = Touched(["/a/b", "/c", "/a/b/d", "/aa"].map(path).into());
+        for (text, meets, covers) in [
+            ("", true, false),
+            ("/a", true, false),
+            ("/a/b", true, true),
+            ("/a/b/x/y", true, true),
+            ("/a/bb", false, false),
+            ("/a/a", false, false),
+            ("/b", false, false),
+            ("/c/x", true, true),
+            ("/z", false, false),
+        ] {
+            assert_eq!((touched.meets(&path(text)), touched.covers(&path(text))), (meets, covers), "{text}");
+        }
+        assert!(Touched::everything().covers(&[]) && Touched::everything().meets(&path("/a")));
     }
 
     #[test]

@@ -144,6 +144,8 @@ impl<'a, T: Transaction> Push<'a, T> {
                 let old = rejection(Code::EXPIRED, "the ref is older than the outcomes that are kept");
                 return self.refuse(op, old);
             }
+            // What comes behind it on its item would overtake it.
+            self.failed.insert(item);
             return Ok(result(op.op_ref, PushOutcome::Skipped, None));
         }
         let fault = match fault {
@@ -230,6 +232,7 @@ impl<'a, T: Transaction> Push<'a, T> {
         // What takes an op over must be there to be told of it.
         let takes_over = known.client != self.author.client && self.author.is_replica();
         if takes_over && self.is_spent() && matches!(known.state, RefState::Staged | RefState::Queued) {
+            self.failed.insert((op.collection.as_str().into(), op.key.as_str().into()));
             return Ok(result(op.op_ref, PushOutcome::Skipped, None));
         }
         match known.state {

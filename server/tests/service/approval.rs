@@ -287,6 +287,8 @@ fn a_full_queue_takes_no_batch_that_was_staged_before_it_was_full() {
     let last = |client: usize| words(&world.push(client as u128, &batches[client - 1][3..])).remove(0);
     assert_eq!(last(1), "queued", "an empty queue takes a batch of any size");
     assert_eq!([last(2), last(3), last(2)], ["skipped"; 3]);
+    let overtaking = [batches[1][3].clone(), of("open", world.set("b2", "9"))];
+    assert_eq!(words(&world.push(2, &overtaking)), ["skipped"; 2], "nothing overtakes it on its item");
     // Nor when its parts, which two client ids have sent, meet.
     assert_eq!(words(&world.push(4, &batches[1][3..])), ["staged"]);
     assert_eq!(words(&world.push(4, &batches[1][..1])), ["skipped"]);
