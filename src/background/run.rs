@@ -51,6 +51,8 @@ pub(super) struct Loop {
     bus: Arc<Bus>,
     /// The last failure, while it lasts.
     trouble: Option<String>,
+    /// Whether the last run left what the server refuses, without saying why, and did everything else.
+    refused: bool,
     /// The last operation that a run has begun with.
     covered: i64,
     lookout: Arc<Lookout>,
@@ -91,6 +93,7 @@ impl Loop {
             status,
             bus,
             trouble: None,
+            refused: false,
             covered: 0,
             lookout,
             given: None,
@@ -208,14 +211,12 @@ impl Loop {
                 self.schedule.interrupted(now);
                 return self.decide(ConflictId(0));
             }
-            // What could not go is tried again with the next run, and everything else is as it should be.
-            Err(error) if report.aside => {
-                self.trouble(&error);
-                Ended::Well
-            }
             Err(error) => self.trouble(&error),
         };
-        if ended == Ended::Well && !report.aside {
+        // What is refused is tried again with the next run; that keeps nothing else from going on.
+        self.refused = report.aside && ended == Ended::Failed;
+        let ended = if self.refused { Ended::Well } else { ended };
+        if ended == Ended::Well && !self.refused {
             self.trouble = None;
         }
         if self.line.gave_up() {
@@ -356,6 +357,7 @@ impl Loop {
     fn tell(&self, state: SyncState) {
         let now = self.now();
         let next_try = self.schedule.next_try(now);
+        let state = if self.refused && state == SyncState::Idle { SyncState::Failed } else { state };
         let error = self.trouble.clone().filter(|_| !matches!(state, SyncState::Idle | SyncState::Paused));
         tell(&self.status, &self.bus, SyncStatus { state, next_try, error }, next_try.map(|wait| now + wait));
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use syncstore::protocol::{CheckpointPage, DatabaseInfo, InboxPage, PushRequest, PushResponse};
 use syncstore::wire::{CheckpointRequest, Credential, HttpOptions, HttpWire, PullRequest, Wire, WireError};
-use syncstore::{Cancel, Event, LogLevel, OnCancel, Options, Store, SyncState};
+use syncstore::{Cancel, Event, LogLevel, OnCancel, Options, Outcome, Store, SyncState};
 use syncstore_server::config::Config;
 
 /// A wire that cannot be cancelled, whose calls wait at a gate.
@@ -189,13 +189,40 @@ fn a_panic_of_the_wire_stops_it_with_an_error_and_nothing_else() {
 }
 
 #[test]
+fn what_a_firewall_refuses_is_told_and_keeps_no_news_away() {
+    let site = Site::new();
+    let store = site.store("one.db");
+    let mut hears = Listener::new(&store);
+    let forbids = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let still = Arc::clone(&forbids);
+    let refusing = move || still.load(Ordering::SeqCst).then(|| WireError::Forbidden("a word in it".into()));
+    let made = store.set("notes", "n1", &1).unwrap();
+    store.start(Arc::new(Broken(site.wire(), refusing)), quick()).unwrap();
+    hears.until_state(SyncState::Failed);
+    let theirs = site.store("two.db");
+    for n in 0..3 {
+        theirs.set("notes", "theirs", &n).unwrap();
+        theirs.sync(&*site.wire()).unwrap();
+        hears.until_true("news", || store.get::<i32>("notes", "theirs").unwrap() == Some(n));
+    }
+    assert_eq!(store.outcome(made).unwrap(), Some(Outcome::InFlight));
+    hears.until_true("the refusal", || store.status().state == SyncState::Failed);
+    assert!(store.status().error.is_some_and(|error| error.contains("a word in it")));
+    forbids.store(false, Ordering::SeqCst);
+    store.sync_now();
+    hears.until_settled(made);
+    hears.until_true("being well", || store.status().error.is_none());
+}
+
+#[test]
 fn an_error_that_does_not_pass_waits_for_the_host() {
     let site = Site::new();
     let store = site.store("one.db");
     let mut hears = Listener::new(&store);
     let forbids = Arc::new(std::sync::atomic::AtomicBool::new(true));
     let still = Arc::clone(&forbids);
-    let refusing = move || still.load(Ordering::SeqCst).then(|| WireError::Forbidden("another user's".into()));
+    let unknown = || WireError::Refused { status: 404, code: "unknown_db".into(), message: String::new() };
+    let refusing = move || still.load(Ordering::SeqCst).then(unknown);
     store.start(Arc::new(Broken(site.wire(), refusing)), quick()).unwrap();
     hears.until_state(SyncState::Idle);
     let made = store.set("notes", "n1", &1).unwrap();
