@@ -213,12 +213,12 @@ impl Loop {
             }
             Err(error) => self.trouble(&error),
         };
+        if ended == Ended::Well {
+            self.trouble = None;
+        }
         // What is refused is tried again with the next run; that keeps nothing else from going on.
         self.refused = report.aside && ended == Ended::Failed;
         let ended = if self.refused { Ended::Well } else { ended };
-        if ended == Ended::Well && !self.refused {
-            self.trouble = None;
-        }
         if self.line.gave_up() {
             // Cuts off what did not come back, where that can be, and goes on over new connections.
             self.leg.interrupt();

@@ -1,12 +1,14 @@
 //! JSON kept as text: checked once, handed on as bytes, parsed only for who needs the value.
 
 use super::limits::Limits;
-use super::{transcode, tree};
+use super::transcode;
+use super::tree::Tree;
 use serde::de::{DeserializeOwned, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::fmt;
+use std::marker::PhantomData;
 
 /// A text is not a JSON value that every format can carry, or a value has not the shape that was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -92,12 +94,7 @@ impl Json {
 
     /// A text as a `T`, without keeping it.
     pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, JsonError> {
-        check_depth(text)?;
-        let mut parser = serde_json::Deserializer::from_str(text);
-        parser.disable_recursion_limit();
-        let value = T::deserialize(&mut parser)?;
-        parser.end()?;
-        Ok(value)
+        read_with(text, PhantomData)
     }
 
     /// The parsed value, whatever its members are called.
@@ -107,8 +104,7 @@ impl Json {
 
     /// A text as a value, without keeping it.
     pub(crate) fn read_value(text: &str) -> Result<Value, JsonError> {
-        check_depth(text)?;
-        Ok(tree::read(text)?)
+        read_with(text, Tree)
     }
 
     /// How many arrays and objects stand within each other; 0 for a scalar.
@@ -143,11 +139,15 @@ impl Json {
     }
 }
 
-fn check_depth(text: &str) -> Result<(), JsonError> {
+fn read_with<'de, S: DeserializeSeed<'de>>(text: &'de str, seed: S) -> Result<S::Value, JsonError> {
     if nesting(text.as_bytes()) > PARSE_DEPTH {
         return Err(JsonError::other(&format!("more than {PARSE_DEPTH} levels of nesting")));
     }
-    Ok(())
+    let mut parser = serde_json::Deserializer::from_str(text);
+    parser.disable_recursion_limit();
+    let value = seed.deserialize(&mut parser)?;
+    parser.end()?;
+    Ok(value)
 }
 
 // A scan rather than a parse: it cannot overflow the stack, whatever the text.

@@ -7,16 +7,7 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::fmt;
 
-/// Reads a text that nests no deeper than the stack allows, which the caller sees to.
-pub(super) fn read(text: &str) -> Result<Value, serde_json::Error> {
-    let mut parser = serde_json::Deserializer::from_str(text);
-    parser.disable_recursion_limit();
-    let value = Tree.deserialize(&mut parser)?;
-    parser.end()?;
-    Ok(value)
-}
-
-/// A value within another.
+/// A value, and those within it.
 pub(super) struct Tree;
 
 impl<'de> DeserializeSeed<'de> for Tree {

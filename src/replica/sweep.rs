@@ -32,17 +32,19 @@ pub(crate) fn remove(connection: &Connection, collection: i64, span: &KeySpan, r
         find.query_map((collection, &span.from, rows as i64, &span.to), |row| Ok((row.get(0)?, row.get(1)?)))?;
     let found: Vec<(i64, i64)> = found.collect::<rusqlite::Result<_>>()?;
     let (mut items, mut gone) = (0, 0);
-    let (mut share, mut room) = (Share::default(), true);
+    let mut share = Share::default();
     for (id, bytes) in found {
-        if gone >= rows || !room {
+        if gone >= rows {
             break;
         }
-        room = share.take(bytes);
         if idle.is_empty() {
             connection.execute("DELETE FROM outbox WHERE item = ?1", [id])?;
         }
         gone += 1 + items::remove(connection, id)?;
         items += 1;
+        if !share.take(bytes) {
+            break;
+        }
     }
     Ok(items)
 }

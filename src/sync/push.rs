@@ -204,11 +204,7 @@ impl Engine<'_> {
                     if error.refuses_content() && !planted(Planted::Rule13NoHalving) =>
                 {
                     match middle(&part) {
-                        Some(middle) => {
-                            let rest = part.split_off(middle);
-                            parts.push_front(rest);
-                            parts.push_front(part);
-                        }
+                        Some(middle) => part_at(middle, part, &mut parts),
                         None => self.refuse_locally(part, &error, life)?,
                     }
                 }
@@ -216,9 +212,7 @@ impl Engine<'_> {
                     Some(first) => {
                         let halves = isolation.halves(error);
                         let at = middle(&part).filter(|_| halves).unwrap_or(first);
-                        let rest = part.split_off(at);
-                        parts.push_front(rest);
-                        parts.push_front(part);
+                        part_at(at, part, &mut parts);
                     }
                     None => {
                         part.iter().for_each(|op| blocked.add(&op.row));
@@ -468,6 +462,13 @@ fn take_ops(
 fn middle(ops: &[Outgoing]) -> Option<usize> {
     let half = ops.len() / 2;
     (1..=half).rev().chain(half + 1..ops.len()).filter(|index| *index > 0).find(|index| splits(ops, *index))
+}
+
+/// Puts a part back in two, to be pushed next, in order.
+fn part_at(at: usize, mut part: Vec<Outgoing>, parts: &mut VecDeque<Vec<Outgoing>>) {
+    let rest = part.split_off(at);
+    parts.push_front(rest);
+    parts.push_front(part);
 }
 
 /// Where the first op, or its batch, ends, if something follows.
