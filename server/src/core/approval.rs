@@ -39,12 +39,16 @@ pub enum Verdict {
 }
 
 /// What verdicts came to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Decided {
     /// What became of each op that has left the queue.
     pub codes: Vec<Option<Code>>,
     /// Verdicts on ops that do not wait, or not for the approver yet.
     pub ignored: u64,
+    /// Verdicts that are still to be carried out: the others made as much work as one transaction may.
+    pub left: HashMap<Ref, Verdict>,
+    /// Whether units that wait for nothing any more are still to be committed, for the same reason.
+    pub more_free: bool,
 }
 
 /// On whose word an op is applied.
@@ -98,7 +102,8 @@ pub fn heads(snapshot: &impl QueueSnapshot) -> Stored<Heads> {
     Ok(heads)
 }
 
-/// Commits or rejects what an approver has said its word on, and what waited for nothing else.
+/// Commits or rejects what an approver has said its word on, and what waited for nothing else, until that is as much work
+/// as a push may make.
 ///
 /// A unit of which an op has no verdict stays as it is, unless another of its ops is rejected. A verdict on an op that
 /// does not wait any more, or that waits behind others, does nothing: whatever comes late or twice decides nothing twice.
@@ -108,29 +113,62 @@ pub fn decide(
     verdicts: &HashMap<Ref, Verdict>,
     now: u64,
 ) -> Stored<Decided> {
+    let began = transaction.work();
     let mut decided = Decided::default();
-    let mut units: HashMap<UnitKey, u64> = HashMap::new();
+    let mut units: HashMap<UnitKey, Vec<Ref>> = HashMap::new();
     for op_ref in verdicts.keys() {
         match transaction.unit_of(op_ref)? {
-            Some(unit) => *units.entry(unit).or_default() += 1,
+            Some(unit) => units.entry(unit).or_default().push(*op_ref),
             None => decided.ignored += 1,
         }
     }
     if !units.is_empty() {
         for head in heads(transaction)?.asking {
             let Some(answered) = units.remove(&head) else { continue };
-            if !settle(transaction, rules, head, Some(verdicts), now, &mut decided)? {
-                decided.ignored += answered;
+            if is_spent(transaction, rules, began) {
+                let left = |op_ref| verdicts.get(&op_ref).map(|verdict| (op_ref, verdict.clone()));
+                decided.left.extend(answered.into_iter().filter_map(left));
+            } else if !settle(transaction, rules, head, Some(verdicts), now, &mut decided)? {
+                decided.ignored += answered.len() as u64;
             }
         }
     }
-    decided.ignored += units.values().sum::<u64>();
-    release(transaction, rules, now, &mut decided)?;
+    decided.ignored += units.values().map(|answered| answered.len() as u64).sum::<u64>();
+    release_from(transaction, rules, now, began, &mut decided)?;
     Ok(decided)
 }
 
+/// Commits what only waited behind others that are decided now, until that is as much work as a push may make.
+pub fn release(transaction: &mut impl Transaction, rules: &Rules, now: u64) -> Stored<Decided> {
+    let (began, mut decided) = (transaction.work(), Decided::default());
+    release_from(transaction, rules, now, began, &mut decided)?;
+    Ok(decided)
+}
+
+fn release_from(
+    transaction: &mut impl Transaction,
+    rules: &Rules,
+    now: u64,
+    began: u64,
+    decided: &mut Decided,
+) -> Stored<()> {
+    for unit in heads(transaction)?.free {
+        if is_spent(transaction, rules, began) {
+            decided.more_free = true;
+            break;
+        }
+        settle(transaction, rules, unit, None, now, decided)?;
+    }
+    Ok(())
+}
+
+// Never of what has done nothing yet, so that each slice gets on.
+fn is_spent(transaction: &impl Transaction, rules: &Rules, began: u64) -> bool {
+    transaction.work() - began >= rules.most_work.max(1)
+}
+
 /// Rejects up to `limit` units that came before `before` (milliseconds since 1970) and are not decided. Returns how many
-/// there were.
+/// there were. What waited behind them is to be released.
 pub fn expire(transaction: &mut impl Transaction, rules: &Rules, before: u64, now: u64, limit: u32) -> Stored<usize> {
     let overdue = transaction.overdue_units(before, limit)?;
     for key in &overdue {
@@ -141,18 +179,7 @@ pub fn expire(transaction: &mut impl Transaction, rules: &Rules, before: u64, no
         let why = rejection(Code::UNDECIDED, "no approver has decided it in time");
         Push::new(transaction, rules, &caller, unit.client, now).reject_all(&ops, unit.batch, |_| Some(why.clone()))?;
     }
-    if !overdue.is_empty() {
-        release(transaction, rules, now, &mut Decided::default())?;
-    }
     Ok(overdue.len())
-}
-
-// Commits what only waited behind others that are decided now.
-fn release(transaction: &mut impl Transaction, rules: &Rules, now: u64, decided: &mut Decided) -> Stored<()> {
-    for unit in heads(transaction)?.free {
-        settle(transaction, rules, unit, None, now, decided)?;
-    }
-    Ok(())
 }
 
 /// Decides a unit; `false`: its verdicts are not complete. `None`: none is needed.

@@ -153,6 +153,7 @@ fn of_databases(stats: &[DatabaseStats]) -> Registry {
     counter("approver_requests", "Requests to the approver", |stats| stats.approver_requests);
     counter("approver_failures", "Requests to the approver without a usable answer", |stats| stats.approver_failures);
     counter("approver_answers_ignored", "Parts of its answers that were ignored", |stats| stats.approver_ignored);
+    counter("approver_commits", "Transactions that committed what it decided", |stats| stats.approver_commits);
     counter("log_entries_pruned", "Log entries pruned", |stats| stats.pruned);
     counter("inbox_pages", "Inbox pages read", |stats| stats.inbox_pages);
     counter("checkpoint_pages", "Checkpoint pages read", |stats| stats.checkpoint_pages);

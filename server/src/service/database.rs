@@ -90,6 +90,7 @@ impl Database {
             shared: shared.clone(),
             round: Round::Over,
             pruned_at: options.environment.monotonic(),
+            more_free: state.queued > 0,
         };
         let handle = match options.writing {
             Writing::Caller => Handle::Caller(Box::new(writer)),
@@ -117,7 +118,7 @@ impl Database {
             Handle::Caller(writer) => {
                 writer.commit(vec![job(reply)]);
                 writer.tidy();
-                while writer.round != Round::Over {
+                while !writer.is_idle() {
                     writer.tidy();
                 }
             }
@@ -230,7 +231,15 @@ impl Database {
 
     /// Carries out what an approver has decided.
     pub(super) fn decide(&self, verdicts: HashMap<Ref, Verdict>) -> Result<Decided, ServiceError> {
-        self.submit(0, |reply| Job::Decide { verdicts, reply })
+        let mut all = Decided { left: verdicts, ..Decided::default() };
+        while !all.left.is_empty() {
+            let verdicts = std::mem::take(&mut all.left);
+            let decided = self.submit(0, |reply| Job::Decide { verdicts, reply })?;
+            all.codes.extend(decided.codes);
+            all.ignored += decided.ignored;
+            all.left = decided.left;
+        }
+        Ok(all)
     }
 
     pub fn inbox(&self, caller: &Caller, request: &InboxRequest) -> Result<InboxPage, ServiceError> {

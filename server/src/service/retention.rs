@@ -23,6 +23,7 @@ pub enum Round {
     Checkpoints,
     Staged,
     Queued,
+    Freed,
     Batches,
     Log,
     Refs(Option<Ref>),
@@ -54,8 +55,12 @@ impl Round {
                 if expired > 0 { Round::Staged } else { Round::Queued }
             }
             Round::Queued => match approval::expire(transaction, rules, before(retention.queued), now, UNITS)? {
-                0 => Round::Batches,
+                0 => Round::Freed,
                 _ => Round::Queued,
+            },
+            Round::Freed => match approval::release(transaction, rules, now)?.more_free {
+                true => Round::Freed,
+                false => Round::Batches,
             },
             // What became of a batch is known for as long as what became of its refs is.
             Round::Batches => match transaction.prune_batches(before(retention.refs), SLICE)? {

@@ -27,6 +27,8 @@ pub struct DatabaseStats {
     pub approver_failures: u64,
     /// Parts of answers that were ignored: malformed, or on ops that did not wait for them.
     pub approver_ignored: u64,
+    /// Transactions that committed what it decided, and what waited for that.
+    pub approver_commits: u64,
     /// Pushes answered, and writes and batches without a replica.
     pub pushes: u64,
     /// Ops accepted, repeats not counted.

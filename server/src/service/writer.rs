@@ -58,6 +58,8 @@ pub struct Writer {
     pub round: Round,
     // When the last round of pruning began.
     pub pruned_at: Duration,
+    // Whether there may be queued units that wait for nothing: verdicts left them, or the process before.
+    pub more_free: bool,
 }
 
 // A group this large takes a fraction of a second, unless its values are large: then `ServiceOptions::push_work` ends it.
@@ -84,7 +86,7 @@ impl Writer {
     /// Works until the other end of the channel is gone and everything in it is done.
     pub fn run(mut self, jobs: &Receiver<Job>) {
         loop {
-            let first = if self.round == Round::Over {
+            let first = if self.is_idle() {
                 match jobs.recv_timeout(self.options.retention.interval) {
                     Ok(job) => Some(job),
                     Err(RecvTimeoutError::Timeout) => None,
@@ -178,6 +180,8 @@ impl Writer {
             Ok(answers)
         })?;
         self.shared.record(&state, &answers);
+        let more_free = |(_, answer): &_| matches!(answer, Ok(Answer::Decided(Decided { more_free: true, .. })));
+        self.more_free |= answers.iter().any(more_free);
         for job in &group[..answers.len()] {
             if matches!(job, Job::Prune { .. }) {
                 self.round = Round::BEGIN;
@@ -189,8 +193,20 @@ impl Writer {
         Ok(answers.into_iter().map(|(_, answer)| answer).collect())
     }
 
-    /// Does a slice of pruning when it is time.
+    /// Whether nothing is left to do unless somebody asks for it, or time passes.
+    pub fn is_idle(&self) -> bool {
+        self.round == Round::Over && !self.more_free
+    }
+
+    /// Does a slice of what verdicts left to commit; else of pruning when it is time.
     pub fn tidy(&mut self) {
+        if self.more_free {
+            if let Err(error) = self.release() {
+                tracing::warn!(%error, "what waited behind decided ops was not committed; it is tried again later");
+                self.more_free = false;
+            }
+            return;
+        }
         let now = self.options.environment.monotonic();
         if self.round == Round::Over {
             if now.saturating_sub(self.pruned_at) < self.options.retention.interval {
@@ -202,6 +218,17 @@ impl Writer {
             tracing::warn!(%error, "pruning failed; it is tried again later");
             self.round = Round::Over;
         }
+    }
+
+    fn release(&mut self) -> Stored<()> {
+        let (rules, now) = (self.rules.clone(), self.options.environment.unix_ms());
+        let ((since, decided), state) = self.transact(|transaction| {
+            let first = transaction.state().next;
+            Ok((Since { first, decided: true }, approval::release(transaction, &rules, now)?))
+        })?;
+        self.more_free = decided.more_free;
+        self.shared.record(&state, &[(since, Ok(Answer::Decided(decided)))]);
+        Ok(())
     }
 
     fn slice(&mut self) -> Stored<()> {
@@ -324,6 +351,7 @@ impl Shared {
                 Ok(Answer::Batch(_)) => {}
                 Ok(Answer::Decided(decided)) => {
                     decided.codes.iter().for_each(|code| stats.count(code.as_ref()));
+                    stats.approver_commits += u64::from(!decided.codes.is_empty());
                     continue;
                 }
                 _ => continue,

@@ -1,8 +1,10 @@
 //! What one push may ask of the writer.
 
+use crate::office::{Office, of};
 use crate::world::*;
 use std::sync::Barrier;
 use syncstore::protocol::{BatchRequest, DataOp, OpKind};
+use syncstore_server::approver::OpAnswer;
 use syncstore_server::service::{Policy, ServiceError, Writing};
 
 fn long(letter: &str, bytes: usize) -> String {
@@ -127,6 +129,63 @@ fn a_group_ends_when_it_has_taken_enough() {
     });
     let stats = world.service.stats().remove(0);
     assert_eq!((stats.pushes, stats.groups, stats.largest_group, stats.queued), (40, 40, 1, 0));
+}
+
+fn approver_commits(office: &Office) -> u64 {
+    office.service().stats()[0].approver_commits
+}
+
+#[test]
+fn verdicts_that_take_much_are_carried_out_in_several_transactions() {
+    let mut office = Office::lenient();
+    let ops: Vec<_> = (0..6).map(|i| office.world.set(&i.to_string(), &long("x", 30_000))).collect();
+    office.push(&ops);
+    assert_eq!((office.approve(), approver_commits(&office)), (6, 1));
+    office.restart(|options| options.push_work = 100_000);
+    let ops: Vec<_> = (0..6).map(|i| office.world.patch(&i.to_string(), COUNT)).collect();
+    office.push(&ops);
+    // Each takes a value twice.
+    assert_eq!((office.approve(), approver_commits(&office), office.requests().len()), (6, 3, 2));
+    let patched = |item: &String| item.contains(r#""n":1"#);
+    assert_eq!(office.world.items().iter().filter(|item| patched(item)).count(), 6);
+}
+
+#[test]
+fn what_waited_behind_a_verdict_is_committed_in_several_transactions_too() {
+    let mut office = Office::lenient();
+    office.push(&[of("open", office.world.set("a", &long("x", 30_000)))]);
+    office.restart(|options| options.push_work = 100_000);
+    let world = &office.world;
+    let pair = [batch(world.set("b", "1"), 1, 2), batch(of("open", world.patch("a", COUNT)), 1, 2)];
+    let behind: Vec<_> = (0..6).map(|_| of("open", world.patch("a", COUNT))).collect();
+    let all = [pair.to_vec(), behind].concat();
+    assert_eq!(office.push(&all), ["queued"; 8]);
+    assert_eq!(office.approve(), 3, "the verdict's transaction has one of those behind it");
+    assert_eq!(approver_commits(&office), 4);
+    let told: Vec<_> = (2..10).map(|seq| format!("accepted {seq}")).collect();
+    assert_eq!(office.push(&all), told);
+}
+
+#[test]
+fn what_a_process_left_that_waits_for_nothing_is_committed_by_the_next() {
+    let mut office = Office::new(|_| Ok([].into_iter().collect()));
+    let world = &office.world;
+    let pair = [batch(world.set("b", "1"), 1, 2), batch(of("open", world.set("a", "1")), 1, 2)];
+    let behind = of("open", world.set("a", "2"));
+    let all = [pair.to_vec(), vec![behind]].concat();
+    assert_eq!(office.push(&all), ["queued"; 3]);
+    office.service().shutdown();
+    // As a process leaves it that ends between two of those transactions.
+    let file = rusqlite::Connection::open(office.world.dir.path().join("db-notes.sqlite")).unwrap();
+    file.execute_batch(
+        "DELETE FROM queued WHERE unit = 1; DELETE FROM units WHERE id = 1; UPDATE state SET queued = 1",
+    )
+    .unwrap();
+    drop(file);
+    office.restart(|_| {});
+    assert_eq!(office.push(&all[2..]), ["queued"], "it is answered before anything else is done");
+    assert_eq!(office.push(&all[2..]), ["accepted 1"]);
+    assert_eq!(office.world.items(), ["a=2"]);
 }
 
 #[test]
