@@ -4,7 +4,6 @@ use crate::office::{Office, of};
 use crate::world::*;
 use std::sync::Barrier;
 use syncstore::protocol::{BatchRequest, DataOp, OpKind};
-use syncstore_server::approver::OpAnswer;
 use syncstore_server::service::{Policy, ServiceError, Writing};
 
 fn long(letter: &str, bytes: usize) -> String {
