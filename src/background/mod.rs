@@ -195,7 +195,11 @@ impl Background {
     }
 
     pub fn resume(&self) {
-        self.post(|mail| mail.pause = Some(false));
+        self.post(|mail| {
+            // A pause that was not noticed yet would have been followed by a sync.
+            mail.now |= mail.pause == Some(true);
+            mail.pause = Some(false);
+        });
     }
 
     pub fn stop(&self, deadline: Option<Duration>) -> Stopped {

@@ -162,6 +162,10 @@ impl Loop {
         let now = self.now();
         let Mail { wrote, now: at_once, pause, credential, stop, polled, decided } = mail;
         self.stopping |= stop;
+        // First: what the host asks for now is not put off by what came before it.
+        if let Some((request, came)) = polled {
+            self.polled(request, came);
+        }
         if wrote {
             self.schedule.wrote(now);
         }
@@ -175,9 +179,6 @@ impl Loop {
         }
         if at_once {
             self.schedule.now(now);
-        }
-        if let Some((request, came)) = polled {
-            self.polled(request, came);
         }
         if let Some(question) = decided {
             self.decided(question);
@@ -374,6 +375,8 @@ fn kind(error: &Error) -> Ended {
     match error {
         Error::SyncedElsewhere => Ended::Elsewhere,
         Error::Wire(WireError::Unauthenticated(_)) => Ended::Credential,
+        // Not by the host's word, which is looked at before: a wire of its own ended the request.
+        Error::Wire(WireError::Cancelled) => Ended::Passing(None),
         Error::Wire(error) if error.is_transient() => Ended::Passing(error.retry_after()),
         // A captive portal, or something else that is no SyncStore server.
         Error::Wire(WireError::Refused { code, .. }) if code.is_empty() => Ended::Passing(None),

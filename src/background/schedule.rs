@@ -249,19 +249,29 @@ impl Schedule {
                 if now.saturating_sub(begun) >= self.policy.poll / 2 {
                     (self.unheld, self.poll_at) = (0, now);
                 } else {
-                    // A server that is about to stop lets go of what it holds; one that never holds is asked seldom.
-                    let wait = UNHELD.saturating_mul(1_u32.checked_shl(self.unheld).unwrap_or(u32::MAX));
-                    self.unheld = self.unheld.saturating_add(1);
-                    self.poll_at = now + wait.min(self.policy.pull_every);
+                    // A server that is about to stop lets go of what it holds.
+                    self.poll_later(now);
                 }
             }
             // What put off everything else was told already.
             _ if self.hold.is_some() || self.paused => self.poll_at = now,
+            // It may be of a credential, or of something else, that was changed while it was under way: a run finds it out.
+            Ended::Credential | Ended::Failed => {
+                self.run_at = Some(now);
+                self.poll_later(now);
+            }
             _ => {
                 self.poll_at = now;
                 self.failed(now, ended, random);
             }
         }
+    }
+
+    /// A server that never holds an answer, or refuses to, is asked seldom.
+    fn poll_later(&mut self, now: Duration) {
+        let wait = UNHELD.saturating_mul(1_u32.checked_shl(self.unheld).unwrap_or(u32::MAX));
+        self.unheld = self.unheld.saturating_add(1);
+        self.poll_at = now + wait.min(self.policy.pull_every);
     }
 
     /// The request for news was given up before it was answered.
@@ -511,6 +521,23 @@ mod tests {
         schedule.poll_begun(START);
         schedule.polled(START + ms(1), Ended::Well, true, 0);
         assert_eq!(schedule.next(START + ms(1)), Step::Run(Both));
+    }
+
+    #[test]
+    fn a_poll_that_fails_for_good_is_found_out_by_a_run_and_is_not_repeated_without_end() {
+        for ended in [Ended::Credential, Ended::Failed] {
+            let mut schedule = polling(policy());
+            let mut now = START;
+            for wait in [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000] {
+                schedule.polled(now, ended, false, 0);
+                assert_eq!((schedule.state(), schedule.next(now)), (SyncState::Idle, Step::Run(Both)));
+                schedule.begin_run();
+                schedule.ran(now, Both, Ended::Well, false, false, 0);
+                assert_eq!(waits(&mut schedule, now), (ms(wait), Step::Poll));
+                now += ms(wait);
+                schedule.poll_begun(now);
+            }
+        }
     }
 
     #[test]

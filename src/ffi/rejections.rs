@@ -82,8 +82,9 @@ pub unsafe extern "C" fn syncstore_retry(
     made: *mut syncstore_ref,
     error: *mut *mut syncstore_error,
 ) -> syncstore_status {
+    op_ref_first!(op);
     call!(error, [optional made], |store| {
-        let op = op_ref!(op);
+        let op = op?;
         made.put_ref(store.store()?.retry(op)?)
     })
 }
@@ -105,8 +106,9 @@ pub unsafe extern "C" fn syncstore_edit_set(
     made: *mut syncstore_ref,
     error: *mut *mut syncstore_error,
 ) -> syncstore_status {
+    op_ref_first!(op);
     call!(error, [optional made], |store| {
-        let (op, json) = (op_ref!(op), text!(json, json_len));
+        let (op, json) = (op?, text!(json, json_len));
         let value = Json::parse(json).and_then(|json| json.to_value()).map_err(crate::Error::from)?;
         made.put_ref(store.store()?.edit(op, Edit::Set(value))?)
     })
@@ -129,8 +131,9 @@ pub unsafe extern "C" fn syncstore_edit_patch(
     made: *mut syncstore_ref,
     error: *mut *mut syncstore_error,
 ) -> syncstore_status {
+    op_ref_first!(op);
     call!(error, [optional made], |store| {
-        let (op, patch) = (op_ref!(op), text!(patch, patch_len));
+        let (op, patch) = (op?, text!(patch, patch_len));
         let patch = Json::parse(patch).and_then(|patch| patch.to_patch()).map_err(crate::Error::from)?;
         made.put_ref(store.store()?.edit(op, Edit::Patch(patch))?)
     })
@@ -150,8 +153,9 @@ pub unsafe extern "C" fn syncstore_edit_delete(
     made: *mut syncstore_ref,
     error: *mut *mut syncstore_error,
 ) -> syncstore_status {
+    op_ref_first!(op);
     call!(error, [optional made], |store| {
-        let op = op_ref!(op);
+        let op = op?;
         made.put_ref(store.store()?.edit(op, Edit::Delete)?)
     })
 }
@@ -172,8 +176,9 @@ pub unsafe extern "C" fn syncstore_edit_order(
     made: *mut syncstore_ref,
     error: *mut *mut syncstore_error,
 ) -> syncstore_status {
+    op_ref_first!(op);
     call!(error, [optional made], |store| {
-        let (op, order) = (op_ref!(op), name!(order).to_owned());
+        let (op, order) = (op?, name!(order).to_owned());
         made.put_ref(store.store()?.edit(op, Edit::Order(order))?)
     })
 }
@@ -197,8 +202,9 @@ pub unsafe extern "C" fn syncstore_edit_relation(
     made: *mut syncstore_ref,
     error: *mut *mut syncstore_error,
 ) -> syncstore_status {
+    op_ref_first!(op);
     call!(error, [optional made], |store| {
-        let (op, predicate) = (op_ref!(op), name!(predicate).to_owned());
+        let (op, predicate) = (op?, name!(predicate).to_owned());
         let (collection, key) = (name!(object_collection).to_owned(), name!(object_key).to_owned());
         let object = Object { collection, key };
         made.put_ref(store.store()?.edit(op, Edit::Relation { predicate, object })?)
@@ -239,8 +245,9 @@ pub unsafe extern "C" fn syncstore_retry_of(
     rejected: *mut syncstore_ref,
     error: *mut *mut syncstore_error,
 ) -> syncstore_status {
+    op_ref_first!(op);
     call!(error, [required rejected], |store| {
-        let op = op_ref!(op);
+        let op = op?;
         found(store.store()?.retry_of(op)?, |old| rejected.put_ref(old))
     })
 }

@@ -119,7 +119,8 @@ pub struct syncstore_http_options {
     pub credentials: *const syncstore_credentials,
     /// A PEM file of the authorities to trust instead of the public ones; it is read once, now.
     pub ca_file: *const c_char,
-    /// The proxy to go through: http, https, socks4, socks4a or socks5, "://", and [user:password@]host[:port]. The environment's is not used.
+    /// The proxy to go through: http, https, socks4, socks4a or socks5, "://", and [user:password@]host[:port]. The environment's is not used. One that answers
+    /// CONNECT byte by byte is not held to the time-outs; cancelling ends such a call.
     pub proxy: *const c_char,
     /// The header User-Agent; "": none. Default: "syncstore/" and the version.
     pub user_agent: *const c_char,

@@ -131,13 +131,11 @@ impl Engine<'_> {
                 limit: self.settings.checkpoint_items,
                 scope: bootstrap.scope.clone(),
             };
-            let page = match ahead.take() {
-                Some(page) => Ok(page),
-                None => self.call(|wire| wire.checkpoint(&request)).and_then(|page| {
-                    check_page(&page, &request)?;
-                    Ok(page)
-                }),
-            };
+            // What came of fetching it ahead is the first try: a server that asks to be waited for is.
+            let page = self.call(|wire| ahead.take().unwrap_or_else(|| wire.checkpoint(&request))).and_then(|page| {
+                check_page(&page, &request)?;
+                Ok(page)
+            });
             let page = match page {
                 Err(Halt::Error(Error::Wire(WireError::CheckpointExpired)))
                     if request.page.is_some() && restarts < MOST_RESTARTS =>
@@ -176,7 +174,7 @@ impl Engine<'_> {
                         let _fetching = fetching;
                         // What cannot be moved now is moved later.
                         let _ = move_wal.then(|| replica.checkpoint());
-                        wire.checkpoint(&next).ok().filter(|page| check_page(page, &next).is_ok())
+                        wire.checkpoint(&next)
                     });
                     let loaded = self.load_page(&page, bootstrap);
                     while is_fetching.recv_timeout(STILL) == Err(RecvTimeoutError::Timeout) {
@@ -184,11 +182,10 @@ impl Engine<'_> {
                     }
                     (loaded, fetch.ok().map(|fetch| fetch.join()))
                 });
-                // A page that did not come (or could not be fetched for want of a thread), or is broken, is asked for
-                // again, and then its failure counts.
                 ahead = match fetched {
-                    Some(Ok(page)) => page,
+                    Some(Ok(page)) => Some(page),
                     Some(Err(panic)) => std::panic::resume_unwind(panic),
+                    // For want of a thread.
                     None => None,
                 };
                 unmoved += loaded?;

@@ -316,7 +316,7 @@ impl<'a> Engine<'a> {
     }
 
     /// Makes a request over the wire, tried again as the policy allows. No lock is held.
-    fn call<T>(&mut self, request: impl Fn(&dyn Wire) -> Result<T, WireError>) -> Result<T, Halt> {
+    fn call<T>(&mut self, mut request: impl FnMut(&dyn Wire) -> Result<T, WireError>) -> Result<T, Halt> {
         let environment = self.environment();
         let replica = self.replica;
         replica.check()?;

@@ -63,7 +63,7 @@ impl Seat {
         cancel: Option<&Cancel>,
         stage: &mut dyn FnMut(Stage),
     ) -> (SyncReport, Result<()>) {
-        let taken = match self.take(cancel, self.replica.patience()) {
+        let taken = match self.take(cancel, self.replica.patience(), stage) {
             Ok(taken) => taken,
             Err(error) => return (SyncReport::default(), Err(error)),
         };
@@ -87,7 +87,7 @@ impl Seat {
         cancel: &Cancel,
         stage: &mut dyn FnMut(Stage),
     ) -> (SyncReport, Result<()>) {
-        let mut taken = match self.take(Some(cancel), Duration::ZERO) {
+        let mut taken = match self.take(Some(cancel), Duration::ZERO, stage) {
             Ok(taken) => taken,
             Err(error) => return (SyncReport::default(), Err(error)),
         };
@@ -116,7 +116,7 @@ impl Seat {
         *self.holder.lock() == Some(std::thread::current().id())
     }
 
-    fn take(&self, cancel: Option<&Cancel>, patience: Duration) -> Result<Taken<'_>> {
+    fn take(&self, cancel: Option<&Cancel>, patience: Duration, stage: &mut dyn FnMut(Stage)) -> Result<Taken<'_>> {
         if self.is_held_here() {
             return Err(Error::WithinSync);
         }
@@ -129,6 +129,7 @@ impl Seat {
                     if let Some(kept) = self.kept.try_lock_for(LOOK) {
                         break kept;
                     }
+                    stage(Stage::Waiting);
                 }
             }
         };

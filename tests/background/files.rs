@@ -143,6 +143,35 @@ fn while_a_request_hangs_what_others_write_is_told() {
     gate.shut(false);
 }
 
+#[test]
+fn while_a_blocking_sync_of_the_hosts_hangs_what_others_write_is_told() {
+    let site = Site::new();
+    let (store, writing) = (site.store("one.db"), site.store("one.db"));
+    let mut hears = Listener::new(&store);
+    store.start(site.wire(), quick()).unwrap();
+    hears.until_state(SyncState::Idle);
+    let gate = Gated::new(site.wire());
+    std::thread::scope(|scope| {
+        let shut = gate.shut_for_a_while();
+        let hanging = scope.spawn(|| store.sync(&*gate).map(drop));
+        gate.until_waiting();
+        // The background sync is to push it, and waits for the other one.
+        store.set("notes", "n1", &1).unwrap();
+        hears.events.subscribe(Watch::collection("theirs")).unwrap();
+        // A look that was due before may find the first one.
+        for n in 0..3 {
+            let made = writing.set("theirs", "n1", &n).unwrap();
+            let change = hears.until("the change", |event| match event {
+                Event::Changed { change, .. } => Some(change.clone()),
+                _ => None,
+            });
+            assert_eq!(change.op_ref, Some(made));
+        }
+        drop(shut);
+        hanging.join().unwrap().unwrap();
+    });
+}
+
 /// A wire whose gate shuts at the second page of a checkpoint.
 struct Stalling(Arc<Gated>, AtomicUsize);
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use syncstore::protocol::{CheckpointPage, DatabaseInfo, InboxPage, PushRequest, PushResponse};
 use syncstore::wire::{CheckpointRequest, Credential, HttpOptions, HttpWire, PullRequest, Wire, WireError};
-use syncstore::{Cancel, Event, LogLevel, OnCancel, Options, Outcome, Store, SyncState};
+use syncstore::{Cancel, Event, EventOptions, LogLevel, OnCancel, Options, Outcome, Store, SyncState};
 use syncstore_server::config::Config;
 
 /// A wire that cannot be cancelled, whose calls wait at a gate.
@@ -27,6 +27,18 @@ impl Gated {
     pub fn shut(&self, shut: bool) {
         *self.shut.lock() = shut;
         self.changed.notify_all();
+    }
+
+    /// Shuts it until the guard goes, also where a test fails: whoever waits at the gate would keep it from ending.
+    pub fn shut_for_a_while(&self) -> impl Drop + '_ {
+        struct Opens<'a>(&'a Gated);
+        impl Drop for Opens<'_> {
+            fn drop(&mut self) {
+                self.0.shut(false);
+            }
+        }
+        self.shut(true);
+        Opens(self)
     }
 
     /// Waits until a call waits at the gate.
@@ -251,7 +263,7 @@ fn a_refused_credential_is_refreshed_once_and_then_waits_for_the_host() {
     let (asked, is_good) = (Arc::clone(&refreshed), Arc::clone(&good));
     let http = HttpOptions::default().with_credentials(move |refresh: bool| {
         let nth = asked.fetch_add(usize::from(refresh), Ordering::SeqCst);
-        let bad = format!("b4d-{refresh}-{nth}");
+        let bad = format!("wr0ng-{refresh}-{nth}");
         Ok(Credential::bearer(if is_good.load(Ordering::SeqCst) { "g00d".to_owned() } else { bad }))
     });
     let wire = Arc::new(HttpWire::new(&site.server.url(), DATABASE, http).unwrap());
@@ -271,7 +283,107 @@ fn a_refused_credential_is_refreshed_once_and_then_waits_for_the_host() {
     good.store(true, Ordering::SeqCst);
     store.credential_changed();
     hears.until_settled(made);
-    assert!(!format!("{:?}", hears.heard).contains("b4d"), "no secret is told");
+    assert!(!format!("{:?}", hears.heard).contains("wr0ng"), "no secret is told");
+}
+
+/// A wire of which the first request for news is held at a gate, and then refused.
+struct Late(Arc<dyn Wire>, Arc<Gated>, AtomicUsize);
+
+impl Wire for Late {
+    fn info(&self) -> Result<DatabaseInfo, WireError> {
+        self.0.info()
+    }
+    fn push(&self, request: &PushRequest) -> Result<PushResponse, WireError> {
+        self.0.push(request)
+    }
+    fn pull(&self, request: &PullRequest) -> Result<InboxPage, WireError> {
+        if !request.wait.is_zero() && self.2.fetch_add(1, Ordering::SeqCst) == 0 {
+            self.1.pass();
+            return Err(WireError::Unauthenticated("it has expired".into()));
+        }
+        self.0.pull(request)
+    }
+    fn checkpoint(&self, request: &CheckpointRequest) -> Result<CheckpointPage, WireError> {
+        self.0.checkpoint(request)
+    }
+}
+
+#[test]
+fn a_request_for_news_that_is_refused_late_puts_nothing_off() {
+    let site = Site::new();
+    let (store, gate) = (site.store("one.db"), Gated::new(site.wire()));
+    let mut hears = Listener::new(&store);
+    gate.shut(true);
+    let late = Arc::new(Late(site.wire(), Arc::clone(&gate), AtomicUsize::new(0)));
+    store.start(late.clone(), quick()).unwrap();
+    gate.until_waiting();
+    // Meanwhile there is another credential.
+    let made = store.set("notes", "n1", &1).unwrap();
+    hears.until_settled(made);
+    store.credential_changed();
+    gate.shut(false);
+    hears.until_true("the next request for news", || late.2.load(Ordering::SeqCst) > 1);
+    let made = store.set("notes", "n1", &2).unwrap();
+    hears.until_settled(made);
+    let waits = |event: &Event| matches!(event, Event::Status(status) if status.state == SyncState::NeedsCredential);
+    assert!(!hears.heard.iter().any(waits), "{:#?}", hears.heard);
+}
+
+#[test]
+fn resumed_before_its_pause_was_noticed_it_syncs_at_once_all_the_same() {
+    let site = Site::new();
+    let store = site.store("one.db");
+    let (busy, is_busy) = std::sync::mpsc::channel();
+    let (go, goes) = std::sync::mpsc::channel::<()>();
+    let goes = Mutex::new(goes);
+    let events = store.events(EventOptions::default(), move || {
+        if std::thread::current().name() == Some("syncstore-sync") && busy.send(()).is_ok() {
+            let _ = goes.lock().recv();
+        }
+    });
+    let fails = std::sync::atomic::AtomicBool::new(true);
+    let failing = move || fails.swap(false, Ordering::SeqCst).then(|| WireError::Unauthenticated("not yet".into()));
+    let made = store.set("notes", "n1", &1).unwrap();
+    store.start(Arc::new(Broken(site.wire(), failing)), quick()).unwrap();
+    let begun = std::time::Instant::now();
+    loop {
+        let called = is_busy.recv_timeout(std::time::Duration::from_millis(20)).is_ok();
+        if called && store.status().state == SyncState::NeedsCredential {
+            break;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{:?}", store.status());
+        // So that the next event wakes.
+        while events.pump(100, PATIENCE, drop).unwrap().more {}
+        if called {
+            go.send(()).unwrap();
+        }
+    }
+    // While the thread is in a callback of the host's.
+    store.pause();
+    store.resume();
+    drop((go, is_busy));
+    let begun = std::time::Instant::now();
+    while !matches!(store.outcome(made).unwrap(), Some(Outcome::Accepted { .. })) {
+        assert!(begun.elapsed() < PATIENCE, "{:?}", store.status());
+        events.wait(std::time::Duration::from_millis(20));
+        while events.pump(100, PATIENCE, drop).unwrap().more {}
+    }
+}
+
+#[test]
+fn a_wire_that_ends_its_requests_by_itself_is_tried_again() {
+    let site = Site::new();
+    let store = site.store("one.db");
+    let mut hears = Listener::new(&store);
+    let left = AtomicUsize::new(2);
+    let ending = move || {
+        left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
+            .is_ok()
+            .then_some(WireError::Cancelled)
+    };
+    store.start(Arc::new(Broken(site.wire(), ending)), quick()).unwrap();
+    let made = store.set("notes", "n1", &1).unwrap();
+    hears.until_settled(made);
 }
 
 #[test]

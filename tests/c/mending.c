@@ -130,6 +130,9 @@ static void made_again(syncstore *store, const syncstore_rejected_list *list)
     EXPECT_OK(syncstore_retry_of(store, &made, &old, &error));
     EXPECT(is_same(&old, &op));
     EXPECT_STATUS(SYNCSTORE_NOT_FOUND, syncstore_retry_of(store, &op, &old, &error));
+    /* What goes in may be what comes out. */
+    EXPECT_OK(syncstore_retry_of(store, &made, &made, &error));
+    EXPECT(is_same(&made, &op));
 
     EXPECT_OK(syncstore_depends_on(store, &op, &refs, &error));
     EXPECT(syncstore_refs_count(refs) == 0 && syncstore_refs_at(refs, 0, &made) == 0);
@@ -153,7 +156,9 @@ static void edited(syncstore *store, const syncstore_rejected_list *list)
     expect_value(store, "gone", "patch", "{\"c\":3}");
 
     op = ref_of(list, "delete");
-    EXPECT_OK(syncstore_edit_delete(store, &op, &made, &error));
+    made = op;
+    EXPECT_OK(syncstore_edit_delete(store, &made, &made, &error));
+    EXPECT(!is_same(&made, &op));
 
     op = ref_of(list, "index");
     EXPECT_OK(syncstore_set(store, "gone", "index", "1", 1, NULL, &error));
@@ -164,7 +169,7 @@ static void edited(syncstore *store, const syncstore_rejected_list *list)
     EXPECT_OK(syncstore_edit_relation(store, &op, "in", "lists", "l2", &made, &error));
     op = ref_of(list, "tag");
     EXPECT_OK(syncstore_set(store, "gone", "tag", "1", 1, NULL, &error));
-    EXPECT_OK(syncstore_retry(store, &op, &made, &error));
+    EXPECT_OK(syncstore_retry(store, &op, &op, &error));
 }
 
 static void let_go(syncstore *store, const syncstore_rejected_list *list)

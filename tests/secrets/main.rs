@@ -81,7 +81,15 @@ fn debug_and_display_of_what_holds_a_secret_do_not_show_it() {
 fn errors_of_refused_and_broken_requests_do_not_show_a_secret() {
     let mut rig = Rig::with(Config::parse(CONFIG).unwrap(), secretive(credentials()[0].clone()));
     for credential in credentials() {
-        let replies: [fn() -> Reply; 5] = [
+        let replies: [fn() -> Reply; 7] = [
+            || problem("401 Unauthorized", &[], r#"{"detail":"ada-t0ken and rps_s3cret are not known"}"#),
+            || {
+                problem(
+                    "400 Bad Request",
+                    &[],
+                    r#"{"title":"ada-t0ken rps_s3cret","code":"header-s3cret","path":"ada-t0ken rps_s3cret"}"#,
+                )
+            },
             || problem("401 Unauthorized", &[("WWW-Authenticate", "Bearer")], "{}"),
             || problem("403 Forbidden", &[], r#"{"detail":"no"}"#),
             || Reply::Send(answer("302 Found", &[("Location", "http://ada:el5ewhere@h/?token=el5ewhere")], b"")),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use syncstore::protocol::{CheckpointPage, ClientId, Op, OpKind, PushRequest, Ref};
 use syncstore::wire::{Expiry, Wire, WireError};
-use syncstore::{BootstrapReason, KeyRange, Outcome, Store};
+use syncstore::{BootstrapReason, KeyRange, Outcome, RetryPolicy, Store};
 
 /// Puts items on the server without a replica.
 fn fill(server: &Arc<Server>, collection: &str, count: u64) {
@@ -395,6 +395,7 @@ fn a_page_that_is_fetched_ahead_and_fails_is_asked_for_again() {
     let store = fleet.open_with("a", |options| {
         options.prefetch = true;
         options.checkpoint_items = 100;
+        options.retry = RetryPolicy::default();
     });
     let direct = server.wire();
     let mut pages = 0;
@@ -409,6 +410,30 @@ fn a_page_that_is_fetched_ahead_and_fails_is_asked_for_again() {
     assert_eq!((report.loaded, view(&store).len()), (1_000, 1_000));
     let asked = wire.calls().iter().filter(|call| matches!(call, Call::Checkpoint(_))).count();
     assert!(asked > 10, "some were asked for twice: {asked}");
+}
+
+#[test]
+fn a_page_that_is_fetched_ahead_is_asked_for_again_when_the_server_says() {
+    let fleet = Fleet::new();
+    let store = fleet.open_with("a", |options| {
+        options.prefetch = true;
+        options.retry = RetryPolicy::default();
+    });
+    let wire = ScriptedWire::new();
+    let (wait, environment) = (Duration::from_secs(7), fleet.environment.clone());
+    wire.on_checkpoint(|_| {
+        Ok(CheckpointPage { next: Some("p2".into()), ..checkpoint_of(5, vec![item("c", "k", json!(1), 5)]) })
+    })
+    .on_checkpoint(move |_| {
+        Err(WireError::Unavailable { status: 503, retry_after: Some(wait), message: String::new() })
+    })
+    .on_checkpoint(move |_| {
+        assert_eq!(environment.slept(), [wait]);
+        Ok(checkpoint_of(5, vec![item("c", "l", json!(2), 4)]))
+    });
+    store.sync(&wire).unwrap();
+    assert!(wire.is_over());
+    assert_eq!(view(&store).len(), 2);
 }
 
 #[test]

@@ -114,6 +114,23 @@ fn a_large_body_waits_for_the_servers_consent() {
 }
 
 #[test]
+fn a_large_body_is_sent_without_asking_where_something_on_the_way_does_not_do_that() {
+    let refused = || Reply::RefuseBody(answer("417 Expectation Failed", &[], b""));
+    let server = Server::start(vec![refused(), json(PUSHED)]);
+    let push = push_of(&format!("{:?}", "z".repeat(1 << 20)));
+    assert_eq!(server.wire(options()).push(&push).unwrap().seq, 7);
+    let requests = server.finish();
+    let asked: Vec<_> = requests.iter().map(|request| request.header("expect")).collect();
+    assert_eq!(asked, [Some("100-continue"), None]);
+    assert_eq!(requests[1].body, Format::Json.encode(&push).unwrap());
+    // One that refuses what does not ask has another reason.
+    let server = Server::start(vec![refused(), Reply::Send(answer("417 Expectation Failed", &[], b""))]);
+    let error = server.wire(options()).push(&push).unwrap_err();
+    assert!(matches!(error, syncstore::wire::WireError::Refused { status: 417, .. }), "{error:?}");
+    assert_eq!(server.finish().len(), 2);
+}
+
+#[test]
 fn connections_are_kept_between_calls() {
     let server =
         Server::start((0..5).map(|n| if n == 2 { problem("404 Not Found", &[], "{}") } else { json(INFO) }).collect());

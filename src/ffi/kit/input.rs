@@ -32,6 +32,14 @@ macro_rules! op_ref {
     };
 }
 
+/// A ref that an output of the same call may overwrite: read before `call!` zeroes that, and taken by `op?` within it.
+macro_rules! op_ref_first {
+    ($op:ident) => {
+        // SAFETY: by the conventions of the header a ref is NULL or may be read.
+        let $op = unsafe { $crate::ffi::kit::input::op_ref($op, stringify!($op)) };
+    };
+}
+
 /// Another handle within `call!`: not NULL.
 macro_rules! other {
     ($handle:ident) => {

@@ -69,6 +69,14 @@ impl Credential {
         Credential::Hmac { key: key.into(), user: user.into(), secret: secret.into() }
     }
 
+    /// Whether a text gives away what it keeps secret.
+    pub(super) fn is_in(&self, text: &str) -> bool {
+        match self {
+            Credential::None => false,
+            Credential::Bearer(secret) | Credential::Hmac { secret, .. } => text.contains(secret.expose()),
+        }
+    }
+
     /// Whether it can stand in a header; fails with [`WireError::Setup`].
     fn check_header(&self) -> Result<(), WireError> {
         let quotable = |text: &str| {

@@ -12,6 +12,7 @@ use crate::protocol::{CodecError, DatabaseInfo, Format, Problem};
 use crate::wire::{Traffic, WireError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
@@ -168,14 +169,20 @@ impl Exchange {
         let uri = self.shared.endpoint.uri(call)?;
         let mut credential = self.shared.keyring.current()?;
         let (mut clock_corrected, mut refreshed) = (false, false);
+        let mut asks_first = payload.is_some_and(|payload| payload.bytes.len() > ASK_FIRST_ABOVE);
         loop {
-            let mut response = self.send(call, &uri, payload, &credential)?;
+            let mut response = self.send(call, &uri, payload, &credential, asks_first)?;
             if response.status() == StatusCode::OK
                 || response.status() == StatusCode::NOT_MODIFIED && call.takes_unmodified()
             {
                 return Ok(response);
             }
-            let problem = self.problem(&mut response);
+            let problem = self.problem(&mut response, &credential);
+            // RFC 9110, section 10.1.1: something on the way does not do it, and the request may be repeated without.
+            if asks_first && response.status() == StatusCode::EXPECTATION_FAILED {
+                asks_first = false;
+                continue;
+            }
             if response.status() == StatusCode::UNAUTHORIZED {
                 let signs = matches!(*credential, Credential::Hmac { .. });
                 if signs && !clock_corrected && self.correct_clock(response.headers()) {
@@ -202,6 +209,7 @@ impl Exchange {
         uri: &Uri,
         payload: Option<&Payload>,
         credential: &Arc<Credential>,
+        asks_first: bool,
     ) -> Result<Response<Body>, Failure> {
         let failed = |error| {
             let unsent = failure::is_before_sending(&error);
@@ -213,7 +221,10 @@ impl Exchange {
             .body(())
             .map_err(|error| failed(ureq::Error::Http(error)))?;
         self.fill_headers(request.headers_mut(), call, uri, payload, credential)?;
-        let result = match payload {
+        if asks_first {
+            request.headers_mut().insert(header::EXPECT, HeaderValue::from_static("100-continue"));
+        }
+        let result = contained(|| match payload {
             // A PUT without a body says so: of no length it would be sent in chunks.
             None if call.method() == Method::PUT => self.agent.run(request.map(|()| &[][..])),
             // The agent's own time-out is that of a call whose answer is not held.
@@ -224,9 +235,9 @@ impl Exchange {
             }
             None => self.agent.run(request),
             Some(payload) => self.agent.run(request.map(|()| payload.bytes.as_slice())),
-        };
+        });
         self.shared.round_trips.fetch_add(1, Ordering::Relaxed);
-        let response = result.map_err(failed)?;
+        let response = result?.map_err(failed)?;
         self.shared.sent.fetch_add(payload.map_or(0, |payload| payload.bytes.len() as u64), Ordering::Relaxed);
         Ok(response)
     }
@@ -253,9 +264,6 @@ impl Exchange {
             headers.insert(header::CONTENT_TYPE, media_type);
             if payload.gzipped {
                 headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-            }
-            if payload.bytes.len() > ASK_FIRST_ABOVE {
-                headers.insert(header::EXPECT, HeaderValue::from_static("100-continue"));
             }
         }
         let method = call.method();
@@ -291,14 +299,22 @@ impl Exchange {
     /// The problem document of an answer, when it is one; its status says enough otherwise.
     ///
     /// Reading it to its end is also what lets the connection be used again.
-    fn problem(&self, response: &mut Response<Body>) -> Option<Problem> {
+    fn problem(&self, response: &mut Response<Body>, credential: &Credential) -> Option<Problem> {
         let bytes = self.read(response, PROBLEM_CAPS).ok()?;
         let content_type = text_of(response.headers(), &header::CONTENT_TYPE)?;
         let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        match media_type.as_str() {
-            "application/problem+json" | "application/json" => Format::Json.decode(&bytes).ok(),
-            _ => None,
+        let mut problem: Problem = match media_type.as_str() {
+            "application/problem+json" | "application/json" => Format::Json.decode(&bytes).ok()?,
+            _ => return None,
+        };
+        // Some gateways repeat what they were sent, and these texts go into errors and logs.
+        let Problem { kind, title, code, detail, reason, path, .. } = &mut problem;
+        for text in [kind, title, code, detail].into_iter().chain(reason).chain(path) {
+            if credential.is_in(text) || self.shared.headers.iter().any(|header| repeats(text, header)) {
+                "(not shown: it repeats a credential)".clone_into(text);
+            }
         }
+        Some(problem)
     }
 
     fn read(&self, response: &mut Response<Body>, caps: Caps) -> Result<Vec<u8>, body::BodyError> {
@@ -330,7 +346,31 @@ impl Exchange {
     }
 }
 
+// Whether a text repeats what a header of the host's says, which may be a secret unless it is very short.
+fn repeats(text: &str, (_, value): &(HeaderName, HeaderValue)) -> bool {
+    let value = String::from_utf8_lossy(value.as_bytes());
+    value.len() >= 8 && text.contains(&*value)
+}
+
+// A panic of the HTTP client as an error: where the system has no thread left to look up a name with, ureq panics.
+fn contained<T>(request: impl FnOnce() -> T) -> Result<T, WireError> {
+    catch_unwind(AssertUnwindSafe(request))
+        .map_err(|_| WireError::Unreachable("the HTTP client panicked; has the system run out of threads?".into()))
+}
+
 // A header that is no text counts as one with a value that nothing knows.
 fn text_of(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_of_the_http_client_is_a_failure_that_may_pass() {
+        let error = contained(|| -> () { panic!("failed to spawn thread") }).unwrap_err();
+        assert!(error.is_transient() && !error.to_string().contains("spawn"), "{error}");
+        assert_eq!(contained(|| 7).unwrap(), 7);
+    }
 }

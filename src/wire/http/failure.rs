@@ -48,9 +48,22 @@ pub(super) fn is_before_sending(error: &ureq::Error) -> bool {
         | ureq::Error::ConnectionFailed
         | ureq::Error::ConnectProxyFailed(_)
         | ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => true,
-        // Nothing but connecting is refused so.
-        ureq::Error::Io(error) => error.kind() == io::ErrorKind::ConnectionRefused,
+        // Nothing but connecting fails so. Not what has no route: a connection that was made ends so too, when its
+        // packets have none any more.
+        ureq::Error::Io(error) => {
+            matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::AddrNotAvailable)
+                || is_lookup(error)
+        }
         _ => false,
+    }
+}
+
+/// Whether a name could not be looked up: the standard library has no kind for it.
+fn is_lookup(error: &io::Error) -> bool {
+    match error.raw_os_error() {
+        // WSAHOST_NOT_FOUND, WSATRY_AGAIN, WSANO_RECOVERY, WSANO_DATA
+        Some(code) => cfg!(windows) && (11_001..=11_004).contains(&code),
+        None => error.to_string().starts_with("failed to lookup address"),
     }
 }
 
@@ -148,6 +161,18 @@ mod tests {
             WireError::Protocol(text) => text,
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn a_name_that_is_not_known_is_told_from_a_connection_that_ended() {
+        // No name has a part this long, so that no server is asked.
+        let unknown = std::net::ToSocketAddrs::to_socket_addrs(&("a".repeat(64).as_str(), 80)).map(drop).unwrap_err();
+        assert!(is_before_sending(&ureq::Error::Io(unknown)));
+        for kind in [io::ErrorKind::ConnectionReset, io::ErrorKind::HostUnreachable, io::ErrorKind::NetworkUnreachable]
+        {
+            assert!(!is_before_sending(&ureq::Error::Io(kind.into())), "{kind:?}");
+        }
+        assert!(!is_before_sending(&ureq::Error::Io(io::Error::other("failed"))));
     }
 
     #[test]

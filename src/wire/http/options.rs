@@ -54,7 +54,8 @@ pub struct HttpOptions {
     pub ca_file: Option<PathBuf>,
     /// The proxy to go through, `http://`, `https://`, `socks4://`, `socks4a://` or `socks5://` with
     /// `[user:password@]host[:port]`. An HTTP proxy is asked to CONNECT, also for a server without TLS. Default: none; the
-    /// environment's (`HTTPS_PROXY`, …) is not looked at.
+    /// environment's (`HTTPS_PROXY`, …) is not looked at. One that answers CONNECT byte by byte is not held to the
+    /// time-outs: cancelling ends such a call, and so does the background sync.
     pub proxy: Option<String>,
     /// The `User-Agent` header; empty: none is sent. Default: `syncstore/` and the crate's version.
     pub user_agent: String,

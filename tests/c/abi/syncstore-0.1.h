@@ -3713,7 +3713,10 @@ typedef struct syncstore_http_options {
   const syncstore_credentials *credentials;
   /** A PEM file of the authorities to trust instead of the public ones; it is read once, now. */
   const char *ca_file;
-  /** The proxy to go through: http, https, socks4, socks4a or socks5, "://", and [user:password@]host[:port]. The environment's is not used. */
+  /**
+   * The proxy to go through: http, https, socks4, socks4a or socks5, "://", and [user:password@]host[:port]. The environment's is not used. One that answers
+   * CONNECT byte by byte is not held to the time-outs; cancelling ends such a call.
+   */
   const char *proxy;
   /** The header User-Agent; "": none. Default: "syncstore/" and the version. */
   const char *user_agent;
