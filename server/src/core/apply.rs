@@ -246,7 +246,10 @@ impl<T: Transaction> Push<'_, T> {
             (Change::Patch(patch), Some(head)) => {
                 let value = self.transaction.item_value(head.key)?;
                 self.transaction.add_work(value.as_str().len());
-                match patched(&value, patch, limits) {
+                let mut moved = 0;
+                let patched = patched(&value, patch, limits, &mut moved);
+                self.transaction.add_work(moved.saturating_mul(work::MOVED));
+                match patched {
                     Ok(value) => {
                         self.transaction.add_work(value.as_str().len());
                         self.transaction.update_item(&changed_by(&head, author, seq), &value)?;
@@ -365,8 +368,8 @@ fn stale(head: Option<&ItemHead>, base: Option<Rev>) -> Rejection {
     Rejection { code: Code::STALE, message: message.to_owned(), detail: Some(Json::from_value(&detail)) }
 }
 
-fn patched(value: &Json, patch: &Json, limits: &Limits) -> Result<Json, Rejection> {
-    patch::apply(value, patch, limits).map_err(|error| {
+fn patched(value: &Json, patch: &Json, limits: &Limits, moved: &mut usize) -> Result<Json, Rejection> {
+    patch::apply_counting(value, patch, limits, moved).map_err(|error| {
         let message = error.to_string();
         if patch::parse(patch).is_err() {
             return rejection(Code::INVALID, message);

@@ -51,6 +51,35 @@ fn patches_that_fail_and_tags_that_are_added_take_the_item_too() {
     assert_eq!(accepted(&words(&world.push(1, &ops))), 2, "it is read, and written into the log");
 }
 
+/// Takes an element off the front of the array `/l` and puts one there, so many times.
+fn turns(times: usize) -> String {
+    vec![r#"{"op":"remove","path":"/l/0"},{"op":"add","path":"/l/0","value":0}"#; times].join(",")
+}
+
+fn zeros(count: usize) -> String {
+    vec!["0"; count].join(",")
+}
+
+#[test]
+fn patches_that_move_many_elements_take_many_pushes_whether_they_apply_or_not() {
+    let world = World::with(|options| options.push_work = 100_000);
+    world.accept(1, world.set("a", &format!(r#"{{"l":[{}]}}"#, zeros(1_000))));
+    // Each moves 20,000 elements, and takes a value of 2 KB twice.
+    let turn = || world.patch("a", &format!("[{}]", turns(10)));
+    let told = words(&world.push(1, &[turn(), turn(), turn(), turn()]));
+    assert_eq!(told, ["accepted 2", "accepted 3", "skipped", "skipped"]);
+    for key in ["b", "c", "d"] {
+        world.accept(1, world.set(key, &format!(r#"{{"l":[{}]}}"#, zeros(1_000))));
+    }
+    let fails = |key| world.patch(key, &format!(r#"[{},{{"op":"test","path":"/l/0","value":7}}]"#, turns(10)));
+    let told = words(&world.push(1, &[fails("a"), fails("b"), fails("c"), fails("d")]));
+    assert_eq!(told, ["rejected 7 patch_failed", "rejected 8 patch_failed", "skipped", "skipped"]);
+    let ops: Vec<_> = (0..30).map(|_| batch(turn(), 1, 30)).collect();
+    let results = world.push(1, &ops);
+    let too_large = |at: &usize| results[*at].code.as_ref().unwrap().as_str() == "too_large";
+    assert_eq!((0..30).filter(too_large).collect::<Vec<_>>(), [19]);
+}
+
 #[test]
 fn a_push_has_one_op_decided_whatever_the_bound() {
     let world = World::with(|options| options.push_work = 0);
