@@ -199,7 +199,7 @@ impl<T: Transaction> Push<'_, T> {
         let mut merged = None;
         if let (true, Some(head), Change::Set(sent) | Change::Patch(sent)) = (place.merging, &head, op.change) {
             let base = op.base.unwrap_or(0);
-            let touched = merge::Touched::since(self.transaction, head, base, self.author, limits)?;
+            let touched = merge::touched_since(self.transaction, head, base, self.author, limits)?;
             let result = match op.change {
                 Change::Set(_) => {
                     let current = self.transaction.item_value(head.key)?;
