@@ -12,7 +12,7 @@ use crate::storage::{ItemHead, Payload, Rejection, ResourceName, StorageError, S
 use json_patch::PatchOperation;
 use serde_json::{Map, Value};
 use syncstore::protocol::patch;
-use syncstore::protocol::{Code, Json, Limits, OpKind, Resource, Rev, Seq};
+use syncstore::protocol::{Code, Json, LimitError, Limits, OpKind, Resource, Rev, Seq};
 
 // How far back the log is followed for one op; beyond that everything counts as touched.
 const MOST_ENTRIES: usize = 1_000;
@@ -147,10 +147,14 @@ pub fn set(current: &Json, sent: &Json, touched: &Touched, limits: &Limits) -> S
         return Ok(Ok(sent.clone()));
     }
     let merged = Json::from_value(&merged);
-    Ok(match limits.check_value(&merged) {
+    Ok(fitting(limits.check_value(&merged), merged))
+}
+
+fn fitting(checked: Result<(), LimitError>, merged: Json) -> Result<Json, Rejection> {
+    match checked {
         Ok(()) => Ok(merged),
         Err(error) => Err(rejection(Code::TOO_LARGE, format_args!("merged with the server's: {error}"))),
-    })
+    }
 }
 
 fn merged(current: Option<&Value>, sent: Option<&Value>, touched: Option<&Node>) -> Option<Value> {
@@ -171,7 +175,7 @@ fn merged(current: Option<&Value>, sent: Option<&Value>, touched: Option<&Node>)
 
 /// The patch to commit for one that is behind: its operations but for those on what others touched. A `test` stays:
 /// it is the client's own condition and touches nothing.
-pub fn patch(sent: &Json, touched: &Touched) -> Stored<Result<Json, Rejection>> {
+pub fn patch(sent: &Json, touched: &Touched, limits: &Limits) -> Stored<Result<Json, Rejection>> {
     let mut operations = match patch::parse(sent) {
         Ok(operations) => operations,
         Err(error) => return Ok(Err(rejection(Code::INVALID, error.reason))),
@@ -185,7 +189,9 @@ pub fn patch(sent: &Json, touched: &Touched) -> Stored<Result<Json, Rejection>> 
     if operations.0.len() == all {
         return Ok(Ok(sent.clone()));
     }
-    Json::from_serialize(&operations).map(Ok).map_err(StorageError::corrupt)
+    // Written anew it can be longer: a number may have been short for its digits.
+    let merged = Json::from_serialize(&operations).map_err(StorageError::corrupt)?;
+    Ok(fitting(limits.check_patch(&merged), merged))
 }
 
 #[cfg(test)]
@@ -239,7 +245,7 @@ mod tests {
             (r#"[{"op":"replace","path":"","value":1}]"#, 0),
         ];
         for (sent, left) in cases {
-            let patch = patch(&json(sent), &touched).unwrap().unwrap();
+            let patch = patch(&json(sent), &touched, &Limits::default()).unwrap().unwrap();
             assert_eq!(patch::parse(&patch).unwrap().0.len(), left, "{sent}");
         }
     }
