@@ -2,7 +2,7 @@
 
 use super::queue::{Payload, Queued};
 use crate::planted::{Planted, planted};
-use crate::protocol::{Json, OpKind, ResourceName};
+use crate::protocol::{Json, Limits, OpKind, ResourceName};
 use serde_json::{Map, Value};
 
 /// A patch that would grow beyond this many bytes by folding stays a row of its own.
@@ -15,8 +15,8 @@ const PATCH_OPERATIONS: usize = 256;
 ///
 /// `view` is the item's value after `next`. A fold is exact: the server ends with the same value whether it sees
 /// the two ops or the one. (An op that the server would refuse is why a set does not fold into a patch: the
-/// patch may be refused, and the ledger must be able to say so.)
-pub(crate) fn fold(last: &Queued, next: &Payload, view: Option<&str>) -> Option<Payload> {
+/// patch may be refused, and the ledger must be able to say so.) Nor is it larger than `limits` let it be.
+pub(crate) fn fold(last: &Queued, next: &Payload, view: Option<&str>, limits: &Limits) -> Option<Payload> {
     // An op that does not apply will be refused, and must not take the new one with it.
     if last.sent && !planted(Planted::FoldsIntoSent) || last.batch.is_some() || !last.applies {
         return None;
@@ -38,7 +38,7 @@ pub(crate) fn fold(last: &Queued, next: &Payload, view: Option<&str>) -> Option<
         (_, OpKind::Delete) | (OpKind::Set, OpKind::Set) => Some(next.clone()),
         (OpKind::Set, OpKind::Patch) => Some(Payload::of_value(OpKind::Set, Some(view?.to_owned()))),
         (OpKind::Patch, OpKind::Patch) => {
-            let joined = join_patches(last.payload.text.as_deref()?, next.text.as_deref()?)?;
+            let joined = join_patches(last.payload.text.as_deref()?, next.text.as_deref()?, limits)?;
             let lost = planted(Planted::AcceptedPatchLosesItsFold);
             let joined = if lost { last.payload.text.clone()? } else { joined };
             Some(Payload::of_value(OpKind::Patch, Some(joined)))
@@ -49,7 +49,7 @@ pub(crate) fn fold(last: &Queued, next: &Payload, view: Option<&str>) -> Option<
 
 type Operation = Map<String, Value>;
 
-fn join_patches(first: &str, second: &str) -> Option<String> {
+fn join_patches(first: &str, second: &str, limits: &Limits) -> Option<String> {
     if first.len() + second.len() > 2 * PATCH_BYTES {
         return None;
     }
@@ -69,8 +69,9 @@ fn join_patches(first: &str, second: &str) -> Option<String> {
     if joined.len() > PATCH_OPERATIONS {
         return None;
     }
-    let text = Json::from_serialize(&joined).ok()?.into_string();
-    (text.len() <= PATCH_BYTES).then_some(text)
+    let joined = Json::from_serialize(&joined).ok()?;
+    let within = joined.as_str().len() <= PATCH_BYTES && limits.check_patch(&joined).is_ok();
+    within.then(|| joined.into_string())
 }
 
 /// The earlier operation whose value `next` may take over: both replace the same place, and everything
@@ -130,6 +131,7 @@ mod tests {
                 &queued(last, if last == Patch { patch } else { "1" }),
                 &payload(next, if next == Patch { patch } else { "2" }),
                 view,
+                &Limits::default(),
             )
             .map(|payload| payload.kind)
         };
@@ -147,8 +149,9 @@ mod tests {
     fn ops_on_one_resource_fold_and_those_on_two_do_not() {
         let by = |name: &str| ResourceName::Index(name.to_owned());
         let set = |name: &str, order: &str| Payload::set(by(name), &Content::Order(order.to_owned()));
-        let of =
-            |last: Payload, next: &Payload| fold(&Queued { payload: last, ..queued(OpKind::Set, "1") }, next, None);
+        let of = |last: Payload, next: &Payload| {
+            fold(&Queued { payload: last, ..queued(OpKind::Set, "1") }, next, None, &Limits::default())
+        };
         let delete = Payload::delete(by("a"));
         for (last, next) in [
             (set("a", "1"), set("a", "2")),
@@ -182,7 +185,7 @@ mod tests {
         for change in unfit {
             let mut last = queued(OpKind::Set, "1");
             change(&mut last);
-            assert_eq!(fold(&last, &next, Some("2")), None);
+            assert_eq!(fold(&last, &next, Some("2"), &Limits::default()), None);
         }
     }
 
@@ -192,7 +195,7 @@ mod tests {
         for step in 1..1_000 {
             let path = if step % 2 == 0 { "/x" } else { "/y" };
             let next = payload(OpKind::Patch, &format!(r#"[{{"op":"replace","path":"{path}","value":{step}}}]"#));
-            last.payload = fold(&last, &next, None).unwrap();
+            last.payload = fold(&last, &next, None, &Limits::default()).unwrap();
         }
         let patch = Json::parse(last.payload.text.as_deref().unwrap()).unwrap();
         assert_eq!(patch.to::<Vec<Value>>().unwrap().len(), 2);
@@ -227,7 +230,7 @@ mod tests {
         for (first, second) in cases {
             let json = |text: &str| Json::parse(text).unwrap();
             let apart = apply(&apply(&start, &json(first), &limits).unwrap(), &json(second), &limits).unwrap();
-            let joined = join_patches(first, second).unwrap();
+            let joined = join_patches(first, second, &limits).unwrap();
             assert_eq!(apply(&start, &json(&joined), &limits).unwrap(), apart, "{joined}");
         }
     }
@@ -237,7 +240,7 @@ mod tests {
         let mut last = queued(OpKind::Patch, r#"[{"op":"add","path":"/l/-","value":0}]"#);
         let next = payload(OpKind::Patch, r#"[{"op":"add","path":"/l/-","value":1}]"#);
         let mut folds = 0;
-        while let Some(joined) = fold(&last, &next, None) {
+        while let Some(joined) = fold(&last, &next, None, &Limits::default()) {
             last.payload = joined;
             folds += 1;
             assert!(folds <= PATCH_OPERATIONS);
@@ -247,18 +250,32 @@ mod tests {
 
     #[test]
     fn what_is_joined_is_bounded_before_it_is_read_and_after() {
+        let limits = Limits::default();
         let replace = |bytes: usize| {
             let patch = r#"[{"op":"replace","path":"/a","value":1}]"#;
             patch.to_owned() + &" ".repeat(bytes - patch.len())
         };
-        assert!(join_patches(&replace(PATCH_BYTES), &replace(PATCH_BYTES)).is_some());
-        assert_eq!(join_patches(&replace(PATCH_BYTES), &replace(PATCH_BYTES + 1)), None);
+        assert!(join_patches(&replace(PATCH_BYTES), &replace(PATCH_BYTES), &limits).is_some());
+        assert_eq!(join_patches(&replace(PATCH_BYTES), &replace(PATCH_BYTES + 1), &limits), None);
         let add = |bytes: usize| {
             let around = r#"[{"op":"add","path":"/l/-","value":""}]"#.len();
             format!(r#"[{{"op":"add","path":"/l/-","value":"{}"}}]"#, "x".repeat(bytes - around))
         };
         // Joined they are one byte shorter: two brackets go, and a comma comes.
-        assert_eq!(join_patches(&add(1_000), &add(PATCH_BYTES - 999)).unwrap().len(), PATCH_BYTES);
-        assert_eq!(join_patches(&add(1_000), &add(PATCH_BYTES - 998)), None);
+        assert_eq!(join_patches(&add(1_000), &add(PATCH_BYTES - 999), &limits).unwrap().len(), PATCH_BYTES);
+        assert_eq!(join_patches(&add(1_000), &add(PATCH_BYTES - 998), &limits), None);
+    }
+    #[test]
+    fn what_is_joined_is_a_patch_that_the_server_takes() {
+        let limits = Limits { value: 1_000, ..Limits::default() };
+        let around = r#"[{"op":"add","path":"/l/-","value":""}]"#.len();
+        let add = |bytes: usize| format!(r#"[{{"op":"add","path":"/l/-","value":"{}"}}]"#, "x".repeat(bytes - around));
+        let fold_of = |first: usize, second: usize| {
+            let next = payload(OpKind::Patch, &add(second));
+            fold(&queued(OpKind::Patch, &add(first)), &next, None, &limits)
+        };
+        let joined = fold_of(1_000, 1_025).unwrap();
+        limits.check_patch(&Json::parse(joined.text.as_deref().unwrap()).unwrap()).unwrap();
+        assert_eq!(fold_of(1_000, 1_026), None);
     }
 }

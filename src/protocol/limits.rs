@@ -125,7 +125,8 @@ impl Limits {
         within("value", value.nesting(), self.nesting, "levels of nesting")
     }
 
-    /// Checks a patch: its text is bounded like a value's, and may be nested as far as the value that it carries.
+    /// Checks a patch: its text is bounded like a value's, and may be nested as far as the value that it carries. Small
+    /// values take a hundred times their text in memory, so a patch must not bring many more than a value has.
     pub fn check_patch(&self, patch: &Json) -> Result<(), LimitError> {
         // The array and the operation around the value.
         const AROUND: usize = 1 << 10;
@@ -167,6 +168,18 @@ mod tests {
         let nested = |n: usize| Json::parse(&format!("{}{}", "[".repeat(n), "]".repeat(n))).unwrap();
         assert!(limits.check_value(&nested(128)).is_ok());
         assert!(limits.check_value(&nested(129)).is_err());
+    }
+
+    #[test]
+    fn patch_limits_at_their_edge_and_one_past() {
+        let limits = Limits { value: 100, nesting: 3, ..Limits::default() };
+        let patch = |value: &str| Json::parse(&format!(r#"[{{"op":"add","path":"/a","value":{value}}}]"#)).unwrap();
+        let around = patch("0").as_str().len() - 1;
+        let text = |bytes: usize| patch(&format!("\"{}\"", "x".repeat(bytes - around - 2)));
+        assert!(limits.check_patch(&text(100 + 1024)).is_ok());
+        assert!(limits.check_patch(&text(100 + 1025)).is_err());
+        assert!(limits.check_patch(&patch("[[[]]]")).is_ok());
+        assert!(limits.check_patch(&patch("[[[[]]]]")).is_err());
     }
 
     #[test]

@@ -106,13 +106,22 @@ pub fn diff(from: &Value, to: &Value) -> Patch {
 /// Fails when an operation does not apply, when the result would exceed `limits` (an operation
 /// `copy` can double a value, so a small patch can ask for any amount of memory), and when it would move too much.
 pub fn apply(value: &Json, patch: &Json, limits: &Limits) -> Result<Json, PatchError> {
+    apply_counting(value, patch, limits, &mut 0)
+}
+
+/// Applies a patch like [`apply`] and adds to `moved` how many elements of arrays, and values, it has moved, also where it
+/// fails: a patch of a few bytes can move many times what it and the value have.
+pub fn apply_counting(value: &Json, patch: &Json, limits: &Limits, moved: &mut usize) -> Result<Json, PatchError> {
     let patch = parse(patch)?;
     let mut target = value.to_value().map_err(|error| PatchError {
         operation: 0,
         path: String::new(),
         reason: error.to_string(),
     })?;
-    apply_to(&mut target, &patch, limits)?;
+    let mut moves = 0;
+    let applied = apply_to(&mut target, &patch, limits, &mut moves);
+    *moved = moved.saturating_add(moves);
+    applied?;
     let result = Json::from_value(&target);
     let within = limits.check_value(&result);
     within.map_err(|error| PatchError {
@@ -124,36 +133,36 @@ pub fn apply(value: &Json, patch: &Json, limits: &Limits) -> Result<Json, PatchE
 }
 
 /// Applies a patch in place; after an error `target` holds the operations before the failed one.
-fn apply_to(target: &mut Value, patch: &Patch, limits: &Limits) -> Result<(), PatchError> {
+fn apply_to(target: &mut Value, patch: &Patch, limits: &Limits, moved: &mut usize) -> Result<(), PatchError> {
     // Counted only where a value is multiplied: everything else was within a message's limits.
-    let (mut copied, mut moved) = (0_usize, 0_usize);
+    let mut copied = 0_usize;
     for (index, operation) in patch.0.iter().enumerate() {
         let failed = |path: String, reason: String| PatchError { operation: index, path, reason };
         let path = operation.path().to_string();
         let added = match operation {
             PatchOperation::Add(add) => {
-                moved += behind(target, &add.path);
+                *moved += behind(target, &add.path);
                 Some(&add.value)
             }
             PatchOperation::Replace(replace) => Some(&replace.value),
             PatchOperation::Remove(remove) => {
-                moved += behind(target, &remove.path);
+                *moved += behind(target, &remove.path);
                 None
             }
             PatchOperation::Move(movement) => {
                 let source = target.pointer(movement.from.as_str());
-                moved += behind(target, &movement.from) + behind(target, &movement.path) + source.map_or(0, values);
+                *moved += behind(target, &movement.from) + behind(target, &movement.path) + source.map_or(0, values);
                 source
             }
             PatchOperation::Copy(copy) => {
                 let source = target.pointer(copy.from.as_str());
                 copied += source.map_or(0, |value| Json::from_value(value).as_str().len());
-                moved += behind(target, &copy.path);
+                *moved += behind(target, &copy.path);
                 source
             }
             PatchOperation::Test(_) => None,
         };
-        if moved > limits.value.saturating_mul(MOVES_PER_BYTE) {
+        if *moved > limits.value.saturating_mul(MOVES_PER_BYTE) {
             return Err(failed(path, "the patch moves too many elements of arrays".to_owned()));
         }
         if copied > limits.value {
@@ -272,6 +281,26 @@ mod tests {
         // At the end nothing moves.
         let end = r#"{"op":"add","path":"/-","value":0},{"op":"remove","path":"/400"}"#;
         assert!(apply(&list, &patch(end, 10_000), &limits).is_ok());
+    }
+
+    #[test]
+    fn what_a_patch_moves_is_counted_also_where_it_fails() {
+        let value = json(r#"{"l":[0,1,2,3],"o":{"x":[1,2]}}"#);
+        let remove = r#"{"op":"remove","path":"/l/0"}"#;
+        let cases = [
+            (r#"{"op":"replace","path":"/l/0","value":1}"#, 0, true),
+            (r#"{"op":"add","path":"/l/-","value":1}"#, 0, true),
+            (remove, 4, true),
+            (r#"{"op":"add","path":"/l/1","value":1}"#, 3, true),
+            (r#"{"op":"move","from":"/o","path":"/p"}"#, 4, true),
+            (&format!(r#"{remove},{{"op":"test","path":"/l/0","value":7}}"#), 4, false),
+            (&format!(r#"{{"op":"test","path":"/l/0","value":7}},{remove}"#), 0, false),
+        ];
+        for (operations, moves, applies) in cases {
+            let mut moved = 100;
+            let applied = apply_counting(&value, &json(&format!("[{operations}]")), &Limits::default(), &mut moved);
+            assert_eq!((moved - 100, applied.is_ok()), (moves, applies), "{operations}");
+        }
     }
 
     #[test]

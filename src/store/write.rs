@@ -266,7 +266,7 @@ impl Writer {
         };
         let effect = effect(connection, limits, write, item, before.as_deref())?;
         let op = next_ref(connection, &*self.environment)?;
-        let row = self.put_effect(connection, write, batch, (op, collection_id, item), &effect)?;
+        let row = self.put_effect(connection, limits, write, batch, (op, collection_id, item), &effect)?;
         if let Some(seen) = seen {
             match &effect {
                 Effect::Value(value) if before.as_deref() == value.as_deref() => {}
@@ -281,6 +281,7 @@ impl Writer {
     fn put_effect(
         &self,
         connection: &Connection,
+        limits: &Limits,
         Write { key, payload, .. }: &Write,
         batch: Option<(BatchId, u32)>,
         (op, collection, item): (Ref, i64, Option<Item>),
@@ -288,7 +289,7 @@ impl Writer {
     ) -> Result<i64> {
         if let Some(item) = item.filter(|item| item.pending > 0 && self.coalescing && batch.is_none())
             && let Some(last) = queue::last_of_item(connection, item.id)?
-            && let Some(folded) = fold(&last, payload, effect.value())
+            && let Some(folded) = fold(&last, payload, effect.value(), limits)
         {
             queue::update_payload(connection, last.id(), &folded)?;
             ledger::fold(connection, op, last.op_ref, self.environment.unix_ms())?;

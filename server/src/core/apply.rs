@@ -6,7 +6,7 @@ use super::policy::{changed_by, is_behind};
 use super::push::Push;
 use super::{Policy, Tags, merge, work};
 use crate::storage::{
-    CollectionKey, ItemHead, ItemKey, Link, LogRow, Rejection, StorageError, Stored, Tombstone, Transaction,
+    CollectionKey, ItemHead, ItemKey, Link, LogRow, Rejection, StorageError, Stored, Tombstone, Transaction, size,
 };
 use syncstore::planted::{Planted, planted};
 use syncstore::protocol::patch;
@@ -59,6 +59,11 @@ impl<T: Transaction> Push<'_, T> {
     pub fn apply(&mut self, op: &Proposal<'_>, seq: Seq, batch: Option<BatchId>) -> Stored<Result<(), Rejection>> {
         if let Some(beyond) = batch.and_then(|_| self.beyond_work()) {
             return Ok(Err(beyond));
+        }
+        // A batch's own count has only the names.
+        let escapes = names(op).map(size::of_escapes).sum();
+        if let Err(rejection) = self.show(batch, escapes) {
+            return Ok(Err(rejection));
         }
         self.transaction.add_work(work::OP);
         let makes = matches!(op.change, Change::Set(_));
@@ -173,12 +178,11 @@ impl<T: Transaction> Push<'_, T> {
         tags
     }
 
-    // A batch stands on one page, and whole items in it have more bytes than its ops.
-    fn show(&mut self, place: &Place<'_>, bytes: usize, tags: &[String]) -> Result<(), Rejection> {
-        let tags = tags.iter().map(String::len).sum::<usize>();
-        self.shown = self.shown.saturating_add(bytes).saturating_add(tags);
-        if place.batch.is_some() && self.shown > self.rules.limits.batch {
-            let message = "the items that the batch makes visible have too many bytes together";
+    // A batch stands on one page, and may have more bytes in it than were counted when it came.
+    fn show(&mut self, batch: Option<BatchId>, bytes: usize) -> Result<(), Rejection> {
+        self.shown = self.shown.saturating_add(bytes);
+        if batch.is_some() && self.shown > self.rules.limits.batch {
+            let message = "what the batch makes visible, and what it is merged with, have too many bytes together";
             return Err(rejection(Code::TOO_LARGE, message));
         }
         Ok(())
@@ -199,14 +203,14 @@ impl<T: Transaction> Push<'_, T> {
         let mut merged = None;
         if let (true, Some(head), Change::Set(sent) | Change::Patch(sent)) = (place.merging, &head, op.change) {
             let base = op.base.unwrap_or(0);
-            let touched = merge::Touched::since(self.transaction, head, base, self.author, limits)?;
+            let touched = merge::touched_since(self.transaction, head, base, self.author, limits)?;
             let result = match op.change {
                 Change::Set(_) => {
                     let current = self.transaction.item_value(head.key)?;
                     self.transaction.add_work(current.as_str().len() + sent.as_str().len());
                     merge::set(&current, sent, &touched, limits)?
                 }
-                _ => merge::patch(sent, &touched)?,
+                _ => merge::patch(sent, &touched, limits)?,
             };
             match result {
                 Ok(result) => merged = (result.as_str() != sent.as_str()).then_some(result),
@@ -218,6 +222,10 @@ impl<T: Transaction> Push<'_, T> {
             (Change::Patch(_), Some(merged)) => Change::Patch(merged),
             (sent, _) => sent,
         };
+        let counted = if self.word == Word::Altered { 0 } else { json_len(op.change) };
+        if let Err(rejection) = self.show(place.batch, json_len(committed).saturating_sub(counted)) {
+            return Ok(Err(rejection));
+        }
         let seq = place.seq;
         let grants = head.is_none() && !planted(Planted::Rule4NothingGranted);
         let granted = if grants { self.granted() } else { Vec::new() };
@@ -233,7 +241,7 @@ impl<T: Transaction> Push<'_, T> {
                 self.transaction.update_item(&changed_by(&head, author, seq), value)?;
             }
             (Change::Set(value), None) => {
-                if let Err(rejection) = self.show(place, 0, &granted) {
+                if let Err(rejection) = self.show(place.batch, size::of_tags(&granted)) {
                     return Ok(Err(rejection));
                 }
                 let resources = u32::try_from(granted.len()).unwrap_or(u32::MAX);
@@ -246,7 +254,10 @@ impl<T: Transaction> Push<'_, T> {
             (Change::Patch(patch), Some(head)) => {
                 let value = self.transaction.item_value(head.key)?;
                 self.transaction.add_work(value.as_str().len());
-                match patched(&value, patch, limits) {
+                let mut moved = 0;
+                let patched = patched(&value, patch, limits, &mut moved);
+                self.transaction.add_work(moved.saturating_mul(work::MOVED));
+                match patched {
                     Ok(value) => {
                         self.transaction.add_work(value.as_str().len());
                         self.transaction.update_item(&changed_by(&head, author, seq), &value)?;
@@ -312,7 +323,7 @@ impl<T: Transaction> Push<'_, T> {
                     // Read here, and written into the log.
                     self.transaction.add_work(2 * shown.size());
                     tags_after.insert(after, tag.to_owned());
-                    if let Err(rejection) = self.show(place, shown.size(), &tags_after) {
+                    if let Err(rejection) = self.show(place.batch, shown.size() + size::of_tags(&tags_after)) {
                         return Ok(Err(rejection));
                     }
                     image = Some(shown);
@@ -337,6 +348,28 @@ impl<T: Transaction> Push<'_, T> {
         self.transaction.append(&row)?;
         Ok(Ok(()))
     }
+}
+
+// The bytes of a value or a patch.
+fn json_len(change: Change<'_>) -> usize {
+    match change {
+        Change::Set(json) | Change::Patch(json) => json.as_str().len(),
+        _ => 0,
+    }
+}
+
+// All that an op names, its payload among it.
+fn names<'a>(op: &Proposal<'a>) -> impl Iterator<Item = &'a str> {
+    let [first, second, third, fourth] = match op.change {
+        Change::Set(_) | Change::Patch(_) | Change::Delete => [""; 4],
+        Change::SetIndex { name, order } => [name, order, "", ""],
+        Change::SetRelation { id, predicate, object } => [id, predicate, &*object.collection, &*object.key],
+        Change::DeleteIndex { name: one }
+        | Change::DeleteRelation { id: one }
+        | Change::AddTag(one)
+        | Change::RemoveTag(one) => [one, "", "", ""],
+    };
+    [op.collection, op.key, first, second, third, fourth].into_iter()
 }
 
 fn taken() -> Rejection {
@@ -365,8 +398,8 @@ fn stale(head: Option<&ItemHead>, base: Option<Rev>) -> Rejection {
     Rejection { code: Code::STALE, message: message.to_owned(), detail: Some(Json::from_value(&detail)) }
 }
 
-fn patched(value: &Json, patch: &Json, limits: &Limits) -> Result<Json, Rejection> {
-    patch::apply(value, patch, limits).map_err(|error| {
+fn patched(value: &Json, patch: &Json, limits: &Limits, moved: &mut usize) -> Result<Json, Rejection> {
+    patch::apply_counting(value, patch, limits, moved).map_err(|error| {
         let message = error.to_string();
         if patch::parse(patch).is_err() {
             return rejection(Code::INVALID, message);

@@ -56,8 +56,7 @@ pub fn examine(op: &Op, limits: &Limits) -> (u128, Option<Rejection>) {
     let change = op.change();
     let (payload, fault) = match change {
         Ok(Change::Set(value)) => payload(value, limits.check_value(value).err()),
-        // The array and its operations stand around the values.
-        Ok(Change::Patch(patch)) => payload(patch, patch_limits(patch, limits).err()),
+        Ok(Change::Patch(patch)) => payload(patch, limits.check_patch(patch).err()),
         Ok(Change::Delete) => (0, None),
         Ok(change) => (members(op), names_of(&change, limits).err().map(|error| beyond(&error))),
         Err(malformed) => {
@@ -108,14 +107,6 @@ fn names_of(change: &Change<'_>, limits: &Limits) -> Result<(), LimitError> {
         }
         _ => Ok(()),
     }
-}
-
-fn patch_limits(patch: &Json, limits: &Limits) -> Result<(), LimitError> {
-    let mut wider = limits.clone();
-    wider.nesting += 2;
-    // A patch is no longer than what it may add, paths included, within reason; the body's limit bounds it.
-    wider.value = limits.body;
-    wider.check_value(patch)
 }
 
 /// The deepest that an item's value nests, whatever the limits are: a client refuses to store one that nests deeper than

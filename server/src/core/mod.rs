@@ -15,6 +15,7 @@ mod examine;
 mod merge;
 mod policy;
 mod push;
+mod touched;
 mod work;
 
 pub use apply::MOST_TAGS;

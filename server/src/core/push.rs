@@ -89,7 +89,8 @@ pub struct Push<'a, T> {
     // On whose word the present op is applied, and the tags that the approver puts on what it makes.
     pub word: Word,
     pub added: Vec<String>,
-    // Bytes of items that the present batch has made visible.
+    // Bytes that the present batch has in an answer besides those of its ops: items that it has made visible, what was merged
+    // into its payloads.
     pub shown: usize,
     // What the transaction had worked when this push began, and when the present batch did.
     pub began: u64,

@@ -1,7 +1,8 @@
 //! How much a push may ask of the one thread that writes.
 //!
 //! A small op can ask for much: a patch of a few bytes reads and writes the whole value. So what is counted is the bytes of
-//! the values that the ops make the server read and write, besides something for each op.
+//! the values that the ops make the server read and write, besides something for each op and for each element of an array
+//! that a patch moves.
 
 use super::examine::rejection;
 use super::push::Push;
@@ -13,6 +14,9 @@ pub const OP: usize = 1 << 10;
 
 /// What it takes to look at one entry of the log.
 pub const ENTRY: usize = 1 << 7;
+
+/// What it takes to move one element of an array, which has 32 bytes of memory: these are only copied, so it is far less.
+pub const MOVED: usize = 4;
 
 // How many times the bound of a push the ops of one batch may take, which no push divides.
 const BATCH: u64 = 16;
@@ -27,7 +31,7 @@ impl<T: Transaction> Push<'_, T> {
     /// Why no further op of the present batch is applied, if the batch takes too much already.
     pub fn beyond_work(&self) -> Option<Rejection> {
         let most = self.rules.most_work.saturating_mul(BATCH);
-        let message = "the batch makes the server read and write too many bytes of values";
+        let message = "the batch makes the server read, write and move too many bytes of values";
         (self.transaction.work() - self.batch_began > most).then(|| rejection(Code::TOO_LARGE, message))
     }
 }

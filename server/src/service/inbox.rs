@@ -5,7 +5,7 @@ use super::{InboxRequest, ServiceError};
 use crate::core::Tags;
 use crate::core::cursor::Position;
 use crate::storage::{
-    ClientKey, Image, Link, Payload, Rejection, ResourceName, Snapshot, StorageError, Stored, StoredEntry,
+    ClientKey, Image, Link, Payload, Rejection, ResourceName, Snapshot, StorageError, Stored, StoredEntry, size,
 };
 use std::time::{Duration, UNIX_EPOCH};
 use syncstore::planted::{Planted, planted};
@@ -89,7 +89,7 @@ pub fn page(
         bytes += stored.payload.as_ref().map_or(0, Payload::size);
         let shown = shown(&stored);
         if matches!(shown, Shown::Full) {
-            bytes += stored.tags_after.iter().map(String::len).sum::<usize>();
+            bytes += size::of_tags(&stored.tags_after);
         }
         match entry(stored, shown) {
             Ok(entry) => entries.extend(entry),

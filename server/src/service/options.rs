@@ -51,7 +51,7 @@ pub struct ServiceOptions {
     /// The most bytes of payload that may wait for one database's writer. Default: 64 MiB.
     pub queue_bytes: usize,
     /// The bytes of values that the ops of one push make the server read and write before the rest of the push is answered
-    /// `skipped`: a patch of a few bytes takes the whole value twice. It ends a group of pushes too, and a batch that takes
+    /// `skipped`: a patch of a few bytes takes the whole value twice. An element that a patch moves within an array counts as 4. It ends a group of pushes too, and a batch that takes
     /// 16 times as much is rejected `too_large`. Default: 64 MiB, which is about a second.
     pub push_work: u64,
 }

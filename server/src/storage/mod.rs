@@ -4,6 +4,7 @@ mod error;
 mod listing;
 pub mod queued;
 mod row;
+pub mod size;
 pub mod sqlite;
 
 pub use error::StorageError;

@@ -186,18 +186,6 @@ pub enum Payload {
     Item(Image),
 }
 
-impl Payload {
-    /// About how many bytes it adds to an answer.
-    pub fn size(&self) -> usize {
-        match self {
-            Payload::Json(json) => json.as_str().len(),
-            Payload::Order(order) => order.len(),
-            Payload::Link(Link { predicate, object }) => predicate.len() + object.collection.len() + object.key.len(),
-            Payload::Item(image) => image.size(),
-        }
-    }
-}
-
 /// An item as it was at one moment, but for its name and its tags.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Image {
@@ -207,17 +195,6 @@ pub struct Image {
     pub indexes: BTreeMap<String, String>,
     /// Its relations.
     pub relations: Vec<Relation>,
-}
-
-impl Image {
-    /// About how many bytes it adds to an answer.
-    pub fn size(&self) -> usize {
-        let indexes = self.indexes.iter().map(|(name, order)| name.len() + order.len());
-        let relations = self.relations.iter().map(|Relation { id, predicate, object }| {
-            id.len() + predicate.len() + object.collection.len() + object.key.len()
-        });
-        self.value.as_str().len() + indexes.sum::<usize>() + relations.sum::<usize>()
-    }
 }
 
 /// A relation but for its id.

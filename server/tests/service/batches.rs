@@ -1,8 +1,10 @@
 //! Ops that stand or fall together (section 3).
 
+use crate::office::Office;
 use crate::world::*;
-use syncstore::protocol::PushRequest;
-use syncstore_server::service::Retention;
+use syncstore::protocol::{Json, PushRequest};
+use syncstore_server::approver::{Form, OpAnswer};
+use syncstore_server::service::{Policy, Retention};
 
 #[test]
 fn a_batch_is_committed_when_all_its_ops_have_come() {
@@ -93,6 +95,60 @@ fn a_batch_beyond_a_limit_is_too_large() {
     assert_eq!(words(&world.push(1, &ops)), ["rejected 2 batch_failed", "rejected 3 too_large"]);
     let ops = [batch(world.set("a", "1"), 3, 2), batch(world.set("b", "1"), 3, 2)];
     assert_eq!(words(&world.push(1, &ops)), ["accepted 4", "accepted 5"]);
+}
+
+#[test]
+fn what_a_merge_adds_to_a_batch_must_fit_into_an_answer_too() {
+    let world = World::with(|options| {
+        options.policies.insert("c".into(), Policy::Merge);
+        options.limits.batch = 2_000;
+    });
+    let keys = ["a", "b", "c", "d"];
+    let value = |mine: u32, theirs: usize| format!(r#"{{"mine":{mine},"theirs":"{}"}}"#, "x".repeat(theirs));
+    let base = keys.map(|key| world.accept(1, world.set(key, &value(0, 0)))).into_iter().max().unwrap();
+    for key in keys {
+        world.accept(2, world.set(key, &value(0, 600)));
+    }
+    let ops = |keys: &[&str], number| -> Vec<_> {
+        let op = |key: &&str| batch(based(world.set(key, &value(1, 0)), base), number, keys.len() as u32);
+        keys.iter().map(op).collect()
+    };
+    let told = words(&world.push(1, &ops(&keys, 1)));
+    assert!(told[..3].iter().all(|word| word.ends_with("batch_failed")) && told[3].ends_with("too_large"), "{told:?}");
+    assert!(world.push(1, &ops(&keys[..3], 2)).iter().all(|result| result.code.is_none()));
+    assert_eq!(world.items()[..3], ["a", "b", "c"].map(|key| format!("{key}={}", value(1, 600))));
+    // Alone each is as long as it may be.
+    world.accept(1, based(world.set("d", &value(1, 0)), base));
+}
+
+#[test]
+fn what_an_approver_makes_of_a_batch_must_fit_into_an_answer_too() {
+    let long = format!("\"{}\"", "x".repeat(600));
+    let mut office = Office::answering(move |asked| {
+        let form = Form::set(Json::parse(&long).unwrap());
+        OpAnswer { op: Some(form), ..OpAnswer::accepted(asked.op.op_ref) }
+    });
+    office.restart(|options| options.limits.batch = 2_000);
+    let world = &office.world;
+    let four: Vec<_> = (0..4).map(|op| batch(world.set(&op.to_string(), "1"), 1, 4)).collect();
+    let three: Vec<_> = (4..7).map(|op| batch(world.set(&op.to_string(), "1"), 2, 3)).collect();
+    office.push(&four);
+    office.push(&three);
+    office.approve_all();
+    let told = office.push(&four);
+    assert!(told[..3].iter().all(|word| word.ends_with("batch_failed")) && told[3].ends_with("too_large"), "{told:?}");
+    assert!(office.push(&three).iter().all(|word| word.starts_with("accepted")));
+}
+
+#[test]
+fn what_escapes_add_to_the_names_of_a_batch_must_fit_into_an_answer_too() {
+    let world = World::with(|options| options.limits.batch = 1_000);
+    let ops = |of: u32, number| -> Vec<_> {
+        (0..of).map(|op| batch(world.set(&format!("{op}{}", "\u{1}".repeat(60)), "1"), number, of)).collect()
+    };
+    let told = words(&world.push(1, &ops(4, 1)));
+    assert!(told[..3].iter().all(|word| word.ends_with("batch_failed")) && told[3].ends_with("too_large"), "{told:?}");
+    assert!(world.push(1, &ops(3, 2)).iter().all(|result| result.code.is_none()));
 }
 
 #[test]

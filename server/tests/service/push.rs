@@ -146,6 +146,10 @@ fn each_limit_of_an_op_at_its_edge_and_one_past() {
     let world = World::new();
     let text = |bytes: usize| format!("\"{}\"", "x".repeat(bytes - 2));
     let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    let patch = |bytes: usize, value: &str| {
+        let patch = format!(r#"[{{"op":"replace","path":"","value":{value}}}"#);
+        format!("{patch}{}]", " ".repeat(bytes - patch.len() - 1))
+    };
     let mut wrong = world.set("a", "1");
     wrong.value = Some(serde_json::from_str(r#""\ud800""#).unwrap());
     let index = on(&world.set("a", "1"), "index");
@@ -160,6 +164,10 @@ fn each_limit_of_an_op_at_its_edge_and_one_past() {
         (world.set("v", &text((1 << 20) + 1)), "too_large"),
         (world.set("n", &nested(128)), "accepted"),
         (world.set("n", &nested(129)), "too_large"),
+        (world.patch("n", &patch((1 << 20) + 1024, "1")), "accepted"),
+        (world.patch("n", &patch((1 << 20) + 1025, "1")), "too_large"),
+        (world.patch("n", &patch(1_000, &nested(128))), "accepted"),
+        (world.patch("n", &patch(1_000, &nested(129))), "too_large"),
         (wrong, "invalid"),
         (index, "invalid"),
     ];

@@ -130,6 +130,18 @@ fn a_batch_does_not_make_more_visible_than_fits_into_an_answer() {
 }
 
 #[test]
+fn what_becomes_visible_counts_as_long_as_it_is_written() {
+    let world = World::with(|options| options.limits.batch = 1_000);
+    for relation in 0..20 {
+        world.accept(1, world.set("a", "1"));
+        world.accept(1, world.relate("a", &relation.to_string(), "p", "b"));
+    }
+    // Each relation has some 5 bytes of names, and 70 as JSON.
+    assert_eq!(words(&world.push(1, &[batch(world.tag("a", "t"), 1, 1)])), ["rejected 41 too_large"]);
+    world.accept(1, world.tag("a", "t"));
+}
+
+#[test]
 fn in_a_merge_a_tag_that_another_touched_stays_as_it_is() {
     let world = World::with(merging);
     let bob = only("bob", &["t", "u"]);

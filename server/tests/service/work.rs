@@ -3,7 +3,7 @@
 use crate::office::{Office, of};
 use crate::world::*;
 use std::sync::Barrier;
-use syncstore::protocol::{BatchRequest, DataOp, OpKind};
+use syncstore::protocol::{BatchRequest, DataOp, Json, OpKind};
 use syncstore_server::service::{Policy, ServiceError, Writing};
 
 fn long(letter: &str, bytes: usize) -> String {
@@ -49,6 +49,35 @@ fn patches_that_fail_and_tags_that_are_added_take_the_item_too() {
     assert_eq!(words(&world.push(1, &ops)), [&failed(6), &failed(7), &failed(8), "skipped", "skipped"]);
     let ops: Vec<_> = keys.iter().map(|key| world.tag(key, "t")).collect();
     assert_eq!(accepted(&words(&world.push(1, &ops))), 2, "it is read, and written into the log");
+}
+
+/// Takes an element off the front of the array `/l` and puts one there, so many times.
+fn turns(times: usize) -> String {
+    vec![r#"{"op":"remove","path":"/l/0"},{"op":"add","path":"/l/0","value":0}"#; times].join(",")
+}
+
+fn zeros(count: usize) -> String {
+    vec!["0"; count].join(",")
+}
+
+#[test]
+fn patches_that_move_many_elements_take_many_pushes_whether_they_apply_or_not() {
+    let world = World::with(|options| options.push_work = 100_000);
+    world.accept(1, world.set("a", &format!(r#"{{"l":[{}]}}"#, zeros(1_000))));
+    // Each moves 20,000 elements, and takes a value of 2 KB twice.
+    let turn = || world.patch("a", &format!("[{}]", turns(10)));
+    let told = words(&world.push(1, &[turn(), turn(), turn(), turn()]));
+    assert_eq!(told, ["accepted 2", "accepted 3", "skipped", "skipped"]);
+    for key in ["b", "c", "d"] {
+        world.accept(1, world.set(key, &format!(r#"{{"l":[{}]}}"#, zeros(1_000))));
+    }
+    let fails = |key| world.patch(key, &format!(r#"[{},{{"op":"test","path":"/l/0","value":7}}]"#, turns(10)));
+    let told = words(&world.push(1, &[fails("a"), fails("b"), fails("c"), fails("d")]));
+    assert_eq!(told, ["rejected 7 patch_failed", "rejected 8 patch_failed", "skipped", "skipped"]);
+    let ops: Vec<_> = (0..30).map(|_| batch(turn(), 1, 30)).collect();
+    let results = world.push(1, &ops);
+    let too_large = |at: &usize| results[*at].code.as_ref().unwrap().as_str() == "too_large";
+    assert_eq!((0..30).filter(too_large).collect::<Vec<_>>(), [19]);
 }
 
 #[test]
@@ -209,4 +238,41 @@ fn a_history_that_takes_too_much_to_replay_is_not_and_the_servers_value_wins() {
         assert!(item.contains(&format!(r#""mine":{mine}"#)), "{} {:?}", &item[..40], words(&results));
         assert!(item.contains(r#""n":1"#));
     }
+}
+
+#[test]
+fn what_patches_of_a_history_move_is_too_much_to_replay_too() {
+    // Each moves 3.3 million elements, in a value of 32 KB.
+    let value = |mine: u32| format!(r#"{{"mine":{mine},"l":[{}]}}"#, zeros(16_384));
+    for (patches, mine) in [(2, 2), (6, 0)] {
+        let world = World::with(|options| {
+            options.policies.insert("c".into(), Policy::Merge);
+            options.push_work = 10 << 20;
+        });
+        let base = world.accept(1, world.set("a", &value(0)));
+        for _ in 0..patches {
+            world.accept(2, world.patch("a", &format!("[{}]", turns(101))));
+        }
+        // What is found out is work of the push.
+        let told = words(&world.push(1, &[based(world.set("a", &value(2)), base), world.set("b", "1")]));
+        assert_eq!(told, [format!("accepted {}", base + patches + 1).as_str(), "skipped"]);
+        assert!(world.items().remove(0).contains(&format!(r#""mine":{mine}"#)), "{patches}");
+    }
+}
+
+#[test]
+fn what_lies_deep_is_merged_like_what_lies_shallow() {
+    let world = World::with(|options| {
+        options.policies.insert("c".into(), Policy::Merge);
+    });
+    let value = |theirs: u32, mine: u32| {
+        let theirs: Vec<_> = (0..20_000).map(|name| format!(r#""{name}":{theirs}"#)).collect();
+        let innermost = format!(r#"{{"mine":{mine},{}}}"#, theirs.join(","));
+        (0..120).fold(innermost, |inner, _| format!(r#"{{"n":{inner}}}"#))
+    };
+    let base = world.accept(1, world.set("a", &value(0, 0)));
+    world.accept(2, world.set("a", &value(1, 0)));
+    world.accept(1, based(world.set("a", &value(2, 2)), base));
+    let item = world.items().remove(0);
+    assert!(Json::parse(&item[2..]).unwrap().same_value(&Json::parse(&value(1, 2)).unwrap()));
 }
