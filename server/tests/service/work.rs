@@ -165,6 +165,16 @@ fn what_waited_behind_a_verdict_is_committed_in_several_transactions_too() {
     assert_eq!(office.push(&all), told);
 }
 
+// As a process leaves the database that ends right after it has carried out the verdicts on the first unit.
+fn end_after_the_first_unit(office: &Office, left: usize) {
+    office.service().shutdown();
+    let file = rusqlite::Connection::open(office.world.dir.path().join("db-notes.sqlite")).unwrap();
+    file.execute_batch(&format!(
+        "DELETE FROM queued WHERE unit = 1; DELETE FROM units WHERE id = 1; UPDATE state SET queued = {left}",
+    ))
+    .unwrap();
+}
+
 #[test]
 fn what_a_process_left_that_waits_for_nothing_is_committed_by_the_next() {
     let mut office = Office::new(|_| Ok([].into_iter().collect()));
@@ -173,18 +183,30 @@ fn what_a_process_left_that_waits_for_nothing_is_committed_by_the_next() {
     let behind = of("open", world.set("a", "2"));
     let all = [pair.to_vec(), vec![behind]].concat();
     assert_eq!(office.push(&all), ["queued"; 3]);
-    office.service().shutdown();
-    // As a process leaves it that ends between two of those transactions.
-    let file = rusqlite::Connection::open(office.world.dir.path().join("db-notes.sqlite")).unwrap();
-    file.execute_batch(
-        "DELETE FROM queued WHERE unit = 1; DELETE FROM units WHERE id = 1; UPDATE state SET queued = 1",
-    )
-    .unwrap();
-    drop(file);
+    end_after_the_first_unit(&office, 1);
     office.restart(|_| {});
     assert_eq!(office.push(&all[2..]), ["queued"], "it is answered before anything else is done");
     assert_eq!(office.push(&all[2..]), ["accepted 1"]);
     assert_eq!(office.world.items(), ["a=2"]);
+}
+
+#[test]
+fn what_asks_behind_what_waits_for_nothing_is_not_asked_about_before_that_is_committed() {
+    let mut office = Office::lenient();
+    let world = &office.world;
+    let pair = |key: &str, value: &str, id| {
+        [batch(world.set(key, "1"), id, 2), batch(of("open", world.set("a", value)), id, 2)]
+    };
+    let (first, free, last) = (pair("z", "1", 1), of("open", world.set("a", "2")), pair("y", "3", 2));
+    let all = [first.to_vec(), vec![free], last.to_vec()].concat();
+    assert_eq!(office.push(&all), ["queued"; 5]);
+    end_after_the_first_unit(&office, 3);
+    office.restart(|_| {});
+    assert_eq!((office.approve(), office.requests().len()), (0, 0), "what is free comes first");
+    assert_eq!(office.push(&all[2..3]), ["queued"], "it is answered before anything else is done");
+    assert_eq!((office.approve(), office.requests().len()), (2, 1));
+    assert_eq!(office.push(&all[2..]), ["accepted 1", "accepted 2", "accepted 3"]);
+    assert_eq!(office.world.items(), ["a=3", "y=1"]);
 }
 
 #[test]
