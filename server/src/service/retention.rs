@@ -3,7 +3,7 @@
 use super::Retention;
 use super::presence::Presence;
 use crate::core::{Rules, approval, expire_batches};
-use crate::storage::{ClientKey, Stored, Transaction};
+use crate::storage::{BatchKey, ClientKey, Stored, Transaction};
 use std::time::Duration;
 use syncstore::protocol::Ref;
 
@@ -24,7 +24,7 @@ pub enum Round {
     Staged,
     Queued,
     Freed,
-    Batches,
+    Batches(BatchKey),
     Log,
     Refs(Option<Ref>),
     Clients(ClientKey),
@@ -60,12 +60,12 @@ impl Round {
             },
             Round::Freed => match approval::release(transaction, rules, now)?.more_free {
                 true => Round::Freed,
-                false => Round::Batches,
+                false => Round::Batches(BatchKey(0)),
             },
             // What became of a batch is known for as long as what became of its refs is.
-            Round::Batches => match transaction.prune_batches(before(retention.refs), SLICE)? {
-                0 => Round::Log,
-                _ => Round::Batches,
+            Round::Batches(after) => match transaction.prune_batches(after, before(retention.refs), SLICE)? {
+                Some(last) => Round::Batches(last),
+                None => Round::Log,
             },
             Round::Log => match transaction.prune_log(retention.log_entries, &presence.replayed(), SLICE)? {
                 0 => Round::Refs(None),

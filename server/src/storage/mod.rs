@@ -212,8 +212,9 @@ pub trait Transaction: Snapshot + QueueTransaction {
     fn prune_refs(&mut self, after: Option<Ref>, before: u64, limit: u32) -> Stored<Option<Ref>>;
     /// Looks at up to `limit` clients above `after` and removes those not seen since `before`. Returns where to go on.
     fn prune_clients(&mut self, after: ClientKey, before: u64, limit: u32) -> Stored<Option<ClientKey>>;
-    /// Removes up to `limit` batches that ended and were begun before that time. Returns how many.
-    fn prune_batches(&mut self, before: u64, limit: u32) -> Stored<u64>;
+    /// Looks at up to `limit` batches above `after` and removes those that ended and were begun before that time. Returns
+    /// where to go on.
+    fn prune_batches(&mut self, after: BatchKey, before: u64, limit: u32) -> Stored<Option<BatchKey>>;
 
     /// Begins a new epoch: its seqs are far above all that an unknown later life of the log may have had.
     fn begin_epoch(&mut self, epoch: EpochId) -> Stored<()>;

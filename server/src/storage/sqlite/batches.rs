@@ -182,10 +182,12 @@ pub fn ops_of_open(connection: &Connection, client: ClientKey) -> Stored<u64> {
     Ok(statement.query_row([client.0], |row| row.get::<_, f64>(0))? as u64)
 }
 
+// Of those that are not complete, which are few among many that are.
+const OVERDUE: &str = "SELECT id, client, batch, ops_of, ops, bytes, state FROM batches INDEXED BY open_batches \
+                       WHERE state = 0 AND at < ?1 ORDER BY id LIMIT ?2";
+
 pub fn overdue(connection: &Connection, before: u64, limit: u32) -> Stored<Vec<BatchRow>> {
-    let mut statement = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM batches WHERE state = {STAGED} AND at < ?1 ORDER BY id LIMIT ?2",
-    ))?;
+    let mut statement = connection.prepare_cached(OVERDUE)?;
     let mut rows = statement.query(params![int(before), limit])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
@@ -194,10 +196,58 @@ pub fn overdue(connection: &Connection, before: u64, limit: u32) -> Stored<Vec<B
     Ok(found)
 }
 
-pub fn prune(connection: &Connection, before: u64, limit: u32) -> Stored<u64> {
-    let mut statement = connection.prepare_cached(&format!(
-        "DELETE FROM batches WHERE id IN
-         (SELECT id FROM batches WHERE state <> {STAGED} AND at < ?1 ORDER BY id LIMIT ?2)",
-    ))?;
-    Ok(statement.execute(params![int(before), limit])? as u64)
+const NEXT: &str = "SELECT count(*), max(id) FROM (SELECT id FROM batches WHERE id > ?1 ORDER BY id LIMIT ?2)";
+const FORGET: &str = "DELETE FROM batches WHERE id > ?1 AND id <= ?2 AND state <> 0 AND at < ?3";
+
+pub fn prune(connection: &Connection, after: BatchKey, before: u64, limit: u32) -> Stored<Option<BatchKey>> {
+    let mut next = connection.prepare_cached(NEXT)?;
+    let (looked_at, last) =
+        next.query_row(params![after.0, limit], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, Option<i64>>(1)?)))?;
+    let Some(last) = last else { return Ok(None) };
+    connection.prepare_cached(FORGET)?.execute(params![after.0, last, int(before)])?;
+    Ok(if looked_at == limit { Some(BatchKey(last)) } else { None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{plan, schema};
+    use super::*;
+
+    fn connection() -> Connection {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::ensure(&mut connection, [1; 16]).unwrap();
+        connection
+    }
+
+    #[test]
+    fn what_prunes_batches_looks_through_no_whole_table() {
+        let connection = connection();
+        let overdue = plan(&connection, OVERDUE);
+        assert!(overdue.starts_with("SCAN batches USING INDEX open_batches\n"), "{overdue}");
+        for (sql, bounds) in [(NEXT, "rowid>?"), (FORGET, "rowid>? AND rowid<?")] {
+            let plan = plan(&connection, sql);
+            let search = format!("SEARCH batches USING INTEGER PRIMARY KEY ({bounds})");
+            assert!(plan.contains(&search) && !plan.contains("SCAN batches"), "{sql}\n{plan}");
+        }
+    }
+
+    #[test]
+    fn old_batches_that_ended_are_forgotten_a_slice_of_all_at_a_time() {
+        let connection = connection();
+        // Of each ten the first two are old, of which one is still staged.
+        connection
+            .execute_batch(
+                "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 25)
+                 INSERT INTO batches SELECT n, 1, randomblob(16), 2, 1, 1, n % 10 <> 1, iif(n % 10 IN (1, 2), 5, 50)
+                 FROM n",
+            )
+            .unwrap();
+        let left = || connection.query_row("SELECT count(*) FROM batches", [], |row| row.get::<_, i64>(0)).unwrap();
+        let (mut after, mut slices) = (Some(BatchKey(0)), Vec::new());
+        while let Some(place) = after {
+            after = prune(&connection, place, 50, 10).unwrap();
+            slices.push((after.map(|key| key.0), left()));
+        }
+        assert_eq!(slices, [(Some(10), 24), (Some(20), 23), (None, 22)]);
+    }
 }
