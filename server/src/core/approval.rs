@@ -297,10 +297,11 @@ impl<'a, T: Transaction> Push<'a, T> {
     }
 
     /// Whether the ops of these batches must not come together now: one of them must queue, and no more are taken in.
-    pub fn queue_bars(&self, batches: &[BatchRow]) -> Stored<bool> {
+    pub fn queue_bars(&mut self, batches: &[BatchRow]) -> Stored<bool> {
         if self.queue_is_full() {
             for batch in batches {
                 let items = self.transaction.staged_items_of(batch.key)?;
+                self.transaction.add_work(items.len() * work::ENTRY);
                 if items.iter().any(|(collection, key)| self.waits(collection, key)) {
                     return Ok(true);
                 }

@@ -11,7 +11,7 @@ use syncstore::protocol::Code;
 /// What an op takes besides the values, in the bytes that take as long.
 pub const OP: usize = 1 << 10;
 
-/// What it takes to look at one entry of the log.
+/// What it takes to look at one entry of the log, or at one other row that an op has no part in.
 pub const ENTRY: usize = 1 << 7;
 
 // How many times the bound of a push the ops of one batch may take, which no push divides.

@@ -192,8 +192,8 @@ pub trait Transaction: Snapshot + QueueTransaction {
     fn staged_items(&self, client: ClientKey) -> Stored<Vec<(String, String, BatchId)>>;
     /// The items with a staged op of a batch.
     fn staged_items_of(&self, batch: BatchKey) -> Stored<Vec<(String, String)>>;
-    /// How many ops the client's batches that are not complete will have when they are.
-    fn ops_of_open_batches(&self, client: ClientKey) -> Stored<u64>;
+    /// How many batches of the client are not complete, and how many ops they will have when they are.
+    fn open_batches(&self, client: ClientKey) -> Stored<(usize, u64)>;
     /// Batches begun before that time which are still not complete.
     fn overdue_batches(&self, before: u64, limit: u32) -> Stored<Vec<BatchRow>>;
 

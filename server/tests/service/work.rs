@@ -3,7 +3,7 @@
 use crate::office::{Office, of};
 use crate::world::*;
 use std::sync::Barrier;
-use syncstore::protocol::{BatchRequest, DataOp, OpKind};
+use syncstore::protocol::{BatchRequest, DataOp, Op, OpKind};
 use syncstore_server::service::{Policy, ServiceError, Writing};
 
 fn long(letter: &str, bytes: usize) -> String {
@@ -107,6 +107,42 @@ fn a_batch_that_takes_far_too_much_is_rejected_whole() {
         Err(ServiceError::BatchFailed { failed: 4, rejection }) => assert_eq!(rejection.code.as_str(), "too_large"),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn what_is_looked_up_for_ops_that_must_wait_is_work_too() {
+    // What looking at 40 rows takes, three times and a half.
+    let push_work = 140 * 128;
+    let part = |world: &World, id: u128, of: u32, key: &str| batch(world.set(key, "1"), id, of);
+    let mut world = World::with(|options| options.limits.batch_ops = 40);
+    let begun: Vec<_> = (1..=40).map(|id| part(&world, id, 2, &format!("k{id}"))).collect();
+    assert_eq!(words(&world.push(1, &begun)), ["staged"; 40]);
+    let last = |world: &World, ops: Vec<Op>| words(&world.push(1, &ops)).pop().unwrap();
+    let ops = |world: &World, batches: u128| {
+        let others = (0..batches).map(|id| part(world, 100 + id, 2, &format!("o{id}")));
+        others.chain([of("open", world.set("x", "1"))]).collect::<Vec<_>>()
+    };
+    assert_eq!(last(&world, ops(&world, 30)), "accepted 1");
+    world.reopen(|options| options.push_work = push_work);
+    assert_eq!(last(&world, ops(&world, 3)), "accepted 2");
+    assert_eq!(last(&world, ops(&world, 4)), "skipped", "four have looked at the begun batches");
+
+    let mut office = Office::new(|_| Ok([].into_iter().collect()));
+    office.restart(|options| options.approval.as_mut().unwrap().queue_ops = 1);
+    let staged: Vec<_> = (0..40).map(|n| part(&office.world, 1, 41, &format!("s{n}"))).collect();
+    assert_eq!(office.push(&staged), ["staged"; 40]);
+    assert_eq!(office.push(&[office.world.set("full", "1")]), ["queued"]);
+    let ops = |world: &World, count: u32| {
+        let completing = (0..count).map(|n| of("open", part(world, 1, 41, &format!("t{n}"))));
+        completing.chain([of("open", world.set("x", "1"))]).collect::<Vec<_>>()
+    };
+    assert_eq!(last(&office.world, ops(&office.world, 30)), "accepted 1");
+    office.restart(|options| {
+        options.push_work = push_work;
+        options.approval.as_mut().unwrap().queue_ops = 1;
+    });
+    assert_eq!(last(&office.world, ops(&office.world, 3)), "accepted 2");
+    assert_eq!(last(&office.world, ops(&office.world, 4)), "skipped", "four have looked at the staged ops");
 }
 
 #[test]

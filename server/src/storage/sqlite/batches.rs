@@ -175,11 +175,11 @@ pub fn items_of(connection: &Connection, batch: BatchKey) -> Stored<Vec<(String,
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-pub fn ops_of_open(connection: &Connection, client: ClientKey) -> Stored<u64> {
+pub fn open(connection: &Connection, client: ClientKey) -> Stored<(usize, u64)> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT total(ops_of) FROM batches INDEXED BY open_batches WHERE client = ?1 AND state = {STAGED}",
+        "SELECT count(*), total(ops_of) FROM batches INDEXED BY open_batches WHERE client = ?1 AND state = {STAGED}",
     ))?;
-    Ok(statement.query_row([client.0], |row| row.get::<_, f64>(0))? as u64)
+    Ok(statement.query_row([client.0], |row| Ok((row.get::<_, u32>(0)? as usize, row.get::<_, f64>(1)? as u64)))?)
 }
 
 // Of those that are not complete, which are few among many that are.

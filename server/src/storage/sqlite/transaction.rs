@@ -350,8 +350,8 @@ impl Transaction for SqliteTransaction<'_> {
     fn staged_items_of(&self, batch: BatchKey) -> Stored<Vec<(String, String)>> {
         batches::items_of(&self.transaction, batch)
     }
-    fn ops_of_open_batches(&self, client: ClientKey) -> Stored<u64> {
-        batches::ops_of_open(&self.transaction, client)
+    fn open_batches(&self, client: ClientKey) -> Stored<(usize, u64)> {
+        batches::open(&self.transaction, client)
     }
     fn overdue_batches(&self, before: u64, limit: u32) -> Stored<Vec<BatchRow>> {
         batches::overdue(&self.transaction, before, limit)
