@@ -15,7 +15,6 @@ pub use row::{
 };
 
 use queued::{QueueSnapshot, QueueTransaction};
-use std::collections::HashMap;
 use syncstore::protocol::{BatchId, ClientId, Json, Object, Op, Ref, Rev, Seq};
 
 /// The result of every primitive.
@@ -202,11 +201,13 @@ pub trait Transaction: Snapshot + QueueTransaction {
     /// Records that a checkpoint was used.
     fn touch_checkpoint(&mut self, id: &[u8; 16], now: u64) -> Stored<()>;
 
-    /// Removes checkpoints that were not used since `idle` or were made before `made`.
-    fn prune_checkpoints(&mut self, idle: u64, made: u64) -> Stored<()>;
-    /// Removes up to `limit` of the oldest entries of the log, but for the newest `keep` and those above an unexpired checkpoint,
-    /// or above where it was replayed to, with the tombstones of deletes among them. Returns how many.
-    fn prune_log(&mut self, keep: u64, replayed: &HashMap<[u8; 16], Seq>, limit: u32) -> Stored<u64>;
+    /// Up to `limit` checkpoints whose ids are above `after`, in the order of ids.
+    fn checkpoints(&self, after: Option<&[u8; 16]>, limit: u32) -> Stored<Vec<CheckpointRow>>;
+    /// Removes a checkpoint.
+    fn remove_checkpoint(&mut self, id: &[u8; 16]) -> Stored<()>;
+    /// Removes up to `limit` of the oldest entries of the log, but for the newest `keep` and those above `held`, with the
+    /// tombstones of deletes among them. Returns how many.
+    fn prune_log(&mut self, keep: u64, held: Seq, limit: u32) -> Stored<u64>;
     /// Looks at up to `limit` refs above `after` whose own time and commit are before `before`, and
     /// removes those that their client has pulled past or whose client is gone. Returns where to go on.
     fn prune_refs(&mut self, after: Option<Ref>, before: u64, limit: u32) -> Stored<Option<Ref>>;

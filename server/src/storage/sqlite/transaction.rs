@@ -364,11 +364,14 @@ impl Transaction for SqliteTransaction<'_> {
         checkpoints::touch(&self.transaction, id, now)
     }
 
-    fn prune_checkpoints(&mut self, idle: u64, made: u64) -> Stored<()> {
-        checkpoints::prune(&self.transaction, idle, made)
+    fn checkpoints(&self, after: Option<&[u8; 16]>, limit: u32) -> Stored<Vec<CheckpointRow>> {
+        checkpoints::after(&self.transaction, after, limit)
     }
-    fn prune_log(&mut self, keep: u64, replayed: &HashMap<[u8; 16], Seq>, limit: u32) -> Stored<u64> {
-        log::prune(&self.transaction, &mut self.state, keep, replayed, limit)
+    fn remove_checkpoint(&mut self, id: &[u8; 16]) -> Stored<()> {
+        checkpoints::remove(&self.transaction, id)
+    }
+    fn prune_log(&mut self, keep: u64, held: Seq, limit: u32) -> Stored<u64> {
+        log::prune(&self.transaction, &mut self.state, keep, held, limit)
     }
     fn prune_refs(&mut self, after: Option<Ref>, before: u64, limit: u32) -> Stored<Option<Ref>> {
         refs::prune(&self.transaction, &mut self.state, after, before, limit)
