@@ -112,6 +112,11 @@ impl Authenticator {
             Claim::Signed(signed, nonce) => (signed, nonce),
         };
         let key = self.keys.get(&signed.key).ok_or_else(wrong)?;
+        if signed.reads_otherwise(target) {
+            let detail =
+                "the target has a key, a nonce and a method in it, so that the signature could be another user's";
+            return Err(Refusal::unauthenticated(detail));
+        }
         if !signed.verify(key.secret.expose().as_bytes(), method, target, body) {
             return Err(wrong());
         }

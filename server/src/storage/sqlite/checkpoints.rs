@@ -27,8 +27,8 @@ pub fn find(connection: &Connection, id: &[u8; 16]) -> Stored<Option<CheckpointR
 }
 
 pub fn after(connection: &Connection, after: Option<&[u8; 16]>, limit: u32) -> Stored<Vec<CheckpointRow>> {
-    let mut statement = connection
-        .prepare_cached(&format!("SELECT {COLUMNS} FROM checkpoints WHERE id > ?1 ORDER BY id LIMIT ?2"))?;
+    let mut statement =
+        connection.prepare_cached(&format!("SELECT {COLUMNS} FROM checkpoints WHERE id > ?1 ORDER BY id LIMIT ?2"))?;
     let after = after.map_or([].as_slice(), |after| after.as_slice());
     Ok(statement.query_map(params![after, limit], read)?.collect::<Result<_, _>>()?)
 }
