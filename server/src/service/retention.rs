@@ -121,7 +121,7 @@ mod tests {
         }
     }
 
-    // How many slices of each kind a round has at 1,000,000 seconds after 1970, and where checkpoints held the log.
+    // How many slices of each kind a round has at 10,000,000 seconds after 1970, and where checkpoints held the log.
     fn round(transaction: &mut impl Transaction, presence: &Presence) -> (HashMap<&'static str, u32>, Seq) {
         let (retention, rules) = (Retention::default(), rules());
         let (mut round, mut slices, mut held_at) = (Round::BEGIN, HashMap::new(), 0);
@@ -133,7 +133,7 @@ mod tests {
                 Round::Log { held } => held_at = held,
                 _ => {}
             }
-            round = round.slice(transaction, &rules, &retention, presence, 1_000_000_000).unwrap();
+            round = round.slice(transaction, &rules, &retention, presence, 10_000_000_000).unwrap();
         }
         (slices, held_at)
     }
@@ -149,10 +149,10 @@ mod tests {
                 "UPDATE state SET head = 9000, next = 9001;
                  CREATE TEMP TABLE n AS WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 2500)
                  SELECT n FROM n;
-                 INSERT INTO batches SELECT n, 1, randomblob(16), 2, 2, 1, 1, 1000000000 FROM n;
+                 INSERT INTO batches SELECT n, 1, randomblob(16), 2, 2, 1, 1, 5 FROM n;
                  INSERT INTO checkpoints SELECT CAST(printf('%016d', n) AS BLOB), CAST(printf('%016d', n) AS BLOB),
-                     zeroblob(16), iif(n = 1234, 50, iif(n % 10 = 0, 7, 100)), NULL, 0, 0, 1000000000,
-                     iif(n % 10 = 0, 5, 1000000000) FROM n",
+                     zeroblob(16), iif(n = 1234, 50, iif(n % 10 = 0, 7, 100)), NULL, 0, 0, 10000000000,
+                     iif(n % 10 = 0, 5, 10000000000) FROM n",
             )
             .unwrap();
         let mut caches = WriterCaches::default();

@@ -214,7 +214,7 @@ pub trait Transaction: Snapshot + QueueTransaction {
     /// Looks at up to `limit` clients above `after` and removes those not seen since `before`. Returns where to go on.
     fn prune_clients(&mut self, after: ClientKey, before: u64, limit: u32) -> Stored<Option<ClientKey>>;
     /// Looks at up to `limit` batches above `after` and removes those that ended and were begun before that time. Returns
-    /// where to go on.
+    /// where to go on; nowhere, where all of them were begun later.
     fn prune_batches(&mut self, after: BatchKey, before: u64, limit: u32) -> Stored<Option<BatchKey>>;
 
     /// Begins a new epoch: its seqs are far above all that an unknown later life of the log may have had.

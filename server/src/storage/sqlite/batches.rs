@@ -196,14 +196,21 @@ pub fn overdue(connection: &Connection, before: u64, limit: u32) -> Stored<Vec<B
     Ok(found)
 }
 
-const NEXT: &str = "SELECT count(*), max(id) FROM (SELECT id FROM batches WHERE id > ?1 ORDER BY id LIMIT ?2)";
+const NEXT: &str =
+    "SELECT count(*), max(id), min(at) FROM (SELECT id, at FROM batches WHERE id > ?1 ORDER BY id LIMIT ?2)";
 const FORGET: &str = "DELETE FROM batches WHERE id > ?1 AND id <= ?2 AND state <> 0 AND at < ?3";
 
 pub fn prune(connection: &Connection, after: BatchKey, before: u64, limit: u32) -> Stored<Option<BatchKey>> {
     let mut next = connection.prepare_cached(NEXT)?;
-    let (looked_at, last) =
-        next.query_row(params![after.0, limit], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, Option<i64>>(1)?)))?;
-    let Some(last) = last else { return Ok(None) };
+    let found = next.query_row(params![after.0, limit], |row| {
+        Ok((row.get::<_, u32>(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, Option<i64>>(2)?))
+    });
+    let (looked_at, Some(last), Some(oldest)) = found? else { return Ok(None) };
+    // They are in the order of time, but for a clock that was set back: where all are young those behind them are too, or
+    // wait until these are old.
+    if uint(oldest) >= before {
+        return Ok(None);
+    }
     connection.prepare_cached(FORGET)?.execute(params![after.0, last, int(before)])?;
     Ok(if looked_at == limit { Some(BatchKey(last)) } else { None })
 }
@@ -234,11 +241,12 @@ mod tests {
     #[test]
     fn old_batches_that_ended_are_forgotten_a_slice_of_all_at_a_time() {
         let connection = connection();
-        // Of each ten the first two are old, of which one is still staged.
+        // Of each ten but the third the first two are old, of which one is still staged.
         connection
             .execute_batch(
-                "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 25)
-                 INSERT INTO batches SELECT n, 1, randomblob(16), 2, 1, 1, n % 10 <> 1, iif(n % 10 IN (1, 2), 5, 50)
+                "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 45)
+                 INSERT INTO batches SELECT n, 1, randomblob(16), 2, 1, 1, n % 10 <> 1,
+                     iif(n % 10 IN (1, 2) AND n NOT BETWEEN 21 AND 30, 5, 50)
                  FROM n",
             )
             .unwrap();
@@ -248,6 +256,8 @@ mod tests {
             after = prune(&connection, place, 50, 10).unwrap();
             slices.push((after.map(|key| key.0), left()));
         }
-        assert_eq!(slices, [(Some(10), 24), (Some(20), 23), (None, 22)]);
+        assert_eq!(slices, [(Some(10), 44), (Some(20), 43), (None, 43)]);
+        assert_eq!(prune(&connection, BatchKey(30), 50, 10).unwrap(), Some(BatchKey(40)));
+        assert_eq!((prune(&connection, BatchKey(40), 50, 10).unwrap(), left()), (None, 41));
     }
 }
