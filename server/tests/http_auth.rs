@@ -129,6 +129,21 @@ fn what_is_signed_is_the_method_and_the_target_with_its_query() {
 }
 
 #[test]
+fn a_signature_for_a_user_with_a_strange_name_is_no_other_users() {
+    let fixture = Fixture::configured(TOKENS);
+    // Signed for a name that its owner has chosen; what comes is for another user, with the rest of the name in the target.
+    let eve = Signer { user: "carol.rpa_1.nonce-01.GET./v1/notes?x=", ..Signer::new("nonce-02") };
+    let header = eve.sign("GET", "/v1/notes", b"");
+    let sig = header.split("sig=").nth(1).unwrap();
+    let ts = eve.ts;
+    let forged = format!(r#"HMAC-SHA256 key="rpa_1",user="carol",ts="{ts}",nonce="nonce-01",sig={sig}"#);
+    let target = "/v1/notes?x=.rpa_1.nonce-02.GET./v1/notes";
+    is_unauthenticated(&fixture.get(target, &[("authorization", &forged)]));
+    assert_eq!(fixture.get("/v1/notes", &[("authorization", &header)]).status, 200);
+    assert_eq!(Signer::new("nonce-03").get(&fixture, "/v1/notes?x=a.rpa_1.b./c").status, 200);
+}
+
+#[test]
 fn a_clock_that_is_off_is_told_the_time() {
     let fixture = Fixture::configured(TOKENS);
     for ts in [now() - 310, now() + 310] {

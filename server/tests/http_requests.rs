@@ -254,6 +254,16 @@ fn a_push_that_is_refused_as_a_whole_is_told_why() {
     let fixture = Fixture::with(config);
     let body = push_body(client(1), &["a", "b", "c"]);
     fixture.post("/v1/notes/sync/outbox", &[JSON], body.as_bytes()).is_problem(413, "too_large");
+    // What comes after the first op too many is not looked at, in any format.
+    for (keys, status, code) in [(vec!["a", "b"], 413, "too_large"), (vec!["a"], 400, "malformed")] {
+        let mut push: serde_json::Value = serde_json::from_str(&push_body(client(1), &keys)).unwrap();
+        push["ops"].as_array_mut().unwrap().push(json!(3));
+        for format in Format::ALL {
+            let sent = ("content-type", format.content_type());
+            let body = format.encode(&push).unwrap();
+            fixture.post("/v1/notes/sync/outbox", &[sent], &body).is_problem(status, code);
+        }
+    }
     let body = push_body(client(1), &["a", "b"]);
     assert_eq!(fixture.post("/v1/notes/sync/outbox", &[JSON], body.as_bytes()).status, 200);
 }

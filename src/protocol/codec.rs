@@ -6,7 +6,8 @@ use super::json::Json;
 use super::protobuf;
 use super::transcode;
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, DeserializeSeed};
+use std::marker::PhantomData;
 
 /// A message's format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -94,17 +95,33 @@ impl Format {
     /// Every format is read as JSON text first, so that each message has one reader: with one for each format they would be
     /// a twentieth of the C library.
     pub fn decode<T: DeserializeOwned>(self, bytes: &[u8]) -> Result<T, CodecError> {
+        self.decode_with(PhantomData, bytes)
+    }
+
+    /// Reads a message by `seed`, which may end where it has read enough to know that it does not want the rest.
+    pub fn decode_with<T>(
+        self,
+        seed: impl for<'de> DeserializeSeed<'de, Value = T>,
+        bytes: &[u8],
+    ) -> Result<T, CodecError> {
         let text = match self {
             Format::Json => {
                 let text = std::str::from_utf8(bytes).map_err(<serde_json::Error as serde::de::Error>::custom)?;
-                return Ok(serde_json::from_str(text)?);
+                return Ok(json_with(seed, text)?);
             }
             Format::MessagePack => message_pack_text(bytes)?,
             #[cfg(feature = "protobuf")]
             Format::Protobuf => protobuf::read(bytes)?,
         };
-        serde_json::from_str(&text).map_err(CodecError::Structure)
+        json_with(seed, &text).map_err(CodecError::Structure)
     }
+}
+
+fn json_with<'de, S: DeserializeSeed<'de>>(seed: S, text: &'de str) -> Result<S::Value, serde_json::Error> {
+    let mut parser = serde_json::Deserializer::from_str(text);
+    let message = seed.deserialize(&mut parser)?;
+    parser.end()?;
+    Ok(message)
 }
 
 fn message_pack_text(bytes: &[u8]) -> Result<String, CodecError> {

@@ -78,6 +78,8 @@ pub struct Heads {
 pub fn heads(snapshot: &impl QueueSnapshot) -> Stored<Heads> {
     let mut heads = Heads::default();
     let mut held: HashSet<(ClientKey, String, String)> = HashSet::new();
+    // Items of free units: verdicts are carried out before these are committed, so what asks behind one waits for it.
+    let mut freed: HashSet<(ClientKey, String, String)> = HashSet::new();
     let mut unit: Vec<QueueLine> = Vec::new();
     let mut end = |unit: &mut Vec<QueueLine>| {
         let Some(key) = unit.first().map(|line| line.unit) else { return };
@@ -85,8 +87,12 @@ pub fn heads(snapshot: &impl QueueSnapshot) -> Stored<Heads> {
         let lines = unit.drain(..).map(|line| (line.client, line.collection, line.key));
         let items: Vec<(ClientKey, String, String)> = lines.collect();
         let behind = items.iter().any(|item| held.contains(item));
-        match (behind, asks) {
-            (false, false) => return heads.free.push(key),
+        let behind_free = asks && items.iter().any(|item| freed.contains(item));
+        match (behind || behind_free, asks) {
+            (false, false) => {
+                heads.free.push(key);
+                return freed.extend(items);
+            }
             (false, true) => heads.asking.push(key),
             (true, _) => {}
         }
@@ -291,10 +297,11 @@ impl<'a, T: Transaction> Push<'a, T> {
     }
 
     /// Whether the ops of these batches must not come together now: one of them must queue, and no more are taken in.
-    pub fn queue_bars(&self, batches: &[BatchRow]) -> Stored<bool> {
+    pub fn queue_bars(&mut self, batches: &[BatchRow]) -> Stored<bool> {
         if self.queue_is_full() {
             for batch in batches {
                 let items = self.transaction.staged_items_of(batch.key)?;
+                self.transaction.add_work(items.len() * work::ENTRY);
                 if items.iter().any(|(collection, key)| self.waits(collection, key)) {
                     return Ok(true);
                 }

@@ -2,7 +2,7 @@
 
 use super::examine::rejection;
 use super::push::{Push, result};
-use super::{Caller, Rules, Tags};
+use super::{Caller, Rules, Tags, work};
 use crate::storage::{
     BatchKey, BatchRow, BatchState, ClientKey, RefState, Rejection, StorageError, Stored, Transaction,
 };
@@ -52,18 +52,19 @@ impl<T: Transaction> Push<'_, T> {
     /// Whether an op would begin a batch while its client has begun too many ops in others. A replica completes one batch before
     /// the next, but may have lost one that it had begun; a client that begins them without end would have each of its pushes
     /// look through them all.
-    pub fn must_begin_later(&self, op: &Op, known: Option<BatchRow>) -> Stored<bool> {
+    pub fn must_begin_later(&mut self, op: &Op, known: Option<BatchRow>) -> Stored<bool> {
         let most = self.rules.limits.batch_ops as u64;
         // One that is larger than any batch may be is rejected as such.
         let Some(of) = op.of.map(u64::from).filter(|of| op.batch.is_some() && known.is_none() && *of <= most) else {
             return Ok(false);
         };
-        let open = self.transaction.ops_of_open_batches(self.author.client)?;
+        let (batches, open) = self.transaction.open_batches(self.author.client)?;
+        self.transaction.add_work(batches * work::ENTRY);
         Ok(open > 0 && open + of > OPEN_BATCHES * most)
     }
 
     /// Whether the next op of a batch would complete it while there is no room for it in the queue that it belongs into.
-    pub fn must_complete_later(&self, known: Option<BatchRow>) -> Stored<bool> {
+    pub fn must_complete_later(&mut self, known: Option<BatchRow>) -> Stored<bool> {
         match known.filter(|row| row.state == BatchState::Staged && row.ops.saturating_add(1) >= row.of) {
             Some(row) => self.queue_bars(&[row]),
             None => Ok(false),

@@ -1,6 +1,6 @@
 //! Who a request comes from, and which databases are open to them (section 7).
 
-use super::nonces::{NonceError, Nonces};
+use super::nonces::{NonceError, Nonces, UnderWay};
 use super::refusal::Refusal;
 use super::signature::{SCHEME, Signed};
 use crate::config::{Config, Credential, Databases, Proof, Secret};
@@ -23,7 +23,7 @@ pub(crate) struct Authenticator {
     // By digest, so that looking one up takes no time that tells how much of a guess was right.
     tokens: HashMap<[u8; 32], Identity>,
     keys: HashMap<String, Key>,
-    nonces: Nonces,
+    nonces: Arc<Nonces>,
     // Signatures made before the start are refused: the nonces taken then are forgotten. A signer whose clock is ahead can
     // be replayed for as long (docs/RELIABILITY.md): a later time would refuse those whose clock is right.
     start: u64,
@@ -48,8 +48,8 @@ struct Key {
 pub(crate) enum Claim {
     /// Proven.
     Proven(Identity),
-    /// Signed; the body decides.
-    Signed(Box<Signed>),
+    /// Signed; the body decides, and has the nonce until then.
+    Signed(Box<Signed>, UnderWay),
 }
 
 impl Authenticator {
@@ -72,7 +72,8 @@ impl Authenticator {
             }
         }
         let start = environment.unix_ms() / 1000;
-        Authenticator { environment, dev, tokens, keys, nonces: Nonces::new(config.limits.nonces), start }
+        let nonces = Arc::new(Nonces::new(config.limits.nonces));
+        Authenticator { environment, dev, tokens, keys, nonces, start }
     }
 
     /// What can be told before the body is read; 401 where it already cannot be right.
@@ -100,16 +101,22 @@ impl Authenticator {
         if !self.keys.contains_key(&signed.key) {
             return Err(wrong());
         }
-        Ok(Claim::Signed(Box::new(signed)))
+        let nonce = self.nonces.begin(&signed.key, &signed.nonce, now).map_err(refused)?;
+        Ok(Claim::Signed(Box::new(signed), nonce))
     }
 
     /// Checks the signature, if it is one, and takes its nonce. Hashes the whole body: for a thread that may block.
     pub(crate) fn prove(&self, claim: Claim, method: &str, target: &str, body: &[u8]) -> Result<Identity, Refusal> {
-        let signed = match claim {
+        let (signed, nonce) = match claim {
             Claim::Proven(identity) => return Ok(identity),
-            Claim::Signed(signed) => signed,
+            Claim::Signed(signed, nonce) => (signed, nonce),
         };
         let key = self.keys.get(&signed.key).ok_or_else(wrong)?;
+        if signed.reads_otherwise(target) {
+            let detail =
+                "the target has a key, a nonce and a method in it, so that the signature could be another user's";
+            return Err(Refusal::unauthenticated(detail));
+        }
         if !signed.verify(key.secret.expose().as_bytes(), method, target, body) {
             return Err(wrong());
         }
@@ -117,13 +124,7 @@ impl Authenticator {
             return Err(Refusal::forbidden("the key may not act for this user"));
         }
         // Taken only now, or anybody could fill the store.
-        match self.nonces.take(&signed.key, &signed.nonce, signed.seconds + SKEW, self.now()) {
-            Ok(()) => {}
-            Err(NonceError::Replayed) => return Err(Refusal::unauthenticated("the nonce was used before")),
-            Err(NonceError::Full) => {
-                return Err(Refusal::unavailable("too many signed requests", Duration::from_secs(10)));
-            }
-        }
+        nonce.take(signed.seconds + SKEW, self.now()).map_err(refused)?;
         let caller = Caller { user: signed.user, tags: key.tags.clone(), grant: key.grant.clone() };
         Ok(Identity { caller: Arc::new(caller), databases: key.databases.clone() })
     }
@@ -145,6 +146,13 @@ impl Identity {
 
 pub(crate) fn digest(token: &str) -> [u8; 32] {
     Sha256::digest(token).into()
+}
+
+fn refused(error: NonceError) -> Refusal {
+    match error {
+        NonceError::Replayed => Refusal::unauthenticated("the nonce was used before"),
+        NonceError::Full => Refusal::unavailable("too many signed requests", Duration::from_secs(10)),
+    }
 }
 
 fn unreadable() -> Refusal {
@@ -205,11 +213,18 @@ mod tests {
         (Authenticator::new(&Config::parse(CONFIG).unwrap(), clock.clone()), clock)
     }
 
-    fn enter(authenticator: &Authenticator, header: &str) -> Result<Identity, Refusal> {
+    fn claim(authenticator: &Authenticator, header: &str) -> Result<Claim, Refusal> {
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, HeaderValue::from_bytes(header.as_bytes()).unwrap());
-        let claim = authenticator.claim(&headers)?;
+        authenticator.claim(&headers)
+    }
+
+    fn prove(authenticator: &Authenticator, claim: Claim) -> Result<Identity, Refusal> {
         authenticator.prove(claim, "GET", "/v1/notes", b"")
+    }
+
+    fn enter(authenticator: &Authenticator, header: &str) -> Result<Identity, Refusal> {
+        prove(authenticator, claim(authenticator, header)?)
     }
 
     fn signed(key: &str, secret: &str, user: &str, ts: u64, nonce: &str) -> String {
@@ -282,6 +297,21 @@ mod tests {
         assert_eq!(status(at(START, "nonce-04")), StatusCode::SERVICE_UNAVAILABLE);
         clock.0.store(START + 301, Ordering::Relaxed);
         assert!(at(START + 301, "nonce-04").is_ok());
+    }
+
+    #[test]
+    fn a_body_that_comes_slowly_outlives_its_ts_but_no_replay_does() {
+        let (authenticator, clock) = authenticator();
+        let header = signed("any", "s1", "ada", START, "nonce-01");
+        let (slow, replay) = (claim(&authenticator, &header), claim(&authenticator, &header));
+        assert!(enter(&authenticator, &signed("any", "s1", "ada", START, "nonce-02")).is_ok());
+        let late = claim(&authenticator, &signed("any", "s1", "ada", START, "nonce-02"));
+        clock.0.store(START + 400, Ordering::Relaxed);
+        let end = |claim: Result<Claim, Refusal>| status(claim.and_then(|claim| prove(&authenticator, claim)));
+        assert_eq!(end(slow), StatusCode::OK, "a large body, on a slow line");
+        // So that what has expired is forgotten.
+        assert!(enter(&authenticator, &signed("any", "s1", "ada", START + 400, "nonce-03")).is_ok());
+        assert_eq!((end(replay), end(late)), (StatusCode::UNAUTHORIZED, StatusCode::UNAUTHORIZED));
     }
 
     #[test]

@@ -3,9 +3,12 @@
 use super::App;
 use super::auth::{Claim, Identity};
 use super::body::{Held, discard};
+use super::endpoints::refused;
 use super::negotiate::{Sent, Wanted};
+use super::ops::{self, ReadError, WithOps};
 use super::query::Query;
 use super::refusal::Refusal;
+use crate::service::ServiceError;
 use axum::body::HttpBody;
 use axum::http::header::EXPECT;
 use axum::http::{HeaderMap, Method, Uri};
@@ -96,6 +99,17 @@ impl Entered {
     /// The message that the body holds.
     pub(crate) fn message<T: DeserializeOwned>(&mut self, app: &App, sent: Sent) -> Result<T, Refusal> {
         sent.format.decode(&self.plain_body(app, sent)?).map_err(Refusal::unreadable)
+    }
+
+    /// The message that the body holds, unless it has more than `most` ops.
+    pub(crate) fn message_of_ops<M: WithOps>(&mut self, app: &App, sent: Sent, most: usize) -> Result<M, Refusal> {
+        ops::read(sent.format, &self.plain_body(app, sent)?, most).map_err(|error| match error {
+            ReadError::Codec(error) => Refusal::unreadable(error),
+            ReadError::TooMany => {
+                let what = format!("the {} has more than {most} operations", M::NAME);
+                refused(ServiceError::TooLarge(what))
+            }
+        })
     }
 }
 

@@ -284,7 +284,7 @@ pub(crate) async fn batch(State(app): State<Arc<App>>, place: Place, request: Re
         sent.ok_or_else(Refusal::internal)
     };
     answer(app, place, request, head, |mut asked: Asked<Sent>| {
-        let batch: BatchRequest = asked.entered.message(&asked.app, asked.head)?;
+        let batch: BatchRequest = asked.entered.message_of_ops(&asked.app, asked.head, asked.app.batch_ops)?;
         let ops = batch.ops.len();
         let (db, caller) = (&asked.entered.db, &asked.entered.identity.caller);
         // Before it is done: a batch that was refused must not be one that was applied.

@@ -58,7 +58,7 @@ pub(crate) async fn outbox(State(app): State<Arc<App>>, Db(db): Db, request: Req
         blocking(lane, move || {
             let wanted = call.wanted;
             let mut entered = call.enter()?;
-            let push: PushRequest = entered.message(&app, sent)?;
+            let push: PushRequest = entered.message_of_ops(&app, sent, app.push_ops)?;
             let ops = push.ops.len();
             let response = app.service.push(&entered.db, &entered.identity.caller, push).map_err(refused)?;
             app.metrics.pushed(&response);

@@ -23,7 +23,7 @@ pub fn authorize(
     let authenticator = Authenticator::new(config, environment);
     let headers = HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_bytes(authorization).ok()?)]);
     let claim = authenticator.claim(&headers).ok()?;
-    let signed = matches!(claim, Claim::Signed(_));
+    let signed = matches!(claim, Claim::Signed(..));
     let identity = authenticator.prove(claim, "GET", target, b"").ok()?;
     // A nonce is good once.
     let again = authenticator.claim(&headers).and_then(|claim| authenticator.prove(claim, "GET", target, b""));

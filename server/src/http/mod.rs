@@ -16,6 +16,7 @@ mod memory;
 mod metrics;
 mod negotiate;
 mod nonces;
+mod ops;
 mod pace;
 mod place;
 mod query;
@@ -48,6 +49,9 @@ pub(crate) struct App {
     service: Arc<Service>,
     authenticator: Authenticator,
     body: BodyLimits,
+    // The most ops of a push, and of a batch.
+    push_ops: usize,
+    batch_ops: usize,
     answers: AnswerMemory,
     lanes: Arc<Lanes>,
     metrics: Arc<Metrics>,
@@ -76,6 +80,8 @@ impl App {
                 // One body must always fit, as sent and inflated.
                 memory: Arc::new(Semaphore::new(config.limits.body_memory.max(config.limits.body.saturating_mul(2)))),
             },
+            push_ops: config.limits.push_ops,
+            batch_ops: config.limits.batch_ops,
             answers: AnswerMemory::new(config.limits.answer_memory),
             lanes: Arc::default(),
             metrics: Arc::new(Metrics::new()),

@@ -3,6 +3,7 @@
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 /// Why a nonce was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,25 @@ struct Seen {
     all: HashSet<u128>,
     // By the second after which the request's own timestamp has it refused.
     by_expiry: BTreeMap<u64, Vec<u128>>,
+    // Of requests whose timestamp was judged and whose signature is not yet: a body may come so slowly that the timestamp is
+    // too old by then, and the nonce, if another request with it was taken meanwhile, forgotten.
+    under_way: HashSet<u128>,
+}
+
+impl Seen {
+    fn forget(&mut self, now: u64) {
+        while let Some(entry) = self.by_expiry.first_entry().filter(|entry| *entry.key() < now) {
+            for expired in entry.remove() {
+                self.all.remove(&expired);
+            }
+        }
+    }
+}
+
+/// A nonce that no other request can have until this is dropped.
+pub(crate) struct UnderWay {
+    nonces: Arc<Nonces>,
+    id: u128,
 }
 
 impl Nonces {
@@ -31,25 +51,35 @@ impl Nonces {
         Nonces { capacity, seen: Mutex::default() }
     }
 
-    /// Takes a nonce of `key` that is of no use after the second `expires`.
-    pub(crate) fn take(&self, key: &str, nonce: &str, expires: u64, now: u64) -> Result<(), NonceError> {
+    /// Begins a request with a nonce of `key`, which is not yet proven, at the moment for which its timestamp is judged.
+    pub(crate) fn begin(self: &Arc<Nonces>, key: &str, nonce: &str, now: u64) -> Result<UnderWay, NonceError> {
         let id = id_of(key, nonce);
         let mut seen = self.seen.lock();
-        let Seen { all, by_expiry } = &mut *seen;
-        while let Some(entry) = by_expiry.first_entry().filter(|entry| *entry.key() < now) {
-            for expired in entry.remove() {
-                all.remove(&expired);
-            }
-        }
-        if all.contains(&id) {
+        seen.forget(now);
+        if seen.all.contains(&id) || !seen.under_way.insert(id) {
             return Err(NonceError::Replayed);
         }
-        if all.len() >= self.capacity {
+        Ok(UnderWay { nonces: self.clone(), id })
+    }
+}
+
+impl UnderWay {
+    /// Takes the nonce, which is of no use after the second `expires`.
+    pub(crate) fn take(self, expires: u64, now: u64) -> Result<(), NonceError> {
+        let mut seen = self.nonces.seen.lock();
+        seen.forget(now);
+        if seen.all.len() >= self.nonces.capacity {
             return Err(NonceError::Full);
         }
-        all.insert(id);
-        by_expiry.entry(expires).or_default().push(id);
+        seen.all.insert(self.id);
+        seen.by_expiry.entry(expires).or_default().push(self.id);
         Ok(())
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.nonces.seen.lock().under_way.remove(&self.id);
     }
 }
 
@@ -65,29 +95,44 @@ fn id_of(key: &str, nonce: &str) -> u128 {
 mod tests {
     use super::*;
 
+    fn take(nonces: &Arc<Nonces>, key: &str, nonce: &str, expires: u64, now: u64) -> Result<(), NonceError> {
+        nonces.begin(key, nonce, now)?.take(expires, now)
+    }
+
+    #[test]
+    fn a_nonce_under_way_is_nobody_elses_until_its_request_ends() {
+        let nonces = Arc::new(Nonces::new(10));
+        let first = nonces.begin("k", "n", 100).unwrap();
+        assert_eq!(nonces.begin("k", "n", 400).err(), Some(NonceError::Replayed));
+        assert!(nonces.begin("k2", "n", 400).is_ok());
+        drop(first);
+        assert_eq!(take(&nonces, "k", "n", 400, 400), Ok(()), "the first was not taken");
+        assert_eq!(nonces.begin("k", "n", 400).err(), Some(NonceError::Replayed));
+    }
+
     #[test]
     fn a_nonce_is_good_once_for_each_key() {
-        let nonces = Nonces::new(10);
-        assert_eq!(nonces.take("k", "n", 400, 100), Ok(()));
-        assert_eq!(nonces.take("k", "n", 400, 399), Err(NonceError::Replayed));
-        assert_eq!(nonces.take("k2", "n", 400, 100), Ok(()));
+        let nonces = Arc::new(Nonces::new(10));
+        assert_eq!(take(&nonces, "k", "n", 400, 100), Ok(()));
+        assert_eq!(take(&nonces, "k", "n", 400, 399), Err(NonceError::Replayed));
+        assert_eq!(take(&nonces, "k2", "n", 400, 100), Ok(()));
     }
 
     #[test]
     fn a_nonce_is_kept_through_the_last_second_in_which_it_could_be_replayed() {
-        let nonces = Nonces::new(10);
-        nonces.take("k", "n", 400, 100).unwrap();
-        assert_eq!(nonces.take("k", "n", 400, 400), Err(NonceError::Replayed));
-        assert_eq!(nonces.take("k", "n", 800, 401), Ok(()));
+        let nonces = Arc::new(Nonces::new(10));
+        take(&nonces, "k", "n", 400, 100).unwrap();
+        assert_eq!(take(&nonces, "k", "n", 400, 400), Err(NonceError::Replayed));
+        assert_eq!(take(&nonces, "k", "n", 800, 401), Ok(()));
     }
 
     #[test]
     fn a_full_store_refuses_rather_than_forgets() {
-        let nonces = Nonces::new(2);
-        nonces.take("k", "1", 400, 100).unwrap();
-        nonces.take("k", "2", 500, 100).unwrap();
-        assert_eq!(nonces.take("k", "3", 500, 100), Err(NonceError::Full));
-        assert_eq!(nonces.take("k", "1", 400, 100), Err(NonceError::Replayed));
-        assert_eq!(nonces.take("k", "3", 700, 401), Ok(()));
+        let nonces = Arc::new(Nonces::new(2));
+        take(&nonces, "k", "1", 400, 100).unwrap();
+        take(&nonces, "k", "2", 500, 100).unwrap();
+        assert_eq!(take(&nonces, "k", "3", 500, 100), Err(NonceError::Full));
+        assert_eq!(take(&nonces, "k", "1", 400, 100), Err(NonceError::Replayed));
+        assert_eq!(take(&nonces, "k", "3", 700, 401), Ok(()));
     }
 }

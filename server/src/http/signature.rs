@@ -6,6 +6,8 @@ use sha2::{Digest, Sha256};
 /// The name of the scheme.
 pub(crate) const SCHEME: &str = "HMAC-SHA256";
 
+const NONCE: std::ops::RangeInclusive<usize> = 8..=128;
+
 /// The parameters of the header, each there exactly once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Signed {
@@ -39,8 +41,9 @@ impl Signed {
         let (Some(key), Some(user), Some(ts), Some(nonce), Some(sig)) = (key, user, ts, nonce, sig) else {
             return Err("the Authorization header needs key, user, ts, nonce and sig");
         };
-        // With dots in neither, the dots of the signed text separate its parts in one way only.
-        if !is_word(&nonce, 8..=128) {
+        // Neither has dots, nor has the key, which is one of the configuration; what dots the user and the target may have is
+        // for `reads_otherwise` to judge.
+        if !is_word(&nonce, NONCE) {
             return Err("the nonce is not 8 to 128 letters, digits, - and _");
         }
         if user.is_empty() || user.len() > 128 {
@@ -50,6 +53,22 @@ impl Signed {
         let seconds = seconds.ok_or("the ts is not a time in seconds")?;
         let sig = from_hex(&sig).ok_or("the sig is not 64 hexadecimal digits")?;
         Ok(Signed { key, user, ts, seconds, nonce, sig })
+    }
+
+    /// Whether the signed text could also be that of another user and another target: in the target stands once more what
+    /// parts the user from the target.
+    ///
+    /// Of two readings of one text the one with the shorter user has such a target, so at most one has none.
+    pub(crate) fn reads_otherwise(&self, target: &str) -> bool {
+        let key = format!(".{}.", self.key);
+        // Two of them may share a dot.
+        target.match_indices('.').filter_map(|(at, _)| target.get(at..)?.strip_prefix(&key)).any(|rest| {
+            let mut parts = rest.splitn(3, '.');
+            let (nonce, method, target) = (parts.next(), parts.next(), parts.next());
+            nonce.is_some_and(|nonce| is_word(nonce, NONCE))
+                && method.is_some_and(|method| is_word(method, 1..=32))
+                && target.is_some_and(|target| target.starts_with('/'))
+        })
     }
 
     /// Whether `secret` made the signature, for this request; takes the same time whatever differs.
@@ -161,6 +180,35 @@ mod tests {
         assert!(!signed.verify(b"rps_1", "POST", target, b"{ }"));
         let other = Signed { user: "bob@example.org".into(), ..signed };
         assert!(!other.verify(b"rps_1", "POST", target, b"{}"));
+    }
+
+    #[test]
+    fn a_text_that_reads_in_two_ways_is_taken_in_one() {
+        let reads_otherwise = |user: &str, target: &str| {
+            let signed = Signed { user: user.into(), ..Signed::parse(&header(SIG)).unwrap() };
+            signed.reads_otherwise(target)
+        };
+        // What `bob`, who has chosen his name, is signed for, and what it would be to `ada`.
+        let (bob, one) = ("ada.rpa_1.nonce-01.GET./v1/notes/data/c/k?x=", "/v1/notes");
+        let (ada, other) = ("ada", "/v1/notes/data/c/k?x=.rpa_1.nonce-02.PUT./v1/notes");
+        let text =
+            |user: &str, nonce: &str, method: &str, target: &str| format!("{user}.rpa_1.{nonce}.{method}.{target}");
+        assert_eq!(text(bob, "nonce-02", "PUT", one), text(ada, "nonce-01", "GET", other));
+        assert_eq!([reads_otherwise(bob, one), reads_otherwise(ada, other)], [false, true]);
+        for repeated in 1..4 {
+            let target = format!("/{}.nonce-02.PUT./", ".rpa_1".repeat(repeated));
+            assert!(reads_otherwise("ada", &target), "{target}");
+        }
+        for target in [
+            "/v1/notes/data/c/a.rpa_1.b",
+            "/v1/notes/data/c.rpa_1.nonce-01.GET",
+            "/v1/notes/data/c.rpa_1.nonce-01.GET.x/k",
+            "/v1/notes/data/c.rpa_1.short.GET./k",
+            "/v1/notes/data/c.rpa_2.nonce-01.GET./k",
+            "/v1/notes/data/c.rpa_1.nonce-01.%47ET./k",
+        ] {
+            assert!(!reads_otherwise("ada", target), "{target}");
+        }
     }
 
     #[test]

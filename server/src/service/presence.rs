@@ -3,7 +3,8 @@
 use crate::core::SEEN_INTERVAL;
 use crate::storage::{CheckpointRow, ClientKey, Snapshot, Stored, Transaction};
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 use syncstore::protocol::{ClientId, Seq};
 
 use super::ServiceError;
@@ -14,7 +15,7 @@ pub struct Presence {
     waiting: Mutex<Waiting>,
     // Of the clients that were given the last page of their checkpoint, which one that was and up to where each has
     // read the log since. Without it, after a restart, a checkpoint holds the log from its begin.
-    replays: Mutex<HashMap<ClientId, Replay>>,
+    replays: Mutex<BTreeMap<ClientId, Replay>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -90,23 +91,38 @@ impl Presence {
         }
     }
 
-    /// Up to where each checkpoint's client has replayed the log, of those that were read to their end.
-    pub fn replayed(&self) -> HashMap<[u8; 16], Seq> {
-        self.replays.lock().values().map(|replay| (replay.checkpoint, replay.position)).collect()
+    /// The seq that a checkpoint's client needs the log's entries above: where it was made, or, once it was read to its end,
+    /// up to where that client has replayed the log since.
+    pub fn replayed_to(&self, row: &CheckpointRow) -> Seq {
+        let replays = self.replays.lock();
+        let replay = replays.get(&row.client).filter(|replay| replay.checkpoint == row.id);
+        replay.map_or(row.seq, |replay| row.seq.max(replay.position))
     }
 
-    /// Forgets the replays of checkpoints that are gone.
-    pub fn forget_replays(&self, snapshot: &impl Snapshot) -> Stored<()> {
-        let all: Vec<(ClientId, Replay)> = self.replays.lock().iter().map(|(id, replay)| (*id, *replay)).collect();
-        for (client, replay) in all {
-            if snapshot.checkpoint(&replay.checkpoint)?.is_none() {
+    /// Looks at up to `limit` replays of clients above `after` and forgets those whose checkpoint is gone. Returns where to go
+    /// on.
+    pub fn forget_replays(
+        &self,
+        snapshot: &impl Snapshot,
+        after: Option<ClientId>,
+        limit: u32,
+    ) -> Stored<Option<ClientId>> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let slice: Vec<(ClientId, [u8; 16])> = {
+            let replays = self.replays.lock();
+            let slice = replays.range((from, Bound::Unbounded)).take(limit as usize);
+            slice.map(|(client, replay)| (*client, replay.checkpoint)).collect()
+        };
+        for (client, checkpoint) in &slice {
+            if snapshot.checkpoint(checkpoint)?.is_none() {
                 let mut replays = self.replays.lock();
-                if replays.get(&client).is_some_and(|present| present.checkpoint == replay.checkpoint) {
-                    replays.remove(&client);
+                if replays.get(client).is_some_and(|present| present.checkpoint == *checkpoint) {
+                    replays.remove(client);
                 }
             }
         }
-        Ok(())
+        let full = slice.len() == limit as usize;
+        Ok(slice.last().filter(|_| full).map(|(client, _)| *client))
     }
 
     /// Whether there is something to record.

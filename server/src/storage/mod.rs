@@ -16,7 +16,6 @@ pub use row::{
 };
 
 use queued::{QueueSnapshot, QueueTransaction};
-use std::collections::HashMap;
 use syncstore::protocol::{BatchId, ClientId, Json, Object, Op, Ref, Rev, Seq};
 
 /// The result of every primitive.
@@ -193,8 +192,8 @@ pub trait Transaction: Snapshot + QueueTransaction {
     fn staged_items(&self, client: ClientKey) -> Stored<Vec<(String, String, BatchId)>>;
     /// The items with a staged op of a batch.
     fn staged_items_of(&self, batch: BatchKey) -> Stored<Vec<(String, String)>>;
-    /// How many ops the client's batches that are not complete will have when they are.
-    fn ops_of_open_batches(&self, client: ClientKey) -> Stored<u64>;
+    /// How many batches of the client are not complete, and how many ops they will have when they are.
+    fn open_batches(&self, client: ClientKey) -> Stored<(usize, u64)>;
     /// Batches begun before that time which are still not complete.
     fn overdue_batches(&self, before: u64, limit: u32) -> Stored<Vec<BatchRow>>;
 
@@ -203,18 +202,21 @@ pub trait Transaction: Snapshot + QueueTransaction {
     /// Records that a checkpoint was used.
     fn touch_checkpoint(&mut self, id: &[u8; 16], now: u64) -> Stored<()>;
 
-    /// Removes checkpoints that were not used since `idle` or were made before `made`.
-    fn prune_checkpoints(&mut self, idle: u64, made: u64) -> Stored<()>;
-    /// Removes up to `limit` of the oldest entries of the log, but for the newest `keep` and those above an unexpired checkpoint,
-    /// or above where it was replayed to, with the tombstones of deletes among them. Returns how many.
-    fn prune_log(&mut self, keep: u64, replayed: &HashMap<[u8; 16], Seq>, limit: u32) -> Stored<u64>;
+    /// Up to `limit` checkpoints whose ids are above `after`, in the order of ids.
+    fn checkpoints(&self, after: Option<&[u8; 16]>, limit: u32) -> Stored<Vec<CheckpointRow>>;
+    /// Removes a checkpoint.
+    fn remove_checkpoint(&mut self, id: &[u8; 16]) -> Stored<()>;
+    /// Removes up to `limit` of the oldest entries of the log, but for the newest `keep` and those above `held`, with the
+    /// tombstones of deletes among them. Returns how many.
+    fn prune_log(&mut self, keep: u64, held: Seq, limit: u32) -> Stored<u64>;
     /// Looks at up to `limit` refs above `after` whose own time and commit are before `before`, and
     /// removes those that their client has pulled past or whose client is gone. Returns where to go on.
     fn prune_refs(&mut self, after: Option<Ref>, before: u64, limit: u32) -> Stored<Option<Ref>>;
     /// Looks at up to `limit` clients above `after` and removes those not seen since `before`. Returns where to go on.
     fn prune_clients(&mut self, after: ClientKey, before: u64, limit: u32) -> Stored<Option<ClientKey>>;
-    /// Removes up to `limit` batches that ended and were begun before that time. Returns how many.
-    fn prune_batches(&mut self, before: u64, limit: u32) -> Stored<u64>;
+    /// Looks at up to `limit` batches above `after` and removes those that ended and were begun before that time. Returns
+    /// where to go on; nowhere, where all of them were begun later.
+    fn prune_batches(&mut self, after: BatchKey, before: u64, limit: u32) -> Stored<Option<BatchKey>>;
 
     /// Begins a new epoch: its seqs are far above all that an unknown later life of the log may have had.
     fn begin_epoch(&mut self, epoch: EpochId) -> Stored<()>;

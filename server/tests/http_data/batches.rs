@@ -150,6 +150,9 @@ fn limits_hold_for_a_batch_as_a_whole() {
     let root = caller(&fixture, "root");
     let set = |value: &str| json!({"op": "set", "collection": "c", "key": "k", "value": value});
     send(&root, &json!([set("1"), set("2"), set("3"), set("4")])).is_problem(413, "too_large");
+    // What comes after the first op too many is not looked at.
+    send(&root, &json!([set("1"), set("2"), set("3"), 4])).is_problem(413, "too_large");
+    send(&root, &json!([set("1"), set("2"), 3])).is_problem(400, "malformed");
     send(&root, &json!([set(&"x".repeat(100))])).is_problem(413, "too_large");
     send(&root, &json!([])).is_problem(422, "invalid");
     assert_eq!(root.get("")["seq"], 0);

@@ -3,7 +3,7 @@
 use crate::office::{Office, of};
 use crate::world::*;
 use std::sync::Barrier;
-use syncstore::protocol::{BatchRequest, DataOp, Json, OpKind};
+use syncstore::protocol::{BatchRequest, DataOp, Json, Op, OpKind};
 use syncstore_server::service::{Policy, ServiceError, Writing};
 
 fn long(letter: &str, bytes: usize) -> String {
@@ -139,6 +139,42 @@ fn a_batch_that_takes_far_too_much_is_rejected_whole() {
 }
 
 #[test]
+fn what_is_looked_up_for_ops_that_must_wait_is_work_too() {
+    // What looking at 40 rows takes, three times and a half.
+    let push_work = 140 * 128;
+    let part = |world: &World, id: u128, of: u32, key: &str| batch(world.set(key, "1"), id, of);
+    let mut world = World::with(|options| options.limits.batch_ops = 40);
+    let begun: Vec<_> = (1..=40).map(|id| part(&world, id, 2, &format!("k{id}"))).collect();
+    assert_eq!(words(&world.push(1, &begun)), ["staged"; 40]);
+    let last = |world: &World, ops: Vec<Op>| words(&world.push(1, &ops)).pop().unwrap();
+    let ops = |world: &World, batches: u128| {
+        let others = (0..batches).map(|id| part(world, 100 + id, 2, &format!("o{id}")));
+        others.chain([of("open", world.set("x", "1"))]).collect::<Vec<_>>()
+    };
+    assert_eq!(last(&world, ops(&world, 30)), "accepted 1");
+    world.reopen(|options| options.push_work = push_work);
+    assert_eq!(last(&world, ops(&world, 3)), "accepted 2");
+    assert_eq!(last(&world, ops(&world, 4)), "skipped", "four have looked at the begun batches");
+
+    let mut office = Office::new(|_| Ok([].into_iter().collect()));
+    office.restart(|options| options.approval.as_mut().unwrap().queue_ops = 1);
+    let staged: Vec<_> = (0..40).map(|n| part(&office.world, 1, 41, &format!("s{n}"))).collect();
+    assert_eq!(office.push(&staged), ["staged"; 40]);
+    assert_eq!(office.push(&[office.world.set("full", "1")]), ["queued"]);
+    let ops = |world: &World, count: u32| {
+        let completing = (0..count).map(|n| of("open", part(world, 1, 41, &format!("t{n}"))));
+        completing.chain([of("open", world.set("x", "1"))]).collect::<Vec<_>>()
+    };
+    assert_eq!(last(&office.world, ops(&office.world, 30)), "accepted 1");
+    office.restart(|options| {
+        options.push_work = push_work;
+        options.approval.as_mut().unwrap().queue_ops = 1;
+    });
+    assert_eq!(last(&office.world, ops(&office.world, 3)), "accepted 2");
+    assert_eq!(last(&office.world, ops(&office.world, 4)), "skipped", "four have looked at the staged ops");
+}
+
+#[test]
 fn a_group_ends_when_it_has_taken_enough() {
     let world = World::with(|options| {
         options.writing = Writing::Thread;
@@ -194,6 +230,16 @@ fn what_waited_behind_a_verdict_is_committed_in_several_transactions_too() {
     assert_eq!(office.push(&all), told);
 }
 
+// As a process leaves the database that ends right after it has carried out the verdicts on the first unit.
+fn end_after_the_first_unit(office: &Office, left: usize) {
+    office.service().shutdown();
+    let file = rusqlite::Connection::open(office.world.dir.path().join("db-notes.sqlite")).unwrap();
+    file.execute_batch(&format!(
+        "DELETE FROM queued WHERE unit = 1; DELETE FROM units WHERE id = 1; UPDATE state SET queued = {left}",
+    ))
+    .unwrap();
+}
+
 #[test]
 fn what_a_process_left_that_waits_for_nothing_is_committed_by_the_next() {
     let mut office = Office::new(|_| Ok([].into_iter().collect()));
@@ -202,18 +248,30 @@ fn what_a_process_left_that_waits_for_nothing_is_committed_by_the_next() {
     let behind = of("open", world.set("a", "2"));
     let all = [pair.to_vec(), vec![behind]].concat();
     assert_eq!(office.push(&all), ["queued"; 3]);
-    office.service().shutdown();
-    // As a process leaves it that ends between two of those transactions.
-    let file = rusqlite::Connection::open(office.world.dir.path().join("db-notes.sqlite")).unwrap();
-    file.execute_batch(
-        "DELETE FROM queued WHERE unit = 1; DELETE FROM units WHERE id = 1; UPDATE state SET queued = 1",
-    )
-    .unwrap();
-    drop(file);
+    end_after_the_first_unit(&office, 1);
     office.restart(|_| {});
     assert_eq!(office.push(&all[2..]), ["queued"], "it is answered before anything else is done");
     assert_eq!(office.push(&all[2..]), ["accepted 1"]);
     assert_eq!(office.world.items(), ["a=2"]);
+}
+
+#[test]
+fn what_asks_behind_what_waits_for_nothing_is_not_asked_about_before_that_is_committed() {
+    let mut office = Office::lenient();
+    let world = &office.world;
+    let pair = |key: &str, value: &str, id| {
+        [batch(world.set(key, "1"), id, 2), batch(of("open", world.set("a", value)), id, 2)]
+    };
+    let (first, free, last) = (pair("z", "1", 1), of("open", world.set("a", "2")), pair("y", "3", 2));
+    let all = [first.to_vec(), vec![free], last.to_vec()].concat();
+    assert_eq!(office.push(&all), ["queued"; 5]);
+    end_after_the_first_unit(&office, 3);
+    office.restart(|_| {});
+    assert_eq!((office.approve(), office.requests().len()), (0, 0), "what is free comes first");
+    assert_eq!(office.push(&all[2..3]), ["queued"], "it is answered before anything else is done");
+    assert_eq!((office.approve(), office.requests().len()), (2, 1));
+    assert_eq!(office.push(&all[2..]), ["accepted 1", "accepted 2", "accepted 3"]);
+    assert_eq!(office.world.items(), ["a=3", "y=1"]);
 }
 
 #[test]

@@ -175,17 +175,19 @@ pub fn items_of(connection: &Connection, batch: BatchKey) -> Stored<Vec<(String,
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-pub fn ops_of_open(connection: &Connection, client: ClientKey) -> Stored<u64> {
+pub fn open(connection: &Connection, client: ClientKey) -> Stored<(usize, u64)> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT total(ops_of) FROM batches INDEXED BY open_batches WHERE client = ?1 AND state = {STAGED}",
+        "SELECT count(*), total(ops_of) FROM batches INDEXED BY open_batches WHERE client = ?1 AND state = {STAGED}",
     ))?;
-    Ok(statement.query_row([client.0], |row| row.get::<_, f64>(0))? as u64)
+    Ok(statement.query_row([client.0], |row| Ok((row.get::<_, u32>(0)? as usize, row.get::<_, f64>(1)? as u64)))?)
 }
 
+// Of those that are not complete, which are few among many that are.
+const OVERDUE: &str = "SELECT id, client, batch, ops_of, ops, bytes, state FROM batches INDEXED BY open_batches \
+                       WHERE state = 0 AND at < ?1 ORDER BY id LIMIT ?2";
+
 pub fn overdue(connection: &Connection, before: u64, limit: u32) -> Stored<Vec<BatchRow>> {
-    let mut statement = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM batches WHERE state = {STAGED} AND at < ?1 ORDER BY id LIMIT ?2",
-    ))?;
+    let mut statement = connection.prepare_cached(OVERDUE)?;
     let mut rows = statement.query(params![int(before), limit])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
@@ -194,10 +196,68 @@ pub fn overdue(connection: &Connection, before: u64, limit: u32) -> Stored<Vec<B
     Ok(found)
 }
 
-pub fn prune(connection: &Connection, before: u64, limit: u32) -> Stored<u64> {
-    let mut statement = connection.prepare_cached(&format!(
-        "DELETE FROM batches WHERE id IN
-         (SELECT id FROM batches WHERE state <> {STAGED} AND at < ?1 ORDER BY id LIMIT ?2)",
-    ))?;
-    Ok(statement.execute(params![int(before), limit])? as u64)
+const NEXT: &str =
+    "SELECT count(*), max(id), min(at) FROM (SELECT id, at FROM batches WHERE id > ?1 ORDER BY id LIMIT ?2)";
+const FORGET: &str = "DELETE FROM batches WHERE id > ?1 AND id <= ?2 AND state <> 0 AND at < ?3";
+
+pub fn prune(connection: &Connection, after: BatchKey, before: u64, limit: u32) -> Stored<Option<BatchKey>> {
+    let mut next = connection.prepare_cached(NEXT)?;
+    let found = next.query_row(params![after.0, limit], |row| {
+        Ok((row.get::<_, u32>(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, Option<i64>>(2)?))
+    });
+    let (looked_at, Some(last), Some(oldest)) = found? else { return Ok(None) };
+    // They are in the order of time, but for a clock that was set back: where all are young those behind them are too, or
+    // wait until these are old.
+    if uint(oldest) >= before {
+        return Ok(None);
+    }
+    connection.prepare_cached(FORGET)?.execute(params![after.0, last, int(before)])?;
+    Ok(if looked_at == limit { Some(BatchKey(last)) } else { None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{plan, schema};
+    use super::*;
+
+    fn connection() -> Connection {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::ensure(&mut connection, [1; 16]).unwrap();
+        connection
+    }
+
+    #[test]
+    fn what_prunes_batches_looks_through_no_whole_table() {
+        let connection = connection();
+        let overdue = plan(&connection, OVERDUE);
+        assert!(overdue.starts_with("SCAN batches USING INDEX open_batches\n"), "{overdue}");
+        for (sql, bounds) in [(NEXT, "rowid>?"), (FORGET, "rowid>? AND rowid<?")] {
+            let plan = plan(&connection, sql);
+            let search = format!("SEARCH batches USING INTEGER PRIMARY KEY ({bounds})");
+            assert!(plan.contains(&search) && !plan.contains("SCAN batches"), "{sql}\n{plan}");
+        }
+    }
+
+    #[test]
+    fn old_batches_that_ended_are_forgotten_a_slice_of_all_at_a_time() {
+        let connection = connection();
+        // Of each ten but the third the first two are old, of which one is still staged.
+        connection
+            .execute_batch(
+                "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 45)
+                 INSERT INTO batches SELECT n, 1, randomblob(16), 2, 1, 1, n % 10 <> 1,
+                     iif(n % 10 IN (1, 2) AND n NOT BETWEEN 21 AND 30, 5, 50)
+                 FROM n",
+            )
+            .unwrap();
+        let left = || connection.query_row("SELECT count(*) FROM batches", [], |row| row.get::<_, i64>(0)).unwrap();
+        let (mut after, mut slices) = (Some(BatchKey(0)), Vec::new());
+        while let Some(place) = after {
+            after = prune(&connection, place, 50, 10).unwrap();
+            slices.push((after.map(|key| key.0), left()));
+        }
+        assert_eq!(slices, [(Some(10), 44), (Some(20), 43), (None, 43)]);
+        assert_eq!(prune(&connection, BatchKey(30), 50, 10).unwrap(), Some(BatchKey(40)));
+        assert_eq!((prune(&connection, BatchKey(40), 50, 10).unwrap(), left()), (None, 41));
+    }
 }

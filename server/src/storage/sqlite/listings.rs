@@ -336,19 +336,8 @@ fn count(connection: &Connection, collection: CollectionKey, needed: &[String]) 
 
 #[cfg(test)]
 mod tests {
-    use super::super::schema;
+    use super::super::{plan, schema};
     use super::*;
-
-    fn plan(connection: &Connection, sql: &str) -> String {
-        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        let mut rows = statement.raw_query();
-        let mut plan = String::new();
-        while let Some(row) = rows.next().unwrap() {
-            plan += &row.get::<_, String>(3).unwrap();
-            plan += "\n";
-        }
-        plan
-    }
 
     #[test]
     fn every_statement_searches_an_index_and_sorts_nothing() {

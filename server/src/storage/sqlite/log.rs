@@ -3,7 +3,6 @@
 use super::{State, StorageError, Stored, int, json_of, kind_number, kind_of, resource, tags, uint};
 use crate::storage::{ClientKey, LogRow, Payload, Rejection, ResourceName, StoredEntry};
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use std::collections::HashMap;
 use syncstore::planted::{Planted, planted};
 use syncstore::protocol::{BatchId, Code, OpKind, Ref, Rev, Seq};
 
@@ -161,25 +160,7 @@ pub fn entries(
     Ok(())
 }
 
-// The lowest seq that a checkpoint still needs the entries above.
-fn held_at(connection: &Connection, replayed: &HashMap<[u8; 16], Seq>) -> Stored<Seq> {
-    let mut statement = connection.prepare_cached("SELECT id, seq FROM checkpoints")?;
-    let mut rows = statement.query([])?;
-    let mut held = Seq::MAX;
-    while let Some(row) = rows.next()? {
-        let (id, seq) = (row.get::<_, [u8; 16]>(0)?, uint(row.get(1)?));
-        held = held.min(replayed.get(&id).map_or(seq, |replayed| seq.max(*replayed)));
-    }
-    Ok(held)
-}
-
-pub fn prune(
-    connection: &Connection,
-    state: &mut State,
-    keep: u64,
-    replayed: &HashMap<[u8; 16], Seq>,
-    limit: u32,
-) -> Stored<u64> {
+pub fn prune(connection: &Connection, state: &mut State, keep: u64, held: Seq, limit: u32) -> Stored<u64> {
     let excess = state.entries.saturating_sub(keep).min(u64::from(limit));
     if excess == 0 {
         return Ok(0);
@@ -192,8 +173,7 @@ pub fn prune(
     // A reason lives as long as the ref or the entry, whichever goes later.
     let mut reason = connection
         .prepare_cached("DELETE FROM rejections WHERE seq = ?1 AND NOT EXISTS (SELECT 1 FROM refs WHERE ref = ?2)")?;
-    let held =
-        if planted(Planted::Rule21PrunesBehindCheckpoints) { state.head } else { held_at(connection, replayed)? };
+    let held = if planted(Planted::Rule21PrunesBehindCheckpoints) { state.head } else { held };
     let mut rows = oldest.query(params![int(held), int(excess)])?;
     let mut removed = 0;
     while let Some(row) = rows.next()? {

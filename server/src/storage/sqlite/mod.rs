@@ -33,6 +33,19 @@ pub struct SqliteFile {
     vfs: Option<String>,
 }
 
+/// How SQLite carries out a statement, a line for each step.
+#[cfg(test)]
+fn plan(connection: &Connection, sql: &str) -> String {
+    let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    let mut rows = statement.raw_query();
+    let mut plan = String::new();
+    while let Some(row) = rows.next().unwrap() {
+        plan += &row.get::<_, String>(3).unwrap();
+        plan += "\n";
+    }
+    plan
+}
+
 // More than the statements of this module, so that none is ever prepared twice.
 const STATEMENTS: usize = 128;
 

@@ -350,8 +350,8 @@ impl Transaction for SqliteTransaction<'_> {
     fn staged_items_of(&self, batch: BatchKey) -> Stored<Vec<(String, String)>> {
         batches::items_of(&self.transaction, batch)
     }
-    fn ops_of_open_batches(&self, client: ClientKey) -> Stored<u64> {
-        batches::ops_of_open(&self.transaction, client)
+    fn open_batches(&self, client: ClientKey) -> Stored<(usize, u64)> {
+        batches::open(&self.transaction, client)
     }
     fn overdue_batches(&self, before: u64, limit: u32) -> Stored<Vec<BatchRow>> {
         batches::overdue(&self.transaction, before, limit)
@@ -364,11 +364,14 @@ impl Transaction for SqliteTransaction<'_> {
         checkpoints::touch(&self.transaction, id, now)
     }
 
-    fn prune_checkpoints(&mut self, idle: u64, made: u64) -> Stored<()> {
-        checkpoints::prune(&self.transaction, idle, made)
+    fn checkpoints(&self, after: Option<&[u8; 16]>, limit: u32) -> Stored<Vec<CheckpointRow>> {
+        checkpoints::after(&self.transaction, after, limit)
     }
-    fn prune_log(&mut self, keep: u64, replayed: &HashMap<[u8; 16], Seq>, limit: u32) -> Stored<u64> {
-        log::prune(&self.transaction, &mut self.state, keep, replayed, limit)
+    fn remove_checkpoint(&mut self, id: &[u8; 16]) -> Stored<()> {
+        checkpoints::remove(&self.transaction, id)
+    }
+    fn prune_log(&mut self, keep: u64, held: Seq, limit: u32) -> Stored<u64> {
+        log::prune(&self.transaction, &mut self.state, keep, held, limit)
     }
     fn prune_refs(&mut self, after: Option<Ref>, before: u64, limit: u32) -> Stored<Option<Ref>> {
         refs::prune(&self.transaction, &mut self.state, after, before, limit)
@@ -376,8 +379,8 @@ impl Transaction for SqliteTransaction<'_> {
     fn prune_clients(&mut self, after: ClientKey, before: u64, limit: u32) -> Stored<Option<ClientKey>> {
         clients::prune(&self.transaction, after, before, limit)
     }
-    fn prune_batches(&mut self, before: u64, limit: u32) -> Stored<u64> {
-        batches::prune(&self.transaction, before, limit)
+    fn prune_batches(&mut self, after: BatchKey, before: u64, limit: u32) -> Stored<Option<BatchKey>> {
+        batches::prune(&self.transaction, after, before, limit)
     }
 
     fn begin_epoch(&mut self, epoch: EpochId) -> Stored<()> {
