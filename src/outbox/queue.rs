@@ -215,6 +215,14 @@ pub(crate) fn claim(connection: &Connection, item: Item, part: &ResourceName) ->
     Ok(())
 }
 
+/// All ops of a batch that are still there, in order.
+pub(crate) fn of_batch(connection: &Connection, batch: BatchId) -> Result<Vec<Queued>> {
+    let mut find =
+        connection.prepare_cached(&format!("SELECT {COLUMNS} FROM outbox o WHERE o.batch = ?1 ORDER BY o.id"))?;
+    let rows = find.query_map([batch.as_bytes()], read)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 /// The last op of an item.
 pub(crate) fn last_of_item(connection: &Connection, item: i64) -> Result<Option<Queued>> {
     let mut find = connection
@@ -227,10 +235,31 @@ pub(crate) fn scan(
     connection: &Connection,
     after: i64,
     up_to: i64,
+    take: impl FnMut(Queued, String, String) -> bool,
+) -> Result<()> {
+    scan_columns(connection, COLUMNS, after, up_to, take)
+}
+
+/// The same without the payloads of those that have an answer, which are not read from the disk then.
+pub(crate) fn scan_unanswered(
+    connection: &Connection,
+    after: i64,
+    up_to: i64,
+    take: impl FnMut(Queued, String, String) -> bool,
+) -> Result<()> {
+    let columns = COLUMNS.replace("o.payload", "CASE WHEN o.answer = 0 THEN o.payload END");
+    scan_columns(connection, &columns, after, up_to, take)
+}
+
+fn scan_columns(
+    connection: &Connection,
+    columns: &str,
+    after: i64,
+    up_to: i64,
     mut take: impl FnMut(Queued, String, String) -> bool,
 ) -> Result<()> {
     let mut find = connection.prepare_cached(&format!(
-        "SELECT {COLUMNS}, c.name, i.key FROM outbox o JOIN items i ON i.id = o.item
+        "SELECT {columns}, c.name, i.key FROM outbox o JOIN items i ON i.id = o.item
          JOIN collections c ON c.id = i.collection WHERE o.id > ?1 AND o.id <= ?2 ORDER BY o.id"
     ))?;
     let mut rows = find.query([after, up_to])?;
@@ -377,9 +406,19 @@ pub(crate) fn forget_accepted(connection: &Connection, above: Seq, up_to: Seq) -
     Ok(ids.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Forgets the answers of an op that the server should have decided by now.
-pub(crate) fn forget_answer(connection: &Connection, id: i64) -> Result<()> {
-    record_answer(connection, id, Answer::None, None, None)
+/// Whether any op up to a place has an answer.
+pub(crate) fn any_answered(connection: &Connection, answer: Answer, up_to: i64) -> Result<bool> {
+    let mut find = connection.prepare_cached("SELECT 1 FROM outbox WHERE answer = ?1 AND id <= ?2 LIMIT 1")?;
+    Ok(find.exists((answer as i64, up_to))?)
+}
+
+/// Forgets an answer of ops up to a place that the server should have decided by now; which ops.
+pub(crate) fn forget_answer(connection: &Connection, answer: Answer, up_to: i64) -> Result<Vec<i64>> {
+    let mut forget = connection.prepare_cached(
+        "UPDATE outbox SET answer = 0, seq = NULL, failure = NULL WHERE answer = ?1 AND id <= ?2 RETURNING id",
+    )?;
+    let ids = forget.query_map((answer as i64, up_to), |row| row.get(0))?;
+    Ok(ids.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Takes back every claim on a base: the log that they speak of is gone.

@@ -4,10 +4,10 @@ use super::isolation::Isolation;
 use super::slice::Slice;
 use super::{Engine, Halt, Stage};
 use crate::error::{Error, Result};
-use crate::outbox::{Answer, Queued, Rejection, queue};
+use crate::outbox::{Answer, Payload, Queued, Rejection, queue};
 use crate::planted::{Planted, planted};
 use crate::protocol::{
-    BatchId, Code, Content, Filter, Json, Limits, Op, OpKind, OpResult, PushOutcome, PushRequest, PushResponse, Ref,
+    BatchId, Code, Content, Filter, Json, Limits, Op, OpKind, OpResult, PushOutcome, PushRequest, PushResponse,
     ResourceName, Scope,
 };
 use crate::replica::collections::Life;
@@ -95,7 +95,7 @@ impl Blocked {
             return Ok(());
         }
         let mut waits = false;
-        queue::scan(connection, first.id() - 1, i64::MAX, |row, collection, key| {
+        queue::scan_unanswered(connection, first.id() - 1, i64::MAX, |row, collection, key| {
             let of_it = row.batch.is_some_and(|(id, _)| id == batch);
             waits |= of_it && (self.items.contains(&row.item) || awaited.has(&collection, &key));
             of_it && !waits
@@ -205,7 +205,10 @@ impl Engine<'_> {
                 {
                     match middle(&part) {
                         Some(middle) => part_at(middle, part, &mut parts),
-                        None => self.refuse_locally(part, &error, life)?,
+                        None => {
+                            self.give_up_staged(&part, life)?;
+                            self.refuse_locally(part, &error, life)?;
+                        }
                     }
                 }
                 Err(Halt::Error(Error::Wire(error))) if error.may_be_for_an_op() => match first_unit(&part) {
@@ -314,6 +317,21 @@ impl Engine<'_> {
         self.counted.get(&id).copied().unwrap_or(Answer::None)
     }
 
+    /// Has the server let go of what it holds of a batch, of which it refuses the rest: it would skip whatever comes on the items of those ops until they
+    /// expire, days later. An op of the batch that says another number of ops makes it reject them all.
+    fn give_up_staged(&mut self, rest: &[Outgoing], life: Life) -> Result<(), Halt> {
+        let Some(last) = rest.last() else { return Ok(()) };
+        let Some((batch, of)) = last.row.batch.filter(|(_, of)| rest.len() < *of as usize) else { return Ok(()) };
+        let payload = Payload::of_value(OpKind::Delete, None);
+        let row = Queued { payload, base: None, batch: Some((batch, of.saturating_add(1))), ..last.row.clone() };
+        let told = Outgoing { row, collection: last.collection.clone(), key: last.key.clone() };
+        match self.push_request(&[told], life) {
+            // Nor does it get past what refuses the rest.
+            Err(Halt::Error(Error::Wire(error))) if error.refuses_content() => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
     /// Gives up ops that the server refuses even alone, and says why in the ledger.
     fn refuse_locally(&mut self, part: Vec<Outgoing>, error: &WireError, life: Life) -> Result<(), Halt> {
         let (status, message) = match error {
@@ -345,19 +363,10 @@ impl Engine<'_> {
     /// Forgets that ops wait, so that they are pushed again: once a call, batches that the server holds incomplete though
     /// all their ops were sent; once for each opening of the file, what waits for an approver.
     pub(super) fn forget_waiting(&mut self, answer: Answer, up_to: i64) -> Result<bool> {
-        let waiting = self.replica.write(|connection| {
-            let mut waiting = Vec::new();
-            queue::scan(connection, 0, up_to, |row, _, _| {
-                if row.answer == answer {
-                    waiting.push(row.id());
-                }
-                true
-            })?;
-            for id in &waiting {
-                queue::forget_answer(connection, *id)?;
-            }
-            Ok(waiting)
-        })?;
+        if !self.replica.read(|connection| queue::any_answered(connection, answer, up_to))? {
+            return Ok(false);
+        }
+        let waiting = self.replica.write(|connection| queue::forget_answer(connection, answer, up_to))?;
         self.counted.extend(waiting.iter().map(|id| (*id, answer)));
         Ok(!waiting.is_empty())
     }
@@ -366,15 +375,16 @@ impl Engine<'_> {
 /// The rows of a part as they are now, with whatever else is in their batches: a batch larger than a push has
 /// ops before and behind it.
 fn with_batches(connection: &Connection, part: &[Outgoing]) -> Result<Vec<Queued>> {
-    let batches: HashSet<BatchId> = part.iter().filter_map(|op| op.row.batch.map(|(id, _)| id)).collect();
-    let refs: HashSet<Ref> = part.iter().map(|op| op.row.op_ref).collect();
     let mut rows = Vec::new();
-    queue::scan(connection, 0, i64::MAX, |row, _, _| {
-        if refs.contains(&row.op_ref) || row.batch.is_some_and(|(id, _)| batches.contains(&id)) {
-            rows.push(row);
+    let mut batches = HashSet::new();
+    for Outgoing { row, .. } in part {
+        match row.batch {
+            None => rows.extend(queue::find(connection, row.op_ref)?),
+            Some((id, _)) if batches.insert(id) => rows.extend(queue::of_batch(connection, id)?),
+            Some(_) => {}
         }
-        true
-    })?;
+    }
+    rows.sort_by_key(Queued::id);
     Ok(rows)
 }
 
@@ -396,7 +406,7 @@ fn take_ops(
     let mut left_out = false;
     let mut batch = None;
     let mut looked = Ok(());
-    queue::scan(connection, after, up_to, |row, collection, key| {
+    queue::scan_unanswered(connection, after, up_to, |row, collection, key| {
         let op = Outgoing { row, collection, key };
         let full = ops.len() >= most_ops || (!ops.is_empty() && bytes + op.bytes() > most_bytes);
         if full {

@@ -293,6 +293,37 @@ fn halving_never_cuts_a_batch() {
 }
 
 #[test]
+fn a_batch_of_which_the_rest_is_refused_leaves_nothing_staged_that_others_wait_for() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let store = fleet.open_with("a", |options| options.push_ops = 10);
+    store.sync(&server.wire()).unwrap();
+    let mut batch = store.batch();
+    for n in 0..25 {
+        batch.set("c", &format!("k{n:02}"), &n).unwrap();
+    }
+    let receipt = batch.commit().unwrap();
+    let direct = server.wire();
+    let wire = FaultyWire::new(&direct, |call| match call {
+        Call::Push(request) if request.ops.iter().any(|op| op.key == "k12" && op.value.is_some()) => {
+            Fault::Fail(WireError::Refused { status: 413, code: String::new(), message: "too large".into() })
+        }
+        _ => Fault::None,
+    });
+    let report = store.sync(&wire).unwrap();
+    assert_eq!((report.accepted, report.rejected), (0, 25));
+    assert!(receipt.ops.iter().all(|op| code(&store, *op) == Code::TOO_LARGE));
+    let later = store.set("c", "k00", &"later").unwrap();
+    store.sync(&wire).unwrap();
+    assert!(matches!(store.outcome(later).unwrap(), Some(Outcome::Accepted { .. })));
+    assert_eq!((view(&store).len(), server.items().len()), (1, 1));
+    // What the log says of the batch changes nothing of what was told; made again, it goes.
+    assert!(receipt.ops.iter().all(|op| code(&store, *op) == Code::TOO_LARGE));
+    store.retry(receipt.ops[0]).unwrap();
+    store.sync(&direct).unwrap();
+    assert_eq!((server.items().len(), store.pending_count().unwrap()), (25, 0));
+}
+
+#[test]
 fn a_batch_behind_a_rejected_op_waits_as_a_whole() {
     let (fleet, server) = (Fleet::new(), Server::start());
     let (ours, theirs) = (fleet.open_with("a", |options| options.push_ops = 2), fleet.open("b"));
