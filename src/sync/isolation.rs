@@ -3,8 +3,10 @@
 //! Such an answer does not say that it is for the op, so nothing is given up for it (section 3 ◆13). What cannot go alone waits for the next call, and the rest goes.
 
 use super::Halt;
-use crate::error::Error;
+use crate::error::{Error, Result};
+use crate::protocol::Ref;
 use crate::wire::WireError;
+use std::collections::{HashSet, VecDeque};
 
 /// Units that fail alone before anything has gone: then it is not for what is in them.
 const MOST_BEFORE_ANY: u32 = 8;
@@ -14,6 +16,54 @@ const MOST_OF_A_FAILING_SERVER: u32 = 2;
 
 /// And in a pass in which others do go.
 const MOST: u32 = 32;
+
+/// Of the units that were set aside, so many are tried again in each pass.
+const RETRIED: usize = MOST_OF_A_FAILING_SERVER as usize;
+
+/// The units that the passes so far have set aside, each by its first op; the one whose turn it is comes first.
+///
+/// Otherwise each pass would begin with the same ones, and where they are too many, never get behind them. In memory alone: another process finds it out again.
+#[derive(Default)]
+pub(crate) struct Aside {
+    units: VecDeque<Ref>,
+    /// Whether one of those whose turn it was has gone.
+    one_went: bool,
+}
+
+impl Aside {
+    /// Forgets those that do not wait any more. What is not to be tried in the pass that begins.
+    pub fn begin(&mut self, mut waits: impl FnMut(Ref) -> Result<bool>) -> Result<HashSet<Ref>> {
+        let mut left = VecDeque::with_capacity(self.units.len());
+        for unit in &self.units {
+            if waits(*unit)? {
+                left.push_back(*unit);
+            }
+        }
+        self.units = left;
+        self.one_went = false;
+        Ok(self.units.iter().skip(RETRIED).copied().collect())
+    }
+
+    /// A unit has failed alone: it is the turn of the others first.
+    pub fn failed(&mut self, unit: Ref) {
+        self.units.retain(|other| *other != unit);
+        self.units.push_back(unit);
+    }
+
+    /// An op has gone.
+    pub fn went(&mut self, op_ref: Ref) {
+        self.one_went |= self.units.iter().take(RETRIED).any(|unit| *unit == op_ref);
+    }
+
+    /// Whether whatever it was has passed, so that all are to be tried at once.
+    pub fn is_over(&mut self) -> bool {
+        let over = std::mem::take(&mut self.one_went);
+        if over {
+            self.units.clear();
+        }
+        over
+    }
+}
 
 /// What a pass over the outbox has learned of that.
 #[derive(Default)]

@@ -34,6 +34,7 @@ use crate::protocol::InboxPage;
 use crate::replica::collections::Life;
 use crate::replica::state::{Phase, Reason, State, load_database, store_server};
 use crate::wire::{Expiry, PullRequest, Traffic, Wire, WireError};
+use isolation::Aside;
 use retry::Retry;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -124,6 +125,8 @@ pub(crate) struct Engine<'a> {
     empty_pages: u32,
     /// Why the last pass over the outbox left something for the next call.
     aside: Option<WireError>,
+    /// What this call and those before it have set aside.
+    set_aside: &'a mut Aside,
     /// Taken by the first pull that asks for the same.
     given: Option<Given>,
     stage: &'a mut dyn FnMut(Stage),
@@ -134,7 +137,7 @@ impl<'a> Engine<'a> {
         replica: Access<'a>,
         wire: &'a dyn Wire,
         settings: &'a Settings,
-        given: Option<Given>,
+        (given, set_aside): (Option<Given>, &'a mut Aside),
         stage: &'a mut dyn FnMut(Stage),
     ) -> Engine<'a> {
         let retry = Retry::new(settings.retry);
@@ -148,6 +151,7 @@ impl<'a> Engine<'a> {
             pages: 0,
             empty_pages: 0,
             aside: None,
+            set_aside,
             given,
             stage,
         }

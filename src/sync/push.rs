@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::outbox::{Answer, Payload, Queued, Rejection, queue};
 use crate::planted::{Planted, planted};
 use crate::protocol::{
-    BatchId, Code, Content, Filter, Json, Limits, Op, OpKind, OpResult, PushOutcome, PushRequest, PushResponse,
+    BatchId, Code, Content, Filter, Json, Limits, Op, OpKind, OpResult, PushOutcome, PushRequest, PushResponse, Ref,
     ResourceName, Scope,
 };
 use crate::replica::collections::Life;
@@ -73,11 +73,15 @@ struct Blocked {
     /// Items with an op whose rejection is not recorded in the base yet.
     items: HashSet<i64>,
     batches: HashSet<BatchId>,
+    /// The first ops of units that are not to be tried this time.
+    units: HashSet<Ref>,
 }
 
 impl Blocked {
     fn blocks(&self, row: &Queued) -> bool {
-        self.items.contains(&row.item) || row.batch.is_some_and(|(id, _)| self.batches.contains(&id))
+        self.items.contains(&row.item)
+            || self.units.contains(&row.op_ref)
+            || row.batch.is_some_and(|(id, _)| self.batches.contains(&id))
     }
 
     fn add(&mut self, row: &Queued) {
@@ -141,7 +145,25 @@ impl Engine<'_> {
     }
 
     fn push_all(&mut self, up_to: i64, life: Life) -> Result<(), Halt> {
-        let (mut blocked, mut isolation) = (Blocked::default(), Isolation::default());
+        loop {
+            let held_back = self.push_around(up_to, life)?;
+            if !self.set_aside.is_over() || !held_back {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Whether there was anything that it was not to try.
+    fn push_around(&mut self, up_to: i64, life: Life) -> Result<bool, Halt> {
+        let set_aside = &mut *self.set_aside;
+        let units = self.replica.read(|connection| {
+            set_aside.begin(|op_ref| {
+                let standing = queue::standing(connection, op_ref)?;
+                Ok(standing.is_some_and(|(_, answer)| answer == Answer::None))
+            })
+        })?;
+        let held_back = !units.is_empty();
+        let (mut blocked, mut isolation) = (Blocked { units, ..Blocked::default() }, Isolation::default());
         let mut after = 0;
         loop {
             // On the disk before the first byte leaves: an op that the server may know never changes again,
@@ -163,7 +185,7 @@ impl Engine<'_> {
                 Some(error) if !done && !any_gone && life == Life::Incoming => Err(Error::Wire(error).into()),
                 aside => {
                     self.aside = aside;
-                    Ok(())
+                    Ok(held_back)
                 }
             };
         }
@@ -198,6 +220,7 @@ impl Engine<'_> {
             match self.push_request(&part, life) {
                 Ok(response) => {
                     isolation.gone();
+                    part.iter().for_each(|op| self.set_aside.went(op.row.op_ref));
                     self.record(part, response, life, blocked)?;
                 }
                 Err(Halt::Error(Error::Wire(error)))
@@ -219,6 +242,7 @@ impl Engine<'_> {
                     }
                     None => {
                         part.iter().for_each(|op| blocked.add(&op.row));
+                        part.first().into_iter().for_each(|op| self.set_aside.failed(op.row.op_ref));
                         if !isolation.set_aside(error) {
                             return Ok(false);
                         }

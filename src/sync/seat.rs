@@ -1,5 +1,6 @@
 //! Who syncs: one call of a store at a time, and one store of a file.
 
+use super::isolation::Aside;
 use super::{Access, Direction, Engine, Given, Settings, Stage, SyncReport};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
@@ -23,6 +24,8 @@ pub(crate) struct Seat {
     kept: Mutex<Option<Turn>>,
     /// Whether it is to be kept.
     keeps: AtomicBool,
+    /// What the call that runs, and those before it, could not push alone.
+    set_aside: Mutex<Aside>,
     /// The thread of the call that runs: what a callback calls on it must not wait for that.
     holder: Mutex<Option<ThreadId>>,
 }
@@ -52,7 +55,14 @@ impl Drop for Holding<'_> {
 
 impl Seat {
     pub fn new(replica: Arc<Replica>, settings: Arc<Settings>) -> Seat {
-        Seat { replica, settings, kept: Mutex::new(None), keeps: AtomicBool::new(false), holder: Mutex::new(None) }
+        Seat {
+            replica,
+            settings,
+            kept: Mutex::new(None),
+            keeps: AtomicBool::new(false),
+            set_aside: Mutex::default(),
+            holder: Mutex::new(None),
+        }
     }
 
     /// One sync, with this store's own settings, as soon as it is this call's turn.
@@ -68,7 +78,7 @@ impl Seat {
             Err(error) => return (SyncReport::default(), Err(error)),
         };
         let access = Access::new(&self.replica, cancel);
-        let ended = Engine::new(access, wire, &self.settings, None, stage).run(direction);
+        let ended = Engine::new(access, wire, &self.settings, (None, &mut self.set_aside.lock()), stage).run(direction);
         drop(taken);
         // It may have been released meanwhile, by one who does not wait.
         if !self.keeps.load(Ordering::SeqCst) {
@@ -95,7 +105,8 @@ impl Seat {
             *taken.kept = Some(turn);
         }
         self.keeps.store(true, Ordering::SeqCst);
-        Engine::new(Access::new(&self.replica, Some(cancel)), wire, settings, given, stage).run(direction)
+        let access = Access::new(&self.replica, Some(cancel));
+        Engine::new(access, wire, settings, (given, &mut self.set_aside.lock()), stage).run(direction)
     }
 
     /// Gives the turn to other stores: at once, or when the call that runs has ended. Does not wait.

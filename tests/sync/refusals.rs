@@ -164,6 +164,47 @@ fn an_op_that_no_push_gets_past_waits_and_the_others_go() {
 }
 
 #[test]
+fn many_ops_that_no_push_gets_past_keep_back_the_others_for_a_few_calls_at_most() {
+    for error in unsaid() {
+        let (fleet, server) = (Fleet::new(), Server::start());
+        let store = fleet.open_with("a", |options| options.retry.attempts = 1);
+        store.sync(&server.wire()).unwrap();
+        for n in 0..12 {
+            store.set("c", &format!("poison{n:02}"), &n).unwrap();
+        }
+        for n in 0..50 {
+            store.set("c", &format!("k{n:02}"), &n).unwrap();
+        }
+        let direct = server.wire();
+        let wire = FaultyWire::new(&direct, |call| match call {
+            Call::Push(request) if request.ops.iter().any(|op| op.key.starts_with("poison")) => {
+                Fault::Fail(error.clone())
+            }
+            _ => Fault::None,
+        });
+        let mut calls = 0;
+        while server.items().is_empty() {
+            let stopped = store.sync(&wire).unwrap_err();
+            assert!(matches!(stopped.error(), syncstore::Error::Wire(same) if *same == error), "{stopped:?}");
+            calls += 1;
+            assert!(calls <= 12, "{error}");
+        }
+        store.sync(&wire).unwrap_err();
+        assert_eq!((server.items().len(), store.pending_count().unwrap()), (50, 12), "{error}");
+        // What is on one of their items waits with it, whether it is its turn or not.
+        for n in 0..12 {
+            store.set("c", &format!("poison{n:02}"), &"later").unwrap();
+        }
+        store.sync(&wire).unwrap_err();
+        assert_eq!(server.items().len(), 50);
+        // As soon as one gets through, all are tried.
+        store.sync(&direct).unwrap();
+        assert_eq!((server.items().len(), store.pending_count().unwrap()), (62, 0), "{error}");
+        assert_eq!(server.value("c", "poison11"), Some(json!("later")));
+    }
+}
+
+#[test]
 fn a_batch_on_the_item_of_what_waits_waits_whole() {
     let (fleet, server) = (Fleet::new(), Server::start());
     let store = fleet.open("a");
