@@ -66,6 +66,9 @@ pub(crate) struct Bootstrap {
     /// What is loaded. With `have` it is for another filter, and the rest stays as it is.
     #[serde(default)]
     pub scope: Scope,
+    /// Of a rewound log: what is known of the place that it was restored to. It may be below this, and is not above it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored: Option<Seq>,
 }
 
 impl Bootstrap {
@@ -80,7 +83,18 @@ impl Bootstrap {
             loaded: 0,
             total: 0,
             scope,
+            restored: None,
         }
+    }
+
+    /// The same, begun again for what is wanted now.
+    pub fn anew(&self, scope: Scope) -> Bootstrap {
+        Bootstrap { restored: self.restored, ..Bootstrap::new(self.reason, scope) }
+    }
+
+    /// The place in the log above which nothing that was confirmed before is known to be in it still.
+    pub fn lost_above(&self) -> Seq {
+        self.restored.map_or(self.position, |restored| restored.min(self.position))
     }
 }
 

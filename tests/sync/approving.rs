@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use syncstore::protocol::{Code, Json, Ref};
 use syncstore::{Error, Outcome, PendingState, Store};
 use syncstore_server::approver::{ApprovalRequest, ApprovalResponse, Approver, ApproverError, AskedOp, Form, OpAnswer};
-use syncstore_server::service::ApprovalOptions;
+use syncstore_server::service::{ApprovalOptions, ServiceOptions};
 
 type Answer = Box<dyn FnMut(&AskedOp) -> Option<OpAnswer> + Send>;
 
@@ -23,14 +23,23 @@ impl Approver for Stub {
 
 /// A server whose collection `ask` has this approver.
 fn server(answer: impl FnMut(&AskedOp) -> Option<OpAnswer> + Send + 'static) -> Arc<Server> {
+    waiting_server(answer, |_| {})
+}
+
+/// Such a server with more options.
+pub fn waiting_server(
+    answer: impl FnMut(&AskedOp) -> Option<OpAnswer> + Send + 'static,
+    configure: impl Fn(&mut ServiceOptions) + Send + Sync + 'static,
+) -> Arc<Server> {
     let approver = Arc::new(Stub(Mutex::new(Box::new(answer))));
     Server::with(move |options| {
         options.approval = Some(ApprovalOptions::new(approver.clone(), ["ask".to_owned()]));
+        configure(options);
     })
 }
 
 /// The approver is asked until it decides nothing more.
-fn approve(server: &Server) {
+pub fn approve(server: &Server) {
     server.environment.advance(std::time::Duration::from_secs(61));
     while server.service(|service| service.approve(crate::support::server::DB)).unwrap() > 0 {}
 }
