@@ -210,8 +210,12 @@ impl<'a> Engine<'a> {
         // Once for each opening of the file.
         if !self.replica.limits_asked() {
             self.meet_server()?;
+        }
+        // As often, and noted apart: either may fail when the other is done.
+        if !self.replica.waiting_forgotten() {
             // A copy of this file may have been told what became of them, and the server may have been restored.
             self.forget_waiting(Answer::Queued, up_to)?;
+            self.replica.set_waiting_forgotten();
         }
         self.delete_retired()?;
         let bootstrap = self.replica.read(State::load)?.bootstrap;

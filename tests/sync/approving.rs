@@ -109,6 +109,28 @@ fn what_waits_is_not_pushed_again_but_once_for_each_opening() {
 }
 
 #[test]
+fn what_waits_is_asked_about_by_the_next_sync_if_the_file_could_not_be_written_when_it_was_due() {
+    let server = server(|_| None);
+    let (fleet, direct) = (Fleet::new(), server.wire());
+    let wire = FaultyWire::recording(&direct);
+    let ada = fleet.open("ada");
+    let op = ada.set("ask", "k", &json!(1)).unwrap();
+    ada.sync(&wire).unwrap();
+    drop(ada);
+    let ada = fleet.open("ada");
+    let file = rusqlite::Connection::open(fleet.path("ada")).unwrap();
+    file.execute_batch("CREATE TRIGGER full BEFORE UPDATE ON outbox BEGIN SELECT RAISE(ABORT, 'no room'); END")
+        .unwrap();
+    ada.sync(&wire).unwrap_err();
+    file.execute_batch("DROP TRIGGER full").unwrap();
+    assert_eq!((wire.pushed().len(), state(&ada, op)), (1, Some(PendingState::AwaitingApproval)));
+    for _ in 0..2 {
+        ada.sync(&wire).unwrap();
+    }
+    assert_eq!((wire.pushed().len(), state(&ada, op)), (2, Some(PendingState::AwaitingApproval)));
+}
+
+#[test]
 fn what_waits_survives_the_end_of_everybody() {
     let decided = Arc::new(Mutex::new(false));
     let server = {
