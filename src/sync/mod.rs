@@ -253,15 +253,13 @@ impl<'a> Engine<'a> {
             self.push_pass(up_to, Life::Live)?;
             self.pull_to_end(Life::Live)?;
             let left = self.replica.read(|connection| queue::left(connection, up_to))?;
-            if left.1 == 0 {
+            // What is left would be left the next time, too. (A pull that settles a rejection frees what waits behind it, even
+            // when nothing went.) But for a batch that the server has forgotten a part of: that is asked about once.
+            if left.1 == 0 || left == before {
                 if unstaged || !self.forget_waiting(Answer::Staged, up_to)? {
                     return Ok(());
                 }
                 unstaged = true;
-            } else if left == before {
-                // What is left would be left the next time, too. (A pull that settles a rejection frees what waits
-                // behind it, even when nothing went.)
-                return Ok(());
             }
             before = left;
         }
