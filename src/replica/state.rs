@@ -162,6 +162,19 @@ pub(crate) fn store_keep(connection: &Connection, keep: &Filter) -> Result<bool>
     Ok(changed)
 }
 
+/// When the ledger was last looked through for what is too old, in milliseconds since 1970; `None`: it never was, or what is there is no number.
+pub(crate) fn load_looked(connection: &Connection) -> Result<Option<u64>> {
+    let mut find = connection.prepare_cached("SELECT looked FROM state WHERE id = 1")?;
+    let looked = find.query_row([], |row| Ok(row.get_ref(0)?.as_i64_or_null().ok().flatten()))?;
+    Ok(looked.map(|looked| looked as u64))
+}
+
+/// Takes note of such a look.
+pub(crate) fn store_looked(connection: &Connection, now: u64) -> Result<()> {
+    connection.prepare_cached("UPDATE state SET looked = ?1 WHERE id = 1")?.execute([now as i64])?;
+    Ok(())
+}
+
 /// The limits that the server published last; `None`: it was never asked.
 pub(crate) fn load_limits(connection: &Connection) -> Result<Option<Limits>> {
     let text: Option<String> = connection.query_row("SELECT limits FROM state WHERE id = 1", [], |row| row.get(0))?;
