@@ -4,7 +4,7 @@ use super::kind_to_sql;
 use super::queue::Queued;
 use crate::error::Result;
 use crate::protocol::{Code, Json, Ref, Seq};
-use crate::replica::resources;
+use crate::replica::{resources, state};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -276,7 +276,8 @@ fn count(connection: &Connection, query: &str) -> Result<u64> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Retention {
-    /// Outcomes older than this go; `None`: age alone removes nothing.
+    /// Outcomes older than this go, once they were found to be twice, a day apart, so that a clock that is ahead for a moment takes
+    /// nothing away (or this long apart, if it is less than a day); `None`: age alone removes nothing.
     pub age: Option<Duration>,
     /// The oldest beyond so many go, of rejections and of all other outcomes apart; `None`: number alone removes
     /// nothing.
@@ -297,18 +298,14 @@ impl Default for Retention {
     }
 }
 
+/// How long apart two looks at the clock must find an outcome too old before it goes, unless the retention is shorter still.
+const BETWEEN_LOOKS: u64 = 24 * 3600 * 1000;
+
 /// Removes up to `rows` outcomes that the retention no longer keeps; how many went.
 pub(crate) fn prune(connection: &Connection, retention: &Retention, now: u64, rows: u64) -> Result<u64> {
     let mut pruned = 0;
     if let Some(age) = retention.age {
-        let before = now.saturating_sub(age.as_millis() as u64);
-        // By place, the oldest first: an old op that was settled late keeps those behind it a little longer.
-        pruned += connection
-            .prepare_cached(
-                "DELETE FROM ledger WHERE id IN (SELECT id FROM (
-                   SELECT id, at FROM ledger WHERE outcome NOT IN (2, 8) ORDER BY id LIMIT ?2) WHERE at < ?1)",
-            )?
-            .execute((before as i64, rows as i64))? as u64;
+        pruned += prune_by_age(connection, age.as_millis() as u64, now, rows)?;
     }
     if let Some(outcomes) = retention.outcomes {
         // Apart, or a slider's folds would push out the rejections, which alone hold what the user meant.
@@ -331,6 +328,30 @@ pub(crate) fn prune(connection: &Connection, retention: &Retention, now: u64, ro
                 pruned += connection.prepare_cached(delete)?.execute([excess as i64])? as u64;
             }
         }
+    }
+    Ok(pruned)
+}
+
+/// Removes what was too old at the last look already, if that is some time ago. The clock alone says what is old: one that is ahead for a moment
+/// takes nothing away, for the next look finds it to have gone back, and all begins anew.
+fn prune_by_age(connection: &Connection, age: u64, now: u64, rows: u64) -> Result<u64> {
+    let looked = match state::load_looked(connection)? {
+        Some(looked) if looked <= now && now - looked < BETWEEN_LOOKS.min(age) => return Ok(0),
+        Some(looked) if looked <= now => looked,
+        _ => return state::store_looked(connection, now).map(|()| 0),
+    };
+    // By place, the oldest first: an old op that was settled late keeps those behind it a little longer. What became part of an op
+    // that is pending is pending with it.
+    let pruned = connection
+        .prepare_cached(
+            "DELETE FROM ledger WHERE id IN (SELECT id FROM (
+               SELECT id, at FROM ledger l WHERE outcome NOT IN (2, 8)
+               AND NOT (outcome = 3 AND EXISTS (SELECT 1 FROM outbox o WHERE o.id = l.into_id))
+               ORDER BY id LIMIT ?2) WHERE at < ?1)",
+        )?
+        .execute((looked.saturating_sub(age) as i64, rows as i64))? as u64;
+    if pruned < rows {
+        state::store_looked(connection, now)?;
     }
     Ok(pruned)
 }

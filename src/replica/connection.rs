@@ -78,6 +78,7 @@ pub(crate) struct Replica {
     limits: RwLock<Arc<Limits>>,
     /// Whether the server was asked since the file was opened.
     limits_asked: AtomicBool,
+    waiting_forgotten: AtomicBool,
 }
 
 impl Replica {
@@ -114,6 +115,7 @@ impl Replica {
             bus: Arc::default(),
             limits: RwLock::new(Arc::new(limits)),
             limits_asked: AtomicBool::new(false),
+            waiting_forgotten: AtomicBool::new(false),
         })
     }
 
@@ -151,6 +153,16 @@ impl Replica {
     pub fn set_limits(&self, limits: Limits) {
         *self.limits.write() = Arc::new(limits);
         self.limits_asked.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the server is asked again, since the file was opened, about what waits for an approver.
+    pub fn waiting_forgotten(&self) -> bool {
+        self.waiting_forgotten.load(Ordering::Relaxed)
+    }
+
+    /// Takes note that it is: the file says that nothing is known of it.
+    pub fn set_waiting_forgotten(&self) {
+        self.waiting_forgotten.store(true, Ordering::Relaxed);
     }
 
     /// Runs `work` in one transaction that sees the newest commit and excludes every other writer.

@@ -345,7 +345,8 @@ pub struct ItemRef<'a> {
 }
 
 impl ItemRef<'_> {
-    /// The value as a `T`; an error when its shape is another.
+    /// The value as a `T`; an error when its shape is another. For a `serde_json::Value` what
+    /// [`Store::get`](crate::Store::get) says holds here too.
     pub fn to<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
         Ok(Json::read(self.value)?)
     }

@@ -159,6 +159,16 @@ pub(crate) fn put(
     Ok(())
 }
 
+/// Gives all resources of an item to the row that takes its place.
+pub(crate) fn hand_over(connection: &Connection, from: i64, to: i64) -> Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE resources SET item = ?2, collection = (SELECT collection FROM items WHERE id = ?2) WHERE item = ?1",
+        )?
+        .execute((from, to))?;
+    Ok(())
+}
+
 /// Removes all resources of an item from one side, or from both.
 pub(crate) fn clear(connection: &Connection, item: i64, side: Side) -> Result<()> {
     let (delete, clear) = match side {

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 pub(crate) const APPLICATION_ID: i64 = 0x5379_5354;
 
 /// What makes version n + 1 of a file of version n, in order; a released step never changes.
-const MIGRATIONS: &[&str] = &[VERSION_1, CHANGES, SEARCHES, INDEXES, RANGES, REJECTIONS, CONFLICTS, FILTERS, UNDONE];
+const MIGRATIONS: &[&str] =
+    &[VERSION_1, CHANGES, SEARCHES, INDEXES, RANGES, REJECTIONS, CONFLICTS, FILTERS, UNDONE, LOOKED];
 
 // `life` of a collection: 0 live, 1 incoming (a checkpoint being loaded), 2 retired (being deleted).
 // Swapping a checkpoint in changes these few rows and leaves the items where they are.
@@ -227,6 +228,9 @@ DROP INDEX ledger_untold;
 CREATE INDEX ledger_rejected ON ledger(id) WHERE outcome IN (2, 8);
 CREATE INDEX ledger_untold ON ledger(id) WHERE outcome IN (2, 8) AND told = 0;
 ";
+
+// When the ledger was last looked through for what is too old, in milliseconds since 1970; NULL: never.
+const LOOKED: &str = "ALTER TABLE state ADD COLUMN looked INTEGER;";
 
 const TABLES: &[&str] = &[
     "collections",

@@ -66,6 +66,9 @@ pub(crate) struct Bootstrap {
     /// What is loaded. With `have` it is for another filter, and the rest stays as it is.
     #[serde(default)]
     pub scope: Scope,
+    /// Of a rewound log: what is known of the place that it was restored to. It may be below this, and is not above it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored: Option<Seq>,
 }
 
 impl Bootstrap {
@@ -80,7 +83,18 @@ impl Bootstrap {
             loaded: 0,
             total: 0,
             scope,
+            restored: None,
         }
+    }
+
+    /// The same, begun again for what is wanted now.
+    pub fn anew(&self, scope: Scope) -> Bootstrap {
+        Bootstrap { restored: self.restored, ..Bootstrap::new(self.reason, scope) }
+    }
+
+    /// The place in the log above which nothing that was confirmed before is known to be in it still.
+    pub fn lost_above(&self) -> Seq {
+        self.restored.map_or(self.position, |restored| restored.min(self.position))
     }
 }
 
@@ -146,6 +160,19 @@ pub(crate) fn store_keep(connection: &Connection, keep: &Filter) -> Result<bool>
         connection.execute("UPDATE state SET keep = ?1 WHERE id = 1", [keep.text()])?;
     }
     Ok(changed)
+}
+
+/// When the ledger was last looked through for what is too old, in milliseconds since 1970; `None`: it never was, or what is there is no number.
+pub(crate) fn load_looked(connection: &Connection) -> Result<Option<u64>> {
+    let mut find = connection.prepare_cached("SELECT looked FROM state WHERE id = 1")?;
+    let looked = find.query_row([], |row| Ok(row.get_ref(0)?.as_i64_or_null().ok().flatten()))?;
+    Ok(looked.map(|looked| looked as u64))
+}
+
+/// Takes note of such a look.
+pub(crate) fn store_looked(connection: &Connection, now: u64) -> Result<()> {
+    connection.prepare_cached("UPDATE state SET looked = ?1 WHERE id = 1")?.execute([now as i64])?;
+    Ok(())
 }
 
 /// The limits that the server published last; `None`: it was never asked.

@@ -284,7 +284,8 @@ impl Rows {
 }
 
 impl RowRef<'_> {
-    /// The value as a `T`; `None` when the query is for keys only, an error when its shape is another.
+    /// The value as a `T`; `None` when the query is for keys only, an error when its shape is another. For a `serde_json::Value`
+    /// what [`Store::get`] says holds here too.
     pub fn to<T: serde::de::DeserializeOwned>(&self) -> Result<Option<T>> {
         self.value.map(|value| Ok(Json::read(value)?)).transpose()
     }

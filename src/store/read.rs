@@ -11,7 +11,9 @@ use serde::de::DeserializeOwned;
 impl Store {
     /// An item's value as a `T`; `None`: there is no such item.
     ///
-    /// Use `serde_json::Value` for a value of any shape.
+    /// Use `serde_json::Value` for a value of any shape but one: serde_json takes an object whose first member is
+    /// `$serde_json::private::RawValue` for something of its own, and reads something else, or fails. Whoever must expect such a
+    /// value, from users that mean harm, reads [`Store::get_raw`] with [`Json::to_value`].
     ///
     /// # Errors
     ///

@@ -94,6 +94,14 @@ impl<'a> Access<'a> {
         self.replica.limits_asked()
     }
 
+    pub fn waiting_forgotten(&self) -> bool {
+        self.replica.waiting_forgotten()
+    }
+
+    pub fn set_waiting_forgotten(&self) {
+        self.replica.set_waiting_forgotten();
+    }
+
     pub fn set_limits(&self, limits: Limits) {
         self.replica.set_limits(limits);
     }

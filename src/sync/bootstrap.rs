@@ -15,9 +15,9 @@ use crate::outbox::{Answer, conflicts, queue, undone};
 use crate::planted::{Planted, planted};
 use crate::protocol::{CheckpointItem, CheckpointPage, ClientId, ResourceName, Scope, Seq};
 use crate::replica::collections::{self, Life};
-use crate::replica::items;
 use crate::replica::resources::{self, Side};
 use crate::replica::state::{Bootstrap, Phase, Reason, State};
+use crate::replica::{Item, base, items};
 use crate::wire::{CheckpointRequest, PullRequest, WireError};
 use rusqlite::Connection;
 use std::collections::HashMap;
@@ -44,7 +44,8 @@ impl Engine<'_> {
             let mut state = State::load(connection)?;
             let mut undone = 0;
             // What a rewound log asks for is owed until the swap, whatever interrupts it.
-            let owed = state.bootstrap.as_ref().is_some_and(|bootstrap| bootstrap.reason == Reason::Rewound);
+            let owed = state.bootstrap.take().filter(|bootstrap| bootstrap.reason == Reason::Rewound);
+            let restored = [restored, owed.as_ref().and_then(|owed| owed.restored)].into_iter().flatten().min();
             match reason {
                 // What another file may share with this one is its client id.
                 Reason::Diverged => state.client = client,
@@ -57,7 +58,8 @@ impl Engine<'_> {
             let forgotten = forget_answers(connection, reason)?;
             collections::retire(connection, Life::Incoming)?;
             let scope = Scope::of(state.keep.clone());
-            state.bootstrap = Some(Bootstrap::new(if owed { Reason::Rewound } else { reason }, scope));
+            let reason = if owed.is_some() { Reason::Rewound } else { reason };
+            state.bootstrap = Some(Bootstrap { restored, ..Bootstrap::new(reason, scope) });
             state.store(connection)?;
             Ok((undone, forgotten))
         })?;
@@ -227,7 +229,7 @@ impl Engine<'_> {
         self.replica.write(|connection| {
             let mut state = State::load(connection)?;
             if let Some(bootstrap) = &mut state.bootstrap {
-                *bootstrap = Bootstrap::new(bootstrap.reason, bootstrap.scope.clone());
+                *bootstrap = bootstrap.anew(bootstrap.scope.clone());
             }
             collections::retire(connection, Life::Incoming)?;
             state.store(connection)
@@ -262,6 +264,7 @@ impl Engine<'_> {
                         if bootstrap.reason == Reason::Rewound {
                             // Whatever the server knows of the restored position: nothing is above its head.
                             undone = undo_above(connection, page.seq)?;
+                            bootstrap.restored = Some(bootstrap.restored.map_or(page.seq, |seq| seq.min(page.seq)));
                         }
                     }
                     bootstrap.page.clone_from(&page.next);
@@ -302,23 +305,18 @@ impl Engine<'_> {
                 // As do those made since the push.
                 forget_bases(connection)?;
             }
-            let contests = contest::before_swap(connection)?;
+            let contests = contest::before_swap(connection, &bootstrap.scope.filter)?;
             let pending = items::live_pending(connection)?;
             let carried =
                 if planted(Planted::SwapDropsPending) { pending.len().saturating_sub(1) } else { pending.len() };
+            let lost_above = bootstrap.lost_above();
             for (old, collection, key) in pending.into_iter().take(carried) {
                 let id = collections::find_or_create(connection, &collection, Life::Incoming)?;
-                let new = match items::find(connection, id, &key)? {
-                    Some(item) => item,
-                    None => {
-                        let new = items::insert(connection, id, &key, 0, 0, None)?;
-                        crate::replica::Item { id: new, rev: 0, pending: 0 }
-                    }
-                };
-                let confirmed = items::value(connection, new.id)?;
-                queue::move_item(connection, old, new.id)?;
-                crate::replica::base::delete(connection, old)?;
-                rebase(connection, new, confirmed.as_deref(), &queue::of_item(connection, new.id)?)?;
+                if bootstrap.scope.filter.has(&collection, &key) {
+                    put_on_checkpoint(connection, old, (id, &key))?;
+                } else {
+                    carry_over(connection, old, (id, &key), lost_above)?;
+                }
             }
             collections::retire(connection, Life::Live)?;
             collections::incoming_to_live(connection)?;
@@ -351,7 +349,9 @@ impl Engine<'_> {
         self.report.accepted += settled.accepted;
         self.report.rejected += settled.rejected;
         self.report.position = position;
-        Ok(())
+        // Of what was here for its ops alone some may have gone with them.
+        let kept = self.replica.read(State::load)?.kept;
+        self.end_conflicts_outside(&kept)
     }
 
     /// Deletes what earlier swaps left, a slice at a time.
@@ -359,6 +359,35 @@ impl Engine<'_> {
         while self.replica.write(|connection| collections::delete_retired(connection, SLICE as u32))? {}
         Ok(())
     }
+}
+
+/// Puts the pending ops of a live row on what the checkpoint has of the item, if it has it.
+fn put_on_checkpoint(connection: &Connection, old: i64, (collection, key): (i64, &str)) -> Result<()> {
+    let new = match items::find(connection, collection, key)? {
+        Some(item) => item,
+        None => Item { id: items::insert(connection, collection, key, 0, 0, None)?, rev: 0, pending: 0 },
+    };
+    let confirmed = items::value(connection, new.id)?;
+    queue::move_item(connection, old, new.id)?;
+    base::delete(connection, old)?;
+    rebase(connection, new, confirmed.as_deref(), &queue::of_item(connection, new.id)?)
+}
+
+/// Takes a live row over, of an item that no checkpoint of this filter has and that is here for its ops alone: what is confirmed
+/// of it is of the place in the log at which it ceased to be kept, and nothing newer will come. What was confirmed `lost_above` a
+/// place is not.
+fn carry_over(connection: &Connection, old: i64, (collection, key): (i64, &str), lost_above: Seq) -> Result<()> {
+    let row = items::find_by_id(connection, old)?.filter(|row| row.rev <= lost_above);
+    let confirmed = row.map_or(Ok(None), |row| base::confirmed(connection, row))?;
+    let rev = row.map_or(0, |row| row.rev);
+    // A row of its own: the index entries and the searches follow as they do for every other item.
+    let new = Item { id: items::insert(connection, collection, key, rev, 0, None)?, rev, pending: 0 };
+    if row.is_some() {
+        resources::hand_over(connection, old, new.id)?;
+    }
+    queue::move_item(connection, old, new.id)?;
+    base::delete(connection, old)?;
+    rebase(connection, new, confirmed.as_deref(), &queue::of_item(connection, new.id)?)
 }
 
 fn forget_bases(connection: &Connection) -> Result<()> {

@@ -9,7 +9,7 @@ use crate::event::ConflictNews;
 use crate::outbox::conflicts::{self, Sides, Stored};
 use crate::outbox::{Answer, ledger, queue};
 use crate::planted::{Planted, planted};
-use crate::protocol::{Entry, Json, Ref, ResourceName};
+use crate::protocol::{Entry, Filter, Json, Ref, ResourceName};
 use crate::replica::collections::{self, Life};
 use crate::replica::{Item, Writing, base, items, parts};
 use rusqlite::Connection;
@@ -207,13 +207,14 @@ pub(super) fn end(connection: &Writing<'_>, conflict: &Conflict, how: Ending, no
 /// The contests that the swap of a checkpoint settles, before it, with what it is about to settle of each item and whether that is gone.
 ///
 /// A checkpoint does not say who changed what. So a value that differs from what was confirmed, with the own ops on it that
-/// were accepted, is another client's; index entries, relations and tags are not looked at, but where a conflict is open.
-pub(super) fn before_swap(connection: &Connection) -> Result<Vec<(Contest, Decided, bool)>> {
+/// were accepted, is another client's; index entries, relations and tags are not looked at, but where a conflict is open. Of
+/// what is not in the filter it says nothing.
+pub(super) fn before_swap(connection: &Connection, filter: &Filter) -> Result<Vec<(Contest, Decided, bool)>> {
     let mut names: BTreeSet<(String, String)> = conflicts::open_items(connection)?.into_iter().collect();
     let any_open = !names.is_empty();
     names.extend(items::live_pending(connection)?.into_iter().map(|(_, collection, key)| (collection, key)));
     let mut contests = Vec::new();
-    for (collection, key) in names {
+    for (collection, key) in names.into_iter().filter(|(collection, key)| filter.has(collection, key)) {
         let name = (collection.as_str(), key.as_str());
         let row = parts::row(connection, name)?;
         let incoming = collections::find_or_create(connection, &collection, Life::Incoming)?;

@@ -214,8 +214,12 @@ impl<'a> Engine<'a> {
         // Once for each opening of the file.
         if !self.replica.limits_asked() {
             self.meet_server()?;
+        }
+        // As often, and noted apart: either may fail when the other is done.
+        if !self.replica.waiting_forgotten() {
             // A copy of this file may have been told what became of them, and the server may have been restored.
             self.forget_waiting(Answer::Queued, up_to)?;
+            self.replica.set_waiting_forgotten();
         }
         self.delete_retired()?;
         let bootstrap = self.replica.read(State::load)?.bootstrap;
@@ -253,15 +257,13 @@ impl<'a> Engine<'a> {
             self.push_pass(up_to, Life::Live)?;
             self.pull_to_end(Life::Live)?;
             let left = self.replica.read(|connection| queue::left(connection, up_to))?;
-            if left.1 == 0 {
+            // What is left would be left the next time, too. (A pull that settles a rejection frees what waits behind it, even
+            // when nothing went.) But for a batch that the server has forgotten a part of: that is asked about once.
+            if left.1 == 0 || left == before {
                 if unstaged || !self.forget_waiting(Answer::Staged, up_to)? {
                     return Ok(());
                 }
                 unstaged = true;
-            } else if left == before {
-                // What is left would be left the next time, too. (A pull that settles a rejection frees what waits
-                // behind it, even when nothing went.)
-                return Ok(());
             }
             before = left;
         }

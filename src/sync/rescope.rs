@@ -58,7 +58,7 @@ impl Engine<'_> {
     }
 
     // The sides of a conflict are values, and go with the item.
-    fn end_conflicts_outside(&self, kept: &Filter) -> Result<()> {
+    pub(super) fn end_conflicts_outside(&self, kept: &Filter) -> Result<()> {
         if kept.is_everything() {
             return Ok(());
         }
@@ -216,7 +216,7 @@ fn narrowed(state: &State) -> Option<(State, bool)> {
         }
         // What is wanted beyond what it loads comes after it.
         Some(bootstrap) if bootstrap.scope.have.is_none() && !state.keep.covers(&bootstrap.scope.filter) => {
-            next.bootstrap = Some(Bootstrap::new(bootstrap.reason, Scope::of(state.keep.clone())));
+            next.bootstrap = Some(bootstrap.anew(Scope::of(state.keep.clone())));
             given_up = true;
         }
         _ => {}

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use syncstore::protocol::{Code, Json, Ref};
 use syncstore::{Error, Outcome, PendingState, Store};
 use syncstore_server::approver::{ApprovalRequest, ApprovalResponse, Approver, ApproverError, AskedOp, Form, OpAnswer};
-use syncstore_server::service::ApprovalOptions;
+use syncstore_server::service::{ApprovalOptions, ServiceOptions};
 
 type Answer = Box<dyn FnMut(&AskedOp) -> Option<OpAnswer> + Send>;
 
@@ -23,14 +23,23 @@ impl Approver for Stub {
 
 /// A server whose collection `ask` has this approver.
 fn server(answer: impl FnMut(&AskedOp) -> Option<OpAnswer> + Send + 'static) -> Arc<Server> {
+    waiting_server(answer, |_| {})
+}
+
+/// Such a server with more options.
+pub fn waiting_server(
+    answer: impl FnMut(&AskedOp) -> Option<OpAnswer> + Send + 'static,
+    configure: impl Fn(&mut ServiceOptions) + Send + Sync + 'static,
+) -> Arc<Server> {
     let approver = Arc::new(Stub(Mutex::new(Box::new(answer))));
     Server::with(move |options| {
         options.approval = Some(ApprovalOptions::new(approver.clone(), ["ask".to_owned()]));
+        configure(options);
     })
 }
 
 /// The approver is asked until it decides nothing more.
-fn approve(server: &Server) {
+pub fn approve(server: &Server) {
     server.environment.advance(std::time::Duration::from_secs(61));
     while server.service(|service| service.approve(crate::support::server::DB)).unwrap() > 0 {}
 }
@@ -97,6 +106,28 @@ fn what_waits_is_not_pushed_again_but_once_for_each_opening() {
         assert_eq!((report.pushed, state(&ada, op)), (0, Some(PendingState::AwaitingApproval)));
     }
     assert_eq!(wire.pushed().len(), 2);
+}
+
+#[test]
+fn what_waits_is_asked_about_by_the_next_sync_if_the_file_could_not_be_written_when_it_was_due() {
+    let server = server(|_| None);
+    let (fleet, direct) = (Fleet::new(), server.wire());
+    let wire = FaultyWire::recording(&direct);
+    let ada = fleet.open("ada");
+    let op = ada.set("ask", "k", &json!(1)).unwrap();
+    ada.sync(&wire).unwrap();
+    drop(ada);
+    let ada = fleet.open("ada");
+    let file = rusqlite::Connection::open(fleet.path("ada")).unwrap();
+    file.execute_batch("CREATE TRIGGER full BEFORE UPDATE ON outbox BEGIN SELECT RAISE(ABORT, 'no room'); END")
+        .unwrap();
+    ada.sync(&wire).unwrap_err();
+    file.execute_batch("DROP TRIGGER full").unwrap();
+    assert_eq!((wire.pushed().len(), state(&ada, op)), (1, Some(PendingState::AwaitingApproval)));
+    for _ in 0..2 {
+        ada.sync(&wire).unwrap();
+    }
+    assert_eq!((wire.pushed().len(), state(&ada, op)), (2, Some(PendingState::AwaitingApproval)));
 }
 
 #[test]

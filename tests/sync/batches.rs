@@ -253,6 +253,40 @@ fn a_batch_that_the_server_forgot_is_pushed_again() {
 }
 
 #[test]
+fn a_batch_that_the_server_forgot_is_pushed_again_though_another_op_finds_no_answer() {
+    use crate::support::ScriptedWire;
+    use crate::support::scripted::result;
+    use syncstore::protocol::{PushOutcome, PushResponse};
+    let fleet = Fleet::new();
+    let store = crate::hostile::loaded(&fleet, "a", 1, Vec::new());
+    let mut batch = store.batch();
+    batch.set("c", "x", &1).unwrap().set("c", "y", &2).unwrap();
+    let receipt = batch.commit().unwrap();
+    let lone = store.set("c", "lone", &1).unwrap();
+    let wire = ScriptedWire::new();
+    let asked = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+    for _ in 0..9 {
+        let (asked, x) = (asked.clone(), receipt.ops[0]);
+        wire.on_push(move |request| {
+            if request.ops.iter().any(|op| op.op_ref == x) {
+                asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            }
+            let again = asked.load(std::sync::atomic::Ordering::SeqCst) > 1;
+            let results = request.ops.iter().map(|op| match op.op_ref {
+                found if found == lone => result(found, PushOutcome::Skipped, None),
+                found if again => result(found, PushOutcome::Accepted, Some(1)),
+                found => result(found, PushOutcome::Staged, None),
+            });
+            Ok(PushResponse { seq: 1, results: results.collect() })
+        });
+    }
+    store.sync(&wire).unwrap();
+    let left: Vec<_> = store.pending().unwrap().iter().map(|op| op.op_ref).collect();
+    assert_eq!(left, [lone]);
+    assert_eq!(asked.load(std::sync::atomic::Ordering::SeqCst), 2);
+}
+
+#[test]
 fn halving_never_cuts_a_batch() {
     let (fleet, server) = (Fleet::new(), Server::start());
     let store = fleet.open("a");

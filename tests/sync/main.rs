@@ -31,7 +31,7 @@
 //! | 4: nothing twice, nothing for another cursor | `hostile::an_entry_at_or_below_the_position_moves_no_base_but_its_outcome_counts`, `hostile::a_page_for_a_cursor_that_another_store_moved_on_from_is_not_applied` |
 //! | 1, 2, 4, 5: index entries, relations and tags | `resources::*` |
 //! | 5: checkpoints that no server makes | `replay::a_checkpoint_that_no_server_makes_is_refused_and_leaves_what_there_is`, `replay::a_page_that_names_itself_next_and_a_page_of_another_checkpoint_are_refused` |
-//! | 4, 5: `collections`, `have`; another filter | `partial::*`, `partial_histories::*`, `narrowing::*` |
+//! | 4, 5: `collections`, `have`; another filter | `partial::*`, `partial_histories::*`, `narrowing::*`, `unkept::*` |
 //! | 5.1: resumes, begins again | `bootstrap::a_hundred_thousand_documents_arrive_through_interruptions_at_random_pages`, `bootstrap::a_bootstrap_may_be_interrupted_at_every_call_and_resumes`, `bootstrap::a_checkpoint_that_expired_is_begun_again` |
 //! | 5.2: the replay leaves what pages hold, takes every outcome | `replay::a_replay_leaves_what_the_pages_already_hold_and_takes_every_outcome` |
 //! | 5.3: the whole outbox again; settled in the swap | `replay::a_bootstrap_pushes_the_whole_outbox_again_and_settles_it_in_the_swap`, `bootstrap::an_outbox_larger_than_a_push_goes_again_in_order`, `bootstrap::a_lost_answer_behind_an_expired_cursor_is_not_applied_twice` |
@@ -80,6 +80,7 @@ mod rewound;
 mod room;
 mod searching;
 mod undone;
+mod unkept;
 mod views;
 mod visibility;
 mod waiting;

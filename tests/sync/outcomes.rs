@@ -421,6 +421,7 @@ fn a_rejection_that_nobody_dealt_with_outlives_the_retention_by_age() {
         ours.pull(&refused.server.wire()).unwrap();
         assert_eq!(ours.rejections().unwrap().len(), 1);
         ours.discard(refused.op).unwrap();
+        refused.fleet.environment.advance(hour);
         ours.pull(&refused.server.wire()).unwrap();
         assert_eq!(ours.outcome(refused.op).unwrap(), None);
     }
