@@ -6,7 +6,7 @@ use super::contest::{self, Contest, Theirs, is_same};
 use super::rebase::{apply_payload, rebase};
 use super::received::{broken, diverged, named, payload, resources_of, rev_after};
 use super::seen::{Cause, Seen};
-use super::touched::{Base, Moved, Touched, meant};
+use super::touched::{Base, Meant, Moved, Touched};
 use crate::error::{Error, Result};
 use crate::outbox::{Answer, Outcome, Payload, Queued, Rejection, conflicts, ledger, queue};
 use crate::planted::{Planted, planted};
@@ -324,9 +324,9 @@ impl<'a> Slice<'a> {
 
     /// Settles an op that the server, or this replica for it, refused.
     pub fn settle_rejected(&mut self, op: &Queued, rejection: &Rejection) -> Result<()> {
-        let touched = self.rows.get(&op.item).and_then(|at| self.items.get(at));
-        let meant = meant(self.connection, touched, op)?;
+        let mut meant = None;
         if !planted(Planted::RejectedStaysInView) {
+            meant = self.meant(op)?;
             self.settle(op)?;
             self.decide(op, false);
         }
@@ -338,6 +338,28 @@ impl<'a> Slice<'a> {
         queue::delete(self.connection, op.id())?;
         self.settled.rejected += u64::from(!self.was_counted(op, Answer::Rejected));
         Ok(())
+    }
+
+    /// What the host read of an item before the slice, with no other op on top of a patch that is rejected, if it applied.
+    fn meant(&mut self, op: &Queued) -> Result<Option<String>> {
+        if op.payload.kind != OpKind::Patch || !op.applies {
+            return Ok(None);
+        }
+        let connection = self.connection;
+        let at = self.touch_row(op.item)?;
+        let touched = self.touched(&at)?;
+        let Some(row) = touched.row else { return Ok(None) };
+        let meant = match &mut touched.meant {
+            Some(meant) => meant,
+            none => {
+                let mut ops = std::mem::take(&mut touched.gone);
+                let queued = queue::of_item(connection, op.item)?.into_iter();
+                let on_value = queued.filter(|other| other.applies && other.payload.resource == ResourceName::Value);
+                ops.extend(on_value.map(|other| (other.id(), other.payload)));
+                none.insert(Meant::new(base::confirmed(connection, row)?, ops))
+            }
+        };
+        Ok(meant.at(op.id(), || base::confirmed(connection, row))?.map(str::to_owned))
     }
 
     /// Takes note of what became of an own op, where that matters to a conflict.
@@ -483,19 +505,21 @@ impl<'a> Slice<'a> {
         Ok(at)
     }
 
+    /// The item of a row that ops are on.
+    fn touch_row(&mut self, item: i64) -> Result<(i64, String)> {
+        if let Some(at) = self.rows.get(&item) {
+            return Ok(at.clone());
+        }
+        let (collection, name, key) = item_name(self.connection, item)?;
+        self.collections.insert(name, collection);
+        let row = items::find_by_id(self.connection, item)?;
+        self.insert((collection, key.clone()), row);
+        Ok((collection, key))
+    }
+
     /// Takes note that an op of this item is about to leave the outbox.
     fn settle(&mut self, op: &Queued) -> Result<()> {
-        let item = op.item;
-        let at = match self.rows.get(&item) {
-            Some(at) => at.clone(),
-            None => {
-                let (collection, name, key) = item_name(self.connection, item)?;
-                self.collections.insert(name, collection);
-                let row = items::find_by_id(self.connection, item)?;
-                self.insert((collection, key.clone()), row);
-                (collection, key)
-            }
-        };
+        let at = self.touch_row(op.item)?;
         let touched = self.touched(&at)?;
         touched.settled += 1;
         if op.payload.resource != ResourceName::Value {
@@ -503,7 +527,7 @@ impl<'a> Slice<'a> {
             return Ok(());
         }
         touched.op = Some(op.op_ref);
-        if op.applies && touched.row.is_some_and(|row| row.pending > touched.settled) {
+        if op.applies && touched.meant.is_none() && touched.row.is_some_and(|row| row.pending > touched.settled) {
             touched.gone.push((op.id(), op.payload.clone()));
         }
         Ok(())
@@ -523,6 +547,7 @@ impl<'a> Slice<'a> {
             view_is_base: false,
             settled: 0,
             gone: Vec::new(),
+            meant: None,
             op: None,
             resource_op: None,
             theirs: Vec::new(),
