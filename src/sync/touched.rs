@@ -22,6 +22,8 @@ pub(super) enum Base {
     Stored,
     /// A value, or that there is no item.
     Known(Option<String>),
+    /// What the slice's draft is.
+    Drafted,
 }
 
 /// What entries did to the resources of an item.
@@ -127,7 +129,6 @@ impl Meant {
     }
 
     /// How many bytes it has read and written.
-    #[cfg(test)]
     pub fn bytes(&self) -> u64 {
         self.again + self.bytes
     }
