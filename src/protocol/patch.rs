@@ -119,7 +119,7 @@ pub fn apply_counting(value: &Json, patch: &Json, limits: &Limits, moved: &mut u
         reason: error.to_string(),
     })?;
     let mut moves = 0;
-    let applied = apply_to(&mut target, &patch, limits, &mut moves);
+    let applied = apply_to(&mut target, &patch, limits, &mut moves, &mut 0);
     *moved = moved.saturating_add(moves);
     applied?;
     let result = Json::from_value(&target);
@@ -132,10 +132,34 @@ pub fn apply_counting(value: &Json, patch: &Json, limits: &Limits, moved: &mut u
     Ok(result)
 }
 
+/// What a patch took that was applied in place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Took {
+    /// How many bytes it has copied within the value.
+    pub copied: usize,
+    /// How many elements of arrays, and values, it has moved.
+    pub moved: usize,
+}
+
+/// Applies a patch to a value that others follow on, without a text in between; after an error the value is of no use.
+///
+/// The size of the result is not looked at: its text may have grown by what was copied and eight bytes for each of the patch's,
+/// as a number may be longer when it is written anew (`1e15`).
+pub(crate) fn apply_in_place(target: &mut Value, patch: &Json, limits: &Limits) -> Result<Took, PatchError> {
+    let (mut moved, mut copied) = (0, 0);
+    apply_to(target, &parse(patch)?, limits, &mut moved, &mut copied)?;
+    Ok(Took { copied, moved })
+}
+
 /// Applies a patch in place; after an error `target` holds the operations before the failed one.
-fn apply_to(target: &mut Value, patch: &Patch, limits: &Limits, moved: &mut usize) -> Result<(), PatchError> {
+fn apply_to(
+    target: &mut Value,
+    patch: &Patch,
+    limits: &Limits,
+    moved: &mut usize,
     // Counted only where a value is multiplied: everything else was within a message's limits.
-    let mut copied = 0_usize;
+    copied: &mut usize,
+) -> Result<(), PatchError> {
     for (index, operation) in patch.0.iter().enumerate() {
         let failed = |path: String, reason: String| PatchError { operation: index, path, reason };
         let path = operation.path().to_string();
@@ -156,7 +180,7 @@ fn apply_to(target: &mut Value, patch: &Patch, limits: &Limits, moved: &mut usiz
             }
             PatchOperation::Copy(copy) => {
                 let source = target.pointer(copy.from.as_str());
-                copied += source.map_or(0, |value| Json::from_value(value).as_str().len());
+                *copied += source.map_or(0, |value| Json::from_value(value).as_str().len());
                 *moved += behind(target, &copy.path);
                 source
             }
@@ -165,7 +189,7 @@ fn apply_to(target: &mut Value, patch: &Patch, limits: &Limits, moved: &mut usiz
         if *moved > limits.value.saturating_mul(MOVES_PER_BYTE) {
             return Err(failed(path, "the patch moves too many elements of arrays".to_owned()));
         }
-        if copied > limits.value {
+        if *copied > limits.value {
             return Err(failed(path, format!("the copies exceed {} bytes", limits.value)));
         }
         let levels = path.matches('/').count() + added.map_or(0, levels);

@@ -10,6 +10,17 @@ pub(crate) fn value(connection: &Connection, item: i64) -> Result<Option<String>
     Ok(find.query_row([item], |row| row.get(0)).optional()?)
 }
 
+/// How many bytes an item's value has, what is confirmed of it, and its pending ops: what a rebase goes through.
+pub(crate) fn to_rebase(connection: &Connection, item: i64) -> Result<u64> {
+    // The lengths are in the headers of the rows: no value is read.
+    let mut find = connection.prepare_cached(
+        "SELECT ifnull((SELECT octet_length(value) FROM items WHERE id = ?1), 0)
+              + ifnull((SELECT octet_length(value) FROM base WHERE item = ?1), 0)
+              + ifnull((SELECT sum(octet_length(payload)) FROM outbox WHERE item = ?1), 0)",
+    )?;
+    Ok(find.query_row([item], |row| row.get::<_, i64>(0))?.max(0) as u64)
+}
+
 /// Keeps a confirmed value apart.
 pub(crate) fn insert(connection: &Connection, item: i64, value: &str) -> Result<()> {
     connection.prepare_cached("INSERT OR REPLACE INTO base(item, value) VALUES (?1, ?2)")?.execute((item, value))?;

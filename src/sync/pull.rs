@@ -100,9 +100,7 @@ impl Engine<'_> {
         let end = until.filter(|_| cut).unwrap_or(page.seq);
         let mut rest = &page.entries[..page.entries.partition_point(|entry| entry.seq <= end)];
         loop {
-            let (slice, later) = rest.split_at(slice_len(rest));
-            rest = later;
-            let last = rest.is_empty();
+            let slice = &rest[..slice_len(rest)];
             let now = self.environment().unix_ms();
             let mut doubted = Vec::new();
             if life == Life::Live {
@@ -124,18 +122,28 @@ impl Engine<'_> {
                     let text = format!("the server's log ends at {}; the replica has {position}", page.seq);
                     return Err(Error::Diverged(text));
                 }
-                let reached = slice.last().map_or(position, |entry| position.max(entry.seq));
-                let reached = if last { reached.max(end) } else { reached };
                 if answers_ahead {
+                    let last = slice.len() == rest.len();
+                    let reached = slice.last().map_or(position, |entry| position.max(entry.seq));
+                    let reached = if last { reached.max(end) } else { reached };
                     // Before the entries, which record what they bear out: a replayed one leaves its op in the outbox,
                     // with an answer like any other.
                     doubted = doubt_answers(connection, position, reached)?;
                 }
                 let scope = scope(&state, life);
                 let mut changes = Slice::new(connection, life, &scope, position, now, &self.counted)?;
+                let mut taken = 0;
                 for entry in slice {
                     changes.entry(entry)?;
+                    taken += 1;
+                    // What was doubted is doubted up to the slice's end.
+                    if changes.is_full() && !answers_ahead && !cuts_batch(slice, taken) {
+                        break;
+                    }
                 }
+                let last = taken == rest.len();
+                let reached = slice[..taken].last().map_or(position, |entry| position.max(entry.seq));
+                let reached = if last { reached.max(end) } else { reached };
                 if last && !page.more && !cut && life == Life::Live {
                     doubted = doubt_answers(connection, 0, reached)?;
                     changes.settle_answered(reached)?;
@@ -144,12 +152,13 @@ impl Engine<'_> {
                 let settled = changes.finish()?;
                 move_to(&mut state, life, reached, (last && !cut).then(|| page.cursor.clone()));
                 state.store(connection)?;
-                Ok(Ok((settled, answered, reached)))
+                Ok(Ok((settled, answered, reached, taken)))
             })?;
-            let (settled, answered, reached) = match applied {
+            let (settled, answered, reached, taken) = match applied {
                 Ok(applied) => applied,
                 Err(not_applied) => return Ok(not_applied),
             };
+            rest = &rest[taken..];
             self.count(settled);
             self.counted.extend(doubted.into_iter().map(|id| (id, Answer::Accepted)));
             for (id, answer) in answered {
@@ -162,7 +171,7 @@ impl Engine<'_> {
             if life == Life::Live {
                 self.report.position = reached;
             }
-            if last {
+            if rest.is_empty() {
                 return Ok(Applied::Whole);
             }
         }
@@ -290,17 +299,21 @@ fn move_to(state: &mut State, life: Life, position: Seq, cursor: Option<Cursor>)
     }
 }
 
-/// How many of these entries go into one transaction: a batch is never cut.
+/// How many of these entries go into one transaction, if they do not make it go through too much: a batch is never cut.
 fn slice_len(entries: &[Entry]) -> usize {
     if planted(Planted::SlicesCutBatches) {
         return entries.len().min(1);
     }
     let mut end = SLICE.min(entries.len());
-    while end > 0 && end < entries.len() && entries[end].batch.is_some() && entries[end].batch == entries[end - 1].batch
-    {
+    while cuts_batch(entries, end) {
         end += 1;
     }
     end
+}
+
+/// Whether the entries before and behind a place are of one batch.
+fn cuts_batch(entries: &[Entry], at: usize) -> bool {
+    at > 0 && at < entries.len() && entries[at].batch.is_some() && entries[at].batch == entries[at - 1].batch
 }
 
 /// Refuses a page whose order no log has, and one that leads nowhere.

@@ -3,10 +3,10 @@
 //! Entries change items in memory; [`Slice::finish`] writes each item once, however many entries it had.
 
 use super::contest::{self, Contest, Theirs, is_same};
-use super::rebase::{apply_payload, rebase};
+use super::rebase::{Draft, rebase};
 use super::received::{broken, diverged, named, payload, resources_of, rev_after};
 use super::seen::{Cause, Seen};
-use super::touched::{Base, Moved, Touched, meant};
+use super::touched::{Base, Meant, Moved, Touched};
 use crate::error::{Error, Result};
 use crate::outbox::{Answer, Outcome, Payload, Queued, Rejection, conflicts, ledger, queue};
 use crate::planted::{Planted, planted};
@@ -17,6 +17,9 @@ use crate::replica::{Item, Writing, base, items, parts};
 use crate::watch::Origin;
 use rusqlite::Connection;
 use std::collections::{BTreeMap, HashMap};
+
+/// How many bytes of values a slice reads and writes, until no more entries are taken: some tens of milliseconds.
+const SLICE_BYTES: u64 = 4 << 20;
 
 /// How many ops a slice settled, by outcome.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,6 +47,13 @@ pub(super) struct Slice<'a> {
     items: BTreeMap<(i64, String), Touched>,
     /// Where each row that was there is in `items`.
     rows: HashMap<i64, (i64, String)>,
+    /// The value that was patched last, and whose: of no other one is anything kept but the text.
+    draft: Option<((i64, String), Draft)>,
+    /// How many bytes of values its entries have read and written.
+    bytes: u64,
+    /// How many the rebase of all items but the first takes, which every slice has that touches them.
+    to_rebase: u64,
+    rebases: bool,
     pub settled: Settled,
     /// Ops whose outcome a replay told; they settle with the swap.
     pub answered: Vec<(i64, Answer)>,
@@ -71,9 +81,18 @@ impl<'a> Slice<'a> {
             collections: HashMap::new(),
             items: BTreeMap::new(),
             rows: HashMap::new(),
+            draft: None,
+            bytes: 0,
+            to_rebase: 0,
+            rebases: false,
             settled: Settled::default(),
             answered: Vec::new(),
         })
+    }
+
+    /// Whether it has gone through as much as a transaction should, besides the number of entries.
+    pub fn is_full(&self) -> bool {
+        self.bytes.saturating_add(self.to_rebase) >= SLICE_BYTES
     }
 
     /// Takes one entry: its effect on the base if that has not got it, and always its outcome.
@@ -202,6 +221,7 @@ impl<'a> Slice<'a> {
         let others = others.into_iter().map(confirmed_part).collect::<Result<Vec<_>>>()?;
         self.move_base(&at, entry, change)?;
         let moved = self.confirmed_part(&at, &part)?;
+        self.go_through(&[&confirmed, &moved]);
         Theirs::add(&mut self.touched(&at)?.theirs, &part, (confirmed, moved), met);
         for (confirmed, other) in others {
             let moved = self.confirmed_part(&at, &other)?;
@@ -266,28 +286,61 @@ impl<'a> Slice<'a> {
             return self.move_resource(at, entry, change);
         }
         let after = match change.kind {
-            OpKind::Set => change.text,
-            OpKind::Delete => None,
-            OpKind::Patch => apply_payload(self.confirmed(at)?.as_deref(), &change)
-                .map_err(|error| diverged(entry, &format!("its patch does not apply: {error}")))?,
+            OpKind::Set | OpKind::Delete => {
+                self.go_through(&[&change.text]);
+                Base::Known(change.text)
+            }
+            OpKind::Patch => self.patch(at, entry, &change)?,
         };
+        let is_there = !matches!(after, Base::Known(None));
         if planted(Planted::RevokedItemStays) && entry.reason.is_some() {
             return Ok(());
         }
-        let mut whole = if entry.full && after.is_some() { Some(resources_of(entry)?) } else { None };
+        let mut whole = if entry.full && is_there { Some(resources_of(entry)?) } else { None };
         if let Some(whole) = whole.as_mut().filter(|_| planted(Planted::FullWithoutIndexes)) {
             whole.retain(|(resource, _)| !matches!(resource, ResourceName::Index(_)));
         }
+        if !matches!(after, Base::Drafted) {
+            self.draft.take_if(|(drafted, _)| drafted == at);
+        }
         let touched = self.touched(at)?;
         touched.op = Some(entry.op_ref);
-        touched.revoked = after.is_none() && contest::revokes(entry);
-        touched.rev = if after.is_some() { rev_after(entry) } else { 0 };
-        if (after.is_none() || whole.is_some()) && !planted(Planted::EndedItemKeepsResources) {
+        touched.revoked = !is_there && contest::revokes(entry);
+        touched.rev = if is_there { rev_after(entry) } else { 0 };
+        if (!is_there || whole.is_some()) && !planted(Planted::EndedItemKeepsResources) {
             touched.moved.clear();
         }
         touched.moved.changed.extend(whole.into_iter().flatten());
-        touched.base = Base::Known(after);
+        touched.base = after;
         Ok(())
+    }
+
+    /// Patches the base of a touched item.
+    fn patch(&mut self, at: &(i64, String), entry: &Entry, change: &Payload) -> Result<Base> {
+        if self.draft.as_ref().is_none_or(|(drafted, _)| drafted != at) {
+            self.end_draft()?;
+            self.draft = Some((at.clone(), Draft::new(self.confirmed(at)?)));
+        }
+        if let Some((_, draft)) = &mut self.draft {
+            let bytes =
+                draft.apply(change).map_err(|error| diverged(entry, &format!("its patch does not apply: {error}")))?;
+            self.bytes = self.bytes.saturating_add(bytes as u64);
+        }
+        Ok(Base::Drafted)
+    }
+
+    /// Writes the text of what was patched last.
+    fn end_draft(&mut self) -> Result<()> {
+        if let Some((at, draft)) = self.draft.take() {
+            self.touched(&at)?.base = Base::Known(draft.into_text());
+        }
+        Ok(())
+    }
+
+    /// Takes note of texts that it has read or written.
+    fn go_through(&mut self, texts: &[&Option<String>]) {
+        let bytes: usize = texts.iter().map(|text| text.as_ref().map_or(0, String::len)).sum();
+        self.bytes = self.bytes.saturating_add(bytes as u64);
     }
 
     fn move_resource(&mut self, at: &(i64, String), entry: &Entry, change: Payload) -> Result<()> {
@@ -324,13 +377,14 @@ impl<'a> Slice<'a> {
 
     /// Settles an op that the server, or this replica for it, refused.
     pub fn settle_rejected(&mut self, op: &Queued, rejection: &Rejection) -> Result<()> {
-        let touched = self.rows.get(&op.item).and_then(|at| self.items.get(at));
-        let meant = meant(self.connection, touched, op)?;
+        let mut meant = None;
         if !planted(Planted::RejectedStaysInView) {
+            meant = self.meant(op)?;
             self.settle(op)?;
             self.decide(op, false);
         }
         let (_, collection, key) = item_name(self.connection, op.item)?;
+        self.go_through(&[&op.payload.text, &meant]);
         ledger::reject(self.connection, op, (&collection, &key), rejection, meant.as_deref(), self.now)?;
         if !planted(Planted::RejectionToldToNobody) {
             self.connection.settled(op.op_ref, || Outcome::Rejected(rejection.clone()));
@@ -338,6 +392,32 @@ impl<'a> Slice<'a> {
         queue::delete(self.connection, op.id())?;
         self.settled.rejected += u64::from(!self.was_counted(op, Answer::Rejected));
         Ok(())
+    }
+
+    /// What the host read of an item before the slice, with no other op on top of a patch that is rejected, if it applied.
+    fn meant(&mut self, op: &Queued) -> Result<Option<String>> {
+        if op.payload.kind != OpKind::Patch || !op.applies {
+            return Ok(None);
+        }
+        let connection = self.connection;
+        let at = self.touch_row(op.item)?;
+        let touched = self.touched(&at)?;
+        let Some(row) = touched.row else { return Ok(None) };
+        let meant = match &mut touched.meant {
+            Some(meant) => meant,
+            none => {
+                let mut ops = std::mem::take(&mut touched.gone);
+                let queued = queue::of_item(connection, op.item)?.into_iter();
+                let on_value = queued.filter(|other| other.applies && other.payload.resource == ResourceName::Value);
+                ops.extend(on_value.map(|other| (other.id(), other.payload)));
+                none.insert(Meant::new(base::confirmed(connection, row)?, ops))
+            }
+        };
+        let before = meant.bytes();
+        let value = meant.at(op.id(), || base::confirmed(connection, row))?.map(str::to_owned);
+        let bytes = meant.bytes() - before;
+        self.bytes = self.bytes.saturating_add(bytes);
+        Ok(value)
     }
 
     /// Takes note of what became of an own op, where that matters to a conflict.
@@ -370,7 +450,8 @@ impl<'a> Slice<'a> {
     }
 
     /// Writes every item that was touched: its base, and its view with the pending ops on top.
-    pub fn finish(self) -> Result<Settled> {
+    pub fn finish(mut self) -> Result<Settled> {
+        self.end_draft()?;
         let connection = self.connection;
         let told = !planted(Planted::RemoteChangeUntold);
         let watched = self.life == Life::Live && told && connection.is_watched()?;
@@ -400,7 +481,7 @@ impl<'a> Slice<'a> {
             };
             let known = match touched.base {
                 Base::Known(value) => Some(value),
-                Base::Stored => None,
+                Base::Stored | Base::Drafted => None,
             };
             match touched.row {
                 None => {
@@ -478,24 +559,26 @@ impl<'a> Slice<'a> {
         let at = (id, key.to_owned());
         if !self.items.contains_key(&at) {
             let row = items::find(self.connection, id, key)?;
-            self.insert(at.clone(), row);
+            self.insert(at.clone(), row)?;
         }
         Ok(at)
     }
 
+    /// The item of a row that ops are on.
+    fn touch_row(&mut self, item: i64) -> Result<(i64, String)> {
+        if let Some(at) = self.rows.get(&item) {
+            return Ok(at.clone());
+        }
+        let (collection, name, key) = item_name(self.connection, item)?;
+        self.collections.insert(name, collection);
+        let row = items::find_by_id(self.connection, item)?;
+        self.insert((collection, key.clone()), row)?;
+        Ok((collection, key))
+    }
+
     /// Takes note that an op of this item is about to leave the outbox.
     fn settle(&mut self, op: &Queued) -> Result<()> {
-        let item = op.item;
-        let at = match self.rows.get(&item) {
-            Some(at) => at.clone(),
-            None => {
-                let (collection, name, key) = item_name(self.connection, item)?;
-                self.collections.insert(name, collection);
-                let row = items::find_by_id(self.connection, item)?;
-                self.insert((collection, key.clone()), row);
-                (collection, key)
-            }
-        };
+        let at = self.touch_row(op.item)?;
         let touched = self.touched(&at)?;
         touched.settled += 1;
         if op.payload.resource != ResourceName::Value {
@@ -503,13 +586,20 @@ impl<'a> Slice<'a> {
             return Ok(());
         }
         touched.op = Some(op.op_ref);
-        if op.applies && touched.row.is_some_and(|row| row.pending > touched.settled) {
+        if op.applies && touched.meant.is_none() && touched.row.is_some_and(|row| row.pending > touched.settled) {
             touched.gone.push((op.id(), op.payload.clone()));
         }
         Ok(())
     }
 
-    fn insert(&mut self, at: (i64, String), row: Option<Item>) {
+    fn insert(&mut self, at: (i64, String), row: Option<Item>) -> Result<()> {
+        if let Some(row) = row.filter(|row| row.pending > 0) {
+            // A slice that ends for the sake of the first one would only have the next one do the same again.
+            if self.rebases {
+                self.to_rebase = self.to_rebase.saturating_add(base::to_rebase(self.connection, row.id)?);
+            }
+            self.rebases = true;
+        }
         let rev = row.map_or(0, |row| row.rev);
         if let Some(row) = row {
             self.rows.insert(row.id, at.clone());
@@ -523,6 +613,7 @@ impl<'a> Slice<'a> {
             view_is_base: false,
             settled: 0,
             gone: Vec::new(),
+            meant: None,
             op: None,
             resource_op: None,
             theirs: Vec::new(),
@@ -530,6 +621,7 @@ impl<'a> Slice<'a> {
             revoked: false,
         };
         self.items.insert(at, touched);
+        Ok(())
     }
 
     fn touched(&mut self, at: &(i64, String)) -> Result<&mut Touched> {
@@ -540,6 +632,7 @@ impl<'a> Slice<'a> {
     fn confirmed(&self, at: &(i64, String)) -> Result<Option<String>> {
         match self.items.get(at) {
             Some(Touched { base: Base::Known(value), .. }) => Ok(value.clone()),
+            Some(Touched { base: Base::Drafted, .. }) => Ok(self.draft.as_ref().and_then(|(_, draft)| draft.text())),
             Some(Touched { row: Some(row), .. }) => base::confirmed(self.connection, *row),
             _ => Ok(None),
         }

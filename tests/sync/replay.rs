@@ -4,9 +4,9 @@ use crate::hostile::{is_protocol, loaded};
 use crate::support::scripted::*;
 use crate::support::{Fleet, ScriptedWire, get, patch, view};
 use serde_json::{Value, json};
-use syncstore::protocol::{Code, Json, OpKind};
+use syncstore::protocol::{BatchId, Code, Entry, Json, OpKind};
 use syncstore::wire::{Expiry, WireError};
-use syncstore::{BootstrapReason, Outcome, Ref, Store};
+use syncstore::{BootstrapReason, KeyRange, Outcome, Ref, Store};
 
 #[test]
 fn a_checkpoint_that_no_server_makes_is_refused_and_leaves_what_there_is() {
@@ -334,4 +334,62 @@ fn an_op_made_while_a_bootstrap_pushes_makes_no_claim_only_after_a_rewound_log()
         store.push(&wire).unwrap();
         assert!(wire.is_over(), "{expiry:?}");
     }
+}
+
+/// A replica with these items at seq 1, after a page of which the last entry is not to be read: what came before that stays as
+/// far as its transactions were over.
+fn after_a_page_that_breaks(items: &[(&str, Value)], mut entries: Vec<Entry>) -> (Fleet, Store) {
+    let fleet = Fleet::new();
+    let store = loaded(&fleet, "a", 1, items.iter().map(|(key, value)| item("c", key, value.clone(), 1)).collect());
+    let seq = entries.last().unwrap().seq + 1;
+    entries.push(Entry { value: None, ..set_entry(seq, foreign(seq), "c", "broken", Value::Null, 0) });
+    let wire = ScriptedWire::new();
+    wire.on_pull_page(entries);
+    assert!(is_protocol(&store.pull(&wire).unwrap_err()));
+    (fleet, store)
+}
+
+#[test]
+fn what_one_transaction_reads_and_writes_is_bounded_by_bytes_too() {
+    let megabyte = "x".repeat(1 << 20);
+    let keys = |store: &Store| store.list("c", &KeyRange::all()).unwrap().len();
+    let sets = || (2..10).map(|seq| set_entry(seq, foreign(seq), "c", &format!("k{seq}"), json!(megabyte), 0));
+    let (_fleet, store) = after_a_page_that_breaks(&[], sets().collect());
+    assert_eq!(keys(&store), 8);
+    let (_fleet, store) = after_a_page_that_breaks(&[], sets().take(7).collect());
+    assert_eq!(keys(&store), 4, "what the fourth one ended is written");
+    // A batch is whole, and what follows it begins anew.
+    let batch = Some(BatchId::from_random(1));
+    let batched = |entry: Entry| Entry { batch: batch.filter(|_| (3..9).contains(&entry.seq)), ..entry };
+    let (_fleet, store) = after_a_page_that_breaks(&[], sets().map(batched).collect());
+    assert_eq!(keys(&store), 7);
+    let (_fleet, store) = after_a_page_that_breaks(&[], sets().take(7).map(batched).collect());
+    assert_eq!(keys(&store), 7);
+    // Patches are worth what they read and write: here both values in turn.
+    let items = [("a", json!({"n": 1, "text": megabyte})), ("b", json!({"n": 1, "text": megabyte}))];
+    let replace = |seq: u64| json!([{"op": "replace", "path": "/n", "value": seq}]);
+    let patches = (2..=250).map(|seq| {
+        let from = (seq - 2).max(1);
+        patch_entry(seq, foreign(seq), "c", ["a", "b"][seq as usize % 2], replace(seq), from)
+    });
+    let (_fleet, store) = after_a_page_that_breaks(&items, patches.take(7).collect());
+    let n = |key| get(&store, "c", key).unwrap()["n"].clone();
+    assert_eq!((n("a"), n("b")), (json!(6), json!(7)), "two for a transaction");
+}
+
+#[test]
+fn patches_of_one_value_that_follow_each_other_read_and_write_it_once() {
+    let items = [("k", json!({"n": 1.0, "text": "x".repeat(1 << 20)})), ("l", json!(0))];
+    let replace = |seq: u64| json!([{"op": "replace", "path": "/n", "value": seq}]);
+    let patches = |to| (2..=to).map(|seq| patch_entry(seq, foreign(seq), "c", "k", replace(seq), seq - 1));
+    let (_fleet, store) = after_a_page_that_breaks(&items, patches(200).collect());
+    assert_eq!(get(&store, "c", "k").unwrap()["n"], json!(1.0), "all of them are one transaction, with what is broken");
+    let fleet = Fleet::new();
+    let store = loaded(&fleet, "a", 1, items.iter().map(|(key, value)| item("c", key, value.clone(), 1)).collect());
+    let wire = ScriptedWire::new();
+    let other = set_entry(251, foreign(251), "c", "l", json!(7), 1);
+    wire.on_pull_page(patches(250).chain([other]).collect());
+    store.pull(&wire).unwrap();
+    assert_eq!(get(&store, "c", "k").unwrap()["n"], json!(250));
+    assert_eq!(get(&store, "c", "l"), Some(json!(7)));
 }
