@@ -181,7 +181,7 @@ impl Engine<'_> {
             }
             let (aside, any_gone) = isolation.end();
             return match aside {
-                // A checkpoint is not swapped in on the word of a server that takes nothing.
+                // A checkpoint is not swapped in on the word of a server that takes nothing, unless all that is left was tried by now.
                 Some(error) if !done && !any_gone && life == Life::Incoming => Err(Error::Wire(error).into()),
                 aside => {
                     self.aside = aside;
@@ -342,16 +342,21 @@ impl Engine<'_> {
     }
 
     /// Has the server let go of what it holds of a batch, of which it refuses the rest: it would skip whatever comes on the items of those ops until they
-    /// expire, days later. An op of the batch that says another number of ops makes it reject them all.
+    /// expire, days later. An op of the batch that says another number of ops than any batch may have makes it reject them all, and is staged itself by none.
     fn give_up_staged(&mut self, rest: &[Outgoing], life: Life) -> Result<(), Halt> {
         let Some(last) = rest.last() else { return Ok(()) };
-        let Some((batch, of)) = last.row.batch.filter(|(_, of)| rest.len() < *of as usize) else { return Ok(()) };
-        let payload = Payload::of_value(OpKind::Delete, None);
-        let row = Queued { payload, base: None, batch: Some((batch, of.saturating_add(1))), ..last.row.clone() };
+        let Some((batch, _)) = last.row.batch.filter(|(_, of)| rest.len() < *of as usize) else { return Ok(()) };
+        // Not what it was: of an op that the server has it would say what it said before.
+        let payload = if last.row.payload.ends_item() {
+            Payload::of_value(OpKind::Set, Some("null".to_owned()))
+        } else {
+            Payload::of_value(OpKind::Delete, None)
+        };
+        let row = Queued { payload, base: None, batch: Some((batch, u32::MAX)), ..last.row.clone() };
         let told = Outgoing { row, collection: last.collection.clone(), key: last.key.clone() };
         match self.push_request(&[told], life) {
             // Nor does it get past what refuses the rest.
-            Err(Halt::Error(Error::Wire(error))) if error.refuses_content() => Ok(()),
+            Err(Halt::Error(Error::Wire(error))) if error.refuses_content() || error.may_be_for_an_op() => Ok(()),
             other => other.map(drop),
         }
     }

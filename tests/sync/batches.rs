@@ -358,6 +358,44 @@ fn a_batch_of_which_the_rest_is_refused_leaves_nothing_staged_that_others_wait_f
 }
 
 #[test]
+fn a_batch_of_which_the_first_part_is_refused_leaves_nothing_staged_either() {
+    for deletes in [false, true] {
+        let (fleet, server) = (Fleet::new(), Server::start());
+        let store = fleet.open_with("a", |options| options.push_ops = 10);
+        for n in 0..25 {
+            store.set("c", &format!("k{n:02}"), &"old").unwrap();
+        }
+        store.sync(&server.wire()).unwrap();
+        let mut batch = store.batch();
+        for n in 0..25 {
+            let key = format!("k{n:02}");
+            if deletes && n != 2 {
+                batch.delete("c", &key).unwrap();
+            } else {
+                batch.set("c", &key, &n).unwrap();
+            }
+        }
+        let receipt = batch.commit().unwrap();
+        let direct = server.wire();
+        let wire = FaultyWire::new(&direct, |call| match call {
+            Call::Push(request) if request.ops.iter().any(|op| op.key == "k02" && op.value.is_some()) => {
+                Fault::Fail(WireError::Refused { status: 413, code: String::new(), message: "too large".into() })
+            }
+            _ => Fault::None,
+        });
+        assert_eq!(store.sync(&wire).unwrap().rejected, 25);
+        assert!(receipt.ops.iter().all(|op| code(&store, *op) == Code::TOO_LARGE));
+        // None of these is held back by what the server has of the batch.
+        let later: Vec<_> = (5..25).map(|n| store.set("c", &format!("k{n:02}"), &"later").unwrap()).collect();
+        store.sync(&wire).unwrap();
+        let accepted = |op: &_| matches!(store.outcome(*op).unwrap(), Some(Outcome::Accepted { .. }));
+        assert!(later.iter().all(accepted), "{deletes}");
+        assert_eq!((server.items().len(), store.pending_count().unwrap()), (25, 0));
+        assert_eq!(server.value("c", "k02"), Some(json!("old")));
+    }
+}
+
+#[test]
 fn a_batch_behind_a_rejected_op_waits_as_a_whole() {
     let (fleet, server) = (Fleet::new(), Server::start());
     let (ours, theirs) = (fleet.open_with("a", |options| options.push_ops = 2), fleet.open("b"));

@@ -65,7 +65,7 @@ impl Round {
                 false => Round::Batches(BatchKey(0)),
             },
             // What became of a batch is known for as long as what became of its refs is.
-            Round::Batches(after) => match transaction.prune_batches(after, before(retention.refs), SLICE)? {
+            Round::Batches(after) => match transaction.prune_batches(after, (before(retention.refs), now), SLICE)? {
                 Some(last) => Round::Batches(last),
                 None => Round::Checkpoints { after: None, held: transaction.state().head },
             },

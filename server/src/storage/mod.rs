@@ -216,7 +216,7 @@ pub trait Transaction: Snapshot + QueueTransaction {
     fn prune_clients(&mut self, after: ClientKey, before: u64, limit: u32) -> Stored<Option<ClientKey>>;
     /// Looks at up to `limit` batches above `after` and removes those that ended and were begun before that time. Returns
     /// where to go on; nowhere, where all of them were begun later.
-    fn prune_batches(&mut self, after: BatchKey, before: u64, limit: u32) -> Stored<Option<BatchKey>>;
+    fn prune_batches(&mut self, after: BatchKey, times: (u64, u64), limit: u32) -> Stored<Option<BatchKey>>;
 
     /// Begins a new epoch: its seqs are far above all that an unknown later life of the log may have had.
     fn begin_epoch(&mut self, epoch: EpochId) -> Stored<()>;

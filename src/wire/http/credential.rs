@@ -69,11 +69,11 @@ impl Credential {
         Credential::Hmac { key: key.into(), user: user.into(), secret: secret.into() }
     }
 
-    /// Whether a text gives away what it keeps secret.
-    pub(super) fn is_in(&self, text: &str) -> bool {
+    /// What no text may give away.
+    pub(super) fn secret(&self) -> Option<&str> {
         match self {
-            Credential::None => false,
-            Credential::Bearer(secret) | Credential::Hmac { secret, .. } => text.contains(secret.expose()),
+            Credential::None => None,
+            Credential::Bearer(secret) | Credential::Hmac { secret, .. } => Some(secret.expose()),
         }
     }
 

@@ -12,6 +12,7 @@ use crate::protocol::{CodecError, DatabaseInfo, Format, Problem};
 use crate::wire::{Traffic, WireError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -308,11 +309,20 @@ impl Exchange {
             _ => return None,
         };
         // Some gateways repeat what they were sent, and these texts go into errors and logs.
+        let headers = self.shared.headers.iter().map(|(_, value)| String::from_utf8_lossy(value.as_bytes()));
+        // Very short ones are no secrets, and stand in every other text.
+        let headers = headers.filter(|value| value.len() >= 8);
+        let secrets: Vec<Cow<'_, str>> = headers.chain(credential.secret().map(Cow::Borrowed)).collect();
+        let tells = |text: &str| secrets.iter().any(|secret| text.contains(&**secret));
         let Problem { kind, title, code, detail, reason, path, .. } = &mut problem;
-        for text in [kind, title, code, detail].into_iter().chain(reason).chain(path) {
-            if credential.is_in(text) || self.shared.headers.iter().any(|header| repeats(text, header)) {
-                "(not shown: it repeats a credential)".clone_into(text);
-            }
+        for text in [kind, title, detail].into_iter().chain(reason).chain(path).filter(|text| tells(text)) {
+            "(not shown: it repeats a credential)".clone_into(text);
+        }
+        // A word of the protocol stays one, also where a credential happens to be part of it.
+        let is_word =
+            code.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'_')) && !secrets.iter().any(|secret| code == secret);
+        if tells(code) && !is_word {
+            code.clear();
         }
         Some(problem)
     }
@@ -344,12 +354,6 @@ impl Exchange {
             _ => false,
         }
     }
-}
-
-// Whether a text repeats what a header of the host's says, which may be a secret unless it is very short.
-fn repeats(text: &str, (_, value): &(HeaderName, HeaderValue)) -> bool {
-    let value = String::from_utf8_lossy(value.as_bytes());
-    value.len() >= 8 && text.contains(&*value)
 }
 
 // A panic of the HTTP client as an error: where the system has no thread left to look up a name with, ureq panics.

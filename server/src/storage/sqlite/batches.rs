@@ -200,15 +200,20 @@ const NEXT: &str =
     "SELECT count(*), max(id), min(at) FROM (SELECT id, at FROM batches WHERE id > ?1 ORDER BY id LIMIT ?2)";
 const FORGET: &str = "DELETE FROM batches WHERE id > ?1 AND id <= ?2 AND state <> 0 AND at < ?3";
 
-pub fn prune(connection: &Connection, after: BatchKey, before: u64, limit: u32) -> Stored<Option<BatchKey>> {
+pub fn prune(
+    connection: &Connection,
+    after: BatchKey,
+    (before, now): (u64, u64),
+    limit: u32,
+) -> Stored<Option<BatchKey>> {
     let mut next = connection.prepare_cached(NEXT)?;
     let found = next.query_row(params![after.0, limit], |row| {
         Ok((row.get::<_, u32>(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, Option<i64>>(2)?))
     });
     let (looked_at, Some(last), Some(oldest)) = found? else { return Ok(None) };
-    // They are in the order of time, but for a clock that was set back: where all are young those behind them are too, or
-    // wait until these are old.
-    if uint(oldest) >= before {
+    // They are in the order of time, so where all are young those behind them are too; but not where the clock was ahead when
+    // they were begun.
+    if (before..=now).contains(&uint(oldest)) {
         return Ok(None);
     }
     connection.prepare_cached(FORGET)?.execute(params![after.0, last, int(before)])?;
@@ -253,11 +258,19 @@ mod tests {
         let left = || connection.query_row("SELECT count(*) FROM batches", [], |row| row.get::<_, i64>(0)).unwrap();
         let (mut after, mut slices) = (Some(BatchKey(0)), Vec::new());
         while let Some(place) = after {
-            after = prune(&connection, place, 50, 10).unwrap();
+            after = prune(&connection, place, (50, 1_000), 10).unwrap();
             slices.push((after.map(|key| key.0), left()));
         }
         assert_eq!(slices, [(Some(10), 44), (Some(20), 43), (None, 43)]);
-        assert_eq!(prune(&connection, BatchKey(30), 50, 10).unwrap(), Some(BatchKey(40)));
-        assert_eq!((prune(&connection, BatchKey(40), 50, 10).unwrap(), left()), (None, 41));
+        assert_eq!(prune(&connection, BatchKey(30), (50, 1_000), 10).unwrap(), Some(BatchKey(40)));
+        assert_eq!((prune(&connection, BatchKey(40), (50, 1_000), 10).unwrap(), left()), (None, 41));
+        // Those of a clock that was ahead keep none behind them.
+        connection.execute("UPDATE batches SET at = 5000 WHERE id < 20", []).unwrap();
+        connection.execute("UPDATE batches SET at = 5 WHERE id = 20", []).unwrap();
+        let mut after = Some(BatchKey(0));
+        while let Some(place) = after {
+            after = prune(&connection, place, (50, 1_000), 10).unwrap();
+        }
+        assert_eq!(left(), 40);
     }
 }

@@ -379,8 +379,8 @@ impl Transaction for SqliteTransaction<'_> {
     fn prune_clients(&mut self, after: ClientKey, before: u64, limit: u32) -> Stored<Option<ClientKey>> {
         clients::prune(&self.transaction, after, before, limit)
     }
-    fn prune_batches(&mut self, after: BatchKey, before: u64, limit: u32) -> Stored<Option<BatchKey>> {
-        batches::prune(&self.transaction, after, before, limit)
+    fn prune_batches(&mut self, after: BatchKey, times: (u64, u64), limit: u32) -> Stored<Option<BatchKey>> {
+        batches::prune(&self.transaction, after, times, limit)
     }
 
     fn begin_epoch(&mut self, epoch: EpochId) -> Stored<()> {
