@@ -2,31 +2,25 @@
 //!
 //! Entries change items in memory; [`Slice::finish`] writes each item once, however many entries it had.
 
-use super::contest::{self, Contest, Theirs, is_same};
-use super::rebase::{Draft, rebase};
+mod finish;
+mod settle;
+
+pub(super) use self::settle::Settled;
+use super::contest::{self, Theirs, is_same};
+use super::rebase::Draft;
 use super::received::{broken, diverged, named, payload, resources_of, rev_after};
-use super::seen::{Cause, Seen};
-use super::touched::{Base, Meant, Moved, Touched};
+use super::touched::{Base, Moved, Touched};
 use crate::error::{Error, Result};
 use crate::outbox::{Answer, Outcome, Payload, Queued, Rejection, conflicts, ledger, queue};
 use crate::planted::{Planted, planted};
 use crate::protocol::{Entry, EntryOutcome, OpKind, ResourceName, Scope, Seq};
 use crate::replica::collections::{self, Life};
-use crate::replica::resources::Side;
 use crate::replica::{Item, Writing, base, items, parts};
-use crate::watch::Origin;
 use rusqlite::Connection;
 use std::collections::{BTreeMap, HashMap};
 
 /// How many bytes of values a slice reads and writes, until no more entries are taken: some tens of milliseconds.
 const SLICE_BYTES: u64 = 4 << 20;
-
-/// How many ops a slice settled, by outcome.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Settled {
-    pub accepted: u64,
-    pub rejected: u64,
-}
 
 /// The changes of one transaction.
 pub(super) struct Slice<'a> {
@@ -360,193 +354,6 @@ impl<'a> Slice<'a> {
         Ok(())
     }
 
-    /// Settles an op that the server committed.
-    pub fn settle_accepted(&mut self, op: &Queued, seq: Seq) -> Result<()> {
-        if planted(Planted::EchoAppliedTwice) && op.answer == Answer::Accepted {
-            return Ok(());
-        }
-        self.settle(op)?;
-        self.decide(op, true);
-        let (_, collection, key) = item_name(self.connection, op.item)?;
-        ledger::accept(self.connection, op, (&collection, &key), seq, self.now)?;
-        self.connection.settled(op.op_ref, || Outcome::Accepted { seq });
-        queue::delete(self.connection, op.id())?;
-        self.settled.accepted += u64::from(!self.was_counted(op, Answer::Accepted));
-        Ok(())
-    }
-
-    /// Settles an op that the server, or this replica for it, refused.
-    pub fn settle_rejected(&mut self, op: &Queued, rejection: &Rejection) -> Result<()> {
-        let mut meant = None;
-        if !planted(Planted::RejectedStaysInView) {
-            meant = self.meant(op)?;
-            self.settle(op)?;
-            self.decide(op, false);
-        }
-        let (_, collection, key) = item_name(self.connection, op.item)?;
-        self.go_through(&[&op.payload.text, &meant]);
-        ledger::reject(self.connection, op, (&collection, &key), rejection, meant.as_deref(), self.now)?;
-        if !planted(Planted::RejectionToldToNobody) {
-            self.connection.settled(op.op_ref, || Outcome::Rejected(rejection.clone()));
-        }
-        queue::delete(self.connection, op.id())?;
-        self.settled.rejected += u64::from(!self.was_counted(op, Answer::Rejected));
-        Ok(())
-    }
-
-    /// What the host read of an item before the slice, with no other op on top of a patch that is rejected, if it applied.
-    fn meant(&mut self, op: &Queued) -> Result<Option<String>> {
-        if op.payload.kind != OpKind::Patch || !op.applies {
-            return Ok(None);
-        }
-        let connection = self.connection;
-        let at = self.touch_row(op.item)?;
-        let touched = self.touched(&at)?;
-        let Some(row) = touched.row else { return Ok(None) };
-        let meant = match &mut touched.meant {
-            Some(meant) => meant,
-            none => {
-                let mut ops = std::mem::take(&mut touched.gone);
-                let queued = queue::of_item(connection, op.item)?.into_iter();
-                let on_value = queued.filter(|other| other.applies && other.payload.resource == ResourceName::Value);
-                ops.extend(on_value.map(|other| (other.id(), other.payload)));
-                none.insert(Meant::new(base::confirmed(connection, row)?, ops))
-            }
-        };
-        let before = meant.bytes();
-        let value = meant.at(op.id(), || base::confirmed(connection, row))?.map(str::to_owned);
-        let bytes = meant.bytes() - before;
-        self.bytes = self.bytes.saturating_add(bytes);
-        Ok(value)
-    }
-
-    /// Takes note of what became of an own op, where that matters to a conflict.
-    fn decide(&mut self, op: &Queued, accepted: bool) {
-        let part = &op.payload.resource;
-        let touched = self.rows.get(&op.item).and_then(|at| self.items.get_mut(at));
-        if let Some(touched) = touched.filter(|touched| self.any_conflict || !touched.theirs.is_empty()) {
-            if accepted {
-                Theirs::accepted(&mut touched.theirs, part);
-            }
-            touched.decided.push((part.clone(), accepted));
-        }
-    }
-
-    /// Whether an answer, forgotten or not, has counted an op as what it settles as.
-    fn was_counted(&self, op: &Queued, settles_as: Answer) -> bool {
-        op.answer == settles_as || self.counted.get(&op.id()) == Some(&settles_as)
-    }
-
-    /// Settles every op whose answer lies at or below `position`.
-    pub fn settle_answered(&mut self, position: Seq) -> Result<()> {
-        for op in queue::answered_up_to(self.connection, position)? {
-            match (&op.rejection, op.seq) {
-                (Some(rejection), _) => self.settle_rejected(&op, &rejection.clone())?,
-                (None, Some(seq)) => self.settle_accepted(&op, seq)?,
-                (None, None) => {}
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes every item that was touched: its base, and its view with the pending ops on top.
-    pub fn finish(mut self) -> Result<Settled> {
-        self.end_draft()?;
-        let connection = self.connection;
-        let told = !planted(Planted::RemoteChangeUntold);
-        let watched = self.life == Life::Live && told && connection.is_watched()?;
-        let any_theirs = self.items.values().any(|touched| !touched.theirs.is_empty());
-        let all_kept = self.life != Life::Live || self.scope.filter.is_everything();
-        let names: HashMap<i64, String> = match watched || any_theirs || self.any_conflict || !all_kept {
-            true => self.collections.into_iter().map(|(name, id)| (id, name)).collect(),
-            false => HashMap::new(),
-        };
-        let mut any_contest = false;
-        for ((collection, key), mut touched) in self.items {
-            let name = names.get(&collection);
-            let row = touched.row.map(|row| row.id);
-            let seen = match name.filter(|_| watched) {
-                Some(name) => Seen::before(connection, name, &key, row)?,
-                None => None,
-            };
-            let (op, resource_op, revoked) = (touched.op, touched.resource_op, touched.revoked);
-            let cause = Cause { op, resource_op, revoked, origin: Origin::Remote };
-            let kept = all_kept || name.is_none_or(|name| self.scope.filter.has(name, &key));
-            let theirs = std::mem::take(&mut touched.theirs);
-            let contest = match name {
-                Some(name) if self.any_conflict || !theirs.is_empty() => {
-                    Contest::before(connection, (name, &key), touched.row, theirs, self.any_conflict)?
-                }
-                _ => None,
-            };
-            let known = match touched.base {
-                Base::Known(value) => Some(value),
-                Base::Stored | Base::Drafted => None,
-            };
-            match touched.row {
-                None => {
-                    if let Some(Some(value)) = known {
-                        let id = items::insert(connection, collection, &key, touched.rev, 0, Some(&value))?;
-                        touched.moved.write(connection, id, Side::Both)?;
-                    }
-                }
-                // It was here for the sake of its ops.
-                Some(row) if !kept && row.pending == touched.settled => drop(items::remove(connection, row.id)?),
-                Some(row) => {
-                    let none_left = row.pending == touched.settled;
-                    let ops = if none_left { Vec::new() } else { queue::of_item(connection, row.id)? };
-                    if none_left && (row.pending == 0 || touched.view_is_base) {
-                        // What the host sees of the others is their base.
-                        touched.moved.write(connection, row.id, Side::Both)?;
-                    } else {
-                        touched.moved.write(connection, row.id, Side::Base)?;
-                    }
-                    if touched.view_is_base && ops.is_empty() {
-                        if row.rev > 0 {
-                            base::delete(connection, row.id)?;
-                        }
-                        items::update_confirmed(connection, Item { rev: touched.rev, pending: 0, ..row })?;
-                    } else if planted(Planted::ViewNotRebased) && !ops.is_empty() {
-                        match known {
-                            Some(Some(value)) => base::insert(connection, row.id, &value)?,
-                            Some(None) => base::delete(connection, row.id)?,
-                            None => {}
-                        }
-                        let view = items::value(connection, row.id)?;
-                        let pending = ops.len() as u32;
-                        items::update(connection, Item { rev: touched.rev, pending, ..row }, view.as_deref())?;
-                    } else if row.pending == 0 {
-                        match known {
-                            Some(Some(value)) => {
-                                items::update(connection, Item { rev: touched.rev, ..row }, Some(&value))?;
-                            }
-                            Some(None) => items::delete(connection, row.id)?,
-                            None => items::update_confirmed(connection, Item { rev: touched.rev, ..row })?,
-                        }
-                    } else {
-                        let base = match known {
-                            Some(value) => value,
-                            None => base::confirmed(connection, row)?,
-                        };
-                        rebase(connection, Item { rev: touched.rev, ..row }, base.as_deref(), &ops)?;
-                    }
-                }
-            }
-            if let Some(seen) = seen {
-                seen.after(connection, (collection, &key), cause)?;
-            }
-            if let Some(contest) = contest {
-                any_contest = true;
-                let dropped = !kept && touched.row.is_some_and(|row| row.pending == touched.settled);
-                contest.after(connection, &touched.decided, touched.revoked || dropped, self.now)?;
-            }
-        }
-        if any_contest {
-            conflicts::bound(connection)?;
-        }
-        Ok(self.settled)
-    }
-
     fn touch(&mut self, collection: &str, key: &str) -> Result<(i64, String)> {
         let id = match self.collections.get(collection) {
             Some(id) => *id,
@@ -574,22 +381,6 @@ impl<'a> Slice<'a> {
         let row = items::find_by_id(self.connection, item)?;
         self.insert((collection, key.clone()), row)?;
         Ok((collection, key))
-    }
-
-    /// Takes note that an op of this item is about to leave the outbox.
-    fn settle(&mut self, op: &Queued) -> Result<()> {
-        let at = self.touch_row(op.item)?;
-        let touched = self.touched(&at)?;
-        touched.settled += 1;
-        if op.payload.resource != ResourceName::Value {
-            touched.resource_op = Some(op.op_ref);
-            return Ok(());
-        }
-        touched.op = Some(op.op_ref);
-        if op.applies && touched.meant.is_none() && touched.row.is_some_and(|row| row.pending > touched.settled) {
-            touched.gone.push((op.id(), op.payload.clone()));
-        }
-        Ok(())
     }
 
     fn insert(&mut self, at: (i64, String), row: Option<Item>) -> Result<()> {

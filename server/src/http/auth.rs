@@ -295,8 +295,11 @@ mod tests {
         assert_eq!(status(at(START, "nonce-01")), StatusCode::UNAUTHORIZED);
         assert!(at(START, "nonce-02").is_ok() && at(START, "nonce-03").is_ok());
         assert_eq!(status(at(START, "nonce-04")), StatusCode::SERVICE_UNAVAILABLE);
-        clock.0.store(START + 301, Ordering::Relaxed);
-        assert!(at(START + 301, "nonce-04").is_ok());
+        // A minute longer than it could be signed for, or one judged in time and proven late would be another's replay.
+        clock.0.store(START + 360, Ordering::Relaxed);
+        assert_eq!(status(at(START + 360, "nonce-04")), StatusCode::SERVICE_UNAVAILABLE);
+        clock.0.store(START + 361, Ordering::Relaxed);
+        assert!(at(START + 361, "nonce-04").is_ok());
     }
 
     #[test]
