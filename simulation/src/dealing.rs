@@ -137,7 +137,7 @@ impl Device {
                 if known < mates.len() {
                     // The disk stopped right behind it: what the others became is found later.
                     match op.batch {
-                        None => self.tell(new, &item_of(op), &op.resource),
+                        None => self.tell(new, &item_of(op)),
                         Some(_) => {
                             self.tell_cut_off(attempts(
                                 edit.as_ref().map_or(Some(op.kind), |edit| Some(kind_of(edit))),
@@ -203,7 +203,7 @@ impl Device {
         if let Some(back) = self.read(|| store.retry_of(made)) {
             assert_eq!(back, Some(old.op_ref), "{name}: {made} was made of {old:?}");
         }
-        self.tell(made, &item_of(old), &old.resource);
+        self.tell(made, &item_of(old));
         true
     }
 
@@ -246,7 +246,7 @@ impl Device {
         match answer {
             Ok(op) => {
                 if let Some(op) = op {
-                    self.tell(op, &item, &resource);
+                    self.tell(op, &item);
                 }
                 self.check_claims(store, &item, &resource, &text);
                 let wanted = match &resolution {

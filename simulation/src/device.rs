@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use syncstore::protocol::Rev;
-use syncstore::{Conflict, Error, Filter, Options, Ref, ResourceName, Retention, RetryPolicy, Store};
+use syncstore::{Conflict, Error, Filter, Options, Ref, Retention, RetryPolicy, Store};
 
 /// A full-text search that hosts declare, and the collection that it is over.
 const SEARCH: &str = "marks";
@@ -229,10 +229,9 @@ impl Device {
     }
 
     /// Remembers what a write was answered.
-    pub fn tell(&self, op_ref: Ref, item: &Item, resource: &ResourceName) {
+    pub fn tell(&self, op_ref: Ref, item: &Item) {
         let loading = self.process(0).and_then(|process| process.store.bootstrap_progress().ok().flatten()).is_some();
-        let op =
-            Op { loaded: loading, ..Op::new(item.clone(), resource.clone(), self.checkpoints.load(Ordering::Relaxed)) };
+        let op = Op { loaded: loading, ..Op::new(item.clone(), self.checkpoints.load(Ordering::Relaxed)) };
         let earlier = self.told().ops.insert(op_ref, op);
         assert!(earlier.is_none(), "{op_ref} was given out twice");
     }

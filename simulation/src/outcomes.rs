@@ -8,7 +8,7 @@ use crate::told::{Fate, Op, Told};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use syncstore::protocol::Code;
-use syncstore::{Durability, Outcome, Ref, RejectedOp, ResourceName, Store};
+use syncstore::{Durability, Outcome, Ref, RejectedOp, Store};
 
 impl Device {
     /// What a host finds that opens the replica after a stop.
@@ -190,9 +190,7 @@ impl Device {
                 // One that the server merged, and whose answer was lost, waits for the answer of its repetition; so does
                 // one whose repetition into a new checkpoint waits behind a rejected one.
                 let loaded = op.loaded || self.checkpoints.load(Ordering::Relaxed) > op.checkpoints;
-                // So does one that made its sender see the item no longer: its entry does not say that it is this op.
-                let revoked = self.plan.several_rights && matches!(op.resource, ResourceName::Tag(_));
-                let repeats = op.item.0 == "merged" || loaded || revoked;
+                let repeats = op.item.0 == "merged" || loaded;
                 let late = at.is_some_and(|at| at <= position) && !repeats;
                 assert!(!late, "{name}: {op_ref} is in the log at {at:?}, below {position}, and still waits");
             } else if let (false, Some(Fate::Accepted(seq))) = (waits, &op.fate) {

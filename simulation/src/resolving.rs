@@ -110,12 +110,12 @@ impl Device {
             }
             return decisions;
         };
-        for Decision { id, item, resource } in decided {
+        for Decision { id, item, .. } in decided {
             let end = ended.iter().find(|conflict| conflict.id == id).and_then(|conflict| conflict.end);
             if let Some(op_ref) = end.and_then(|end| end.op)
                 && !self.told().ops.contains_key(&op_ref)
             {
-                self.tell(op_ref, &item, &resource);
+                self.tell(op_ref, &item);
             }
         }
         decisions

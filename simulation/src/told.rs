@@ -35,7 +35,6 @@ pub struct Attempt {
 #[derive(Clone, Debug)]
 pub struct Op {
     pub item: Item,
-    pub resource: ResourceName,
     pub fate: Option<Fate>,
     /// What it was before a power loss took it back: it will be that again.
     pub before: Option<Fate>,
@@ -72,10 +71,9 @@ pub enum Fate {
 }
 
 impl Op {
-    pub fn new(item: Item, resource: ResourceName, checkpoints: u32) -> Op {
+    pub fn new(item: Item, checkpoints: u32) -> Op {
         Op {
             item,
-            resource,
             fate: None,
             before: None,
             settled: false,
@@ -91,7 +89,7 @@ impl Op {
     }
 
     fn found(op: &PendingOp, checkpoints: u32) -> Op {
-        Op { found: true, ..Op::new((op.collection.clone(), op.key.clone()), op.resource.clone(), checkpoints) }
+        Op { found: true, ..Op::new((op.collection.clone(), op.key.clone()), checkpoints) }
     }
 
     /// As if nobody had ever told anything of it.

@@ -216,8 +216,8 @@ impl<'a> Host<'a> {
         }
         match batch.commit() {
             Ok(receipt) => {
-                for (op_ref, Attempt { item, resource, .. }) in receipt.ops.iter().zip(&attempts) {
-                    self.device.tell(*op_ref, item, resource);
+                for (op_ref, Attempt { item, .. }) in receipt.ops.iter().zip(&attempts) {
+                    self.device.tell(*op_ref, item);
                 }
                 format!("batch {attempts:?} {:?}", receipt.ops)
             }
@@ -247,7 +247,7 @@ impl<'a> Host<'a> {
         let text = format!("{what} {item:?} {resource:?}");
         match answer {
             Ok(op_ref) => {
-                self.device.tell(op_ref, item, &resource);
+                self.device.tell(op_ref, item);
                 assert!(self.keeps(item) != Some(false), "{}: {text} is not kept", self.device.name);
                 self.check(item, &after, format_args!("{}: after {text}, {op_ref}", self.device.name));
                 format!("{text} {op_ref}")

@@ -157,6 +157,10 @@ impl<'a> Slice<'a> {
         if entry.as_sent || entry.kind != Some(op.payload.kind) || entry.item() != Ok((&collection, &key)) {
             return Ok(false);
         }
+        // What it took out of sight it does not say. No other file can have made of a tag's removal, under its ref, another change that does so.
+        if contest::revokes(entry) && matches!(op.payload.resource, ResourceName::Tag(_)) {
+            return Ok(true);
+        }
         let committed = payload(entry)?;
         if committed.resource != op.payload.resource {
             return Ok(false);

@@ -143,6 +143,16 @@ fn while_a_request_hangs_what_others_write_is_told() {
     gate.shut(false);
 }
 
+/// Writes an item of `theirs` and waits until it is told.
+fn hears_of_a_write(hears: &mut Listener, writing: &Store, value: i32) {
+    let made = writing.set("theirs", "n1", &value).unwrap();
+    let change = hears.until("the change", |event| match event {
+        Event::Changed { change, .. } => Some(change.clone()),
+        _ => None,
+    });
+    assert_eq!(change.op_ref, Some(made));
+}
+
 #[test]
 fn while_a_blocking_sync_of_the_hosts_hangs_what_others_write_is_told() {
     let site = Site::new();
@@ -160,12 +170,7 @@ fn while_a_blocking_sync_of_the_hosts_hangs_what_others_write_is_told() {
         hears.events.subscribe(Watch::collection("theirs")).unwrap();
         // A look that was due before may find the first one.
         for n in 0..3 {
-            let made = writing.set("theirs", "n1", &n).unwrap();
-            let change = hears.until("the change", |event| match event {
-                Event::Changed { change, .. } => Some(change.clone()),
-                _ => None,
-            });
-            assert_eq!(change.op_ref, Some(made));
+            hears_of_a_write(&mut hears, &writing, n);
         }
         drop(shut);
         hanging.join().unwrap().unwrap();
@@ -214,12 +219,7 @@ fn while_a_page_of_a_checkpoint_hangs_what_others_write_is_told() {
     let writing = site.store("new.db");
     hears.events.subscribe(Watch::collection("theirs")).unwrap();
     for n in 0..3 {
-        let made = writing.set("theirs", "n1", &n).unwrap();
-        let change = hears.until("the change", |event| match event {
-            Event::Changed { change, .. } => Some(change.clone()),
-            _ => None,
-        });
-        assert_eq!(change.op_ref, Some(made));
+        hears_of_a_write(&mut hears, &writing, n);
         assert!(matches!(store.status().state, SyncState::Bootstrapping { .. }));
     }
     gate.shut(false);

@@ -5,13 +5,22 @@ use serde_json::json;
 use std::time::Duration;
 use syncstore::protocol::Code;
 use syncstore::wire::WireError;
-use syncstore::{Error, Outcome, PendingState, Store};
+use syncstore::{BatchReceipt, Error, Outcome, PendingState, Store};
 
 fn code(store: &Store, op: syncstore::Ref) -> Code {
     match store.outcome(op).unwrap() {
         Some(Outcome::Rejected(why)) => why.code,
         other => panic!("{op} is {other:?}"),
     }
+}
+
+/// Writes the first `count` of `k00`, `k01` and so on as one batch.
+fn batch_of(store: &Store, count: i32) -> BatchReceipt {
+    let mut batch = store.batch();
+    for n in 0..count {
+        batch.set("c", &format!("k{n:02}"), &n).unwrap();
+    }
+    batch.commit().unwrap()
 }
 
 #[test]
@@ -171,11 +180,7 @@ fn a_staged_batch_waits_and_goes_on_where_it_was_interrupted() {
         let (fleet, server) = (Fleet::new(), Server::start());
         let store = fleet.open_with("a", |options| options.push_ops = 10);
         store.sync(&server.wire()).unwrap();
-        let mut batch = store.batch();
-        for n in 0..25 {
-            batch.set("c", &format!("k{n:02}"), &n).unwrap();
-        }
-        let receipt = batch.commit().unwrap();
+        let receipt = batch_of(&store, 25);
         let direct = server.wire();
         let wire = FaultyWire::pushes(&direct, [Fault::None, fault.clone()]);
         store.sync(&wire).unwrap_err();
@@ -196,11 +201,7 @@ fn a_batch_that_expired_incomplete_on_the_server_is_told_so() {
     let (fleet, server) = (Fleet::new(), Server::start());
     let store = fleet.open_with("a", |options| options.push_ops = 10);
     store.sync(&server.wire()).unwrap();
-    let mut batch = store.batch();
-    for n in 0..15 {
-        batch.set("c", &format!("k{n:02}"), &n).unwrap();
-    }
-    let receipt = batch.commit().unwrap();
+    let receipt = batch_of(&store, 15);
     let direct = server.wire();
     let wire = FaultyWire::pushes(&direct, [Fault::None, Fault::LoseRequest]);
     store.push(&wire).unwrap_err();
@@ -331,11 +332,7 @@ fn a_batch_of_which_the_rest_is_refused_leaves_nothing_staged_that_others_wait_f
     let (fleet, server) = (Fleet::new(), Server::start());
     let store = fleet.open_with("a", |options| options.push_ops = 10);
     store.sync(&server.wire()).unwrap();
-    let mut batch = store.batch();
-    for n in 0..25 {
-        batch.set("c", &format!("k{n:02}"), &n).unwrap();
-    }
-    let receipt = batch.commit().unwrap();
+    let receipt = batch_of(&store, 25);
     let direct = server.wire();
     let wire = FaultyWire::new(&direct, |call| match call {
         Call::Push(request) if request.ops.iter().any(|op| op.key == "k12" && op.value.is_some()) => {

@@ -5,7 +5,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use syncstore::protocol::{CheckpointItem, ClientId};
-use syncstore::{Error, KeyRange, Store};
+use syncstore::{Error, KeyRange, Outcome, Store};
 use syncstore_server::service::{Caller, CheckpointRequest, Tags};
 use syncstore_simulation::Random;
 
@@ -137,4 +137,23 @@ fn every_replica_ends_with_what_its_user_may_see_of_everything() {
             compare(&format!("{who}, fresh"), &fresh, &seen(&server, caller, 0x0b5e_0000 + n as u128));
         }
     }
+}
+
+#[test]
+fn a_removed_tag_whose_answer_was_lost_is_settled_by_the_entry_that_takes_its_item_out_of_sight() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let [_, ada, ..] = callers();
+    let (theirs, ours) = (fleet.open("theirs"), fleet.open("ours"));
+    theirs.set("open", "k", &1).unwrap();
+    theirs.add_tag("open", "k", "a").unwrap();
+    theirs.sync(&server.wire()).unwrap();
+    let wire = server.wire_of(ada);
+    ours.sync(&wire).unwrap();
+    let op = ours.remove_tag("open", "k", "a").unwrap();
+    ours.push(&FaultyWire::pushes(&wire, [Fault::LoseAnswer])).unwrap_err();
+    let report = ours.pull(&wire).unwrap();
+    assert_eq!((report.accepted, report.bootstrapped), (1, None));
+    assert!(matches!(ours.outcome(op).unwrap(), Some(Outcome::Accepted { .. })));
+    assert_eq!((ours.get::<i32>("open", "k").unwrap(), ours.pending_count().unwrap()), (None, 0));
+    assert!(ours.check().unwrap().is_ok());
 }
