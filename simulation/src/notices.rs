@@ -24,6 +24,13 @@ pub struct Notices {
     unheard: BTreeSet<Name>,
 }
 
+impl Notices {
+    /// What the calls that were cut off have marked is known.
+    pub fn end_cut_off(&mut self) {
+        self.cut_off = 0;
+    }
+}
+
 fn name_of(notice: &Notice) -> Name {
     match notice {
         Notice::Rejected(op) => Name::Rejected(op.op_ref),

@@ -58,20 +58,22 @@ impl Device {
         }
         drop(told);
         self.check_keep(&process.store, lost);
-        self.check_outcomes(server, false);
+        if self.check_outcomes(server, false) {
+            self.told().end_cut_off();
+        }
         self.check_report(&process.store);
     }
 
-    /// Whether every operation has an outcome, the same as before, and the one that the server gave it.
-    pub fn check_outcomes(&self, server: &Server, settled: bool) {
-        let Some(process) = self.process(0) else { return };
+    /// Whether every operation has an outcome, the same as before, and the one that the server gave it; `false`: not all could be read.
+    pub fn check_outcomes(&self, server: &Server, settled: bool) -> bool {
+        let Some(process) = self.process(0) else { return false };
         self.pump_all(server);
         let told = &mut *self.told();
-        let Some(pending) = self.read(|| process.store.pending()) else { return };
-        let Some(rejections) = self.read(|| process.store.rejections()) else { return };
+        let Some(pending) = self.read(|| process.store.pending()) else { return false };
+        let Some(rejections) = self.read(|| process.store.rejections()) else { return false };
         let rejections: BTreeMap<Ref, RejectedOp> = rejections.into_iter().map(|op| (op.op_ref, op)).collect();
         if !self.check_conflicts(&process.store, &mut told.conflicts, false) {
-            return;
+            return false;
         }
         self.check_notices(&process.store, &mut told.notices, false);
         let checkpoints = self.checkpoints.load(Ordering::Relaxed);
@@ -82,7 +84,7 @@ impl Device {
         let items: BTreeMap<Ref, Item> = told.ops.iter().map(|(op_ref, op)| (*op_ref, op.item.clone())).collect();
         let waiting: BTreeSet<Ref> = pending.iter().map(|op| op.op_ref).collect();
         for (op_ref, op) in &mut told.ops {
-            let Some(outcome) = self.read(|| process.store.outcome(*op_ref)) else { return };
+            let Some(outcome) = self.read(|| process.store.outcome(*op_ref)) else { return false };
             let outcome = outcome.unwrap_or_else(|| panic!("{name}: {op_ref} was stored, and is forgotten"));
             let fate = match outcome {
                 Outcome::Queued | Outcome::InFlight => {
@@ -165,6 +167,7 @@ impl Device {
             op.fate = Some(fate);
         }
         self.heard().deaf = false;
+        true
     }
 
     /// What an operation leads to is known.

@@ -110,6 +110,12 @@ impl Told {
         self.limbo.push(attempts);
     }
 
+    /// What was cut off before a stop, and was not found after it, will not be found.
+    pub fn end_cut_off(&mut self) {
+        self.limbo.clear();
+        self.notices.end_cut_off();
+    }
+
     /// Takes what the replica has and nobody was told of: a write that was cut off, and nothing else.
     ///
     /// `folds`: a later write may have become part of it, and have made another kind of it.

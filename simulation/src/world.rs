@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use syncstore::protocol::OpKind;
-use syncstore::{Error, PendingOp, ResourceName, SyncError, SyncReport};
+use syncstore::{BootstrapReason, Error, PendingOp, ResourceName, SyncError, SyncReport};
 
 /// How deep calls that are under way may be within one another.
 const DEEPEST: u32 = 2;
@@ -395,6 +395,10 @@ impl World {
     }
 
     pub fn tell_result(&self, device: &Device, what: &str, result: &Result<SyncReport, SyncError>) {
+        let report = result.as_ref().unwrap_or_else(SyncError::report);
+        if let Some(BootstrapReason::Diverged(why)) = &report.bootstrapped {
+            assert!(self.plan.shares_files(), "{} {what}: the replica and the server differ: {why}", device.name);
+        }
         match result {
             Ok(report) => {
                 if report.bootstrapped.is_some() {

@@ -1,6 +1,6 @@
 //! The table `conflicts`: what another client changed under a pending op, open until it is resolved, and a record of how afterwards.
 
-use super::ledger::{Retention, read_ref};
+use super::ledger::read_ref;
 use crate::conflict::{Conflict, ConflictEnd, ConflictId, Ending, advance};
 use crate::error::Result;
 use crate::planted::{Planted, planted};
@@ -245,18 +245,15 @@ pub(crate) fn end(connection: &Connection, id: ConflictId, how: Ending, op: Opti
     Ok(())
 }
 
-/// Removes those that ended and that the retention no longer keeps, and those that are too many or too large together: first those that ended, the oldest first.
-pub(crate) fn prune(connection: &Connection, retention: &Retention, now: u64) -> Result<()> {
-    if let Some(age) = retention.age {
-        let before = now.saturating_sub(age.as_millis() as u64);
-        connection
-            .prepare_cached("DELETE FROM conflicts WHERE ended < ?1")?
-            .execute([i64::try_from(before).unwrap_or(i64::MAX)])?;
-    }
-    bound(connection)
+/// Removes those that ended before a time (milliseconds since 1970).
+pub(crate) fn prune(connection: &Connection, before: u64) -> Result<()> {
+    connection
+        .prepare_cached("DELETE FROM conflicts WHERE ended < ?1")?
+        .execute([i64::try_from(before).unwrap_or(i64::MAX)])?;
+    Ok(())
 }
 
-/// Keeps their number and their size within bounds.
+/// Keeps their number and their size within bounds: first those go that ended, the oldest first.
 pub(crate) fn bound(connection: &Connection) -> Result<()> {
     let (mut count, mut bytes): (u64, u64) = connection
         .prepare_cached(

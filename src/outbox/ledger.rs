@@ -1,7 +1,7 @@
 //! The table `ledger`: every ref that is settled, and what became of it.
 
-use super::kind_to_sql;
 use super::queue::Queued;
+use super::{conflicts, kind_to_sql};
 use crate::error::Result;
 use crate::protocol::{Code, Json, Ref, Seq};
 use crate::replica::{resources, state};
@@ -276,8 +276,8 @@ fn count(connection: &Connection, query: &str) -> Result<u64> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Retention {
-    /// Outcomes older than this go, once they were found to be twice, a day apart, so that a clock that is ahead for a moment takes
-    /// nothing away (or this long apart, if it is less than a day); `None`: age alone removes nothing.
+    /// Outcomes older than this go, and conflicts that ended longer ago, once they were found to be twice, a day apart, so that a clock that is
+    /// ahead for a moment takes nothing away (or this long apart, if it is less than a day); `None`: age alone removes nothing.
     pub age: Option<Duration>,
     /// The oldest beyond so many go, of rejections and of all other outcomes apart; `None`: number alone removes
     /// nothing.
@@ -301,7 +301,7 @@ impl Default for Retention {
 /// How long apart two looks at the clock must find an outcome too old before it goes, unless the retention is shorter still.
 const BETWEEN_LOOKS: u64 = 24 * 3600 * 1000;
 
-/// Removes up to `rows` outcomes that the retention no longer keeps; how many went.
+/// Removes up to `rows` outcomes that the retention no longer keeps, and conflicts that ended too long ago; how many outcomes went.
 pub(crate) fn prune(connection: &Connection, retention: &Retention, now: u64, rows: u64) -> Result<u64> {
     let mut pruned = 0;
     if let Some(age) = retention.age {
@@ -340,6 +340,8 @@ fn prune_by_age(connection: &Connection, age: u64, now: u64, rows: u64) -> Resul
         Some(looked) if looked <= now => looked,
         _ => return state::store_looked(connection, now).map(|()| 0),
     };
+    let before = looked.saturating_sub(age);
+    conflicts::prune(connection, before)?;
     // By place, the oldest first: an old op that was settled late keeps those behind it a little longer. What became part of an op
     // that is pending is pending with it.
     let pruned = connection
@@ -349,7 +351,7 @@ fn prune_by_age(connection: &Connection, age: u64, now: u64, rows: u64) -> Resul
                AND NOT (outcome = 3 AND EXISTS (SELECT 1 FROM outbox o WHERE o.id = l.into_id))
                ORDER BY id LIMIT ?2) WHERE at < ?1)",
         )?
-        .execute((looked.saturating_sub(age) as i64, rows as i64))? as u64;
+        .execute((before as i64, rows as i64))? as u64;
     if pruned < rows {
         state::store_looked(connection, now)?;
     }

@@ -320,7 +320,7 @@ impl<'a> Engine<'a> {
         let retention = self.settings.retention;
         while self.replica.write(|connection| ledger::prune(connection, &retention, now, PRUNE_SLICE))? >= PRUNE_SLICE {
         }
-        self.replica.write(|connection| conflicts::prune(connection, &retention, now))
+        self.replica.write(|connection| conflicts::bound(connection))
     }
 
     /// Makes a request over the wire, tried again as the policy allows. No lock is held.

@@ -5,6 +5,7 @@ use crate::support::{Fault, FaultyWire, Fleet, ScriptedWire, Server, get, view};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
+use syncstore::environment::Environment;
 use syncstore::protocol::{CheckpointItem, Entry, PushOutcome, PushResponse};
 use syncstore::{Conflict, Ending, Error, FieldMerge, Notice, Options, Prefer, Resolution, ResourceName, Store};
 
@@ -497,9 +498,18 @@ fn conflicts_are_kept_for_as_long_and_as_many_as_said() {
     two.fleet.environment.advance(Duration::from_secs(89 * 24 * 3600));
     two.ours.pull(&two.server.wire()).unwrap();
     assert_eq!(two.ended().len(), 1);
-    two.fleet.environment.advance(Duration::from_secs(2 * 24 * 3600));
+    // A clock that is ahead for a moment makes none old.
+    let right = two.fleet.environment.unix_ms();
+    two.fleet.environment.set_clock(right + 365 * 24 * 3600 * 1000);
+    (0..3).for_each(|_| drop(two.ours.pull(&two.server.wire()).unwrap()));
+    two.fleet.environment.set_clock(right);
     two.ours.pull(&two.server.wire()).unwrap();
-    assert_eq!(two.ended().len(), 0);
+    assert_eq!(two.ended().len(), 1);
+    for left in [1, 0] {
+        two.fleet.environment.advance(Duration::from_secs(2 * 24 * 3600));
+        two.ours.pull(&two.server.wire()).unwrap();
+        assert_eq!(two.ended().len(), left);
+    }
     // Four sides of half a MiB each: 32 of them fit into 64 MiB.
     let fleet = Fleet::new();
     let large = |n: u32| json!(n.to_string().repeat(1 << 19));
