@@ -16,7 +16,7 @@ impl Store {
     /// and takes over when that ends. [`Store::sync`] and its like may be called all the same, and take turns with it.
     ///
     /// [`Store::events`] tells what it does; [`Store::status`] what it is at. [`Store::stop`] ends it, and so does dropping the
-    /// store, which waits for at most the transaction that it is in, and never for a request.
+    /// store, which waits for at most the transaction that it is in and a wake of the host that it calls, and never for a request.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
