@@ -7,6 +7,7 @@ use crate::planted::{Planted, planted};
 use crate::protocol::{BatchId, Content, OpKind, Ref, ResourceName, Rev, Seq};
 use crate::replica::{Item, resources};
 use rusqlite::{Connection, OptionalExtension, Row};
+use std::collections::HashMap;
 
 /// What the server has said of a queued op so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -221,6 +222,18 @@ pub(crate) fn of_batch(connection: &Connection, batch: BatchId) -> Result<Vec<Qu
         connection.prepare_cached(&format!("SELECT {COLUMNS} FROM outbox o WHERE o.batch = ?1 ORDER BY o.id"))?;
     let rows = find.query_map([batch.as_bytes()], read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The items of the ops that lie staged at the server, by batch.
+pub(crate) fn staged_items(connection: &Connection) -> Result<HashMap<BatchId, Vec<i64>>> {
+    let mut find = connection
+        .prepare_cached("SELECT batch, item FROM outbox WHERE answer = ?1 AND batch IS NOT NULL ORDER BY id")?;
+    let mut rows = find.query([Answer::Staged as i64])?;
+    let mut items: HashMap<BatchId, Vec<i64>> = HashMap::new();
+    while let Some(row) = rows.next()? {
+        items.entry(BatchId::from_bytes(row.get(0)?)).or_default().push(row.get(1)?);
+    }
+    Ok(items)
 }
 
 /// The last op of an item.

@@ -145,6 +145,13 @@ fn read_refused(row: &Row<'_>) -> rusqlite::Result<Refused> {
     })
 }
 
+/// A rejected op that waits to be dealt with, in the form in which it was refused; not one that was undone, of which something else is kept.
+pub(crate) fn find(connection: &Connection, op_ref: Ref) -> Result<Option<Refused>> {
+    let mut find = connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM ledger WHERE outcome = 2 AND id = ?1 AND random = ?2"))?;
+    Ok(find.query_row((op_ref.order(), op_ref.random() as i64), read_refused).optional()?)
+}
+
 /// A rejected op that waits to be dealt with, in its order with all that are left of its batch; empty: there is none.
 pub(crate) fn with_batch(connection: &Connection, op_ref: Ref) -> Result<Vec<Refused>> {
     let mut find = connection

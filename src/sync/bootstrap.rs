@@ -43,7 +43,6 @@ impl Engine<'_> {
             let mut undone = 0;
             // What a rewound log asks for is owed until the swap, whatever interrupts it.
             let owed = state.bootstrap.take().filter(|bootstrap| bootstrap.reason == Reason::Rewound);
-            let restored = [restored, owed.as_ref().and_then(|owed| owed.restored)].into_iter().flatten().min();
             match reason {
                 // What another file may share with this one is its client id.
                 Reason::Diverged => state.client = client,
@@ -55,6 +54,8 @@ impl Engine<'_> {
             }
             let forgotten = forget_answers(connection, reason)?;
             collections::retire(connection, Life::Incoming)?;
+            // What was above an earlier one is undone already, or came late and was told so.
+            let restored = [restored, owed.as_ref().and_then(|owed| owed.restored)].into_iter().flatten().min();
             let scope = Scope::of(state.keep.clone());
             let reason = if owed.is_some() { Reason::Rewound } else { reason };
             state.bootstrap = Some(Bootstrap { restored, ..Bootstrap::new(reason, scope) });

@@ -2,7 +2,7 @@
 //!
 //! What there was before goes into the table in the transaction that takes it away, so that no crash loses a side.
 
-use super::rebase::apply_payload;
+use super::rebase::Draft;
 use crate::conflict::{Conflict, Ending, advance};
 use crate::error::Result;
 use crate::event::ConflictNews;
@@ -222,16 +222,17 @@ pub(super) fn before_swap(connection: &Connection, filter: &Filter) -> Result<Ve
         let confirmed = incoming.map_or(Ok(None), |row| items::value(connection, row.id))?;
         let before = row.map_or(Ok(None), |row| base::confirmed(connection, row))?;
         let ops = row.map_or(Ok(Vec::new()), |row| queue::of_item(connection, row.id))?;
-        let (mut expected, mut unanswered) = (before.clone(), false);
+        let (mut expected, mut unanswered) = (Draft::new(before.clone()), false);
         for op in ops.iter().filter(|op| op.payload.resource == ResourceName::Value) {
             match op.answer {
-                Answer::Accepted => expected = apply_payload(expected.as_deref(), &op.payload).unwrap_or(expected),
+                // The server's is what counts, where it does not apply here.
+                Answer::Accepted => drop(expected.apply(&op.payload)),
                 Answer::Rejected => {}
                 Answer::None | Answer::Queued | Answer::Staged => unanswered = true,
             }
         }
         let gone = confirmed.is_none();
-        let changed = !is_same(expected.as_deref(), confirmed.as_deref());
+        let changed = !is_same(expected.into_text().as_deref(), confirmed.as_deref());
         let mut theirs = Vec::new();
         if changed {
             Theirs::add(&mut theirs, &ResourceName::Value, (before, confirmed), unanswered && !gone);

@@ -70,6 +70,7 @@ impl Aside {
 pub(super) struct Isolation {
     any_gone: bool,
     alone: u32,
+    looked_ahead: bool,
     /// The first such answer.
     first: Option<WireError>,
 }
@@ -96,6 +97,12 @@ impl Isolation {
         self.first.get_or_insert(error);
         self.alone += 1;
         self.alone <= most
+    }
+
+    /// Whether, before the pass stops, one further behind is to be tried: once, where nothing has gone. Where each process makes one pass, the same
+    /// ones would keep back all behind them for ever.
+    pub fn looks_ahead(&mut self) -> bool {
+        !self.any_gone && !std::mem::replace(&mut self.looked_ahead, true)
     }
 
     /// Why the pass stops where it meets another failure: what failed first is more to the point than what came of trying around it.

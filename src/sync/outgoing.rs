@@ -6,7 +6,7 @@ use crate::protocol::{BatchId, Content, Filter, Json, Limits, Op, OpKind, Ref, R
 use crate::replica::collections::Life;
 use crate::replica::state::State;
 use rusqlite::Connection;
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 /// The most payload in one push, in bytes; under half of the protocol's limit for a body, since a text may grow
 /// in the message around it.
@@ -65,13 +65,22 @@ pub(super) struct Blocked {
     /// Items with an op whose rejection is not recorded in the base yet.
     items: HashSet<i64>,
     batches: HashSet<BatchId>,
+    /// The items of ops that lie staged at the server, which holds back what is on them until the rest of their batch has come.
+    staged: HashMap<BatchId, Vec<i64>>,
     /// The first ops of units that are not to be tried this time.
     units: HashSet<Ref>,
 }
 
 impl Blocked {
-    pub fn by(units: HashSet<Ref>) -> Blocked {
-        Blocked { units, ..Blocked::default() }
+    pub fn by(units: HashSet<Ref>, staged: HashMap<BatchId, Vec<i64>>) -> Blocked {
+        Blocked { units, staged, ..Blocked::default() }
+    }
+
+    /// An op that the server has staged.
+    pub fn stage(&mut self, row: &Queued) {
+        if let Some((id, _)) = row.batch {
+            self.staged.entry(id).or_default().push(row.item);
+        }
     }
 
     pub fn blocks(&self, row: &Queued) -> bool {
@@ -83,8 +92,13 @@ impl Blocked {
     pub fn add(&mut self, row: &Queued) {
         self.items.insert(row.item);
         if let Some((id, _)) = row.batch {
-            self.batches.insert(id);
+            self.add_batch(id);
         }
+    }
+
+    fn add_batch(&mut self, id: BatchId) {
+        self.batches.insert(id);
+        self.items.extend(self.staged.remove(&id).unwrap_or_default());
     }
 
     /// Holds back all of a batch that begins with this op if one of its ops cannot go: begun, it would lie staged at the server, which skips
@@ -101,7 +115,7 @@ impl Blocked {
             of_it && !waits
         })?;
         if waits {
-            self.batches.insert(batch);
+            self.add_batch(batch);
         }
         Ok(())
     }
@@ -222,6 +236,31 @@ pub(super) fn part_at(at: usize, mut part: Vec<Outgoing>, parts: &mut VecDeque<V
     let rest = part.split_off(at);
     parts.push_front(rest);
     parts.push_front(part);
+}
+
+/// Brings one of the units that nothing before them holds back to the front, any of them; `false`: there is none.
+pub(super) fn bring_forward(parts: &mut VecDeque<Vec<Outgoing>>, blocked: &Blocked, random: u64) -> bool {
+    let mut rest: Vec<Outgoing> = parts.drain(..).flatten().collect();
+    let mut before: HashSet<i64> = HashSet::new();
+    let mut free = Vec::new();
+    let mut begin = 0;
+    while begin < rest.len() {
+        let end = (begin + 1..rest.len()).find(|index| splits(&rest, *index)).unwrap_or(rest.len());
+        let unit = &rest[begin..end];
+        let is_whole = unit[0].row.batch.is_none_or(|(_, of)| unit.len() == of as usize);
+        if is_whole && unit.iter().all(|op| !blocked.blocks(&op.row) && !before.contains(&op.row.item)) {
+            free.push(begin..end);
+        }
+        before.extend(unit.iter().map(|op| op.row.item));
+        begin = end;
+    }
+    let chosen = random.checked_rem(free.len() as u64).map(|at| free.swap_remove(at as usize));
+    let found = chosen.is_some();
+    if let Some(unit) = chosen {
+        parts.push_back(rest.drain(unit).collect());
+    }
+    parts.push_back(rest);
+    found
 }
 
 /// Where the first op, or its batch, ends, if something follows.

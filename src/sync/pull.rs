@@ -135,6 +135,7 @@ impl Engine<'_> {
                 let mut taken = 0;
                 for entry in slice {
                     changes.entry(entry)?;
+                    changes.check_work()?;
                     taken += 1;
                     // What was doubted is doubted up to the slice's end.
                     if changes.is_full() && !answers_ahead && !cuts_batch(slice, taken) {

@@ -1,7 +1,7 @@
 //! Push: the outbox to the server, in order, around whatever cannot go yet (section 3).
 
 use super::isolation::Isolation;
-use super::outgoing::{Awaited, Blocked, Outgoing, first_unit, middle, part_at, take_ops};
+use super::outgoing::{Awaited, Blocked, Outgoing, bring_forward, first_unit, middle, part_at, take_ops};
 use super::slice::Slice;
 use super::{Engine, Halt, Stage};
 use crate::error::{Error, Result};
@@ -33,14 +33,15 @@ impl Engine<'_> {
     /// Whether there was anything that it was not to try.
     fn push_around(&mut self, up_to: i64, life: Life) -> Result<bool, Halt> {
         let set_aside = &mut *self.set_aside;
-        let units = self.replica.read(|connection| {
-            set_aside.begin(|op_ref| {
+        let (units, staged) = self.replica.read(|connection| {
+            let units = set_aside.begin(|op_ref| {
                 let standing = queue::standing(connection, op_ref)?;
                 Ok(standing.is_some_and(|(_, answer)| answer == Answer::None))
-            })
+            })?;
+            Ok((units, queue::staged_items(connection)?))
         })?;
         let held_back = !units.is_empty();
-        let (mut blocked, mut isolation) = (Blocked::by(units), Isolation::default());
+        let (mut blocked, mut isolation) = (Blocked::by(units, staged), Isolation::default());
         let mut after = 0;
         loop {
             // On the disk before the first byte leaves: an op that the server may know never changes again,
@@ -121,7 +122,10 @@ impl Engine<'_> {
                         part.iter().for_each(|op| blocked.add(&op.row));
                         part.first().into_iter().for_each(|op| self.set_aside.failed(op.row.op_ref));
                         if !isolation.set_aside(error) {
-                            return Ok(false);
+                            let random = self.environment().random();
+                            if !isolation.looks_ahead() || !bring_forward(&mut parts, blocked, random) {
+                                return Ok(false);
+                            }
                         }
                     }
                 },
@@ -204,6 +208,9 @@ impl Engine<'_> {
         for (op, result) in part.iter().zip(&response.results) {
             if matches!(result.outcome, PushOutcome::Rejected | PushOutcome::Skipped) {
                 blocked.add(&op.row);
+            }
+            if result.outcome == PushOutcome::Staged {
+                blocked.stage(&op.row);
             }
             let first = !self.counted.contains_key(&op.row.id());
             self.report.pushed += u64::from(first && result.outcome != PushOutcome::Skipped);

@@ -151,13 +151,23 @@ impl Engine<'_> {
     fn merge(&mut self) -> Result<bool> {
         let merged = self.replica.write(|connection| {
             let mut state = State::load(connection)?;
-            let Some(mut bootstrap) = state.bootstrap.take() else { return Ok(Some(false)) };
+            let Some(mut bootstrap) = state.bootstrap.take() else { return Ok(Some((false, 0))) };
             // What replaces all that there is must be swapped in: joined, it would leave what the server does not have any more.
             let Some(have) = bootstrap.scope.have.clone().filter(|_| bootstrap.phase != Phase::Join) else {
-                return Ok(Some(false));
+                return Ok(Some((false, 0)));
             };
             if state.position != bootstrap.position {
                 return Ok(None);
+            }
+            // A host may have resolved, while it was loaded, the conflict that an item was here for.
+            let mut removed = 0;
+            for (collection, span) in sweep::gaps(connection, &state.kept)? {
+                loop {
+                    match sweep::remove(connection, collection, &span, SLICE)? {
+                        0 => break,
+                        some => removed += some,
+                    }
+                }
             }
             forget_gone(connection, &bootstrap.scope)?;
             let mut rest = false;
@@ -186,12 +196,14 @@ impl Engine<'_> {
             bootstrap.phase = Phase::Join;
             state.bootstrap = rest.then_some(bootstrap);
             state.store(connection)?;
-            if widened {
+            if widened || removed > 0 {
                 connection.reloaded()?;
             }
-            Ok(Some(widened))
+            Ok(Some((widened, removed)))
         })?;
-        self.report.widened |= merged == Some(true);
+        let (widened, removed) = merged.unwrap_or_default();
+        self.report.widened |= widened;
+        self.report.removed += removed;
         Ok(merged.is_some())
     }
 

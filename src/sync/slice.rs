@@ -8,10 +8,10 @@ mod settle;
 pub(super) use self::settle::Settled;
 use super::contest::{self, Theirs, is_same};
 use super::rebase::Draft;
-use super::received::{broken, diverged, named, payload, resources_of, rev_after};
+use super::received::{self, broken, diverged, named, payload, resources_of, rev_after};
 use super::touched::{Base, Moved, Touched};
 use crate::error::{Error, Result};
-use crate::outbox::{Answer, Outcome, Payload, Queued, Rejection, conflicts, ledger, queue};
+use crate::outbox::{Answer, Outcome, Payload, Queued, Rejection, conflicts, ledger, queue, rejections};
 use crate::planted::{Planted, planted};
 use crate::protocol::{Entry, EntryOutcome, OpKind, ResourceName, Scope, Seq};
 use crate::replica::collections::{self, Life};
@@ -21,6 +21,9 @@ use std::collections::{BTreeMap, HashMap};
 
 /// How many bytes of values a slice reads and writes, until no more entries are taken: some tens of milliseconds.
 const SLICE_BYTES: u64 = 4 << 20;
+
+/// How many it may go through for the sake of one batch, which is never cut: some seconds, and more than the work that the reference server does for one.
+const MOST_BYTES: u64 = 4 << 30;
 
 /// The changes of one transaction.
 pub(super) struct Slice<'a> {
@@ -89,6 +92,14 @@ impl<'a> Slice<'a> {
         self.bytes.saturating_add(self.to_rebase) >= SLICE_BYTES
     }
 
+    /// Refuses what would hold the host's writes for minutes.
+    pub fn check_work(&self) -> Result<()> {
+        if self.bytes > MOST_BYTES {
+            return Err(Error::protocol("a batch of the inbox makes more work than any server lets a batch make"));
+        }
+        Ok(())
+    }
+
     /// Takes one entry: its effect on the base if that has not got it, and always its outcome.
     pub fn entry(&mut self, entry: &Entry) -> Result<()> {
         let own = if self.outbox_empty { None } else { queue::find(self.connection, entry.op_ref)? };
@@ -131,7 +142,7 @@ impl<'a> Slice<'a> {
             }
             (Some(op), None) => self.settle_accepted(&op, entry.seq),
             (Some(op), Some(rejection)) => self.settle_rejected(&op, &rejection),
-            (None, None) if ledger::may_be_accepted(self.connection, entry.op_ref)? => {
+            (None, None) if self.may_be_of_refused(entry)? => {
                 self.connection.settled(entry.op_ref, || Outcome::Accepted { seq: entry.seq });
                 ledger::correct(self.connection, entry.op_ref, entry.seq)
             }
@@ -150,22 +161,27 @@ impl<'a> Slice<'a> {
 
     /// Whether what an accepted entry committed is known to have come from this op.
     fn is_of(&self, entry: &Entry, op: &Queued) -> Result<bool> {
-        if entry.hidden || matches!(op.answer, Answer::Accepted | Answer::Queued | Answer::Staged) {
+        if matches!(op.answer, Answer::Accepted | Answer::Queued | Answer::Staged) {
             return Ok(true);
+        }
+        if entry.hidden {
+            // It does not say what was committed. What this file has never sent came from another one.
+            return Ok(op.sent);
         }
         let Some((_, collection, key)) = items::name(self.connection, op.item)? else { return Ok(false) };
-        if entry.as_sent || entry.kind != Some(op.payload.kind) || entry.item() != Ok((&collection, &key)) {
+        commits(entry, (&collection, &key), &op.payload)
+    }
+
+    /// Whether what an accepted entry committed may have come from an op that was refused without a place in the log. Another copy of this
+    /// file may have sent another one under its ref, and the ledger has the only copy of what this one was to do.
+    fn may_be_of_refused(&self, entry: &Entry) -> Result<bool> {
+        if !ledger::may_be_accepted(self.connection, entry.op_ref)? {
             return Ok(false);
         }
-        // What it took out of sight it does not say. No other file can have made of a tag's removal, under its ref, another change that does so.
-        if contest::revokes(entry) && matches!(op.payload.resource, ResourceName::Tag(_)) {
-            return Ok(true);
+        match rejections::find(self.connection, entry.op_ref)? {
+            Some(op) if !entry.hidden => commits(entry, (&op.collection, &op.key), &op.payload),
+            _ => Ok(true),
         }
-        let committed = payload(entry)?;
-        if committed.resource != op.payload.resource {
-            return Ok(false);
-        }
-        Ok(is_same(committed.text.as_deref(), op.payload.text.as_deref()))
     }
 
     /// Moves the base of a live item on by one entry; whatever does not fit it is divergence (section 4 ◆).
@@ -432,6 +448,20 @@ impl<'a> Slice<'a> {
             _ => Ok(None),
         }
     }
+}
+
+/// Whether an entry says that it committed this change of this item.
+fn commits(entry: &Entry, item: (&str, &str), payload: &Payload) -> Result<bool> {
+    if entry.as_sent || entry.kind != Some(payload.kind) || entry.item() != Ok(item) {
+        return Ok(false);
+    }
+    // What it took out of sight it does not say; a delete of the item is none that is revoked. No other file can have made of a tag's removal,
+    // under its ref, another change that does so.
+    if contest::revokes(entry) {
+        return Ok(matches!(payload.resource, ResourceName::Tag(_)));
+    }
+    let committed = received::payload(entry)?;
+    Ok(committed.resource == payload.resource && is_same(committed.text.as_deref(), payload.text.as_deref()))
 }
 
 /// The name of a queued op's item: the id of its collection, the collection's name, and the key.

@@ -523,3 +523,39 @@ fn a_batch_larger_than_a_push_waits_for_what_becomes_of_the_ops_before_it() {
     assert_eq!(calls[..4], first);
     assert!(ours.pending().unwrap().is_empty());
 }
+
+#[test]
+fn no_batch_is_begun_that_would_wait_for_one_that_stands_still() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let store = fleet.open_with("a", |options| options.push_ops = 10);
+    store.sync(&server.wire()).unwrap();
+    let first = batch_of(&store, 15);
+    let mut second = store.batch();
+    second.set("c", "j", &1).unwrap().set("c", "k03", &"second").unwrap();
+    let second = second.commit().unwrap();
+    let direct = server.wire();
+    let wire = FaultyWire::new(&direct, |call| match call {
+        Call::Push(request) if request.ops.iter().any(|op| op.key == "k12") => {
+            Fault::Fail(WireError::Forbidden("by a firewall".into()))
+        }
+        Call::Push(request) => {
+            let begun = request.ops.iter().any(|op| second.ops.contains(&op.op_ref));
+            assert!(!begun, "the server would skip what is on k03, and give up the rest with the first batch");
+            Fault::None
+        }
+        _ => Fault::None,
+    });
+    for _ in 0..2 {
+        store.sync(&wire).unwrap_err();
+    }
+    let staged = store.pending().unwrap().iter().filter(|op| op.state == PendingState::Staged).count();
+    assert_eq!(staged, 10);
+    server.environment.advance(Duration::from_secs(8 * 24 * 3600));
+    server.prune();
+    for _ in 0..2 {
+        store.sync(&direct).unwrap();
+    }
+    assert!(first.ops.iter().all(|op| code(&store, *op) == Code::BATCH_FAILED));
+    let accepted = |op: &_| matches!(store.outcome(*op).unwrap(), Some(Outcome::Accepted { .. }));
+    assert!(second.ops.iter().all(accepted));
+}

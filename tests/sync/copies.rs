@@ -7,7 +7,7 @@ use std::sync::Arc;
 use syncstore::environment::SystemEnvironment;
 use syncstore::protocol::{Code, Entry, Json, OpKind, PushOutcome, PushResponse};
 use syncstore::wire::{Expiry, WireError};
-use syncstore::{BootstrapReason, Outcome, Ref, Store};
+use syncstore::{BootstrapReason, Filter, Outcome, Ref, Store};
 
 /// Two files with one client id and one pending op, which each then folded differently.
 fn copies(fleet: &Fleet, server: &std::sync::Arc<Server>) -> (Store, Store, Ref) {
@@ -303,4 +303,67 @@ fn an_entry_behind_the_position_that_leaves_its_payload_out_settles_nothing() {
     wire.on_pull(move |request| Ok(page_of(request, early, false)));
     let report = store.pull(&wire).unwrap();
     assert_eq!((report.bootstrapped, store.outcome(op).unwrap()), (None, Some(Outcome::InFlight)));
+}
+
+#[test]
+fn a_hidden_entry_is_not_taken_for_that_of_an_op_that_this_file_has_never_sent() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let (first, second, shared) = copies(&fleet, &server);
+    let direct = server.wire();
+    second.keep(&Filter::parse("d").unwrap()).unwrap();
+    second.pull(&direct).unwrap();
+    first.sync(&direct).unwrap();
+    second.pull(&direct).unwrap();
+    assert_eq!(second.outcome(shared).unwrap(), Some(Outcome::Queued));
+    second.sync(&direct).unwrap();
+    assert!(is_reused(&second, shared), "{:?}", second.outcome(shared).unwrap());
+    assert_eq!(second.rejections().unwrap()[0].payload.as_deref(), Some(r#""second""#));
+}
+
+#[test]
+fn a_delete_is_not_taken_for_the_other_files_removal_of_a_tag() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let [_, ada, ..] = crate::visibility::callers();
+    let theirs = fleet.open("theirs");
+    theirs.set("c", "k", &1).unwrap();
+    theirs.add_tag("c", "k", "a").unwrap();
+    theirs.sync(&server.wire()).unwrap();
+    let wire = server.wire_of(ada);
+    let store = fleet.open("a");
+    store.sync(&wire).unwrap();
+    let shared = store.remove_tag("c", "k", "a").unwrap();
+    drop(store);
+    fleet.copy("a", "b");
+    let (first, second) = (fleet.open("a"), fleet.open("b"));
+    let folded = second.delete("c", "k").unwrap();
+    assert_eq!(second.outcome(folded).unwrap(), Some(Outcome::FoldedInto(shared)));
+    first.sync(&wire).unwrap();
+    second.pull(&wire).unwrap();
+    assert_eq!(second.outcome(shared).unwrap(), Some(Outcome::Queued));
+    second.sync(&wire).unwrap();
+    assert!(is_reused(&second, shared), "{:?}", second.outcome(shared).unwrap());
+    assert_eq!(server.items().len(), 1);
+}
+
+#[test]
+fn what_was_refused_here_is_kept_when_the_other_files_op_is_accepted_under_its_ref() {
+    for same in [false, true] {
+        let (fleet, server) = (Fleet::new(), Server::start());
+        let (first, second, shared) = copies(&fleet, &server);
+        if same {
+            second.set("c", "k", &"first").unwrap();
+        }
+        let direct = server.wire();
+        let too_large = WireError::Refused { status: 413, code: String::new(), message: "too large".into() };
+        first.sync(&FaultyWire::pushes(&direct, [Fault::Fail(too_large)])).unwrap();
+        second.sync(&direct).unwrap();
+        first.sync(&direct).unwrap();
+        let kept: Vec<_> = first.rejections().unwrap().into_iter().map(|op| (op.op_ref, op.payload)).collect();
+        if same {
+            assert_eq!((kept, first.outcome(shared).unwrap()), (vec![], Some(Outcome::Accepted { seq: 2 })));
+        } else {
+            assert_eq!(kept, [(shared, Some(r#""first""#.to_owned()))]);
+            assert_eq!(get(&first, "c", "k"), Some(json!("second")));
+        }
+    }
 }

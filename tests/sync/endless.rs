@@ -2,13 +2,14 @@
 
 use crate::hostile::{is_protocol, loaded};
 use crate::support::scripted::*;
-use crate::support::{Fleet, Server, get, view};
+use crate::support::{Fleet, ScriptedWire, Server, get, view};
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use syncstore::protocol::{
-    CheckpointPage, Code, Cursor, DatabaseInfo, InboxPage, Json, Limits, PushOutcome, PushRequest, PushResponse,
+    BatchId, CheckpointPage, Code, Cursor, DatabaseInfo, Entry, InboxPage, Json, Limits, PushOutcome, PushRequest,
+    PushResponse,
 };
 use syncstore::wire::{CheckpointRequest, Expiry, PullRequest, Wire, WireError};
 use syncstore::{Error, Outcome, RetryPolicy, Store};
@@ -279,4 +280,20 @@ fn a_wait_of_centuries_is_not_waited_for() {
     let error = store.pull(&wire).unwrap_err().into_error();
     assert!(matches!(error, Error::Wire(WireError::Unavailable { status: 503, .. })), "{error:?}");
     assert!(fleet.environment.slept().iter().sum::<Duration>() <= Duration::from_secs(30));
+}
+
+#[test]
+fn a_batch_that_would_hold_the_writer_for_an_hour_is_refused() {
+    let fleet = Fleet::new();
+    let array = serde_json::Value::from(vec![0; 1 << 20]);
+    let store = loaded(&fleet, "a", 1, vec![item("c", "k", array, 1)]);
+    let wire = ScriptedWire::new();
+    // Each turns an array of a million elements around so often.
+    let turn = serde_json::Value::from(vec![json!({"op": "move", "from": "/0", "path": "/-"}); 60]);
+    let batch = Some(BatchId::from_random(1));
+    let entry = |seq| Entry { batch, ..patch_entry(seq, foreign(seq), "c", "k", turn.clone(), seq - 1) };
+    wire.on_pull_page((2..2_000).map(entry).collect());
+    let error = store.pull(&wire).unwrap_err();
+    assert!(is_protocol(&error), "{error}");
+    assert_eq!(store.get_raw("c", "k").unwrap().unwrap().len(), 2 * (1 << 20) + 1);
 }

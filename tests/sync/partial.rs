@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use syncstore::protocol::{CheckpointPage, DatabaseInfo, InboxPage, PushRequest, PushResponse, Scope};
 use syncstore::wire::{CheckpointRequest, PullRequest, Wire, WireError};
-use syncstore::{BootstrapReason, Cancel, Ending, Error, Filter, KeyRange, Outcome, SearchQuery, Store};
+use syncstore::{BootstrapReason, Cancel, Ending, Error, Filter, KeyRange, Outcome, Resolution, SearchQuery, Store};
 
 pub fn filter(text: &str) -> Filter {
     Filter::parse(text).unwrap()
@@ -649,4 +649,28 @@ fn two_filters_that_have_more_in_common_than_one_can_say_leave_a_replica_that_sy
     store.sync(&server.wire()).unwrap();
     assert_eq!(store.kept().unwrap().here, two);
     assert_eq!(view(&store), part(&server, &two));
+}
+
+#[test]
+fn what_is_resolved_while_another_filter_loads_is_not_taken_for_what_is_pending() {
+    for keep in ["careful", "careful,c:9"] {
+        let two = Two::new().conflicting("c");
+        let conflict = two.only();
+        two.ours.keep(&filter(keep)).unwrap();
+        two.ours.pull(&two.server.wire()).unwrap();
+        two.theirs.sync(&two.server.wire()).unwrap();
+        two.theirs.delete("c", "k").unwrap();
+        two.theirs.sync(&two.server.wire()).unwrap();
+        two.ours.keep(&filter("careful,c")).unwrap();
+        let direct = two.server.wire();
+        let wire = FaultyWire::new(&direct, |call| {
+            if let Call::Checkpoint(_) = call {
+                two.ours.resolve(&conflict, Resolution::TakeTheirs).unwrap();
+            }
+            Fault::None
+        });
+        two.ours.sync(&wire).unwrap();
+        assert_eq!(get(&two.ours, "c", "k"), None, "{keep}");
+        assert_whole(&two.ours, &two.server, "careful,c");
+    }
 }

@@ -1,8 +1,10 @@
 //! A server restored from an older backup.
 
+use crate::support::faulty::lost;
 use crate::support::scripted::{accept_all, checkpoint_of, item};
-use crate::support::{Fault, FaultyWire, Fleet, ScriptedWire, Server, get, view};
+use crate::support::{Call, Fault, FaultyWire, Fleet, ScriptedWire, Server, get, view};
 use serde_json::json;
+use std::sync::atomic::{AtomicBool, Ordering};
 use syncstore::wire::{Expiry, Wire, WireError};
 use syncstore::{BootstrapReason, Outcome};
 
@@ -277,4 +279,46 @@ fn an_undone_op_that_arrives_late_in_the_restored_log_is_accepted_after_all() {
     assert!(matches!(ours.outcome(op).unwrap(), Some(Outcome::Accepted { .. })), "{:?}", ours.outcome(op).unwrap());
     assert_eq!((report.bootstrapped, ours.client_id().unwrap()), (None, before));
     assert_eq!(get(&ours, "c", "late"), Some(json!(1)));
+}
+
+#[test]
+fn a_second_restore_undoes_nothing_that_it_did_not_lose() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let (ours, theirs) = (fleet.open_with("a", |options| options.pull_entries = 1), fleet.open("b"));
+    ours.set("c", "k", &0).unwrap();
+    ours.sync(&server.wire()).unwrap();
+    let backup = server.backup();
+    let op = ours.set("c", "late", &1).unwrap();
+    let direct = server.wire();
+    let recording = FaultyWire::recording(&direct);
+    ours.sync(&recording).unwrap();
+    let mut copy = recording.pushed().remove(0);
+    copy.cursor = None;
+    server.restore(&backup, true);
+    // It comes late, while the checkpoint loads; its replay is cut off, before the swap.
+    let (loading, replayed) = (AtomicBool::new(false), AtomicBool::new(false));
+    let wire = FaultyWire::new(&direct, |call| match call {
+        Call::Checkpoint(_) => {
+            loading.store(true, Ordering::SeqCst);
+            Fault::None
+        }
+        Call::Pull(_) if loading.load(Ordering::SeqCst) => {
+            if replayed.swap(true, Ordering::SeqCst) {
+                return Fault::Fail(lost("offline"));
+            }
+            direct.push(&copy).unwrap();
+            theirs.set("c", "more", &1).unwrap();
+            theirs.sync(&direct).unwrap();
+            Fault::None
+        }
+        _ => Fault::None,
+    });
+    ours.sync(&wire).unwrap_err();
+    assert!(replayed.load(Ordering::SeqCst) && ours.bootstrap_progress().unwrap().is_some());
+    assert!(matches!(ours.outcome(op).unwrap(), Some(Outcome::Accepted { .. })));
+    let second = server.backup();
+    server.restore(&second, true);
+    ours.sync(&direct).unwrap();
+    assert!(matches!(ours.outcome(op).unwrap(), Some(Outcome::Accepted { .. })), "{:?}", ours.outcome(op).unwrap());
+    assert_eq!((get(&ours, "c", "late"), ours.rejections().unwrap().len()), (Some(json!(1)), 0));
 }
