@@ -3,6 +3,7 @@
 use crate::listener::*;
 use crate::proxy::{Break, Proxy, Way};
 use crate::wires::{Broken, Gated, answering};
+use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -281,6 +282,57 @@ fn a_call_that_never_comes_back_is_given_up_and_made_again() {
     hears.until_settled(made);
     // The lost call is nobody's any more, and nobody waits for it.
     assert_eq!(assert_stops(&store), Stopped::RequestLeft);
+}
+
+/// A source of credentials that keeps everybody who asks waiting until the sender goes, and how often it was asked.
+fn withholding(site: &Site) -> (Arc<dyn Wire>, mpsc::Sender<()>, Arc<AtomicUsize>) {
+    let (hand_out, handed_out) = mpsc::channel();
+    let (handed_out, asked) = (Mutex::new(handed_out), Arc::new(AtomicUsize::new(0)));
+    let count = Arc::clone(&asked);
+    let http = HttpOptions::default().with_credentials(move |_: bool| {
+        count.fetch_add(1, Ordering::SeqCst);
+        let _: Result<(), _> = handed_out.lock().recv();
+        Ok(Credential::bearer("g00d"))
+    });
+    (Arc::new(HttpWire::new(&site.server.url(), DATABASE, http).unwrap()), hand_out, asked)
+}
+
+#[test]
+fn a_source_of_credentials_that_does_not_return_is_given_up_and_waited_for_again() {
+    for comes_back in [true, false] {
+        let site = Site::new();
+        let store = site.store("one.db");
+        let mut hears = Listener::new(&store);
+        let (wire, hand_out, asked) = withholding(&site);
+        let mut policy = quick();
+        // It is the backstop that ends the wait, as above.
+        (policy.backstop, policy.first_wait, policy.longest_wait) =
+            (Duration::from_secs(1), Duration::from_secs(60), Duration::from_secs(60));
+        let made = store.set("notes", "n1", &1).unwrap();
+        store.start(wire, policy.clone()).unwrap();
+        let status = hears.until("that it is tried again", |event| match event {
+            Event::Status(status) if status.state == SyncState::Offline => Some(status.clone()),
+            _ => None,
+        });
+        assert!(status.next_try.is_some_and(|next| next <= policy.backstop), "{status:?}");
+        assert!(status.error.as_ref().is_some_and(|error| error.contains("did not come back")), "{status:?}");
+        if comes_back {
+            drop(hand_out);
+            hears.until_settled(made);
+            assert_eq!(site.value("notes", "n1"), Some(1.into()));
+            assert_stops(&store);
+        } else {
+            hears.until("the next try, which waits for it too", |event| match event {
+                Event::Status(status) if status.state == SyncState::Offline => status.error.clone(),
+                _ => None,
+            });
+            assert_eq!(store.outcome(made).unwrap(), Some(syncstore::Outcome::Queued));
+            // Nobody waits for it who stops.
+            assert_eq!(assert_stops(&store), Stopped::RequestLeft);
+            drop(hand_out);
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 1, "it is asked once at a time");
+    }
 }
 
 #[test]

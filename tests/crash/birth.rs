@@ -1,7 +1,7 @@
 //! Replicas whose process is killed while it makes them.
 
 use crate::life::{Kills, assert_intact, assert_sound};
-use crate::process::Part;
+use crate::process::{Part, was_killed};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -29,6 +29,7 @@ pub fn run(seed: u64, deaths: u64) -> Kills {
                 _ => panic!("{what}"),
             }
         }
+        assert!(begun > 0, "{what}: no birth began");
         for n in 0..begun {
             let path = dir.path().join(format!("r{n}"));
             let n = n.to_string();
@@ -47,10 +48,11 @@ fn killed(dir: &Path, after: Duration) -> Vec<String> {
     let mut told: Vec<String> = part.hear().into_iter().collect();
     let timer = std::thread::spawn(move || {
         std::thread::sleep(after);
-        killer.kill();
+        killer.kill()
     });
     told.extend(std::iter::from_fn(|| part.hear()));
-    timer.join().unwrap();
+    let status = timer.join().unwrap();
+    assert!(was_killed(status), "the process ended by itself: {status}, {:?}", told.last());
     told
 }
 

@@ -3,7 +3,7 @@
 use crate::child;
 use crate::model::{Model, fate};
 use crate::peer::Peer;
-use crate::process::Part;
+use crate::process::{Part, was_killed};
 use crate::proxy::{Break, Proxy, Way};
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -54,6 +54,8 @@ pub struct Life {
     peer: Peer,
     model: Model,
     deaths: u32,
+    /// How many children had opened the replica before they were killed.
+    ready: u32,
     place: String,
     kills: Kills,
 }
@@ -79,6 +81,7 @@ impl Life {
             peer,
             model: Model::default(),
             deaths: 0,
+            ready: 0,
             place: String::new(),
             kills: Kills::new(),
         }
@@ -91,6 +94,7 @@ impl Life {
                 self.die();
                 self.check();
             }
+            assert!(self.ready > 0, "no child came to do anything");
             self.converge();
             std::mem::take(&mut self.kills)
         }));
@@ -126,7 +130,9 @@ impl Life {
             let after = self.random.below(far);
             self.place = format!("byte {after} of {way:?}");
             let killer = killer.clone();
-            self.proxy.set_then(way, after, Break::BlackHole, move || killer.kill());
+            self.proxy.set_then(way, after, Break::BlackHole, move || {
+                killer.kill();
+            });
         }
         let longest = if self.doing == Doing::Loading { 400_000 } else { 150_000 };
         let mut timer = None;
@@ -137,6 +143,7 @@ impl Life {
                 None if line == "end" => at = "writing".to_owned(),
                 None => self.model.hear(&line),
             }
+            self.ready += u32::from(line == "ready");
             if line == "ready" && self.how == Death::Time {
                 let after = Duration::from_micros(self.random.below(longest));
                 self.place = format!("{after:?}");
@@ -152,7 +159,8 @@ impl Life {
             }
             assert_ne!(line, "done", "each child is killed before it ends by itself");
         }
-        killer.kill();
+        let status = killer.kill();
+        assert!(was_killed(status), "the child ended by itself: {status}");
         self.proxy.clear();
         if let Some(timer) = timer {
             timer.join().unwrap();

@@ -341,7 +341,12 @@ fn play(folds: bool, steps: &[Step]) {
 
 #[test]
 fn replicas_and_their_server_are_what_plain_maps_say() {
-    let cases = std::env::var("SYNCSTORE_MODEL_CASES").map_or(USUAL_CASES, |cases| cases.parse().unwrap());
+    let cases = std::env::var("SYNCSTORE_MODEL_CASES").map_or(USUAL_CASES, |cases| match cases.parse() {
+        Ok(cases @ 1..) => cases,
+        _ => panic!(
+            "SYNCSTORE_MODEL_CASES={cases} is no number of sequences to play; leave it out to play {USUAL_CASES}"
+        ),
+    });
     let config = Config { cases, failure_persistence: None, max_shrink_iters: 2_000, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let strategy = (any::<bool>(), vec(step(), 1..60));

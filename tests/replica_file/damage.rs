@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use syncstore::protocol::Limits;
 use syncstore::{Error, KeyRange, Options, Ref, Store};
 use tempfile::TempDir;
 
@@ -193,7 +194,8 @@ fn a_missing_or_damaged_wal_leaves_an_earlier_state() {
     }
 }
 
-/// Rows that SQLite finds in order and this crate cannot have written.
+/// Rows that SQLite finds in order and this crate cannot have written: the file is not opened, or the check finds them, and no
+/// call makes more of them than that.
 #[test]
 fn rows_that_make_no_sense_are_corrupt_and_never_a_panic() {
     let changes = [
@@ -203,7 +205,8 @@ fn rows_that_make_no_sense_are_corrupt_and_never_a_panic() {
         "UPDATE state SET position = 'far'",
         "UPDATE state SET bootstrap = '{'",
         "UPDATE state SET bootstrap = '{\"phase\":\"Party\"}'",
-        "UPDATE state SET limits = '[]'",
+        "UPDATE state SET limits = '7'",
+        "UPDATE state SET limits = '{\"cut\":'",
         "UPDATE outbox SET kind = 77",
         "UPDATE outbox SET answer = 77",
         "UPDATE outbox SET payload = NULL",
@@ -219,7 +222,8 @@ fn rows_that_make_no_sense_are_corrupt_and_never_a_panic() {
         "UPDATE items SET collection = 9999",
         "UPDATE collections SET life = 5",
         "UPDATE ledger SET outcome = 77",
-        "UPDATE ledger SET random = NULL, at = 'x' WHERE 0",
+        "UPDATE ledger SET random = 'x'",
+        "UPDATE ledger SET at = 'x'",
         "DROP TABLE ledger",
         "DROP INDEX items_key; DROP INDEX outbox_item",
     ];
@@ -230,28 +234,56 @@ fn rows_that_make_no_sense_are_corrupt_and_never_a_panic() {
         let first = store.set("notes", "n1", &serde_json::json!({"a": 1})).unwrap();
         let folded = store.set("notes", "n1", &serde_json::json!({"a": 2})).unwrap();
         drop(store);
-        Connection::open(&path).unwrap().execute_batch(change).unwrap();
+        let connection = Connection::open(&path).unwrap();
+        connection.execute_batch(change).unwrap();
+        // A table or an index that is not there cannot be dropped either.
+        assert!(change.starts_with("DROP") || connection.changes() > 0, "{change}: nothing was damaged");
+        drop(connection);
         let store = match Store::open(&path, Options::default()) {
             Ok(store) => store,
             Err(Error::Corrupt(_)) => continue,
             Err(other) => panic!("{change}: opening: {other:?}"),
         };
-        let corrupt = |result: Result<(), Error>, call: &str| match result {
+        match store.check() {
+            Ok(report) => assert!(!report.is_ok(), "{change}: the check finds nothing"),
+            Err(Error::Corrupt(_)) => {}
+            Err(other) => panic!("{change}: check: {other:?}"),
+        }
+        // What a call does not read it does not notice.
+        let call = |result: Result<(), Error>, call: &str| match result {
             Ok(()) | Err(Error::Corrupt(_) | Error::Json(_) | Error::NotFound { .. }) => {}
             Err(other) => panic!("{change}: {call}: {other:?}"),
         };
-        corrupt(store.get::<serde_json::Value>("notes", "n1").map(drop), "get");
-        corrupt(store.list("notes", &KeyRange::all()).map(drop), "list");
-        corrupt(store.outcome(first).map(drop), "outcome");
-        corrupt(store.outcome(folded).map(drop), "outcome");
-        corrupt(store.pending().map(drop), "pending");
-        corrupt(store.pending_count().map(drop), "pending_count");
-        corrupt(store.client_id().map(drop), "client_id");
-        corrupt(store.position().map(drop), "position");
-        corrupt(store.bootstrap_progress().map(drop), "bootstrap_progress");
-        corrupt(store.update("notes", "n1", |value| value["b"] = 1.into()).map(drop), "update");
-        corrupt(store.set("notes", "n1", &3).map(drop), "set");
-        corrupt(store.delete("notes", "n1").map(drop), "delete");
-        corrupt(store.set("notes", "n2", &4).map(drop), "set of a new item");
+        call(store.get::<serde_json::Value>("notes", "n1").map(drop), "get");
+        call(store.list("notes", &KeyRange::all()).map(drop), "list");
+        call(store.outcome(first).map(drop), "outcome");
+        call(store.outcome(folded).map(drop), "outcome of what was folded");
+        call(store.pending().map(drop), "pending");
+        call(store.pending_count().map(drop), "pending_count");
+        call(store.client_id().map(drop), "client_id");
+        call(store.position().map(drop), "position");
+        call(store.bootstrap_progress().map(drop), "bootstrap_progress");
+        call(store.update("notes", "n1", |value| value["b"] = 1.into()).map(drop), "update");
+        call(store.set("notes", "n1", &3).map(drop), "set");
+        call(store.delete("notes", "n1").map(drop), "delete");
+        call(store.set("notes", "n2", &4).map(drop), "set of a new item");
+    }
+}
+
+/// A server may publish limits that this crate does not know, and leave others out.
+#[test]
+fn limits_that_name_none_are_those_of_the_protocol_and_no_damage() {
+    for limits in ["{}", "[]"] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("r.db");
+        drop(Store::open(&path, Options::default()).unwrap());
+        let changed = Connection::open(&path).unwrap().execute("UPDATE state SET limits = ?1", [limits]).unwrap();
+        assert_eq!(changed, 1);
+        let store = Store::open(&path, Options::default()).unwrap();
+        let most = Limits::PROTOCOL.name;
+        store.set("notes", &"k".repeat(most), &1).unwrap();
+        assert!(matches!(store.set("notes", &"k".repeat(most + 1), &1), Err(Error::Limit(_))), "{limits}");
+        let report = store.check().unwrap();
+        assert!(report.is_ok(), "{limits}: {report}");
     }
 }

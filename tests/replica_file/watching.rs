@@ -1,4 +1,4 @@
-use crate::process::{self, Part};
+use crate::process::{self, Part, was_killed};
 use rusqlite::Connection;
 use std::collections::BTreeSet;
 use syncstore::{Changes, Options, Store, Watch};
@@ -35,7 +35,7 @@ fn what_another_process_writes_is_told_and_a_killed_watcher_costs_nothing_for_lo
     part.say("take");
     assert_eq!(part.hear().as_deref(), Some("30"));
     assert_eq!(trail(), 31);
-    part.killer().kill();
+    assert!(was_killed(part.killer().kill()));
     write(100);
     let left = trail();
     write(100);

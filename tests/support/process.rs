@@ -5,6 +5,7 @@
 
 use parking_lot::Mutex;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::Arc;
@@ -13,8 +14,19 @@ const NAME: &str = "SYNCSTORE_TEST_PART";
 const ENTRY: &str = "part_in_another_process";
 
 /// In the other process: which part to play; `None` when the test was not started by a [`Part`].
+///
+/// From then on a panic is told as a line that begins with `error`, before anything else is done about it: a process that
+/// is killed while it panics ends like any other that is killed.
 pub fn part() -> Option<String> {
-    std::env::var(NAME).ok()
+    let part = std::env::var(NAME).ok()?;
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        // Where nobody listens any more there is nobody to tell.
+        let _ = told(&format!("error panicked at {place}"));
+        hook(panic);
+    }));
+    Some(part)
 }
 
 /// In the other process: what the parent set.
@@ -24,10 +36,14 @@ pub fn setting(name: &str) -> String {
 
 /// In the other process: tells the parent a line.
 pub fn tell(line: &str) {
+    told(line).unwrap();
+}
+
+fn told(line: &str) -> std::io::Result<()> {
     // One write, and first the end of whatever line the test harness has begun.
     let mut out = std::io::stdout().lock();
-    out.write_all(format!("\n@{line}\n").as_bytes()).unwrap();
-    out.flush().unwrap();
+    out.write_all(format!("\n@{line}\n").as_bytes())?;
+    out.flush()
 }
 
 /// In the other process: waits for a line of the parent's; an end of it ends the process.
@@ -150,10 +166,16 @@ impl Drop for Running {
 pub struct Killer(Arc<Mutex<Child>>);
 
 impl Killer {
-    /// Ends the process as no process can prevent (SIGKILL), and waits until it is gone.
-    pub fn kill(&self) {
+    /// Ends the process as no process can prevent (SIGKILL), and waits until it is gone; how it ended, which may have been by
+    /// itself, and before.
+    pub fn kill(&self) -> ExitStatus {
         let mut child = self.0.lock();
-        let _ = child.kill();
-        let _ = child.wait();
+        child.kill().unwrap();
+        child.wait().unwrap()
     }
+}
+
+/// Whether a process ended as [`Killer::kill`] ends it, and not by a panic or an end of its own.
+pub fn was_killed(status: ExitStatus) -> bool {
+    status.signal() == Some(9)
 }

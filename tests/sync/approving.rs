@@ -1,6 +1,6 @@
 //! Operations that wait for an approver (section 3, ◆11): what the replica shows and does while they wait, and after.
 
-use crate::support::{Call, Fault, FaultyWire, Fleet, Random, Server, get, patch, view};
+use crate::support::{Call, Fault, FaultyWire, Fleet, Random, Server, despite_losses, get, patch, run_seeds, view};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -262,8 +262,7 @@ fn edit(store: &Store, random: &mut Random, mark: u64) {
 
 #[test]
 fn replicas_converge_whatever_the_approver_says_and_whoever_ends_when() {
-    let seeds: u64 = std::env::var("SYNCSTORE_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(12);
-    for seed in 0..seeds {
+    run_seeds(12, |seed| {
         let mut random = Random::new(seed);
         let mut whims = random.split();
         // What it has said once of a ref it says again, unless it has forgotten everything.
@@ -299,8 +298,9 @@ fn replicas_converge_whatever_the_approver_says_and_whoever_ends_when() {
                 15 | 16 => approve(&server),
                 17 => {
                     // What was lost is asked again by a later sync.
-                    let wire = server.wire();
-                    let _ = stores[at].sync(&FaultyWire::pushes(&wire, [Fault::LoseAnswer]));
+                    let direct = server.wire();
+                    let wire = FaultyWire::pushes(&direct, [Fault::LoseAnswer]);
+                    despite_losses(&format!("seed {seed}, {mark}: d{at}"), stores[at].sync(&wire));
                 }
                 _ => drop(stores[at].sync(&server.wire()).unwrap_or_else(|error| panic!("seed {seed}: {error}"))),
             }
@@ -328,7 +328,7 @@ fn replicas_converge_whatever_the_approver_says_and_whoever_ends_when() {
         refs.sort();
         refs.dedup();
         assert_eq!(refs.len(), all, "seed {seed}: a ref stands twice in the log");
-    }
+    });
 }
 
 #[test]

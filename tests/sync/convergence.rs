@@ -1,6 +1,6 @@
 //! Three replicas, one server, and everything between them going wrong.
 
-use crate::support::{Call, Fault, FaultyWire, Fleet, Random, Server, patch, view};
+use crate::support::{Call, Fault, FaultyWire, Fleet, Random, Server, despite_losses, patch, run_seeds, view};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -112,6 +112,7 @@ fn run(seed: u64, mischief: Mischief) {
             }
         }
         let n = random.below(REPLICAS as u64) as usize;
+        let what = format!("seed {seed}, {mark}: replica {n}");
         fleet.environment.advance(Duration::from_millis(random.below(20)));
         if forgetful && random.percent(8) {
             // Checkpoints that nobody reads hold the log back for a day.
@@ -126,8 +127,8 @@ fn run(seed: u64, mischief: Mischief) {
                 deletes.extend(pending.iter().filter(|op| op.kind == OpKind::Delete).map(|op| op.op_ref));
                 made[n].extend(refs);
             }
-            6 => drop(stores[n].push(&wires[n])),
-            7 => drop(stores[n].pull(&wires[n])),
+            6 => drop(despite_losses(&what, stores[n].push(&wires[n]))),
+            7 => drop(despite_losses(&what, stores[n].pull(&wires[n]))),
             8 => {
                 wires[n].deliver_late();
                 if random.percent(20) {
@@ -138,7 +139,7 @@ fn run(seed: u64, mischief: Mischief) {
                     assert!(report.is_ok(), "seed {seed}: {report}");
                 }
             }
-            _ => drop(stores[n].sync(&wires[n])),
+            _ => drop(despite_losses(&what, stores[n].sync(&wires[n]))),
         }
     }
     // The network heals; what was under way arrives, at any time.
@@ -207,32 +208,17 @@ fn survivor_of(store: &Store, op: Ref) -> Ref {
     op
 }
 
-/// SYNCSTORE_SEED runs one seed, the one that a failure names; SYNCSTORE_SEEDS so many, for a longer search.
-fn run_seeds(usual: u64, mischief: Mischief) {
-    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
-    let seeds = match number("SYNCSTORE_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("SYNCSTORE_SEEDS").unwrap_or(usual),
-    };
-    for seed in seeds {
-        if let Err(failure) = std::panic::catch_unwind(|| run(seed, mischief)) {
-            eprintln!("the seed is {seed}");
-            std::panic::resume_unwind(failure);
-        }
-    }
-}
-
 #[test]
 fn three_replicas_converge_whatever_is_lost_repeated_or_late() {
-    run_seeds(40, Mischief::Nothing);
+    run_seeds(40, |seed| run(seed, Mischief::Nothing));
 }
 
 #[test]
 fn three_replicas_converge_while_their_cursors_expire() {
-    run_seeds(40, Mischief::Forgets);
+    run_seeds(40, |seed| run(seed, Mischief::Forgets));
 }
 
 #[test]
 fn three_replicas_converge_after_the_server_was_restored() {
-    run_seeds(40, Mischief::Rewinds);
+    run_seeds(40, |seed| run(seed, Mischief::Rewinds));
 }

@@ -1,7 +1,7 @@
 //! Replicas beside callers without one: what these write arrives everywhere, and what they read is what replicas have.
 
 use crate::support::server::DB;
-use crate::support::{Fleet, Server};
+use crate::support::{Fleet, Server, run_seeds};
 use crate::visibility::{COLLECTIONS, TAGS, callers, compare, edit, seen};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -143,8 +143,7 @@ fn sync(store: &Store, server: &Arc<Server>, caller: &Caller) -> Result<(), Sync
 
 #[test]
 fn replicas_end_with_what_callers_without_one_write_and_these_read_what_replicas_have() {
-    let seeds: u64 = std::env::var("SYNCSTORE_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(12);
-    for seed in 0..seeds {
+    run_seeds(12, |seed| {
         let mut random = Random::new(0xda7a_0000 + seed);
         let (fleet, server) = (Fleet::new(), Server::start());
         let callers = callers();
@@ -169,5 +168,5 @@ fn replicas_end_with_what_callers_without_one_write_and_these_read_what_replicas
             compare(&who, store, &seen);
             read(&who, &server, caller, &seen);
         }
-    }
+    });
 }

@@ -374,8 +374,22 @@ fn an_entry_of_another_resource_is_not_mistaken_for_the_value() {
             "collection": "c", "key": "k", "tag": "t", "from": 1, "rev": 2}], "cursor": "c2", "seq": 2, "more": false});
         Ok(serde_json::from_value(text).unwrap())
     });
-    let _ = store.pull(&wire);
+    let report = store.pull(&wire).unwrap();
+    assert_eq!((report.pulled, report.position, report.bootstrapped), (1, 2, None));
     assert_eq!(get(&store, "c", "k"), Some(json!(1)));
+    // The rev that it brings is the item's: a change of the value follows it.
+    wire.on_pull_page(vec![patch_entry(
+        3,
+        foreign(3),
+        "c",
+        "k",
+        json!([{"op": "replace", "path": "", "value": 3}]),
+        2,
+    )]);
+    let report = store.pull(&wire).unwrap();
+    assert_eq!((report.pulled, report.position, report.bootstrapped), (1, 3, None));
+    assert_eq!(get(&store, "c", "k"), Some(json!(3)));
+    assert!(wire.is_over() && wire.checkpointed().is_empty());
 }
 
 #[test]

@@ -154,7 +154,10 @@ fn the_wait_that_the_server_asks_for_is_kept() {
 #[test]
 fn a_sync_gives_up_in_time_and_keeps_everything() {
     let (fleet, server) = (Fleet::new(), Server::start());
-    let store = fleet.open_with("a", |options| options.retry = RetryPolicy::default());
+    let store = fleet.open_with("a", |options| {
+        options.retry = RetryPolicy::default();
+        options.push_ops = 1;
+    });
     store.sync(&server.wire()).unwrap();
     store.set("c", "k", &1).unwrap();
     let direct = server.wire();
@@ -177,9 +180,12 @@ fn a_sync_gives_up_in_time_and_keeps_everything() {
         if count % 2 == 1 { unavailable(Some(12)) } else { Fault::None }
     });
     store.set("c", "k2", &1).unwrap();
-    let _ = store.sync(&slow);
-    let waited: Duration = fleet.environment.slept()[asked..].iter().sum();
-    assert!(waited <= Duration::from_secs(30), "{waited:?}");
+    let error = store.sync(&slow).unwrap_err();
+    // Both pushes got through at their second try; a third wait would have been more than half a minute in all.
+    assert_eq!((error.report().pushed, error.report().retries), (2, 2), "{error}");
+    assert_eq!(fleet.environment.slept()[asked..], [Duration::from_secs(12); 2]);
+    let Error::Wire(wire) = error.error() else { panic!("{error}") };
+    assert_eq!(wire.retry_after(), Some(Duration::from_secs(12)));
     store.sync(&direct).unwrap();
     assert_eq!(server.items().len(), 2);
 }

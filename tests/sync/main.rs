@@ -14,7 +14,7 @@
 //! | 3: a known ref has its present outcome | `repeats::a_push_that_is_sent_again_gets_its_first_outcomes`, `repeats::a_lost_answer_is_made_good_by_pushing_again_or_by_pulling`, `repeats::a_late_push_after_its_repeat_changes_nothing` |
 //! | 3: `ref_reused` | `copies::*` |
 //! | 3: `expired` | `refusals::an_op_older_than_the_outcomes_that_the_server_keeps_is_rejected_and_reported` |
-//! | 3: base moves by the inbox alone; a result settles by its seq | `hostile::an_op_settles_when_the_position_passes_its_seq_even_without_an_entry`, `hostile::an_answer_at_or_below_the_position_settles_at_once`, `rebasing::the_view_stays_between_a_pushs_answer_and_its_pull` |
+//! | 3: base moves by the inbox alone; a result settles by its seq, once its entry has come, and without one the op is pushed again | `hostile::an_op_whose_seq_the_position_passes_without_an_entry_is_pushed_again_and_settles_by_its_answer`, `hostile::an_answer_at_or_below_the_position_settles_at_once`, `rebasing::the_view_stays_between_a_pushs_answer_and_its_pull` |
 //! | 3: `staged`, several pushes, repeated from the first op | `batches::a_batch_over_several_pushes_is_committed_with_its_last_op`, `batches::a_staged_batch_waits_and_goes_on_where_it_was_interrupted`, `batches::a_batch_that_expired_incomplete_on_the_server_is_told_so`, `batches::a_batch_that_the_server_forgot_is_pushed_again`, `repeats::an_unanswered_push_is_repeated_from_its_first_op_and_as_it_was` |
 //! | 3: `queued` | `approving::*`, `hostile::queued_for_an_approver_waits_and_the_inbox_brings_the_outcome` |
 //! | 3: `skipped` is rebased and pushed again | `refusals::a_rejected_op_holds_back_later_ops_on_its_item_until_they_are_rebased`, `rebasing::a_skipped_op_is_rebased_and_pushed_again_in_the_same_sync` |

@@ -1,6 +1,6 @@
 //! Random histories: each replica ends with what the server has of what it keeps, and of what its user may see.
 
-use crate::support::{Call, Fault, FaultyWire, Fleet, Random, Server};
+use crate::support::{Call, Fault, FaultyWire, Fleet, Random, Server, despite_losses, run_seeds};
 use crate::visibility::{callers, compare, edit, seen};
 use std::time::Duration;
 use syncstore::{Filter, Options, Store};
@@ -63,6 +63,7 @@ fn run(seed: u64, forgetful: bool) {
     }
     for mark in 0..150 {
         let n = random.below(stores.len() as u64) as usize;
+        let what = format!("seed {seed}, {mark}: d{n}");
         fleet.environment.advance(Duration::from_millis(random.below(20)));
         if forgetful && random.percent(6) {
             server.environment.advance(Duration::from_secs(26 * 3600));
@@ -71,13 +72,13 @@ fn run(seed: u64, forgetful: bool) {
         match random.below(20) {
             0..=10 => edit(&stores[n], &mut random, mark),
             11 | 12 if n > 0 => drop(stores[n].keep(&list(&mut random)).unwrap()),
-            13 => drop(stores[n].push(&wires[n])),
-            14 => drop(stores[n].pull(&wires[n])),
+            13 => drop(despite_losses(&what, stores[n].push(&wires[n]))),
+            14 => drop(despite_losses(&what, stores[n].pull(&wires[n]))),
             15 => {
                 wires[n].deliver_late();
                 drop(std::mem::replace(&mut stores[n], open(n)));
             }
-            _ => drop(stores[n].sync(&wires[n])),
+            _ => drop(despite_losses(&what, stores[n].sync(&wires[n]))),
         }
         if random.percent(25) {
             let report = stores[n].check().unwrap();
@@ -107,26 +108,12 @@ fn run(seed: u64, forgetful: bool) {
     }
 }
 
-fn run_seeds(usual: u64, forgetful: bool) {
-    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
-    let seeds = match number("SYNCSTORE_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("SYNCSTORE_SEEDS").unwrap_or(usual),
-    };
-    for seed in seeds {
-        if let Err(failure) = std::panic::catch_unwind(|| run(seed, forgetful)) {
-            eprintln!("the seed is {seed}");
-            std::panic::resume_unwind(failure);
-        }
-    }
-}
-
 #[test]
 fn partial_replicas_end_with_their_part_whatever_is_lost_repeated_or_late() {
-    run_seeds(15, false);
+    run_seeds(15, |seed| run(seed, false));
 }
 
 #[test]
 fn partial_replicas_end_with_their_part_while_their_cursors_expire() {
-    run_seeds(15, true);
+    run_seeds(15, |seed| run(seed, true));
 }

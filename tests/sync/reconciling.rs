@@ -3,7 +3,7 @@
 //! Where everybody says what of a value is to change, nobody's last word is lost. A set speaks for the whole value: what its writer
 //! had not seen it takes back, and others cannot tell that from a change that is meant.
 
-use crate::support::{Call, Fault, FaultyWire, Fleet, Random, Server, view};
+use crate::support::{Call, Fault, FaultyWire, Fleet, Random, Server, despite_losses, view};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -110,10 +110,11 @@ fn run(seed: u64, automatic: bool, sets: bool) -> usize {
     let mut told: Vec<HashSet<ConflictId>> = vec![HashSet::new(); REPLICAS];
     for mark in 1..=STEPS {
         let n = random.below(REPLICAS as u64) as usize;
+        let what = format!("seed {seed}, {mark}: replica {n}");
         match random.below(12) {
             0..=4 => write(&stores[n], (n, mark), sets, &mut random, &mut last[n]),
-            5 => drop(stores[n].push(&wires[n])),
-            6 => drop(stores[n].pull(&wires[n])),
+            5 => drop(despite_losses(&what, stores[n].push(&wires[n]))),
+            6 => drop(despite_losses(&what, stores[n].pull(&wires[n]))),
             7 if !automatic => resolve(&stores[n]),
             8 => drop(wires[n].deliver_late()),
             9 => {
@@ -121,7 +122,7 @@ fn run(seed: u64, automatic: bool, sets: bool) -> usize {
                 stores[n] = open(n);
                 view(&stores[n]);
             }
-            _ => drop(stores[n].sync(&wires[n])),
+            _ => drop(despite_losses(&what, stores[n].sync(&wires[n]))),
         }
     }
     // Each round settles at least what the one before has written.

@@ -1,6 +1,6 @@
 //! A declared search, kept in step by everything that changes items, equals one that is built anew.
 
-use crate::support::{Call, Fault, FaultyWire, Fleet, Random, Server};
+use crate::support::{Call, Fault, FaultyWire, Fleet, Random, Server, despite_losses};
 use serde_json::{Value, json};
 use std::time::Duration;
 use syncstore::{Options, SearchQuery, Store};
@@ -72,18 +72,17 @@ fn run(seed: u64) {
         match random.below(12) {
             0..=5 => edit(&ours, &mut random),
             6..=8 => edit(&theirs, &mut random),
-            9 => drop(theirs.sync(&server.wire())),
+            9 => drop(despite_losses("theirs", theirs.sync(&server.wire()))),
             10 => {
                 // Interrupted anywhere, a bootstrap included.
                 let percent = random.below(40);
-                let seed = random.below(u64::MAX);
-                let faults = std::sync::Mutex::new(Random::new(seed));
+                let faults = std::sync::Mutex::new(Random::new(random.below(u64::MAX)));
                 let wire = server.wire();
                 let wire = FaultyWire::new(&wire, move |_: &Call| match faults.lock().unwrap().below(100) {
                     at if at < percent => Fault::LoseAnswer,
                     _ => Fault::None,
                 });
-                drop(ours.sync(&wire));
+                despite_losses(&format!("seed {seed}, step {step}"), ours.sync(&wire));
             }
             _ => {
                 server.environment.advance(Duration::from_secs(30 * 24 * 3600));

@@ -1,6 +1,6 @@
 //! What a restored server lost can be made again from the replica that it came from.
 
-use crate::support::{Fault, FaultyWire, Fleet, Server, get, view};
+use crate::support::{Fault, FaultyWire, Fleet, Server, despite_losses, get, view};
 use serde_json::json;
 use std::sync::Arc;
 use syncstore::{Code, Edit, Notice, OpKind, Options, Outcome, Ref, ResourceName, Retention, Store};
@@ -170,15 +170,30 @@ fn what_was_undone_may_be_edited_or_let_go_and_stays_undone() {
 
 #[test]
 fn what_an_interrupted_recovery_undid_is_still_there() {
-    for n in 1..8 {
-        let restored = Restored::after(|ours, _, both| {
+    let lost_one = || {
+        Restored::after(|ours, _, both| {
             ours.set("c", "new", &1).unwrap();
             both();
-        });
+        })
+    };
+    let calls = {
+        let restored = lost_one();
+        let direct = restored.server.wire();
+        let wire = FaultyWire::recording(&direct);
+        restored.ours.sync(&wire).unwrap();
+        wire.calls().len()
+    };
+    assert!(calls > 3, "{calls}");
+    for n in 0..calls {
+        let restored = lost_one();
         let direct = restored.server.wire();
         let wire = FaultyWire::nth(&direct, n, Fault::LoseAnswer);
-        for _ in 0..3 {
-            let _ = restored.ours.sync(&wire);
+        let interrupted = restored.ours.sync(&wire);
+        assert!(interrupted.is_err(), "interrupted at {n}: {interrupted:?}");
+        despite_losses(&format!("interrupted at {n}"), interrupted);
+        assert_eq!(wire.calls().len(), n + 1);
+        for _ in 0..2 {
+            restored.ours.sync(&wire).unwrap();
         }
         let expected = ("new".to_owned(), ResourceName::Value, OpKind::Set, text("1"));
         assert_eq!(restored.listed(), [expected], "interrupted at {n}");
@@ -216,19 +231,26 @@ fn a_copy_that_arrives_late_takes_it_off_the_list_also_when_it_was_made_again() 
 #[test]
 fn they_are_bounded_as_rejections_are() {
     let few = |options: &mut Options| options.retention = Retention::new(Retention::default().age, Some(2));
+    let write = |ours: &Store, keys: [&str; 2]| keys.map(|key| ours.set("c", key, &1).unwrap());
     let restored = Restored::after_with(few, |ours, _, both| {
-        for n in 0..2 {
-            ours.set("c", &format!("new{n}"), &n).unwrap();
-        }
+        write(ours, ["new0", "new1"]);
         both();
     });
     restored.sync();
-    assert_eq!(restored.listed().len(), 2);
+    let listed = || restored.listed().into_iter().map(|(key, ..)| key).collect::<Vec<_>>();
+    assert_eq!(listed(), ["new0", "new1"]);
     for n in 0..5 {
         restored.ours.set("c", "other", &n).unwrap();
         restored.sync();
     }
-    assert_eq!(restored.listed().len(), 2, "what is accepted does not push them out");
+    assert_eq!(listed(), ["new0", "new1"], "what is accepted does not push them out");
+    // Of accepted ones no more are kept either: it takes another loss for more than the bound.
+    let backup = restored.server.backup();
+    write(&restored.ours, ["new2", "new3"]);
+    restored.sync();
+    restored.server.restore(&backup, true);
+    restored.sync();
+    assert_eq!(listed(), ["new2", "new3"], "of four");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! All resources, several users with tags of their own, the real server: each replica ends with what its user may see.
 
-use crate::support::{Fault, FaultyWire, Fleet, Server};
+use crate::support::{Fault, FaultyWire, Fleet, Server, despite_losses, run_seeds};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -99,8 +99,7 @@ pub fn compare(who: &str, store: &Store, seen: &BTreeMap<(String, String), Check
 
 #[test]
 fn every_replica_ends_with_what_its_user_may_see_of_everything() {
-    let seeds: u64 = std::env::var("SYNCSTORE_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(40);
-    for seed in 0..seeds {
+    run_seeds(40, |seed| {
         let mut random = Random::new(seed);
         let (fleet, server) = (Fleet::new(), Server::start());
         let callers = callers();
@@ -116,7 +115,8 @@ fn every_replica_ends_with_what_its_user_may_see_of_everything() {
             let wire = server.wire_of(callers[at].clone());
             if random.percent(20) {
                 // What was lost is asked again by a later sync.
-                let _ = stores[at].sync(&FaultyWire::pushes(&wire, [Fault::LoseAnswer]));
+                let wire = FaultyWire::pushes(&wire, [Fault::LoseAnswer]);
+                despite_losses(&format!("seed {seed}, {mark}: d{at}"), stores[at].sync(&wire));
             } else {
                 stores[at].sync(&wire).unwrap_or_else(|error| panic!("seed {seed}: d{at}: {error}"));
             }
@@ -136,7 +136,7 @@ fn every_replica_ends_with_what_its_user_may_see_of_everything() {
             fresh.sync(&server.wire_of(caller.clone())).unwrap();
             compare(&format!("{who}, fresh"), &fresh, &seen(&server, caller, 0x0b5e_0000 + n as u128));
         }
-    }
+    });
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::child::{LISTS, options};
 use crate::history::History;
-use crate::process::{Killer, Part};
+use crate::process::{Killer, Part, was_killed};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -171,7 +171,8 @@ impl Pair {
     fn kill(&mut self) {
         let mortal = self.processes.remove("mortal").unwrap();
         let (had_turn, life) = (mortal.has_turn() && !self.processes["steady"].has_turn(), mortal.life);
-        mortal.killer.kill();
+        let status = mortal.killer.kill();
+        assert!(was_killed(status), "the mortal one ended by itself: {status}");
         let killed = Instant::now();
         if had_turn {
             self.hear_until("the turn", |pair| pair.processes["steady"].has_turn());

@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use syncstore::protocol::{CheckpointPage, DatabaseInfo, InboxPage, PushRequest, PushResponse};
 use syncstore::wire::{CheckpointRequest, PullRequest, Traffic, Wire, WireError};
+use syncstore::{BootstrapReason, Error, SyncError, SyncReport};
 
 /// What happens to one call.
 #[derive(Clone, Debug)]
@@ -128,6 +129,30 @@ impl<'a> FaultyWire<'a> {
 
 pub fn lost(words: &str) -> WireError {
     WireError::Unreachable(words.into())
+}
+
+/// What a call did of which messages may have been lost, repeated or late, and nothing worse: any other error is the engine's
+/// own, and so is a divergence where nobody copied a file.
+#[track_caller]
+pub fn despite_losses(what: &str, result: Result<SyncReport, SyncError>) -> SyncReport {
+    let report = despite_losses_of_copies(what, result);
+    if let Some(BootstrapReason::Diverged(why)) = &report.bootstrapped {
+        panic!("{what}: nobody copied a file, and still: {why}");
+    }
+    report
+}
+
+/// The same where files were copied, so that one of them diverges.
+#[track_caller]
+pub fn despite_losses_of_copies(what: &str, result: Result<SyncReport, SyncError>) -> SyncReport {
+    match result {
+        Ok(report) => report,
+        Err(error) => match error.error() {
+            // What `lost` makes, and no real server's core.
+            Error::Wire(WireError::Unreachable(_)) => error.report().clone(),
+            other => panic!("{what}: no lost message is the reason: {other:?}"),
+        },
+    }
 }
 
 impl Wire for FaultyWire<'_> {
