@@ -224,14 +224,14 @@ pub(crate) fn of_batch(connection: &Connection, batch: BatchId) -> Result<Vec<Qu
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The items of the ops that lie staged at the server, by batch.
-pub(crate) fn staged_items(connection: &Connection) -> Result<HashMap<BatchId, Vec<i64>>> {
+/// The items and the places of the ops that lie staged at the server, by batch.
+pub(crate) fn staged_items(connection: &Connection) -> Result<HashMap<BatchId, Vec<(i64, i64)>>> {
     let mut find = connection
-        .prepare_cached("SELECT batch, item FROM outbox WHERE answer = ?1 AND batch IS NOT NULL ORDER BY id")?;
+        .prepare_cached("SELECT batch, item, id FROM outbox WHERE answer = ?1 AND batch IS NOT NULL ORDER BY id")?;
     let mut rows = find.query([Answer::Staged as i64])?;
-    let mut items: HashMap<BatchId, Vec<i64>> = HashMap::new();
+    let mut items: HashMap<BatchId, Vec<(i64, i64)>> = HashMap::new();
     while let Some(row) = rows.next()? {
-        items.entry(BatchId::from_bytes(row.get(0)?)).or_default().push(row.get(1)?);
+        items.entry(BatchId::from_bytes(row.get(0)?)).or_default().push((row.get(1)?, row.get(2)?));
     }
     Ok(items)
 }

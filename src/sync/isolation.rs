@@ -20,12 +20,14 @@ const MOST: u32 = 32;
 /// Of the units that were set aside, so many are tried again in each pass.
 const RETRIED: usize = MOST_OF_A_FAILING_SERVER as usize;
 
-/// The units that the passes so far have set aside, each by its first op; the one whose turn it is comes first.
+/// The units that the passes so far have set aside, each by its first op; the one whose turn it is next comes first.
 ///
 /// Otherwise each pass would begin with the same ones, and where they are too many, never get behind them. In memory alone: another process finds it out again.
 #[derive(Default)]
 pub(crate) struct Aside {
     units: VecDeque<Ref>,
+    /// Those whose turn it is in the present pass; they come last in `units`, whether they are tried or something else holds them back.
+    turn: Vec<Ref>,
     /// Whether one of those whose turn it was has gone.
     one_went: bool,
 }
@@ -39,9 +41,12 @@ impl Aside {
                 left.push_back(*unit);
             }
         }
+        self.turn = left.drain(..RETRIED.min(left.len())).collect();
         self.units = left;
         self.one_went = false;
-        Ok(self.units.iter().skip(RETRIED).copied().collect())
+        let held_back = self.units.iter().copied().collect();
+        self.units.extend(&self.turn);
+        Ok(held_back)
     }
 
     /// A unit has failed alone: it is the turn of the others first.
@@ -52,7 +57,7 @@ impl Aside {
 
     /// An op has gone.
     pub fn went(&mut self, op_ref: Ref) {
-        self.one_went |= self.units.iter().take(RETRIED).any(|unit| *unit == op_ref);
+        self.one_went |= self.turn.contains(&op_ref);
     }
 
     /// Whether whatever it was has passed, so that all are to be tried at once.
@@ -118,5 +123,29 @@ impl Isolation {
     /// The end of the pass: why something was set aside, and whether anything has gone.
     pub fn end(self) -> (Option<WireError>, bool) {
         (self.first.filter(|_| self.alone > 0), self.any_gone)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_pass_is_the_turn_of_the_next_two_whether_they_are_tried_or_not() {
+        let units: Vec<Ref> = (1..=5).map(|n| Ref::from_parts(n, 1)).collect();
+        let mut aside = Aside::default();
+        units.iter().for_each(|unit| aside.failed(*unit));
+        let mut held = |went: &[usize], failed: &[usize]| {
+            let held = aside.begin(|_| Ok(true)).unwrap();
+            went.iter().for_each(|n| aside.went(units[*n]));
+            failed.iter().for_each(|n| aside.failed(units[*n]));
+            let turn: Vec<usize> = (0..5).filter(|n| !held.contains(&units[*n])).collect();
+            (turn, aside.is_over())
+        };
+        assert_eq!(held(&[], &[]), (vec![0, 1], false));
+        assert_eq!(held(&[], &[3]), (vec![2, 3], false));
+        assert_eq!(held(&[2], &[]), (vec![0, 4], false));
+        assert_eq!(held(&[1], &[]), (vec![1, 2], true));
+        assert_eq!(held(&[], &[]).0.len(), 5, "all at once");
     }
 }

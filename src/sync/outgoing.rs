@@ -62,35 +62,45 @@ impl Outgoing {
 /// What one pass over the outbox must leave where it is.
 #[derive(Default)]
 pub(super) struct Blocked {
-    /// Items with an op whose rejection is not recorded in the base yet.
-    items: HashSet<i64>,
+    /// Items with an op that cannot go, or whose rejection is not recorded in the base yet, and the place of the first one: what came before it may go.
+    items: HashMap<i64, i64>,
     batches: HashSet<BatchId>,
     /// The items of ops that lie staged at the server, which holds back what is on them until the rest of their batch has come.
-    staged: HashMap<BatchId, Vec<i64>>,
+    staged: HashMap<BatchId, Vec<(i64, i64)>>,
     /// The first ops of units that are not to be tried this time.
     units: HashSet<Ref>,
 }
 
 impl Blocked {
-    pub fn by(units: HashSet<Ref>, staged: HashMap<BatchId, Vec<i64>>) -> Blocked {
+    pub fn by(units: HashSet<Ref>, staged: HashMap<BatchId, Vec<(i64, i64)>>) -> Blocked {
         Blocked { units, staged, ..Blocked::default() }
     }
 
     /// An op that the server has staged.
     pub fn stage(&mut self, row: &Queued) {
         if let Some((id, _)) = row.batch {
-            self.staged.entry(id).or_default().push(row.item);
+            self.staged.entry(id).or_default().push((row.item, row.id()));
         }
     }
 
     pub fn blocks(&self, row: &Queued) -> bool {
-        self.items.contains(&row.item)
+        self.is_behind(row)
             || self.units.contains(&row.op_ref)
             || row.batch.is_some_and(|(id, _)| self.batches.contains(&id))
     }
 
+    /// Whether an op on the same item that cannot go came before it.
+    fn is_behind(&self, row: &Queued) -> bool {
+        self.items.get(&row.item).is_some_and(|first| *first < row.id())
+    }
+
+    fn add_item(&mut self, item: i64, id: i64) {
+        let first = self.items.entry(item).or_insert(id);
+        *first = id.min(*first);
+    }
+
     pub fn add(&mut self, row: &Queued) {
-        self.items.insert(row.item);
+        self.add_item(row.item, row.id());
         if let Some((id, _)) = row.batch {
             self.add_batch(id);
         }
@@ -98,7 +108,9 @@ impl Blocked {
 
     fn add_batch(&mut self, id: BatchId) {
         self.batches.insert(id);
-        self.items.extend(self.staged.remove(&id).unwrap_or_default());
+        for (item, id) in self.staged.remove(&id).unwrap_or_default() {
+            self.add_item(item, id);
+        }
     }
 
     /// Holds back all of a batch that begins with this op if one of its ops cannot go: begun, it would lie staged at the server, which skips
@@ -111,7 +123,7 @@ impl Blocked {
         let mut waits = false;
         queue::scan_unanswered(connection, first.id() - 1, i64::MAX, |row, collection, key| {
             let of_it = row.batch.is_some_and(|(id, _)| id == batch);
-            waits |= of_it && (self.items.contains(&row.item) || awaited.has(&collection, &key));
+            waits |= of_it && (self.is_behind(&row) || awaited.has(&collection, &key));
             of_it && !waits
         })?;
         if waits {
@@ -187,7 +199,7 @@ pub(super) fn take_ops(
             // Its batch may have begun before the op that is blocked; it goes as a whole or not at all.
             if let Some((batch, _)) = op.row.batch {
                 for held in ops.iter().filter(|held| held.row.batch.is_some_and(|(id, _)| id == batch)) {
-                    blocked.items.insert(held.row.item);
+                    blocked.add_item(held.row.item, held.row.id());
                 }
                 ops.retain(|held| held.row.batch.is_none_or(|(id, _)| id != batch));
             }

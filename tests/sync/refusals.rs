@@ -549,3 +549,27 @@ fn many_ops_that_no_push_gets_past_do_not_keep_back_the_others_of_processes_that
         assert_eq!((server.items().len(), open().pending_count().unwrap()), (63, 0));
     }
 }
+
+#[test]
+fn what_waits_for_an_op_that_was_set_aside_holds_back_nothing_that_came_before_it() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let store = fleet.open_with("a", |options| options.retry.attempts = 1);
+    store.sync(&server.wire()).unwrap();
+    for key in ["a", "b", "poison"] {
+        store.set("c", key, &1).unwrap();
+    }
+    let direct = server.wire();
+    let failed = WireError::Unavailable { status: 500, retry_after: None, message: String::new() };
+    let wire = FaultyWire::new(&direct, |call| match call {
+        Call::Push(_) => Fault::Fail(failed.clone()),
+        _ => Fault::None,
+    });
+    store.sync(&wire).unwrap_err();
+    // It goes as a whole or not at all, and it is not the turn of the one that it is behind.
+    let mut batch = store.batch();
+    batch.set("c", "poison", &2).unwrap().set("c", "a", &2).unwrap().set("c", "b", &2).unwrap();
+    batch.commit().unwrap();
+    store.sync(&direct).unwrap();
+    assert_eq!((server.items().len(), store.pending_count().unwrap()), (3, 0));
+    assert_eq!(server.value("c", "a"), Some(json!(2)));
+}
