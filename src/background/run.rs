@@ -12,9 +12,9 @@ use crate::error::{Error, Result};
 use crate::event::LogLevel;
 use crate::event::bus::Bus;
 use crate::outbox::queue;
-use crate::protocol::{InboxPage, Scope};
+use crate::protocol::{Filter, InboxPage, Scope};
 use crate::replica::Replica;
-use crate::replica::state::State;
+use crate::replica::state::{self, State};
 use crate::sync::{Access, Direction, Given, RetryPolicy, Seat, Settings, Stage, SyncReport};
 use crate::wire::{PullRequest, WireError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -55,6 +55,8 @@ pub(super) struct Loop {
     refused: bool,
     /// The last operation that a run has begun with.
     covered: i64,
+    /// What the host wanted kept when the last run began that can bring it about.
+    taken_up: Option<Filter>,
     lookout: Arc<Lookout>,
     given: Option<Given>,
     decisions: Option<Arc<Decisions>>,
@@ -95,6 +97,7 @@ impl Loop {
             trouble: None,
             refused: false,
             covered: 0,
+            taken_up: None,
             lookout,
             given: None,
             decisions,
@@ -189,6 +192,9 @@ impl Loop {
         self.schedule.begin_run();
         // Whatever cannot be read shows in the run.
         self.covered = self.replica.read(queue::last_id).unwrap_or(self.covered);
+        if direction == Direction::Both {
+            self.taken_up = self.replica.read(state::load_keep).ok();
+        }
         let given = self.given.take();
         let (status, bus, trouble) = (Arc::clone(&self.status), Arc::clone(&self.bus), self.trouble.clone());
         let lookout = Arc::clone(&self.lookout);
@@ -317,7 +323,18 @@ impl Loop {
     fn look(&mut self) {
         self.lookout.look();
         let last = self.replica.read(queue::last_id).unwrap_or(0);
-        self.schedule.looked(self.now(), last > self.covered);
+        let now = self.now();
+        self.schedule.looked(now, last > self.covered);
+        if self.replica.read(State::load).is_ok_and(|state| self.is_to_rescope(&state)) {
+            self.schedule.now(now);
+        }
+    }
+
+    /// Whether another filter was set that no run has begun with, by another store too. What a run has begun with is not compared
+    /// again: it may stay another one than what is kept, where one list cannot say that.
+    fn is_to_rescope(&self, state: &State) -> bool {
+        let is_about = state.kept == state.keep && state.asked == state.keep;
+        !is_about && self.taken_up.as_ref().is_some_and(|taken_up| *taken_up != state.keep)
     }
 
     /// Takes note of a failure, and says of what kind it is.

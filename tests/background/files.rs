@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use syncstore::protocol::{CheckpointPage, DatabaseInfo, InboxPage, PushRequest, PushResponse};
 use syncstore::wire::{CheckpointRequest, PullRequest, Wire, WireError};
-use syncstore::{Event, Missed, Notice, Options, Outcome, Ref, Store, SyncState, Watch};
+use syncstore::{Event, Filter, Missed, Notice, Options, Outcome, Ref, Store, SyncState, Watch};
 use syncstore_server::config::{Collection, Config};
 use syncstore_server::service::Policy;
 
@@ -58,6 +58,26 @@ fn what_a_store_writes_that_does_not_sync_is_found_and_pushed() {
         hears.until_settled(made);
         assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     }
+}
+
+#[test]
+fn another_filter_set_in_a_store_that_does_not_sync_is_brought_about() {
+    let site = Site::new();
+    let (first, second) = (site.store("one.db"), site.store("one.db"));
+    first.set("notes", "n1", &1).unwrap();
+    first.set("logs", "l1", &1).unwrap();
+    first.sync(&*site.wire()).unwrap();
+    let (mut hears_first, mut hears_second) = (Listener::new(&first), Listener::new(&second));
+    first.start(site.wire(), quick()).unwrap();
+    hears_first.until_state(SyncState::Idle);
+    second.start(site.wire(), quick()).unwrap();
+    hears_second.until_state(SyncState::SyncedElsewhere);
+    second.keep(&Filter::only(["notes"])).unwrap();
+    hears_first.until_true("the end of the logs", || first.get::<i32>("logs", "l1").unwrap().is_none());
+    let is_here = |filter| first.kept().unwrap().here == filter;
+    hears_first.until_true("the filter", || is_here(Filter::only(["notes"])));
+    second.keep(&Filter::everything()).unwrap();
+    hears_first.until_true("the logs", || first.get::<i32>("logs", "l1").unwrap() == Some(1));
 }
 
 #[test]
