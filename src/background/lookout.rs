@@ -20,8 +20,6 @@ pub(super) struct Lookout {
 }
 
 struct Seen {
-    /// What SQLite said of others' commits at the last look.
-    version: Option<i64>,
     /// Whether another store may have had the turn to sync since the last look, and settled what this one does not count.
     shared: bool,
     next: Instant,
@@ -30,7 +28,7 @@ struct Seen {
 impl Lookout {
     pub fn new(replica: Arc<Replica>, seat: Arc<Seat>, every: Duration) -> Lookout {
         let bus = Arc::clone(replica.bus());
-        let seen = Mutex::new(Seen { version: None, shared: true, next: Instant::now() });
+        let seen = Mutex::new(Seen { shared: true, next: Instant::now() });
         Lookout { replica, seat, bus, every, home: OnceLock::new(), seen }
     }
 
@@ -59,17 +57,15 @@ impl Lookout {
             seen.next = Instant::now() + self.every;
             // Asked first: what another store did while it had the turn is committed by now, if this one has it.
             let keeps = self.seat.keeps();
-            match self.replica.others_committed(&mut seen.version) {
+            match self.replica.others_committed() {
                 Ok(Some(committed)) => (committed, std::mem::replace(&mut seen.shared, !keeps) || !keeps),
                 // What cannot be read now is read at the next look.
                 Ok(None) | Err(_) => (false, false),
             }
         };
-        if committed {
-            let _ = self.replica.read_trail();
-            if shared {
-                self.bus.outcomes_uncounted();
-            }
+        self.replica.catch_up(committed);
+        if committed && shared {
+            self.bus.outcomes_uncounted();
         }
     }
 

@@ -16,7 +16,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 /// How the file is kept; see the fields of `Options`, which these come from.
@@ -73,6 +73,10 @@ pub(crate) struct Replica {
     writer: Mutex<Connection>,
     readers: Mutex<Vec<Connection>>,
     feed: Feed,
+    /// What SQLite said of others' commits when they were last looked for, by whichever background sync.
+    seen: AtomicI64,
+    /// Whether what others changed could not be read then.
+    unread: AtomicBool,
     bus: Arc<Bus>,
     /// What the server takes, as far as is known.
     limits: RwLock<Arc<Limits>>,
@@ -105,6 +109,7 @@ impl Replica {
         // The files beside it have SQLite's idea of its name, which follows links.
         let path = &if path.is_symlink() { std::fs::canonicalize(path)? } else { path.to_owned() };
         let limits = state::load_limits(&writer)?.unwrap_or_default();
+        let seen = version(&writer)?;
         Ok(Replica {
             path: path.to_owned(),
             tuning,
@@ -112,6 +117,8 @@ impl Replica {
             writer: Mutex::new(writer),
             readers: Mutex::new(Vec::new()),
             feed: Feed::new(path),
+            seen: AtomicI64::new(seen),
+            unread: AtomicBool::new(false),
             bus: Arc::default(),
             limits: RwLock::new(Arc::new(limits)),
             limits_asked: AtomicBool::new(false),
@@ -293,13 +300,21 @@ impl Replica {
         result
     }
 
-    /// Whether others, in this process or another, have committed since this was asked with the same `version`. `None`: it is
-    /// not known while somebody writes here, and said at the next call.
-    pub fn others_committed(&self, version: &mut Option<i64>) -> Result<Option<bool>> {
+    /// Whether others, in this process or another, have committed since this was asked, or, at first, since the file was opened.
+    /// `None`: it is not known while somebody writes here, and said at the next call.
+    pub fn others_committed(&self) -> Result<Option<bool>> {
         // Of the connection that makes all commits of this store, which do not count for it.
         let Some(writer) = self.writer.try_lock() else { return Ok(None) };
-        let now: i64 = writer.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
-        Ok(Some(version.replace(now).is_some_and(|before| before != now)))
+        let now = version(&writer)?;
+        Ok(Some(self.seen.swap(now, Ordering::SeqCst) != now))
+    }
+
+    /// Like [`Replica::read_trail`], where others `committed`, or where it failed the last time: their commit is said only once.
+    pub fn catch_up(&self, committed: bool) {
+        if self.unread.swap(false, Ordering::SeqCst) || committed {
+            let failed = self.read_trail().is_err();
+            self.unread.fetch_or(failed, Ordering::SeqCst);
+        }
     }
 
     /// Ends a watcher.
@@ -445,6 +460,11 @@ pub(super) fn tune(connection: &Connection, tuning: &Tuning) -> Result<()> {
     Ok(())
 }
 
+/// A number that is another one after each commit of other connections.
+fn version(connection: &Connection) -> Result<i64> {
+    Ok(connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?)
+}
+
 fn set_synchronous(connection: &Connection, full: bool) -> Result<()> {
     Ok(connection.pragma_update(None, "synchronous", if full { "FULL" } else { "NORMAL" })?)
 }
@@ -560,5 +580,34 @@ mod tests {
         assert_eq!(planned_anew(), 0);
         replica.write_synced(|_| Ok(())).unwrap();
         assert_eq!(planned_anew(), 0);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_could_not_be_read_of_others_changes_is_read_the_next_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, aside) = (dir.path().join("s.db"), dir.path().join("aside.db"));
+        let writing = crate::Store::open(&path, crate::Options::default()).unwrap();
+        let tuning = Tuning { full: false, cache_bytes: 1 << 20, busy_timeout: Duration::from_secs(1), vfs: None };
+        let replica = Replica::open(&path, tuning, || [7; 16]).unwrap();
+        let woken = Arc::new(AtomicBool::new(false));
+        let wake = Arc::clone(&woken);
+        let watcher =
+            replica.begin_watch(Watch::all(), Some(Arc::new(move || wake.store(true, Ordering::SeqCst)))).unwrap();
+        assert_eq!(replica.others_committed().unwrap(), Some(false));
+        writing.set("notes", "n1", &1).unwrap();
+        assert_eq!(replica.others_committed().unwrap(), Some(true));
+        // The reader that is idle is taken, and another one does not find the file.
+        let read = |_: &Connection| {
+            std::fs::rename(&path, &aside)?;
+            replica.catch_up(true);
+            Ok(std::fs::rename(&aside, &path)?)
+        };
+        replica.read(read).unwrap();
+        assert!(!woken.load(Ordering::SeqCst), "it was to fail");
+        assert_eq!(replica.others_committed().unwrap(), Some(false));
+        replica.catch_up(false);
+        assert!(woken.load(Ordering::SeqCst));
+        assert!(matches!(replica.take_changes(watcher).unwrap(), Changes::Items(items) if items.len() == 1));
     }
 }

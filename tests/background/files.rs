@@ -93,6 +93,45 @@ fn without_a_background_sync_a_pump_looks_for_others_itself() {
 }
 
 #[test]
+fn what_others_wrote_before_it_was_started_again_is_told_offline_too() {
+    let site = Site::new();
+    let store = site.store("one.db");
+    let mut hears = Listener::new(&store);
+    hears.events.subscribe(Watch::all()).unwrap();
+    store.start(site.wire(), quick()).unwrap();
+    hears.until_state(SyncState::Idle);
+    assert_stops(&store);
+    let made = site.store("one.db").set("notes", "n1", &1).unwrap();
+    let gate = Gated::new(site.wire());
+    let _shut = gate.shut_for_a_while();
+    store.start(gate.clone(), quick()).unwrap();
+    let change = hears.until("the change", |event| match event {
+        Event::Changed { change, .. } => Some(change.clone()),
+        _ => None,
+    });
+    assert_eq!(change.op_ref, Some(made));
+}
+
+#[test]
+fn that_others_settled_something_before_it_was_started_is_told() {
+    let site = Site::new();
+    let store = site.store("one.db");
+    let mut hears = Listener::new(&store);
+    for n in 0..2 {
+        let made = store.set("notes", "n1", &n).unwrap();
+        site.store("one.db").sync(&*site.wire()).unwrap();
+        store.start(site.wire(), quick()).unwrap();
+        hears.until("that outcomes may have changed", |event| {
+            matches!(event, Event::Missed(Missed::OutcomesUncounted)).then_some(())
+        });
+        assert!(matches!(store.outcome(made).unwrap(), Some(Outcome::Accepted { .. })));
+        hears.until_state(SyncState::Idle);
+        assert_stops(&store);
+        hears.all();
+    }
+}
+
+#[test]
 fn a_store_that_hangs_with_the_turn_is_told_of_and_followed() {
     let site = Site::new();
     let (hanging, waiting) = (site.store("one.db"), site.store("one.db"));
