@@ -85,6 +85,20 @@ pub(crate) struct News {
     pub events: Vec<Event>,
 }
 
+/// Queues that something was put into, and how often each was empty before, and is to be woken.
+///
+/// Also those that are not: the last hand on a queue drops what is the host's, its `wake`, so it must not be dropped under a lock.
+#[must_use]
+#[derive(Default)]
+pub(crate) struct Filled(Vec<(Arc<Listening>, u32)>);
+
+impl Filled {
+    /// Wakes, with nothing locked.
+    pub fn wake(self) {
+        self.0.iter().for_each(|(queue, wakes)| (0..*wakes).for_each(|_| queue.wake()));
+    }
+}
+
 /// What a store tells, to whoever listens.
 #[derive(Default)]
 pub(crate) struct Bus {
@@ -167,36 +181,58 @@ impl Bus {
 
     /// Tells those who want it; each is woken with nothing locked.
     fn tell(&self, wants: impl Fn(&EventOptions) -> bool, told: impl Fn() -> Told) {
+        let mut filled = Filled::default();
+        self.put(&mut filled, wants, told);
+        filled.wake();
+    }
+
+    /// Puts it into the queues of those who want it.
+    fn put(&self, filled: &mut Filled, wants: impl Fn(&EventOptions) -> bool, told: impl Fn() -> Told) {
         let queues: Vec<_> = {
             let listeners = self.listeners.read();
             let wanting = listeners.iter().filter(|listener| wants(&listener.options));
             wanting.filter_map(|listener| listener.queue.upgrade()).collect()
         };
-        queues.iter().for_each(|queue| queue.push(told()));
+        for queue in queues {
+            let wakes = u32::from(queue.put(told()));
+            match filled.0.iter_mut().find(|(there, _)| Arc::ptr_eq(there, &queue)) {
+                Some((_, before)) => *before += wakes,
+                None => filled.0.push((queue, wakes)),
+            }
+        }
     }
 
-    /// Tells what a transaction has settled, after its commit.
-    pub fn committed(&self, News { settled, events }: News) {
+    /// Puts what a transaction has to tell into the queues, after its commit, while no other one can commit: so what comes of a
+    /// thing is told after it, whoever is woken first. Calls nothing of the host's.
+    pub fn committed(&self, News { settled, events }: News) -> Filled {
+        let mut filled = Filled::default();
+        events.into_iter().for_each(|event| self.put_news(&mut filled, event));
         if settled {
             self.pulse.beat();
         }
-        events.into_iter().for_each(|event| self.happened(event));
+        filled
     }
 
     /// Tells what became of an operation or a conflict.
     pub fn happened(&self, event: Event) {
+        let mut filled = Filled::default();
+        self.put_news(&mut filled, event);
+        filled.wake();
+    }
+
+    fn put_news(&self, filled: &mut Filled, event: Event) {
         match &event {
             Event::Conflict { news, .. } => {
                 let undecided = *news == ConflictNews::Begun && !self.decided.load(Ordering::SeqCst);
-                self.tell(|options| options.conflicts > 0, || Told::Event(event.clone()));
+                self.put(filled, |options| options.conflicts > 0, || Told::Event(event.clone()));
                 if let Event::Conflict { id, collection, key, resource, .. } = event
                     && undecided
                 {
                     let news = ConflictNews::NeedsDeciding;
-                    self.happened(Event::Conflict { id, collection, key, resource, news });
+                    self.put_news(filled, Event::Conflict { id, collection, key, resource, news });
                 }
             }
-            _ => self.tell(|options| options.outcomes > 0, || Told::Event(event.clone())),
+            _ => self.put(filled, |options| options.outcomes > 0, || Told::Event(event.clone())),
         }
     }
 

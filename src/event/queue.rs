@@ -94,7 +94,16 @@ impl<E: Entry, B: Bell> Queue<E, B> {
         self.lock().bell.as_ref().map(look)
     }
 
+    /// Puts an entry in, and wakes.
     pub fn push(&self, entry: E) {
+        if self.put(entry) {
+            self.wake();
+        }
+    }
+
+    /// Puts an entry in, without a call of the host's; whether it is to be woken, by [`Queue::wake`].
+    #[must_use]
+    pub fn put(&self, entry: E) -> bool {
         let mut inner = self.lock();
         let was_empty = inner.entries.is_empty();
         match entry.class() {
@@ -108,7 +117,12 @@ impl<E: Entry, B: Bell> Queue<E, B> {
                 inner.append(entry);
             }
         }
-        self.filled(inner, was_empty);
+        self.filled(inner, was_empty)
+    }
+
+    /// Wakes, with nothing locked, for an entry that was put in.
+    pub fn wake(&self) {
+        (self.wake)();
     }
 
     /// The next entry, out of the queue. One that stands for a source stays until [`Queue::expand`].
@@ -136,7 +150,11 @@ impl<E: Entry, B: Bell> Queue<E, B> {
             inner.entries.push_front((0, entry));
         }
         match (was_empty, inner.entries.is_empty()) {
-            (_, false) => self.filled(inner, was_empty),
+            (_, false) => {
+                if self.filled(inner, was_empty) {
+                    self.wake();
+                }
+            }
             (false, true) => inner.emptied(),
             // Another one has taken the entry out meanwhile.
             (true, true) => {}
@@ -176,17 +194,16 @@ impl<E: Entry, B: Bell> Queue<E, B> {
         self.filled.notify_all();
     }
 
-    /// Lets go of the lock, and wakes if there is something after there was nothing.
-    fn filled(&self, inner: MutexGuard<'_, Inner<E, B>>, was_empty: bool) {
-        if !was_empty {
-            return;
+    /// Lets go of the lock; whether there is something after there was nothing, which is told to all who wait, but not to the host.
+    fn filled(&self, inner: MutexGuard<'_, Inner<E, B>>, was_empty: bool) -> bool {
+        if was_empty {
+            if let Some(bell) = &inner.bell {
+                bell.ring();
+            }
+            drop(inner);
+            self.filled.notify_all();
         }
-        if let Some(bell) = &inner.bell {
-            bell.ring();
-        }
-        drop(inner);
-        self.filled.notify_all();
-        (self.wake)();
+        was_empty
     }
 
     /// A panic of one who holds it leaves nothing half done.

@@ -7,7 +7,7 @@ use super::state;
 use super::writing::Writing;
 use crate::error::{Error, Result};
 use crate::event::LogLevel;
-use crate::event::bus::{Bus, News};
+use crate::event::bus::{Bus, Filled, News};
 use crate::planted::{Planted, planted};
 use crate::protocol::Limits;
 use crate::watch::{Changes, Watch};
@@ -235,12 +235,11 @@ impl Replica {
     ) -> Result<T> {
         let (result, (wakers, news)) = transaction(&writer, &self.feed, self.bus.is_heard(), work);
         let lowered = self.lower_synchronous(&writer, raised);
+        let filled = if result.is_ok() { self.bus.committed(news) } else { Filled::default() };
         // A loop of slices would otherwise win the lock back before a waiting host's write.
         MutexGuard::unlock_fair(writer);
         wake(wakers);
-        if result.is_ok() {
-            self.bus.committed(news);
-        }
+        filled.wake();
         lowered.and(result)
     }
 

@@ -219,6 +219,32 @@ fn without_a_resolver_a_conflict_needs_deciding_as_it_begins() {
 }
 
 #[test]
+fn what_a_wake_resolves_at_once_is_told_after_what_it_was_woken_for() {
+    let two = Two::new(1);
+    two.contest("k0");
+    let Two { site, ours, theirs: _theirs } = two;
+    let ours = Arc::new(ours);
+    let weak = Arc::downgrade(&ours);
+    let mut options = EventOptions::default();
+    options.outcomes = 0;
+    let another = ours.events(options.clone(), || {});
+    let events = ours.events(options.clone(), move || {
+        let Some(ours) = weak.upgrade() else { return };
+        for conflict in ours.conflicts().unwrap() {
+            ours.resolve(&conflict, Resolution::TakeTheirs).unwrap();
+        }
+    });
+    let last = ours.events(options, || {});
+    ours.sync(&*site.wire()).unwrap();
+    let all = [ConflictNews::Begun, ConflictNews::NeedsDeciding, ConflictNews::Ended(Ending::TookTheirs)];
+    for events in [another, events, last] {
+        let mut heard = Vec::new();
+        events.pump(9, PATIENCE, |event| heard.push(event)).unwrap();
+        assert_eq!(news(&heard), all);
+    }
+}
+
+#[test]
 fn what_a_resolver_leaves_open_is_told_once_until_more_of_theirs_comes() {
     for fails in [false, true] {
         let asked = Arc::new(AtomicU32::new(0));
