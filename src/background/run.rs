@@ -122,6 +122,9 @@ impl Loop {
                 self.read(mail);
             }
         }
+        // What comes later has nobody to read it, and a question that lay there would be asked by nobody else.
+        self.closing.cancel();
+        drop(self.mailbox.take(Duration::ZERO));
         self.seat.release();
         self.bus.log(LogLevel::Info, || "background sync stopped".into());
     }
@@ -251,10 +254,16 @@ impl Loop {
     }
 
     fn ask(&mut self, mut question: Question) {
-        let mailbox = Arc::clone(&self.mailbox);
+        let (mailbox, closing) = (Arc::clone(&self.mailbox), self.closing.clone());
         let asked = self.line.aside(move || {
             question.ask();
-            mailbox.post(|mail| mail.decided = Some(question));
+            let mut question = Some(question);
+            mailbox.post(|mail| {
+                // Under the mailbox's lock: either it is taken out at the end of the thread, or not put in.
+                if !closing.is_cancelled() {
+                    mail.decided = question.take();
+                }
+            });
         });
         self.asking = asked.is_ok();
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use syncstore::{
     Conflict, ConflictNews, ConflictResolver, Ending, Event, EventOptions, FieldMerge, LogLevel, Missed, Options,
     Prefer, Resolution, ResolverError, Stopped, Store, SyncState,
@@ -174,6 +174,35 @@ fn a_resolver_that_hangs_keeps_no_stop_from_returning_and_is_not_heard_afterward
     assert_eq!(asked_again.recv_timeout(PATIENCE).unwrap().id, first.id);
     answers_again.send(Some(Resolution::KeepOurs)).unwrap();
     until_news(&mut hears, ConflictNews::Ended(Ending::KeptOurs));
+}
+
+#[test]
+fn what_a_resolver_says_after_a_stop_is_not_heard_and_it_is_asked_again_by_the_next_sync() {
+    let (resolver, asked, answers) = slow(Arc::new(()));
+    let two = Two::resolving(resolver);
+    two.contest("k0");
+    two.ours.start(two.site.wire(), quick()).unwrap();
+    let first = asked.recv_timeout(PATIENCE).unwrap();
+    // Nobody comes to see how it ended.
+    two.ours.stop(Duration::ZERO);
+    let begun = Instant::now();
+    while two.ours.status().state != SyncState::Stopped {
+        assert!(begun.elapsed() < PATIENCE);
+        std::thread::yield_now();
+    }
+    answers.send(Some(Resolution::KeepOurs)).unwrap();
+    // For the second time.
+    answers.send(Some(Resolution::TakeTheirs)).unwrap();
+    let again = loop {
+        two.ours.sync(&*two.site.wire()).unwrap();
+        match asked.try_recv() {
+            Ok(conflict) => break conflict,
+            Err(_) => assert!(begun.elapsed() < PATIENCE, "it was not asked again"),
+        }
+    };
+    assert_eq!(again.id, first.id);
+    let ended = two.ours.ended_conflicts().unwrap();
+    assert_eq!(ended[0].end.unwrap().how, Ending::TookTheirs);
 }
 
 #[test]
