@@ -3,7 +3,7 @@
 use super::courier::Line;
 use super::lookout::Lookout;
 use super::mailbox::Mailbox;
-use super::schedule::{Ended, Schedule, Step};
+use super::schedule::{Ended, News, Schedule, Step};
 use super::{Leg, SyncPolicy, SyncState, SyncStatus, Told};
 use crate::cancel::Cancel;
 use crate::conflict::{ConflictId, Decisions, Question, Settled};
@@ -302,7 +302,7 @@ impl Loop {
         if let Err(error) = sent {
             let (now, random) = (self.now(), self.environment().random());
             let ended = self.trouble(&error);
-            self.schedule.polled(now, ended, false, random);
+            self.schedule.polled(now, ended, News::Nothing, random);
         }
     }
 
@@ -316,15 +316,19 @@ impl Loop {
                     // A run has been there meanwhile.
                     return self.schedule.poll_dropped(now);
                 }
-                let news = page.more || !page.entries.is_empty() || Some(&page.cursor) != request.cursor.as_ref();
-                self.given = news.then_some(Given { request, page });
+                let news = match Some(&page.cursor) == request.cursor.as_ref() {
+                    _ if page.more || !page.entries.is_empty() => News::Entries,
+                    true => News::Nothing,
+                    false => News::Cursor,
+                };
+                self.given = (news != News::Nothing).then_some(Given { request, page });
                 self.schedule.polled(now, Ended::Well, news, random);
             }
             // The engine finds it out again, and knows what to do.
-            Err(WireError::CursorExpired(_)) => self.schedule.polled(now, Ended::Well, true, random),
+            Err(WireError::CursorExpired(_)) => self.schedule.polled(now, Ended::Well, News::Cursor, random),
             Err(error) => {
                 let ended = self.trouble(&Error::Wire(error));
-                self.schedule.polled(now, ended, false, random);
+                self.schedule.polled(now, ended, News::Nothing, random);
             }
         }
     }

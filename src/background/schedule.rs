@@ -41,6 +41,15 @@ pub(super) enum Ended {
     Failed,
 }
 
+/// What an answer to a request for news brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum News {
+    Nothing,
+    /// No entry, but another cursor, or that the one before is worth nothing: something to pull, and no reason to have answered at once.
+    Cursor,
+    Entries,
+}
+
 /// Why nothing is tried before some time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Hold {
@@ -66,7 +75,7 @@ pub(super) struct Schedule {
     poll_at: Duration,
     /// Since when an answer is held.
     polling: Option<Duration>,
-    /// Answers in a row that were not held and had no news.
+    /// Answers in a row that were not held and had no entries.
     unheld: u32,
     look_at: Duration,
 }
@@ -234,19 +243,17 @@ impl Schedule {
         self.polling = Some(now);
     }
 
-    /// The held answer came, with `news` or without, or failed.
-    pub fn polled(&mut self, now: Duration, ended: Ended, news: bool, random: u64) {
+    /// The held answer came, with what news it has, or failed.
+    pub fn polled(&mut self, now: Duration, ended: Ended, news: News, random: u64) {
         let Some(begun) = self.polling.take() else { return };
         match ended {
-            Ended::Well if news => {
-                // The server is there again, whatever a run found before.
-                self.hold = self.hold.filter(|hold| hold.state != SyncState::Offline);
-                self.unheld = 0;
-                self.run_at = Some(now);
-                self.poll_at = now;
-            }
             Ended::Well => {
-                if now.saturating_sub(begun) >= self.policy.poll / 2 {
+                if news != News::Nothing {
+                    // The server is there again, whatever a run found before.
+                    self.hold = self.hold.filter(|hold| hold.state != SyncState::Offline);
+                    self.run_at = Some(now);
+                }
+                if news == News::Entries || now.saturating_sub(begun) >= self.policy.poll / 2 {
                     (self.unheld, self.poll_at) = (0, now);
                 } else {
                     // A server that is about to stop lets go of what it holds.
@@ -382,23 +389,47 @@ mod tests {
         let mut schedule = polling(policy());
         let mut now = START;
         for wait in [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000] {
-            schedule.polled(now, Ended::Well, false, 0);
+            schedule.polled(now, Ended::Well, News::Nothing, 0);
             assert_eq!(waits(&mut schedule, now), (ms(wait), Step::Poll));
             now += ms(wait);
             schedule.poll_begun(now);
         }
         // One that was held makes up for it.
-        schedule.polled(now + ms(13_000), Ended::Well, false, 0);
+        schedule.polled(now + ms(13_000), Ended::Well, News::Nothing, 0);
         assert_eq!(schedule.next(now + ms(13_000)), Step::Poll);
         schedule.poll_begun(now + ms(13_000));
-        schedule.polled(now + ms(13_001), Ended::Well, false, 0);
+        schedule.polled(now + ms(13_001), Ended::Well, News::Nothing, 0);
         assert_eq!(waits(&mut schedule, now + ms(13_001)), (ms(500), Step::Poll));
         let mut schedule = polling(policy());
-        schedule.polled(START + ms(25_000), Ended::Well, false, 0);
+        schedule.polled(START + ms(25_000), Ended::Well, News::Nothing, 0);
         assert_eq!(schedule.next(START + ms(25_000)), Step::Poll);
         schedule.poll_begun(START + ms(25_000));
-        schedule.polled(START + ms(25_001), Ended::Well, true, 0);
+        schedule.polled(START + ms(25_001), Ended::Well, News::Entries, 0);
         assert_eq!(schedule.next(START + ms(25_001)), Step::Run(Both));
+    }
+
+    #[test]
+    fn a_server_that_answers_at_once_with_another_cursor_is_pulled_from_and_not_asked_without_end() {
+        let mut schedule = polling(policy());
+        let mut now = START;
+        for wait in [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000] {
+            schedule.polled(now, Ended::Well, News::Cursor, 0);
+            assert_eq!(schedule.next(now), Step::Run(Both));
+            schedule.begin_run();
+            schedule.ran(now, Both, Ended::Well, false, false, 0);
+            assert_eq!(waits(&mut schedule, now), (ms(wait), Step::Poll));
+            now += ms(wait);
+            schedule.poll_begun(now);
+        }
+        // Entries make up for it, and so does an answer that was held.
+        for (later, news) in [(1, News::Entries), (13_000, News::Cursor)] {
+            schedule.polled(now + ms(later), Ended::Well, news, 0);
+            now += ms(later);
+            schedule.begin_run();
+            schedule.ran(now, Both, Ended::Well, true, false, 0);
+            assert_eq!(schedule.next(now), Step::Poll);
+            schedule.poll_begun(now);
+        }
     }
 
     #[test]
@@ -410,7 +441,7 @@ mod tests {
         schedule.begin_run();
         schedule.ran(later, Both, Ended::Well, false, false, 0);
         assert_eq!(waits(&mut schedule, later), (policy().pull_every, Step::Run(Both)));
-        schedule.polled(later, Ended::Well, false, 0);
+        schedule.polled(later, Ended::Well, News::Nothing, 0);
         assert_eq!(schedule.next(later), Step::Poll, "it came after all");
     }
 
@@ -516,10 +547,10 @@ mod tests {
         let mut schedule = polling(policy());
         schedule.begin_run();
         schedule.ran(START, Push, Ended::Passing(Some(ms(60_000))), false, false, 0);
-        schedule.polled(START, Ended::Passing(None), false, u64::MAX);
+        schedule.polled(START, Ended::Passing(None), News::Nothing, u64::MAX);
         assert_eq!(waits(&mut schedule, START), (ms(60_000), Step::Run(Both)));
         schedule.poll_begun(START);
-        schedule.polled(START + ms(1), Ended::Well, true, 0);
+        schedule.polled(START + ms(1), Ended::Well, News::Entries, 0);
         assert_eq!(schedule.next(START + ms(1)), Step::Run(Both));
     }
 
@@ -529,7 +560,7 @@ mod tests {
             let mut schedule = polling(policy());
             let mut now = START;
             for wait in [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000] {
-                schedule.polled(now, ended, false, 0);
+                schedule.polled(now, ended, News::Nothing, 0);
                 assert_eq!((schedule.state(), schedule.next(now)), (SyncState::Idle, Step::Run(Both)));
                 schedule.begin_run();
                 schedule.ran(now, Both, Ended::Well, false, false, 0);
@@ -569,7 +600,10 @@ mod tests {
                 0 => schedule.now(now),
                 1 => schedule.credential_changed(now),
                 2 => schedule.poll_dropped(now),
-                3 => schedule.polled(now, ended, draw(2) == 0, draw(u64::MAX)),
+                3 => {
+                    let news = [News::Nothing, News::Cursor, News::Entries][draw(3) as usize];
+                    schedule.polled(now, ended, news, draw(u64::MAX));
+                }
                 4 => schedule.interrupted(now),
                 // A write, told or not.
                 5..50 if !unsent => {
