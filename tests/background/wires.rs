@@ -6,8 +6,9 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use syncstore::protocol::{CheckpointPage, DatabaseInfo, InboxPage, PushRequest, PushResponse};
-use syncstore::wire::{CheckpointRequest, Credential, HttpOptions, HttpWire, PullRequest, Wire, WireError};
+use std::time::{Duration, Instant};
+use syncstore::protocol::{CheckpointPage, Cursor, DatabaseInfo, InboxPage, PushRequest, PushResponse};
+use syncstore::wire::{CheckpointRequest, Credential, Expiry, HttpOptions, HttpWire, PullRequest, Wire, WireError};
 use syncstore::{Cancel, Event, EventOptions, LogLevel, OnCancel, Options, Outcome, Store, SyncState};
 use syncstore_server::config::Config;
 
@@ -384,6 +385,55 @@ fn a_wire_that_ends_its_requests_by_itself_is_tried_again() {
     store.start(Arc::new(Broken(site.wire(), ending)), quick()).unwrap();
     let made = store.set("notes", "n1", &1).unwrap();
     hears.until_settled(made);
+}
+
+/// A wire that answers each request for news at once, with no entry and another cursor, or none at all; it notes when.
+struct Restless {
+    wire: Arc<dyn Wire>,
+    expires: bool,
+    asked: Mutex<Vec<Instant>>,
+}
+
+impl Wire for Restless {
+    fn info(&self) -> Result<DatabaseInfo, WireError> {
+        self.wire.info()
+    }
+    fn push(&self, request: &PushRequest) -> Result<PushResponse, WireError> {
+        self.wire.push(request)
+    }
+    fn pull(&self, request: &PullRequest) -> Result<InboxPage, WireError> {
+        let mut request = request.clone();
+        let polls = !std::mem::take(&mut request.wait).is_zero();
+        request.cursor = request.cursor.map(|cursor| Cursor::new(cursor.as_str().split('~').next().unwrap()));
+        let mut page = self.wire.pull(&request)?;
+        if polls {
+            let mut asked = self.asked.lock();
+            asked.push(Instant::now());
+            if self.expires {
+                return Err(WireError::CursorExpired(Expiry::Pruned));
+            }
+            page.cursor = Cursor::new(format!("{}~{}", page.cursor.as_str(), asked.len()));
+        }
+        Ok(page)
+    }
+    fn checkpoint(&self, request: &CheckpointRequest) -> Result<CheckpointPage, WireError> {
+        self.wire.checkpoint(request)
+    }
+}
+
+#[test]
+fn a_server_that_answers_at_once_without_entries_is_asked_for_news_after_longer_and_longer_waits() {
+    for expires in [false, true] {
+        let site = Site::new();
+        let store = site.store("one.db");
+        let mut hears = Listener::new(&store);
+        let restless = Arc::new(Restless { wire: site.wire(), expires, asked: Mutex::default() });
+        store.start(restless.clone(), quick()).unwrap();
+        hears.until_true("three requests", || restless.asked.lock().len() >= 3);
+        let asked = restless.asked.lock().clone();
+        let waits = [asked[1] - asked[0], asked[2] - asked[1]];
+        assert!(waits[0] >= Duration::from_millis(500) && waits[1] >= Duration::from_secs(1), "{waits:?}");
+    }
 }
 
 #[test]
