@@ -16,7 +16,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 /// How the file is kept; see the fields of `Options`, which these come from.
@@ -76,6 +76,8 @@ pub(crate) struct Replica {
     bus: Arc<Bus>,
     /// What the server takes, as far as is known.
     limits: RwLock<Arc<Limits>>,
+    /// The writer's `data_version` when they were read: another store may have been told others since.
+    limits_version: AtomicI64,
     /// Whether the server was asked since the file was opened.
     limits_asked: AtomicBool,
     waiting_forgotten: AtomicBool,
@@ -104,6 +106,8 @@ impl Replica {
         writer.pragma_update(None, "journal_size_limit", WAL_KEPT)?;
         // The files beside it have SQLite's idea of its name, which follows links.
         let path = &if path.is_symlink() { std::fs::canonicalize(path)? } else { path.to_owned() };
+        // Before what it is of.
+        let limits_version = data_version(&writer)?;
         let limits = state::load_limits(&writer)?.unwrap_or_default();
         Ok(Replica {
             path: path.to_owned(),
@@ -114,6 +118,7 @@ impl Replica {
             feed: Feed::new(path),
             bus: Arc::default(),
             limits: RwLock::new(Arc::new(limits)),
+            limits_version: AtomicI64::new(limits_version),
             limits_asked: AtomicBool::new(false),
             waiting_forgotten: AtomicBool::new(false),
         })
@@ -139,9 +144,27 @@ impl Replica {
         self.tuning.busy_timeout
     }
 
-    /// What the server takes as of the last time that it was asked; the protocol's own limits before.
+    /// What the server takes as of the last time that it was asked, by this store or another on the file; the protocol's own limits before.
+    ///
+    /// While another thread writes they are as of the beginning of its write.
     pub fn limits(&self) -> Arc<Limits> {
+        if let Some(writer) = self.writer.try_lock() {
+            self.refresh_limits(&writer);
+        }
         Arc::clone(&self.limits.read())
+    }
+
+    /// Takes what another store was told meanwhile. What cannot be read stays as it was: whoever writes next hears of that.
+    fn refresh_limits(&self, writer: &Connection) {
+        let Ok(version) = data_version(writer) else { return };
+        if self.limits_version.load(Ordering::Relaxed) == version {
+            return;
+        }
+        let Ok(limits) = state::load_limits(writer) else { return };
+        if let Some(limits) = limits.filter(|limits| *limits != **self.limits.read()) {
+            *self.limits.write() = Arc::new(limits);
+        }
+        self.limits_version.store(version, Ordering::Relaxed);
     }
 
     /// Whether the server was asked for its limits since the file was opened.
@@ -226,6 +249,7 @@ impl Replica {
         raised: bool,
         work: impl FnOnce(&Writing<'_>) -> Result<T>,
     ) -> Result<T> {
+        self.refresh_limits(&writer);
         let (result, (wakers, news)) = transaction(&writer, &self.feed, self.bus.is_heard(), work);
         let lowered = self.lower_synchronous(&writer, raised);
         // A loop of slices would otherwise win the lock back before a waiting host's write.
@@ -298,7 +322,7 @@ impl Replica {
     pub fn others_committed(&self, version: &mut Option<i64>) -> Result<Option<bool>> {
         // Of the connection that makes all commits of this store, which do not count for it.
         let Some(writer) = self.writer.try_lock() else { return Ok(None) };
-        let now: i64 = writer.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
+        let now = data_version(&writer)?;
         Ok(Some(version.replace(now).is_some_and(|before| before != now)))
     }
 
@@ -454,6 +478,11 @@ fn wake(wakers: Vec<Waker>) {
     for waker in &wakers {
         drop(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| waker())));
     }
+}
+
+/// A number that moves with every commit of other connections.
+fn data_version(connection: &Connection) -> Result<i64> {
+    Ok(connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?)
 }
 
 fn begin(writer: &Connection) -> Result<()> {
