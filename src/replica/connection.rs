@@ -250,13 +250,17 @@ impl Replica {
         work: impl FnOnce(&Writing<'_>) -> Result<T>,
     ) -> Result<T> {
         self.refresh_limits(&writer);
-        let (result, (wakers, news)) = transaction(&writer, &self.feed, self.bus.is_heard(), work);
+        let (result, (wakers, news, untold)) = transaction(&writer, &self.feed, self.bus.is_heard(), work);
         let lowered = self.lower_synchronous(&writer, raised);
         // A loop of slices would otherwise win the lock back before a waiting host's write.
         MutexGuard::unlock_fair(writer);
         wake(wakers);
         if result.is_ok() {
             self.bus.committed(news);
+            // Who began to listen since may have looked before the commit.
+            if untold && self.bus.is_heard() {
+                self.bus.outcomes_uncounted();
+            }
         }
         lowered.and(result)
     }
@@ -497,7 +501,7 @@ fn transaction<T>(
     feed: &Feed,
     heard: bool,
     work: impl FnOnce(&Writing<'_>) -> Result<T>,
-) -> (Result<T>, (Vec<Waker>, News)) {
+) -> (Result<T>, (Vec<Waker>, News, bool)) {
     let writing = Writing::new(connection, feed, heard);
     let result = within_transaction(&writing, work);
     if matches!(result, Err(Error::Storage(_) | Error::DiskFull | Error::Corrupt(_))) {
@@ -547,6 +551,10 @@ fn within_transaction<T>(writing: &Writing<'_>, work: impl FnOnce(&Writing<'_>) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::conflict::ConflictId;
+    use crate::event::{ConflictNews, EventOptions};
+    use crate::outbox::Outcome;
+    use crate::protocol::{Ref, ResourceName};
     use rusqlite::StatementStatus;
     use std::time::Duration;
 
@@ -571,6 +579,34 @@ mod tests {
         assert_eq!(told("busy_timeout"), i64::from(i32::MAX));
         let most = LARGEST_CACHE.min(usize::MAX as u64) >> 10;
         assert_eq!(told("cache_size"), -i64::try_from(most).unwrap());
+    }
+
+    #[test]
+    fn who_begins_to_listen_during_a_transaction_is_told_that_it_settled_something() {
+        let dir = tempfile::tempdir().unwrap();
+        let tuning = Tuning { full: false, cache_bytes: 1 << 20, busy_timeout: Duration::from_secs(1), vfs: None };
+        let replica = Replica::open(&dir.path().join("s.db"), tuning, || [7; 16]).unwrap();
+        let next = |settles: bool| {
+            let listening = replica.write(|writing| {
+                let listening = replica.bus().listen(EventOptions::default(), || {});
+                if settles {
+                    writing.settled(Ref::from_parts(1, 1), || Outcome::Withdrawn(None));
+                } else {
+                    let on = ("c", "k", &ResourceName::Value);
+                    writing.contested(ConflictId(1), on, ConflictNews::Begun);
+                }
+                Ok(listening)
+            });
+            let listening = listening.unwrap();
+            let told = [listening.next(), listening.next()];
+            replica.bus().cease(&listening);
+            format!("{told:?}")
+        };
+        for settles in [true, false] {
+            assert_eq!(next(settles), "[Entry(Event(Missed(OutcomesUncounted))), Empty]", "{settles}");
+        }
+        let listening = replica.write(|_| Ok(replica.bus().listen(EventOptions::default(), || {}))).unwrap();
+        assert!(listening.is_empty(), "nothing was settled");
     }
 
     #[test]
