@@ -293,10 +293,8 @@ impl Views {
         &mut self,
         Seen { version, tables, modules, indexes }: Seen,
     ) -> Result<(HashSet<String>, HashSet<String>)> {
-        let entries = automatic::view(&indexes);
-        for (name, query) in VIEWS.iter().copied().chain([(AUTOMATIC_ENTRIES, entries.as_str())]) {
-            self.connection
-                .execute_batch(&format!("CREATE TEMP VIEW {name} AS {}", query.replace("{}", &self.schema)))?;
+        for (name, query) in queries(&indexes, &self.schema) {
+            self.connection.execute_batch(&format!("CREATE TEMP VIEW {name} AS {query}"))?;
         }
         let is_view = |name: &String| is_view(name);
         for name in tables.iter().filter(|name| !is_view(name) && !name.starts_with("sqlite_")) {
@@ -371,6 +369,12 @@ fn refusal(
         }
         _ => Some("a statement may only read the views, by SELECT".to_owned()),
     }
+}
+
+/// The views over the replica in a schema, by name.
+fn queries(indexes: &[automatic::Automatic], schema: &str) -> impl Iterator<Item = (&'static str, String)> {
+    let constant = VIEWS.iter().map(move |(name, query)| (*name, query.replace("{}", schema)));
+    constant.chain([(AUTOMATIC_ENTRIES, automatic::view(indexes, schema))])
 }
 
 fn is_view(name: &str) -> bool {
@@ -466,9 +470,7 @@ mod tests {
         for name in ["by", "by_other"] {
             automatic::declare(&connection, "c", name, &"/x".into()).unwrap();
         }
-        let entries = automatic::view(&automatic::all(&connection, "main").unwrap());
-        for (name, query) in VIEWS.iter().copied().chain([(AUTOMATIC_ENTRIES, entries.as_str())]) {
-            let query = query.replace("{}", "main");
+        for (name, query) in queries(&automatic::all(&connection, "main").unwrap(), "main") {
             connection.execute_batch(&format!("CREATE TEMP VIEW {name} AS {query}")).unwrap();
         }
         let plan = |query: &str| {
