@@ -187,14 +187,14 @@ pub(super) fn declared(connection: &Connection) -> Result<Vec<String>> {
     Ok(all(connection, MAIN)?.iter().map(Automatic::objects).collect())
 }
 
-/// The entries of all indexes as one query; `{}` stands for the schema of the replica.
-pub(super) fn view(indexes: &[Automatic]) -> String {
+/// The entries of all indexes of the replica in a schema as one query.
+pub(super) fn view(indexes: &[Automatic], schema: &str) -> String {
     let none = "SELECT NULL AS collection, NULL AS key, NULL AS name, NULL AS order_key WHERE 0".to_owned();
     // CROSS: from a collection to its entries, which are in its order.
     let each = indexes.iter().map(|index| {
         format!(
             "SELECT c.name AS collection, e.key AS key, {} AS name, e.ordering AS order_key
-             FROM {{}}.collections c CROSS JOIN {{}}.{} e ON e.collection = c.id WHERE c.life = 0 AND c.name = {}",
+             FROM {schema}.collections c CROSS JOIN {schema}.{} e ON e.collection = c.id WHERE c.life = 0 AND c.name = {}",
             literal(&index.name),
             index.table(),
             literal(&index.declared.collection)

@@ -80,6 +80,8 @@ pub(crate) struct Replica {
     bus: Arc<Bus>,
     /// What the server takes, as far as is known.
     limits: RwLock<Arc<Limits>>,
+    /// The writer's `data_version` when they were read: another store may have been told others since.
+    limits_version: AtomicI64,
     /// Whether the server was asked since the file was opened.
     limits_asked: AtomicBool,
     waiting_forgotten: AtomicBool,
@@ -108,8 +110,9 @@ impl Replica {
         writer.pragma_update(None, "journal_size_limit", WAL_KEPT)?;
         // The files beside it have SQLite's idea of its name, which follows links.
         let path = &if path.is_symlink() { std::fs::canonicalize(path)? } else { path.to_owned() };
+        // Before what it is of.
+        let version = data_version(&writer)?;
         let limits = state::load_limits(&writer)?.unwrap_or_default();
-        let seen = version(&writer)?;
         Ok(Replica {
             path: path.to_owned(),
             tuning,
@@ -117,10 +120,11 @@ impl Replica {
             writer: Mutex::new(writer),
             readers: Mutex::new(Vec::new()),
             feed: Feed::new(path),
-            seen: AtomicI64::new(seen),
+            seen: AtomicI64::new(version),
             unread: AtomicBool::new(false),
             bus: Arc::default(),
             limits: RwLock::new(Arc::new(limits)),
+            limits_version: AtomicI64::new(version),
             limits_asked: AtomicBool::new(false),
             waiting_forgotten: AtomicBool::new(false),
         })
@@ -146,9 +150,27 @@ impl Replica {
         self.tuning.busy_timeout
     }
 
-    /// What the server takes as of the last time that it was asked; the protocol's own limits before.
+    /// What the server takes as of the last time that it was asked, by this store or another on the file; the protocol's own limits before.
+    ///
+    /// While another thread writes they are as of the beginning of its write.
     pub fn limits(&self) -> Arc<Limits> {
+        if let Some(writer) = self.writer.try_lock() {
+            self.refresh_limits(&writer);
+        }
         Arc::clone(&self.limits.read())
+    }
+
+    /// Takes what another store was told meanwhile. What cannot be read stays as it was: whoever writes next hears of that.
+    fn refresh_limits(&self, writer: &Connection) {
+        let Ok(version) = data_version(writer) else { return };
+        if self.limits_version.load(Ordering::Relaxed) == version {
+            return;
+        }
+        let Ok(limits) = state::load_limits(writer) else { return };
+        if let Some(limits) = limits.filter(|limits| *limits != **self.limits.read()) {
+            *self.limits.write() = Arc::new(limits);
+        }
+        self.limits_version.store(version, Ordering::Relaxed);
     }
 
     /// Whether the server was asked for its limits since the file was opened.
@@ -233,13 +255,18 @@ impl Replica {
         raised: bool,
         work: impl FnOnce(&Writing<'_>) -> Result<T>,
     ) -> Result<T> {
-        let (result, (wakers, news)) = transaction(&writer, &self.feed, self.bus.is_heard(), work);
+        self.refresh_limits(&writer);
+        let (result, (wakers, news, untold)) = transaction(&writer, &self.feed, self.bus.is_heard(), work);
         let lowered = self.lower_synchronous(&writer, raised);
         let filled = if result.is_ok() { self.bus.committed(news) } else { Filled::default() };
         // A loop of slices would otherwise win the lock back before a waiting host's write.
         MutexGuard::unlock_fair(writer);
         wake(wakers);
         filled.wake();
+        // Who began to listen since may have looked before the commit.
+        if result.is_ok() && untold && self.bus.is_heard() {
+            self.bus.outcomes_uncounted();
+        }
         lowered.and(result)
     }
 
@@ -304,7 +331,7 @@ impl Replica {
     pub fn others_committed(&self) -> Result<Option<bool>> {
         // Of the connection that makes all commits of this store, which do not count for it.
         let Some(writer) = self.writer.try_lock() else { return Ok(None) };
-        let now = version(&writer)?;
+        let now = data_version(&writer)?;
         Ok(Some(self.seen.swap(now, Ordering::SeqCst) != now))
     }
 
@@ -459,11 +486,6 @@ pub(super) fn tune(connection: &Connection, tuning: &Tuning) -> Result<()> {
     Ok(())
 }
 
-/// A number that is another one after each commit of other connections.
-fn version(connection: &Connection) -> Result<i64> {
-    Ok(connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?)
-}
-
 fn set_synchronous(connection: &Connection, full: bool) -> Result<()> {
     Ok(connection.pragma_update(None, "synchronous", if full { "FULL" } else { "NORMAL" })?)
 }
@@ -473,6 +495,11 @@ fn wake(wakers: Vec<Waker>) {
     for waker in &wakers {
         drop(std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| waker())));
     }
+}
+
+/// A number that moves with every commit of other connections.
+fn data_version(connection: &Connection) -> Result<i64> {
+    Ok(connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?)
 }
 
 fn begin(writer: &Connection) -> Result<()> {
@@ -487,7 +514,7 @@ fn transaction<T>(
     feed: &Feed,
     heard: bool,
     work: impl FnOnce(&Writing<'_>) -> Result<T>,
-) -> (Result<T>, (Vec<Waker>, News)) {
+) -> (Result<T>, (Vec<Waker>, News, bool)) {
     let writing = Writing::new(connection, feed, heard);
     let result = within_transaction(&writing, work);
     if matches!(result, Err(Error::Storage(_) | Error::DiskFull | Error::Corrupt(_))) {
@@ -537,6 +564,10 @@ fn within_transaction<T>(writing: &Writing<'_>, work: impl FnOnce(&Writing<'_>) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::conflict::ConflictId;
+    use crate::event::{ConflictNews, EventOptions};
+    use crate::outbox::Outcome;
+    use crate::protocol::{Ref, ResourceName};
     use rusqlite::StatementStatus;
     use std::time::Duration;
 
@@ -561,6 +592,34 @@ mod tests {
         assert_eq!(told("busy_timeout"), i64::from(i32::MAX));
         let most = LARGEST_CACHE.min(usize::MAX as u64) >> 10;
         assert_eq!(told("cache_size"), -i64::try_from(most).unwrap());
+    }
+
+    #[test]
+    fn who_begins_to_listen_during_a_transaction_is_told_that_it_settled_something() {
+        let dir = tempfile::tempdir().unwrap();
+        let tuning = Tuning { full: false, cache_bytes: 1 << 20, busy_timeout: Duration::from_secs(1), vfs: None };
+        let replica = Replica::open(&dir.path().join("s.db"), tuning, || [7; 16]).unwrap();
+        let next = |settles: bool| {
+            let listening = replica.write(|writing| {
+                let listening = replica.bus().listen(EventOptions::default(), || {});
+                if settles {
+                    writing.settled(Ref::from_parts(1, 1), || Outcome::Withdrawn(None));
+                } else {
+                    let on = ("c", "k", &ResourceName::Value);
+                    writing.contested(ConflictId(1), on, ConflictNews::Begun);
+                }
+                Ok(listening)
+            });
+            let listening = listening.unwrap();
+            let told = [listening.next(), listening.next()];
+            replica.bus().cease(&listening);
+            format!("{told:?}")
+        };
+        for settles in [true, false] {
+            assert_eq!(next(settles), "[Entry(Event(Missed(OutcomesUncounted))), Empty]", "{settles}");
+        }
+        let listening = replica.write(|_| Ok(replica.bus().listen(EventOptions::default(), || {}))).unwrap();
+        assert!(listening.is_empty(), "nothing was settled");
     }
 
     #[test]

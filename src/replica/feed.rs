@@ -170,6 +170,8 @@ impl Inner {
             }
             // A commit that others notice, so that they look who watches.
             let store = trail::append(connection, 0, &Step::Begin)?;
+            // A store that watches alone writes nothing else there.
+            trail::cut(connection, store - 1, store)?;
             watches::add(connection, &watch.scope)?;
             self.presence.begin()?;
             // Last: of what fails nothing may stay, least of all a number that another store gets then.

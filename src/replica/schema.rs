@@ -317,6 +317,7 @@ fn prepare_with(
 ) -> Result<()> {
     let supported = migrations.len() as i64;
     let not_a_replica = |found: &str| Error::NotAReplica { path: path.to_owned(), found: found.to_owned() };
+    let newer = |found| Error::NewerSchema { path: path.to_owned(), found, supported };
     // A file of one byte counts as an empty one to SQLite, and it would be written over.
     if std::fs::metadata(path).is_ok_and(|found| found.len() == 1) {
         return Err(not_a_replica("not a SQLite file"));
@@ -336,7 +337,7 @@ fn prepare_with(
         return Err(not_a_replica("another application's SQLite file"));
     }
     if id == APPLICATION_ID && version > supported {
-        return Err(Error::NewerSchema { path: path.to_owned(), found: version, supported });
+        return Err(newer(version));
     }
     if connection.is_readonly(rusqlite::MAIN_DB)? {
         return Err(Error::Storage(format!("{} cannot be written", path.display()).into()));
@@ -354,8 +355,11 @@ fn prepare_with(
         return check_tables(connection);
     }
     let tx = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    // Another process may have been quicker between the look above and the lock.
+    // Another process may have been quicker between the look above and the lock, and of a newer library.
     let version: i64 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version > supported {
+        return Err(newer(version));
+    }
     for step in migrations.iter().skip(usize::try_from(version).unwrap_or(0)) {
         tx.execute_batch(step)?;
     }
@@ -396,6 +400,7 @@ fn check_tables(connection: &Connection) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cell::RefCell;
 
     fn open(path: &Path, migrations: &[&str]) -> Result<()> {
         prepare_with(&mut Connection::open(path).unwrap(), path, migrations, || [7; 16])
@@ -484,6 +489,33 @@ mod tests {
         open(&path, MIGRATIONS).unwrap();
         Connection::open(&path).unwrap().execute_batch("DROP TABLE base").unwrap();
         assert!(matches!(open(&path, MIGRATIONS), Err(Error::Corrupt(_))));
+    }
+
+    #[test]
+    fn a_file_that_a_newer_library_migrates_meanwhile_is_refused_untouched() {
+        thread_local! {
+            /// Within the transaction that migrates the file.
+            static QUICKER: RefCell<Option<Connection>> = const { RefCell::new(None) };
+        }
+        let migrated = |_| {
+            let Some(quicker) = QUICKER.take() else { return false };
+            quicker.execute_batch(MIGRATIONS.last().unwrap()).unwrap();
+            quicker.pragma_update(None, "user_version", SUPPORTED + 1).unwrap();
+            quicker.execute_batch("COMMIT").is_ok()
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("r.db");
+        open(&path, &MIGRATIONS[..MIGRATIONS.len() - 1]).unwrap();
+        let quicker = Connection::open(&path).unwrap();
+        quicker.execute_batch("BEGIN IMMEDIATE").unwrap();
+        QUICKER.set(Some(quicker));
+        let mut slower = Connection::open(&path).unwrap();
+        slower.busy_handler(Some(migrated)).unwrap();
+        let refused = prepare_with(&mut slower, &path, MIGRATIONS, || [7; 16]);
+        assert!(QUICKER.take().is_none(), "it was migrated while the other waited for the lock");
+        assert!(matches!(refused, Err(Error::NewerSchema { found, .. }) if found == SUPPORTED + 1), "{refused:?}");
+        let version: i64 = slower.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+        assert_eq!(version, SUPPORTED + 1);
     }
 
     #[test]

@@ -177,7 +177,8 @@ pub(crate) fn store_looked(connection: &Connection, now: u64) -> Result<()> {
 
 /// The limits that the server published last; `None`: it was never asked.
 pub(crate) fn load_limits(connection: &Connection) -> Result<Option<Limits>> {
-    let text: Option<String> = connection.query_row("SELECT limits FROM state WHERE id = 1", [], |row| row.get(0))?;
+    let mut find = connection.prepare_cached("SELECT limits FROM state WHERE id = 1")?;
+    let text: Option<String> = find.query_row([], |row| row.get(0))?;
     let limits = text.map(|text| serde_json::from_str(&text)).transpose();
     limits.map_err(|error| Error::Corrupt(format!("state.limits: {error}")))
 }

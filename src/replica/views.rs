@@ -172,6 +172,14 @@ pub(crate) struct Views {
     version: i64,
 }
 
+/// What there is of the replica.
+struct Seen {
+    version: i64,
+    tables: Vec<String>,
+    modules: Vec<String>,
+    indexes: Vec<automatic::Automatic>,
+}
+
 /// What the authorizer knows and says.
 #[derive(Debug, Default)]
 struct Guard {
@@ -206,25 +214,10 @@ impl Replica {
 
 impl Views {
     fn open(path: &Path, tuning: &Tuning, schema: &str) -> Result<Views> {
-        // What is attached is opened with the same flags, and through the same VFS.
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = match &tuning.vfs {
-            Some(vfs) => Connection::open_with_flags_and_vfs(":memory:", flags, vfs.as_str())?,
-            None => Connection::open_with_flags(":memory:", flags)?,
-        };
-        connection.busy_timeout(tuning.busy_timeout)?;
-        connection.execute(&format!("ATTACH ?1 AS {schema}"), [path_text(path)])?;
-        super::connection::tune(&connection, tuning)?;
-        let kib = i64::try_from(tuning.cache_bytes / 1024).unwrap_or(i64::MAX);
-        connection.pragma_update(Some(schema), "cache_size", -kib.max(64))?;
-        connection.pragma_update(Some(schema), "mmap_size", 0)?;
-        // A large sort goes to a temporary file rather than into memory.
-        connection.pragma_update(None, "temp_store", "FILE")?;
-        let guard = Arc::new(Guard::default());
-        let mut views = Views { connection, guard: Arc::clone(&guard), schema: schema.to_owned(), version: 0 };
-        let (hidden, readable) = views.create()?;
-        views.version = views.version()?;
-        let connection = &mut views.connection;
+        let mut views = Views::attach(path, tuning, schema)?;
+        let seen = views.look()?;
+        let (hidden, readable) = views.create(seen)?;
+        let (connection, guard) = (&mut views.connection, Arc::clone(&views.guard));
         connection.pragma_update(None, "query_only", true)?;
         for (option, on) in [
             (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
@@ -259,8 +252,29 @@ impl Views {
         Ok(views)
     }
 
-    /// Makes the views; the names that no statement may use, and those of the tables that only views may.
-    fn create(&self) -> Result<(HashSet<String>, HashSet<String>)> {
+    /// A connection with the replica attached, and without views.
+    fn attach(path: &Path, tuning: &Tuning, schema: &str) -> Result<Views> {
+        // What is attached is opened with the same flags, and through the same VFS.
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = match &tuning.vfs {
+            Some(vfs) => Connection::open_with_flags_and_vfs(":memory:", flags, vfs.as_str())?,
+            None => Connection::open_with_flags(":memory:", flags)?,
+        };
+        connection.busy_timeout(tuning.busy_timeout)?;
+        connection.execute(&format!("ATTACH ?1 AS {schema}"), [path_text(path)])?;
+        super::connection::tune(&connection, tuning)?;
+        let kib = i64::try_from(tuning.cache_bytes / 1024).unwrap_or(i64::MAX);
+        connection.pragma_update(Some(schema), "cache_size", -kib.max(64))?;
+        connection.pragma_update(Some(schema), "mmap_size", 0)?;
+        // A large sort goes to a temporary file rather than into memory.
+        connection.pragma_update(None, "temp_store", "FILE")?;
+        let guard = Arc::new(Guard::default());
+        Ok(Views { connection, guard, schema: schema.to_owned(), version: 0 })
+    }
+
+    /// What the views are made over, all at one moment: what is declared behind it is of a later version.
+    fn look(&self) -> Result<Seen> {
+        let moment = self.connection.unchecked_transaction()?;
         let names = |query: &str| -> Result<Vec<String>> {
             let mut find = self.connection.prepare(query)?;
             let rows = find.query_map([], |row| row.get::<_, String>(0))?;
@@ -269,10 +283,18 @@ impl Views {
         let tables = names(&format!("SELECT name FROM {}.sqlite_schema WHERE type IN ('table', 'view')", self.schema))?;
         let modules = names("SELECT name FROM pragma_module_list")?;
         let indexes = automatic::all(&self.connection, &self.schema)?;
-        let entries = automatic::view(&indexes);
-        for (name, query) in VIEWS.iter().copied().chain([(AUTOMATIC_ENTRIES, entries.as_str())]) {
-            self.connection
-                .execute_batch(&format!("CREATE TEMP VIEW {name} AS {}", query.replace("{}", &self.schema)))?;
+        let version = self.version()?;
+        moment.finish()?;
+        Ok(Seen { version, tables, modules, indexes })
+    }
+
+    /// Makes the views; the names that no statement may use, and those of the tables that only views may.
+    fn create(
+        &mut self,
+        Seen { version, tables, modules, indexes }: Seen,
+    ) -> Result<(HashSet<String>, HashSet<String>)> {
+        for (name, query) in queries(&indexes, &self.schema) {
+            self.connection.execute_batch(&format!("CREATE TEMP VIEW {name} AS {query}"))?;
         }
         let is_view = |name: &String| is_view(name);
         for name in tables.iter().filter(|name| !is_view(name) && !name.starts_with("sqlite_")) {
@@ -282,6 +304,7 @@ impl Views {
         let hidden = tables.into_iter().chain(modules).map(|name| name.to_lowercase());
         let hidden = hidden.filter(|name| !is_view(name) && !TABLE_FUNCTIONS.contains(&name.as_str())).collect();
         let tables = TABLES.iter().map(|table| (*table).to_owned());
+        self.version = version;
         Ok((hidden, tables.chain(indexes.iter().map(automatic::Automatic::table)).collect()))
     }
 
@@ -348,6 +371,12 @@ fn refusal(
     }
 }
 
+/// The views over the replica in a schema, by name.
+fn queries(indexes: &[automatic::Automatic], schema: &str) -> impl Iterator<Item = (&'static str, String)> {
+    let constant = VIEWS.iter().map(move |(name, query)| (*name, query.replace("{}", schema)));
+    constant.chain([(AUTOMATIC_ENTRIES, automatic::view(indexes, schema))])
+}
+
 fn is_view(name: &str) -> bool {
     name == AUTOMATIC_ENTRIES || VIEWS.iter().any(|(view, _)| *view == name)
 }
@@ -386,6 +415,7 @@ pub(crate) fn of_statement(error: &rusqlite::Error) -> Option<(rusqlite::ErrorCo
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn the_functions_are_those_that_the_documentation_lists_and_sqlite_has() {
@@ -414,6 +444,24 @@ mod tests {
     }
 
     #[test]
+    fn views_are_made_anew_over_an_index_that_was_declared_while_they_were_made() {
+        let directory = tempfile::tempdir().unwrap();
+        let tuning = Tuning { full: false, cache_bytes: 1 << 20, busy_timeout: Duration::from_secs(1), vfs: None };
+        let replica = Replica::open(&directory.path().join("r.db"), tuning, || [7; 16]).unwrap();
+        let mut views = Views::attach(replica.path(), replica.tuning(), "made").unwrap();
+        let seen = views.look().unwrap();
+        replica.write(|writing| automatic::declare(writing, "c", "by", &"/x".into())).unwrap();
+        views.create(seen).unwrap();
+        replica.idle_views.lock().push(views);
+        let entries = |views: &mut Views| {
+            let find = "SELECT sql FROM temp.sqlite_schema WHERE name = 'automatic_entries'";
+            Ok(views.connection.query_row(find, [], |row| row.get::<_, String>(0))?)
+        };
+        let made = replica.views(|| 7, entries).unwrap();
+        assert!(made.contains("'by'"), "{made}");
+    }
+
+    #[test]
     fn what_is_looked_for_by_name_is_served_by_an_index() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("r.db");
@@ -422,9 +470,7 @@ mod tests {
         for name in ["by", "by_other"] {
             automatic::declare(&connection, "c", name, &"/x".into()).unwrap();
         }
-        let entries = automatic::view(&automatic::all(&connection, "main").unwrap());
-        for (name, query) in VIEWS.iter().copied().chain([(AUTOMATIC_ENTRIES, entries.as_str())]) {
-            let query = query.replace("{}", "main");
+        for (name, query) in queries(&automatic::all(&connection, "main").unwrap(), "main") {
             connection.execute_batch(&format!("CREATE TEMP VIEW {name} AS {query}")).unwrap();
         }
         let plan = |query: &str| {

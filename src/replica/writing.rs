@@ -9,7 +9,7 @@ use crate::outbox::Outcome;
 use crate::protocol::{Filter, Ref, ResourceName};
 use crate::watch::{ItemChange, Told, Watch};
 use rusqlite::Connection;
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -25,6 +25,8 @@ pub(crate) struct Writing<'a> {
     wakers: RefCell<Vec<Waker>>,
     /// Whether anybody listens to it.
     heard: bool,
+    /// Whether something happened that nobody listened to.
+    untold: Cell<bool>,
     news: RefCell<News>,
 }
 
@@ -65,6 +67,7 @@ impl<'a> Writing<'a> {
             changed: RefCell::default(),
             wakers: RefCell::new(Vec::new()),
             heard,
+            untold: Cell::new(false),
             news: RefCell::default(),
         }
     }
@@ -133,6 +136,8 @@ impl<'a> Writing<'a> {
         news.settled = true;
         if self.heard {
             news.events.push(Event::Settled { op_ref, outcome: outcome() });
+        } else {
+            self.untold.set(true);
         }
     }
 
@@ -146,6 +151,8 @@ impl<'a> Writing<'a> {
                 resource: on.2.clone(),
                 news,
             });
+        } else {
+            self.untold.set(true);
         }
     }
 
@@ -195,8 +202,9 @@ impl<'a> Writing<'a> {
         self.feed.lock().begin(self.connection, watch, waker, &mut self.wakers.borrow_mut())
     }
 
-    /// Once no lock is held: whom to wake, whatever became of the transaction, and what to tell, if it was committed.
-    pub(super) fn into_told(self) -> (Vec<Waker>, News) {
-        (self.wakers.into_inner(), self.news.into_inner())
+    /// Once no lock is held: whom to wake, whatever became of the transaction, and what to tell, if it was committed; and whether there is
+    /// more, which was not kept because nobody listened when it began.
+    pub(super) fn into_told(self) -> (Vec<Waker>, News, bool) {
+        (self.wakers.into_inner(), self.news.into_inner(), self.untold.get())
     }
 }

@@ -129,15 +129,16 @@ impl Writer {
         let seen = || parts::row(connection, name)?.map_or(Ok(None), |row| parts::seen(connection, row, resource));
         let before = seen()?;
         let op = if is_same(before.as_deref(), wanted) {
-            if let (Some(told), Some(id)) = (told, collections::live(connection, collection)?) {
-                let cause = Cause { op: None, resource_op: None, revoked: false, origin: Origin::Local };
-                told.after(connection, (id, key), cause)?;
-            }
             None
         } else {
             let write = write_of(limits, name, resource, before.as_deref(), wanted)?;
             Some(self.put(connection, limits, &write, None)?)
         };
+        // Also behind the op, which tells what it changed alone: the item may have left a watched range by what was withdrawn.
+        if let (Some(told), Some(id)) = (told, collections::live(connection, collection)?) {
+            let cause = Cause { op, resource_op: op, revoked: false, origin: Origin::Local };
+            told.after(connection, (id, key), cause)?;
+        }
         if let Some(op) = op {
             withdrawn.iter().try_for_each(|withdrawn| ledger::withdrawn_for(connection, *withdrawn, op))?;
         }

@@ -181,11 +181,18 @@ impl Engine<'_> {
                     continue;
                 }
                 // Nothing of it was kept, so this is what is pending.
+                let mut moved = false;
                 for (row, key) in items::all_of(connection, live)? {
                     match items::find(connection, loaded, &key)? {
                         Some(confirmed) => put_on_top(connection, row, confirmed)?,
-                        None => drop(items::move_to(connection, row, loaded)?),
+                        None => {
+                            items::move_to(connection, row, loaded)?;
+                            moved = true;
+                        }
                     }
+                }
+                if moved {
+                    search::rebuild_rest(connection, &name)?;
                 }
                 collections::set_life(connection, live, Life::Retired)?;
                 collections::set_life(connection, loaded, Life::Live)?;

@@ -29,6 +29,16 @@ fn the_items_are_what_the_host_reads_and_json_functions_look_into_them() {
 }
 
 #[test]
+fn an_index_whose_names_have_braces_is_under_those_names() {
+    let (_dir, store) = notes();
+    store.declare_index("a{}b", "{}", "/x").unwrap();
+    store.set("a{}b", "k", &json!({"x": "here"})).unwrap();
+    let rows = store.sql("SELECT collection, name, key FROM automatic_entries").run().unwrap();
+    let cells: Vec<_> = rows.get(0).unwrap().iter().map(|cell| cell.as_str().unwrap_or("NULL")).collect();
+    assert_eq!((rows.len(), cells), (1, vec!["a{}b", "{}", "k"]));
+}
+
+#[test]
 fn refs_batches_and_states_are_those_of_the_outbox() {
     let (_dir, store) = notes();
     let mut batch = store.batch();

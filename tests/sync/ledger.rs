@@ -259,6 +259,33 @@ fn what_the_server_publishes_is_what_the_store_refuses() {
 }
 
 #[test]
+fn what_the_server_publishes_to_one_store_of_a_file_holds_for_all_of_them() {
+    let fleet = Fleet::new();
+    let (writes, syncs, syncs_later) = (fleet.open("a"), fleet.open("a"), fleet.open("a"));
+    let publishing = |value| {
+        let mut limits = Limits::default();
+        limits.value = value;
+        ScriptedWire::publishing(limits)
+    };
+    let text = |bytes: usize| "x".repeat(bytes - 2);
+    let wire = publishing(4 << 20);
+    wire.on_checkpoint_items(1, vec![item("c", "k", json!({"a": 1}), 1)]);
+    syncs.pull(&wire).unwrap();
+    writes.set("c", "large", &text(2 << 20)).unwrap();
+    let wire = publishing(1_000);
+    wire.on_pull_page(vec![]);
+    syncs_later.pull(&wire).unwrap();
+    // Each fits, and one that was made of both would not: beside the value, a patch has a kibibyte.
+    let operations = vec![json!({"op": "add", "path": "/a", "value": ""}); 30];
+    for _ in 0..2 {
+        writes.patch_raw("c", "k", &json!(operations).to_string()).unwrap();
+    }
+    assert_eq!(writes.pending_count().unwrap(), 3);
+    assert!(matches!(writes.set("c", "large", &text(1_001)), Err(Error::Limit(_))));
+    writes.set("c", "large", &text(1_000)).unwrap();
+}
+
+#[test]
 fn a_rejected_op_is_listed_with_what_was_meant_until_it_is_discarded() {
     let (fleet, server) = (Fleet::new(), Server::start());
     let (ours, theirs) = (fleet.open("a"), fleet.open("b"));

@@ -608,6 +608,37 @@ fn what_joins_a_collection_is_in_a_search_that_is_half_built() {
 }
 
 #[test]
+fn what_is_pending_in_a_collection_that_is_loaded_is_in_a_search_that_is_half_built() {
+    let fleet = Fleet::new();
+    let (server, _) = filled(&fleet);
+    let store = fleet.open_with("part", |options| {
+        options.keep = Some(filter("a"));
+        options.checkpoint_items = 4;
+    });
+    store.sync(&server.wire()).unwrap();
+    store.keep(&filter("a,b")).unwrap();
+    let direct = server.wire();
+    let mut pages = 0;
+    let cut = FaultyWire::new(&direct, |call| {
+        pages += usize::from(matches!(call, Call::Checkpoint(_)));
+        if pages > 1 { Fault::LoseRequest } else { Fault::None }
+    });
+    store.sync(&cut).unwrap_err();
+    // Made behind what is being loaded, so that the build comes to it later.
+    store.set("b", "pending", &json!({"n": 100, "text": "word"})).unwrap();
+    store.declare_search("s", "b", &["/text"]).unwrap();
+    let cancel = Cancel::new();
+    let stopped = store.build_search_until("s", &cancel, &mut |_| cancel.cancel());
+    assert!(matches!(stopped, Err(Error::Cancelled)), "{stopped:?}");
+    // What is pending has not been sent when the rest is loaded.
+    store.pull(&direct).unwrap();
+    assert_eq!(store.kept().unwrap().here, filter("a,b"));
+    store.build_search("s", &mut |_| {}).unwrap();
+    let found = store.search("s", &SearchQuery::words("word").limit(99)).unwrap();
+    assert_eq!((found.hits.len(), found.complete), (11, true));
+}
+
+#[test]
 fn what_is_loaded_in_addition_is_in_the_indexes_of_its_collection() {
     let fleet = Fleet::new();
     let (server, _) = filled(&fleet);

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use syncstore::protocol::{PushOutcome, PushResponse};
 use syncstore::{
-    Conflict, ConflictResolver, Ending, Error, FieldMerge, LastWriter, Outcome, Prefer, Resolution, Store,
+    ChangeKind, Changes, Conflict, ConflictResolver, Ending, Error, FieldMerge, LastWriter, Outcome, Prefer,
+    Resolution, Store,
 };
 
 #[test]
@@ -113,6 +114,38 @@ fn a_merged_value_takes_the_place_of_both() {
     let long = "x".repeat(2 << 20);
     assert!(matches!(two.ours.resolve(&two.only(), Resolution::Merged(json!(long))), Err(Error::Limit(_))));
     assert_eq!((sides(&two.only())[3].clone(), two.ours.pending_count().unwrap()), (value(1, 0), 1));
+}
+
+#[test]
+fn a_resolution_that_takes_an_item_out_of_a_watched_range_is_told_to_who_watches_it() {
+    let two = Two::new();
+    two.ours.declare_index("c", "by", "/a").unwrap();
+    two.ours.build_index("c", "by", &mut |_| {}).unwrap();
+    let beside = two.fleet.open("a");
+    let watchers = [&two.ours, &beside].map(|store| {
+        let range = store.query("c").index("by").from(1).to(2);
+        store.watch(range.watch()).unwrap()
+    });
+    let all = || {
+        watchers.each_ref().map(|watcher| match watcher.take().unwrap() {
+            Changes::Items(items) => {
+                items.into_iter().map(|item| (item.key, item.kind, item.op_ref)).collect::<Vec<_>>()
+            }
+            overflowed => panic!("{overflowed:?}"),
+        })
+    };
+    let told = |op| {
+        let change = vec![("k".to_owned(), ChangeKind::Set, Some(op))];
+        [change.clone(), change]
+    };
+    // Confirmed it is outside, and the unsent op has brought it in.
+    two.they_set("c", 1);
+    let op = two.ours.set("c", "k", &json!({"a": 1, "b": 0})).unwrap();
+    assert_eq!(all(), told(op));
+    two.ours.pull(&two.server.wire()).unwrap();
+    assert_eq!(all(), [vec![], vec![]]);
+    let op = two.ours.resolve(&two.only(), Resolution::Merged(json!({"a": 7, "b": 1}))).unwrap().unwrap();
+    assert_eq!(all(), told(op));
 }
 
 #[test]

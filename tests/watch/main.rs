@@ -71,6 +71,24 @@ fn each_write_is_told_once_with_its_ref() {
 }
 
 #[test]
+fn a_store_that_begins_to_watch_again_and_again_keeps_no_more_of_the_trail_than_any() {
+    let file = File::new();
+    let store = file.open();
+    drop(store.watch(Watch::all()).unwrap());
+    // As many watchers that have come and gone.
+    let begun = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 4200)
+        INSERT INTO changes(store, kind, remote) SELECT 0, 3, 0 FROM n";
+    Connection::open(&file.path).unwrap().execute(begun, []).unwrap();
+    for _ in 0..256 {
+        drop(store.watch(Watch::all()).unwrap());
+    }
+    assert!(trail(&file.path) <= 4_096 + 128, "{}", trail(&file.path));
+    let watcher = store.watch(Watch::all()).unwrap();
+    store.set("c", "k", &1).unwrap();
+    assert_eq!(told(&watcher), [set("c/k")]);
+}
+
+#[test]
 fn a_batch_is_told_whole_and_items_once_in_the_order_of_their_first_change() {
     let file = File::new();
     let store = file.open();
