@@ -350,12 +350,16 @@ impl<'a, T: Transaction> Push<'a, T> {
     }
 
     /// Makes the unit of an op the present client's, which repeats it after another client of the user: the replica
-    /// has a new client id, and what it sends from now on must be decided behind it.
+    /// has a new client id, and what it sends from now on must be decided behind it. With it go the units of the other
+    /// client that it is in one order with: their repeats may come in a later push, and must not be decided before.
     pub fn take_over_queued(&mut self, op: &Op) -> Stored<OpResult> {
         if let Some(unit) = self.transaction.unit_of(&op.op_ref)? {
-            self.transaction.hand_over_unit(unit, self.author.client)?;
-            let queued = self.transaction.unit(unit)?.map(|(_, queued)| queued).unwrap_or_default();
-            self.waiting.extend(queued.into_iter().map(|queued| (queued.op.collection.into(), queued.op.key.into())));
+            let (units, items) = self.transaction.tied_units(unit)?;
+            self.transaction.add_work((units.len() + items.len()) * work::ENTRY);
+            for unit in units {
+                self.transaction.hand_over_unit(unit, self.author.client)?;
+            }
+            self.waiting.extend(items.into_iter().map(|(collection, key)| (collection.into(), key.into())));
         }
         Ok(result(op.op_ref, PushOutcome::Queued, None))
     }

@@ -517,6 +517,38 @@ fn a_new_client_id_of_the_replica_takes_over_what_waits() {
 }
 
 #[test]
+fn a_new_client_id_takes_over_all_that_one_op_is_in_one_order_with() {
+    let office = Office::new(|_| down());
+    let world = &office.world;
+    let first = world.set("x", "1");
+    let pair = [batch(world.set("x", "2"), 1, 2), batch(world.set("y", "2"), 1, 2)];
+    let (last, other) = (world.set("y", "3"), world.set("z", "1"));
+    let all = [vec![first.clone()], pair.to_vec(), vec![last.clone(), other.clone()]].concat();
+    assert_eq!(office.push(&all), ["queued"; 5]);
+    // Of another client, on the same item.
+    let theirs = world.set("x", "4");
+    assert_eq!(words(&world.push(3, std::slice::from_ref(&theirs))), ["queued"]);
+    // The rest comes in a later push.
+    assert_eq!(words(&world.push(2, std::slice::from_ref(&first))), ["queued"]);
+    let reluctant = first.op_ref;
+    office.rescript(move |request| {
+        let others = request.ops.iter().filter(|asked| asked.op.op_ref != reluctant);
+        Ok(others.map(|asked| OpAnswer::accepted(asked.op.op_ref)).collect())
+    });
+    assert_eq!(office.approve_later(), 2);
+    assert_eq!(office.last_request().ops.len(), 3, "nothing that waits for the first");
+    assert_eq!(world.items(), ["x=4", "z=1"]);
+    office.answer_each(|asked| OpAnswer::rejected(asked.op.op_ref, "no"));
+    office.approve_later();
+    office.approve_all();
+    assert_eq!((office.told_to(2).len(), office.told().len()), (4 + 2, 2), "who has it is told of its rejection");
+    assert_eq!(
+        words(&world.push(2, &all))[..4],
+        ["rejected 3 policy", "rejected 4 policy", "rejected 5 policy", "rejected 6 policy"]
+    );
+}
+
+#[test]
 fn without_an_approver_what_waits_goes_on_waiting() {
     let mut office = Office::new(|_| down());
     let (first, second) = (office.world.set("x", "1"), office.world.set("x", "2"));
