@@ -4,6 +4,7 @@ use super::approval::{Asking, Bell};
 use super::checkpoint::PageToken;
 use super::readers::Readers;
 use super::retention::Round;
+use super::rounds::Rounds;
 use super::seal::Seal;
 use super::writer::{Job, Queue, Reply, Shared, Writer};
 use super::{
@@ -61,6 +62,7 @@ impl Database {
         options: Arc<ServiceOptions>,
         rules: Arc<Rules>,
         seal: Arc<Seal>,
+        rounds: Arc<Rounds>,
     ) -> Result<Database, ServiceError> {
         let file = file(&options, path);
         let mut connection = file.writer(new_epoch(&options))?;
@@ -89,7 +91,8 @@ impl Database {
             rules,
             shared: shared.clone(),
             round: Round::Over,
-            pruned_at: options.environment.monotonic(),
+            pruned_at: rounds.of(name),
+            rounds,
             more_free: state.queued > 0,
         };
         let handle = match options.writing {
