@@ -125,9 +125,10 @@ CREATE INDEX queued_by_unit ON queued (unit);
 
 // An older server of the same version keeps these up without knowing of them, so files that lack one get it, and keep their
 // version. What a push looks through before it does anything: a client's batches that are not complete, among many that
-// are. And the ops that wait on an item.
+// are. The oldest of those that are not complete. And the ops that wait on an item.
 const LATER_INDEXES: &str = "
 CREATE INDEX IF NOT EXISTS open_batches ON batches (client) WHERE state = 0;
+CREATE INDEX IF NOT EXISTS overdue_batches ON batches (at) WHERE state = 0;
 CREATE INDEX IF NOT EXISTS queued_by_item ON queued (collection, key);
 ";
 
@@ -189,7 +190,7 @@ mod tests {
         let mut old = Connection::open_in_memory().unwrap();
         ensure(&mut old, [7; 16]).unwrap();
         old.execute_batch(
-            "DROP INDEX open_batches; DROP TABLE tags; DROP TABLE index_entries; DROP TABLE units; DROP TABLE queued;
+            "DROP INDEX open_batches; DROP INDEX overdue_batches; DROP TABLE tags; DROP TABLE index_entries; DROP TABLE units; DROP TABLE queued;
              ALTER TABLE state DROP COLUMN queued; ALTER TABLE state DROP COLUMN queued_bytes;
              PRAGMA user_version = 1;
              CREATE TABLE tags (item INTEGER NOT NULL, tag TEXT NOT NULL, PRIMARY KEY (item, tag)) WITHOUT ROWID;
