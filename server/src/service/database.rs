@@ -13,7 +13,7 @@ use super::{
 };
 use crate::core::approval::{Decided, Verdict};
 use crate::core::{Rules, cursor::Position};
-use crate::storage::sqlite::{SqliteFile, SqliteSnapshot, WriterCaches};
+use crate::storage::sqlite::{LogBound, SqliteFile, SqliteSnapshot, WriterCaches};
 use crate::storage::{EpochId, Snapshot, StorageError};
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -87,6 +87,7 @@ impl Database {
         let writer = Writer {
             connection,
             caches: WriterCaches::default(),
+            log_bound: LogBound::default(),
             options: options.clone(),
             rules,
             shared: shared.clone(),

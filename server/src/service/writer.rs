@@ -8,7 +8,7 @@ use super::{Caller, DatabaseStats, ServiceError, ServiceOptions};
 use crate::core::approval::{self, Decided, Verdict};
 use crate::core::cursor::Position;
 use crate::core::{Conditions, Refusal, Rules, claim, push, write, write_batch};
-use crate::storage::sqlite::{SqliteTransaction, WriterCaches};
+use crate::storage::sqlite::{LogBound, SqliteTransaction, WriterCaches};
 use crate::storage::{CheckpointRow, Rejection, Snapshot, State, StorageError, Stored, Transaction};
 use parking_lot::Mutex;
 use rusqlite::Connection;
@@ -53,6 +53,7 @@ pub struct Queue {
 pub struct Writer {
     pub connection: Connection,
     pub caches: WriterCaches,
+    pub log_bound: LogBound,
     pub options: Arc<ServiceOptions>,
     pub rules: Arc<Rules>,
     pub shared: Arc<Shared>,
@@ -206,8 +207,11 @@ impl Writer {
         self.round == Round::Over && !self.more_free
     }
 
-    /// Does a slice of what verdicts left to commit; else of pruning when it is time.
+    /// Keeps the write-ahead log short. Does a slice of what verdicts left to commit; else of pruning when it is time.
     pub fn tidy(&mut self) {
+        if let Err(error) = self.log_bound.hold(&self.connection) {
+            tracing::warn!(%error, "the write-ahead log was not written back; it is tried again later");
+        }
         if self.more_free {
             if let Err(error) = self.release() {
                 tracing::warn!(%error, "what waited behind decided ops was not committed; it is tried again later");

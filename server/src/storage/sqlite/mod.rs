@@ -7,6 +7,7 @@ mod index_entries;
 mod items;
 mod listings;
 mod log;
+mod log_bound;
 mod queued;
 mod refs;
 mod relations;
@@ -16,6 +17,7 @@ mod state;
 mod tags;
 mod transaction;
 
+pub use log_bound::LogBound;
 pub use transaction::{SqliteSnapshot, SqliteTransaction, WriterCaches};
 
 use super::{EpochId, State, StorageError, Stored};
@@ -48,6 +50,9 @@ fn plan(connection: &Connection, sql: &str) -> String {
 
 // More than the statements of this module, so that none is ever prepared twice.
 const STATEMENTS: usize = 128;
+
+// How long a connection waits for another process.
+const BUSY: Duration = Duration::from_secs(10);
 
 impl SqliteFile {
     /// The file at `path`, through SQLite's own VFS or the one of that name; `synced`: at each commit.
@@ -82,6 +87,7 @@ impl SqliteFile {
         connection.pragma_update(None, "temp_store", "MEMORY")?;
         // KiB. The pages of a write burst stay in memory, and the log is written back in larger steps.
         connection.pragma_update(None, "cache_size", -32_768)?;
+        // Pages: see `LogBound`.
         connection.pragma_update(None, "wal_autocheckpoint", 10_000)?;
         connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
         Ok(connection)
@@ -116,7 +122,7 @@ fn prepare(connection: &Connection) -> Stored<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     // Or a statement is planned anew for each value bound to it, which takes longer than running it.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    connection.busy_timeout(Duration::from_secs(10))?;
+    connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "mmap_size", 256 << 20).map_err(not_ours)?;
     Ok(())
 }
