@@ -493,9 +493,13 @@ impl<T: Transaction> Push<'_, T> {
         mut fault: impl FnMut(&Ref) -> Option<Rejection>,
     ) -> Stored<Vec<OpResult>> {
         let mut answers = Vec::with_capacity(ops.len());
+        let mut details = 0;
         for op in ops {
             self.transaction.add_work(work::OP);
-            let why = fault(&op.op_ref).unwrap_or_else(not_at_fault);
+            let mut why = fault(&op.op_ref).unwrap_or_else(not_at_fault);
+            // They stand on one page of the inbox.
+            details += why.detail.as_ref().map_or(0, |detail| detail.as_str().len());
+            why.detail = why.detail.filter(|_| details <= self.rules.limits.batch);
             let seq = self.transaction.next_seq()?;
             self.record_rejection(&op.op_ref, seq, batch, &why)?;
             self.failed.insert((op.collection.clone().into(), op.key.clone().into()));

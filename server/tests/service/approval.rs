@@ -2,8 +2,8 @@
 
 use crate::office::{Office, of};
 use crate::world::*;
-use syncstore::protocol::{Code, Json, Op, OpKind, PushRequest, Ref};
-use syncstore_server::approver::{ApprovalResponse, ApproverError, Form, OpAnswer};
+use syncstore::protocol::{Code, Entry, Json, Op, OpKind, PushRequest, Ref};
+use syncstore_server::approver::{ApprovalResponse, ApproverError, AskedOp, Form, OpAnswer};
 use syncstore_server::service::{Policy, ServiceOptions, Tags};
 
 fn json(text: &str) -> Json {
@@ -149,6 +149,41 @@ fn a_malformed_op_is_rejected_at_once_and_never_asked_about() {
     let ops = [world.set("", "1"), Op { value: None, ..world.set("k", "1") }, world.set("k", "2")];
     assert_eq!(office.push(&ops), ["rejected 1 invalid", "rejected 2 invalid", "skipped"]);
     assert_eq!((office.approve(), office.requests().len()), (0, 0));
+}
+
+// Rejects each op with a detail of 16 KiB.
+fn at_length(asked: &AskedOp) -> OpAnswer {
+    let detail = json(&format!("\"{}\"", "x".repeat((16 << 10) - 2)));
+    OpAnswer { detail: Some(detail), ..OpAnswer::rejected(asked.op.op_ref, "no") }
+}
+
+#[test]
+fn the_reasons_of_rejections_count_towards_the_bytes_of_a_page() {
+    let office = Office::answering(at_length);
+    let world = &office.world;
+    let ops: Vec<Op> = (0..400).map(|n| world.set(&n.to_string(), "1")).collect();
+    office.push(&ops);
+    office.approve_all();
+    let page = world.page(1, None, 10_000).unwrap();
+    let details = |entries: &[Entry]| entries.iter().flat_map(|entry| &entry.detail).count();
+    // 256 of them are 4 MiB.
+    assert!(page.more && (200..=256).contains(&page.entries.len()), "{}", page.entries.len());
+    assert_eq!(details(&page.entries), page.entries.len());
+    let rest = world.pull(1, Some(page.cursor)).0;
+    assert_eq!(details(&rest), 400 - page.entries.len());
+}
+
+#[test]
+fn the_details_of_a_rejected_batch_are_no_more_than_a_batch_may_be() {
+    let mut office = Office::answering(at_length);
+    office.restart(|options| options.limits.batch = 1 << 20);
+    let world = &office.world;
+    let ops: Vec<Op> = (0..100).map(|n| batch(world.set(&n.to_string(), "1"), 1, 100)).collect();
+    office.push(&ops);
+    assert_eq!(office.approve(), 100);
+    let entries = world.pull(1, None).0;
+    assert!(entries.iter().all(|entry| entry.code == Some(Code::POLICY)));
+    assert_eq!(entries.iter().flat_map(|entry| &entry.detail).count(), 64);
 }
 
 #[test]
