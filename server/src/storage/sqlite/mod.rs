@@ -123,7 +123,9 @@ fn prepare(connection: &Connection) -> Stored<()> {
     // Or a statement is planned anew for each value bound to it, which takes longer than running it.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.busy_timeout(BUSY)?;
-    connection.pragma_update(None, "mmap_size", 256 << 20).map_err(not_ours)?;
+    // Under a mapping, an error of the disk, or a file that another program cuts short, is a signal that ends the process, for
+    // all databases; through reads it is an error of this one.
+    connection.pragma_update(None, "mmap_size", 0).map_err(not_ours)?;
     Ok(())
 }
 
@@ -190,4 +192,19 @@ fn kind_of(number: i64) -> Stored<syncstore::protocol::OpKind> {
 
 fn json_of(text: String) -> Stored<syncstore::protocol::Json> {
     syncstore::protocol::Json::from_stored(text).map_err(StorageError::corrupt)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_connection_maps_the_file_into_memory() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = SqliteFile::new(directory.path().join("db.sqlite"), false, None);
+        for connection in [file.writer([1; 16]).unwrap(), file.reader().unwrap()] {
+            let mapped: i64 = connection.pragma_query_value(None, "mmap_size", |row| row.get(0)).unwrap();
+            assert_eq!(mapped, 0);
+        }
+    }
 }
