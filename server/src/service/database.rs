@@ -273,6 +273,7 @@ impl Database {
                 PageToken::first(row.id)
             }
         };
+        let random = || self.options.environment.random();
         let page = self.readers.read(|snapshot| {
             self.shared.presence.meet(snapshot, &request.client, &caller.user, 0, now)?;
             let row = snapshot.checkpoint(&token.id)?.ok_or(ServiceError::CheckpointExpired)?;
@@ -280,7 +281,7 @@ impl Database {
             if request.page.is_some() {
                 self.shared.presence.use_checkpoint(row.id, now);
             }
-            let page = checkpoint::page(snapshot, &row, &token, &caller.tags, request, &self.seal)?;
+            let page = checkpoint::page(snapshot, &row, &token, &caller.tags, request, (&self.seal, random))?;
             self.shared.presence.give_page(&row, page.next.is_none());
             Ok(page)
         })?;
