@@ -269,6 +269,20 @@ fn a_push_that_is_refused_as_a_whole_is_told_why() {
 }
 
 #[test]
+fn a_message_that_is_far_longer_as_json_is_refused_as_too_large() {
+    let fixture = Fixture::dev();
+    // A sixth of what it is as JSON: less than a body may have, and more than twice as much.
+    for (length, status) in [(2 << 20, 200), (3 << 20, 413)] {
+        let push = json!({"client": client(1), "ops": [], "later": "\u{1}".repeat(length)});
+        for format in Format::ALL.iter().filter(|format| **format != Format::Json) {
+            let body = format.encode(&push).unwrap();
+            let answer = fixture.post("/v1/notes/sync/outbox", &[("content-type", format.content_type())], &body);
+            assert_eq!(answer.status, status, "{format:?}");
+        }
+    }
+}
+
+#[test]
 fn health_and_metrics_are_told_without_a_credential() {
     let fixture = Fixture::dev();
     let answer = fixture.get("/healthz", &[]);

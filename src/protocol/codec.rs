@@ -4,7 +4,7 @@
 use super::json::Json;
 #[cfg(feature = "protobuf")]
 use super::protobuf;
-use super::transcode;
+use super::transcode::{self, JsonText};
 use serde::Serialize;
 use serde::de::{DeserializeOwned, DeserializeSeed};
 use std::marker::PhantomData;
@@ -104,17 +104,47 @@ impl Format {
         seed: impl for<'de> DeserializeSeed<'de, Value = T>,
         bytes: &[u8],
     ) -> Result<T, CodecError> {
-        let text = match self {
-            Format::Json => {
-                let text = std::str::from_utf8(bytes).map_err(<serde_json::Error as serde::de::Error>::custom)?;
-                return Ok(json_with(seed, text)?);
-            }
-            Format::MessagePack => message_pack_text(bytes)?,
-            #[cfg(feature = "protobuf")]
-            Format::Protobuf => protobuf::read(bytes)?,
-        };
-        json_with(seed, &text).map_err(CodecError::Structure)
+        if self == Format::Json {
+            return Ok(json_with(seed, utf8(bytes)?)?);
+        }
+        let mut text = JsonText::new(usize::MAX);
+        self.to_json(bytes, &mut text)?;
+        json_with(seed, &text.text).map_err(CodecError::Structure)
     }
+
+    /// The same unless the message has more than `most` bytes as JSON text (`None`), which other formats may say in a sixth
+    /// of them. No more of it is made then.
+    pub fn decode_within<T>(
+        self,
+        seed: impl for<'de> DeserializeSeed<'de, Value = T>,
+        bytes: &[u8],
+        most: usize,
+    ) -> Result<Option<T>, CodecError> {
+        if self == Format::Json {
+            return if bytes.len() > most { Ok(None) } else { self.decode_with(seed, bytes).map(Some) };
+        }
+        let mut text = JsonText::new(most);
+        let made = self.to_json(bytes, &mut text);
+        if text.beyond {
+            return Ok(None);
+        }
+        made?;
+        json_with(seed, &text.text).map(Some).map_err(CodecError::Structure)
+    }
+
+    fn to_json(self, bytes: &[u8], text: &mut JsonText) -> Result<(), CodecError> {
+        match self {
+            Format::Json => text.push(utf8(bytes)?),
+            Format::MessagePack => message_pack_text(bytes, text)?,
+            #[cfg(feature = "protobuf")]
+            Format::Protobuf => protobuf::read(bytes, text)?,
+        }
+        Ok(())
+    }
+}
+
+fn utf8(bytes: &[u8]) -> Result<&str, CodecError> {
+    Ok(std::str::from_utf8(bytes).map_err(<serde_json::Error as serde::de::Error>::custom)?)
 }
 
 fn json_with<'de, S: DeserializeSeed<'de>>(seed: S, text: &'de str) -> Result<S::Value, serde_json::Error> {
@@ -124,12 +154,12 @@ fn json_with<'de, S: DeserializeSeed<'de>>(seed: S, text: &'de str) -> Result<S:
     Ok(message)
 }
 
-fn message_pack_text(bytes: &[u8]) -> Result<String, CodecError> {
+fn message_pack_text(bytes: &[u8], text: &mut JsonText) -> Result<(), CodecError> {
     let mut parser = rmp_serde::Deserializer::new(bytes);
     parser.set_max_depth(MESSAGE_PACK_DEPTH);
-    let text = transcode::to_json(&mut parser)?;
+    transcode::to_json_within(&mut parser, text)?;
     match parser.get_ref().len() {
-        0 => Ok(text),
+        0 => Ok(()),
         rest => Err(CodecError::Trailing(rest)),
     }
 }
@@ -204,6 +234,28 @@ mod tests {
         assert_eq!(op(&format!("{head},\"value\":null}}")).value.unwrap().as_str(), "null");
         assert!(op(&format!("{head},\"value\":1,\"tag\":\"t\"}}")).change().is_err());
         assert!(op(&format!("{head},\"value\":1,\"patch\":[]}}")).change().is_err());
+    }
+
+    #[test]
+    fn no_more_text_is_made_than_a_message_may_have() {
+        let within = |format: Format, message: &Json, most: usize| {
+            let bytes = format.encode(message).unwrap();
+            format.decode_within(PhantomData::<Json>, &bytes, most).unwrap().map(Json::into_string)
+        };
+        let long = format!(r#"["{}"]"#, r"\u0001".repeat(100_000));
+        for text in [long.as_str(), "[null,true,[12345,-7,1.5],{\"a\":{}}]"] {
+            for &format in Format::ALL {
+                let message = Json::parse(text).unwrap();
+                assert!(within(format, &message, text.len()).as_deref() == Some(text), "{format:?}");
+                for most in [0, 1, text.len() / 2, text.len() - 1] {
+                    assert!(within(format, &message, most).is_none(), "{format:?} {most}");
+                }
+            }
+        }
+        let bytes = Format::MessagePack.encode(&Json::parse(&long).unwrap()).unwrap();
+        let mut made = JsonText::new(1_000);
+        assert!(message_pack_text(&bytes, &mut made).is_err(), "before the end of the string");
+        assert!(made.beyond && (900..=1_000).contains(&made.text.len()));
     }
 
     #[test]

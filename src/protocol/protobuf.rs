@@ -3,9 +3,10 @@
 //! prost has the wire's varints, keys and types; the walk is written out, since a value nests deeper than the messages that
 //! prost reads by itself, and must not nest deeper than a stack holds.
 
+use super::transcode::JsonText;
 use prost::encoding::{WireType, decode_varint, encode_key, encode_varint, encoded_len_varint};
 use serde_json::Value;
-use std::fmt::Write;
+use std::io::Write;
 
 // The nesting limit of a value plus the message around it; far below what a stack holds.
 const DEPTH: usize = 256;
@@ -29,11 +30,9 @@ const VALUE: u32 = 2;
 #[error("{0}")]
 pub struct ProtobufError(&'static str);
 
-/// Reads a message as JSON text.
-pub(super) fn read(bytes: &[u8]) -> Result<String, ProtobufError> {
-    let mut text = String::new();
-    value(bytes, &mut text, DEPTH)?;
-    Ok(text)
+/// Reads a message as JSON text, up to the bound of `text`, beyond which it may fail or not.
+pub(super) fn read(bytes: &[u8], text: &mut JsonText) -> Result<(), ProtobufError> {
+    value(bytes, text, DEPTH)
 }
 
 enum Field<'a> {
@@ -67,7 +66,7 @@ fn field<'a>(rest: &mut &'a [u8]) -> Result<(u32, Field<'a>), ProtobufError> {
     Ok((tag, found))
 }
 
-fn value(mut rest: &[u8], text: &mut String, depth: usize) -> Result<(), ProtobufError> {
+fn value(mut rest: &[u8], text: &mut JsonText, depth: usize) -> Result<(), ProtobufError> {
     if rest.is_empty() {
         return Err(ProtobufError("a value has no kind"));
     }
@@ -76,8 +75,8 @@ fn value(mut rest: &[u8], text: &mut String, depth: usize) -> Result<(), Protobu
         return Err(ProtobufError("a value has more than one kind"));
     }
     match (tag, found) {
-        (NULL, Field::Varint(0)) => text.push_str("null"),
-        (BOOLEAN, Field::Varint(number)) => text.push_str(if number == 0 { "false" } else { "true" }),
+        (NULL, Field::Varint(0)) => text.push("null"),
+        (BOOLEAN, Field::Varint(number)) => text.push(if number == 0 { "false" } else { "true" }),
         (NATURAL, Field::Varint(number)) => write(text, number),
         (NEGATIVE, Field::Varint(number)) => write(text, (number >> 1) as i64 ^ -((number & 1) as i64)),
         (FRACTION, Field::Double(number)) => {
@@ -87,8 +86,8 @@ fn value(mut rest: &[u8], text: &mut String, depth: usize) -> Result<(), Protobu
             push_json(text, &number)?;
         }
         (TEXT, Field::Bytes(bytes)) => string(bytes, text)?,
-        (ARRAY, Field::Bytes(bytes)) => list(bytes, text, ('[', ']'), ITEM, depth, value)?,
-        (OBJECT, Field::Bytes(bytes)) => list(bytes, text, ('{', '}'), MEMBER, depth, member)?,
+        (ARRAY, Field::Bytes(bytes)) => list(bytes, text, ("[", "]"), ITEM, depth, value)?,
+        (OBJECT, Field::Bytes(bytes)) => list(bytes, text, ("{", "}"), MEMBER, depth, member)?,
         _ => return Err(ProtobufError("a value is of no such kind")),
     }
     Ok(())
@@ -96,15 +95,15 @@ fn value(mut rest: &[u8], text: &mut String, depth: usize) -> Result<(), Protobu
 
 fn list(
     mut rest: &[u8],
-    text: &mut String,
-    (open, close): (char, char),
+    text: &mut JsonText,
+    (open, close): (&str, &str),
     element: u32,
     depth: usize,
-    read: fn(&[u8], &mut String, usize) -> Result<(), ProtobufError>,
+    read: fn(&[u8], &mut JsonText, usize) -> Result<(), ProtobufError>,
 ) -> Result<(), ProtobufError> {
     let depth = depth.checked_sub(1).ok_or(ProtobufError("more levels of nesting than are read"))?;
     text.push(open);
-    let start = text.len();
+    let start = text.text.len();
     while !rest.is_empty() {
         let (tag, Field::Bytes(bytes)) = field(&mut rest)? else {
             return Err(ProtobufError("an element is no message"));
@@ -112,8 +111,8 @@ fn list(
         if tag != element {
             return Err(ProtobufError("an array or an object has no such field"));
         }
-        if text.len() > start {
-            text.push(',');
+        if text.text.len() > start {
+            text.push(",");
         }
         read(bytes, text, depth)?;
     }
@@ -122,7 +121,7 @@ fn list(
 }
 
 // Its fields may come in any order; an empty name is left out by who writes as proto3 asks.
-fn member(mut rest: &[u8], text: &mut String, depth: usize) -> Result<(), ProtobufError> {
+fn member(mut rest: &[u8], text: &mut JsonText, depth: usize) -> Result<(), ProtobufError> {
     let (mut name, mut found) = (None, None);
     while !rest.is_empty() {
         let place = match field(&mut rest)? {
@@ -135,23 +134,21 @@ fn member(mut rest: &[u8], text: &mut String, depth: usize) -> Result<(), Protob
         }
     }
     string(name.unwrap_or_default(), text)?;
-    text.push(':');
+    text.push(":");
     value(found.ok_or(ProtobufError("a member has no value"))?, text, depth)
 }
 
-fn string(bytes: &[u8], text: &mut String) -> Result<(), ProtobufError> {
+fn string(bytes: &[u8], text: &mut JsonText) -> Result<(), ProtobufError> {
     let string = std::str::from_utf8(bytes).map_err(|_| ProtobufError("a text is no UTF-8"))?;
     push_json(text, string)
 }
 
-fn push_json<T: serde::Serialize + ?Sized>(text: &mut String, value: &T) -> Result<(), ProtobufError> {
-    let json = serde_json::to_string(value).map_err(|_| ProtobufError("a value that JSON cannot hold"))?;
-    text.push_str(&json);
-    Ok(())
+fn push_json<T: serde::Serialize + ?Sized>(text: &mut JsonText, value: &T) -> Result<(), ProtobufError> {
+    text.push_json(value).map_err(|_| ProtobufError("a value that JSON cannot hold"))
 }
 
-fn write(text: &mut String, number: impl std::fmt::Display) {
-    // Writing to a string does not fail.
+fn write(text: &mut JsonText, number: impl std::fmt::Display) {
+    // What fails is noted in the text: it is too long.
     let _ = write!(text, "{number}");
 }
 
@@ -265,6 +262,12 @@ fn zigzag(number: i64) -> u64 {
 mod tests {
     use super::*;
     use prost::Message;
+
+    fn read(bytes: &[u8]) -> Result<String, ProtobufError> {
+        let mut text = JsonText::new(usize::MAX);
+        super::read(bytes, &mut text)?;
+        Ok(text.text)
+    }
 
     /// proto/json.proto as prost makes code of it: what every other implementation reads and writes.
     mod generated {

@@ -6,7 +6,7 @@
 use super::json::Json;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{self, Serialize, Serializer};
-use std::fmt;
+use std::{fmt, io};
 
 /// Writes the JSON value of `json` into `serializer`.
 ///
@@ -17,12 +17,54 @@ pub(super) fn json_to<S: Serializer>(json: &Json, serializer: S) -> Result<S::Ok
 
 /// Reads one value from `deserializer` as JSON text.
 pub(super) fn to_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let mut text = String::new();
-    deserializer.deserialize_any(ToText(&mut text))?;
-    Ok(text)
+    let mut text = JsonText::new(usize::MAX);
+    to_json_within(deserializer, &mut text)?;
+    Ok(text.text)
 }
 
-struct ToText<'a>(&'a mut String);
+/// The same up to the bound of `text`, beyond which it may fail or not.
+pub(super) fn to_json_within<'de, D: Deserializer<'de>>(deserializer: D, text: &mut JsonText) -> Result<(), D::Error> {
+    deserializer.deserialize_any(ToText(text))
+}
+
+/// JSON text in the making, which takes no more than so many bytes.
+pub(super) struct JsonText {
+    pub text: String,
+    most: usize,
+    /// It would have had more than it may, and lacks what came then.
+    pub beyond: bool,
+}
+
+impl JsonText {
+    pub fn new(most: usize) -> JsonText {
+        JsonText { text: String::new(), most, beyond: false }
+    }
+
+    pub fn push(&mut self, text: &str) {
+        if text.len() > self.most.saturating_sub(self.text.len()) {
+            self.beyond = true;
+        } else {
+            self.text.push_str(text);
+        }
+    }
+
+    /// Fails where that is too long, or nothing that JSON can hold.
+    pub fn push_json<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), serde_json::Error> {
+        serde_json::to_writer(self, value)
+    }
+}
+
+impl io::Write for JsonText {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.push(std::str::from_utf8(bytes).map_err(|_| io::ErrorKind::InvalidData)?);
+        if self.beyond { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes.len()) }
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+struct ToText<'a>(&'a mut JsonText);
 
 impl<'de> DeserializeSeed<'de> for ToText<'_> {
     type Value = ();
@@ -31,9 +73,8 @@ impl<'de> DeserializeSeed<'de> for ToText<'_> {
     }
 }
 
-fn push_json<T: Serialize, E: de::Error>(text: &mut String, value: T) -> Result<(), E> {
-    text.push_str(&serde_json::to_string(&value).map_err(E::custom)?);
-    Ok(())
+fn push_json<T: Serialize, E: de::Error>(text: &mut JsonText, value: T) -> Result<(), E> {
+    text.push_json(&value).map_err(E::custom)
 }
 
 impl<'de> Visitor<'de> for ToText<'_> {
@@ -42,7 +83,7 @@ impl<'de> Visitor<'de> for ToText<'_> {
         f.write_str("a value that JSON can hold")
     }
     fn visit_unit<E: de::Error>(self) -> Result<(), E> {
-        self.0.push_str("null");
+        self.0.push("null");
         Ok(())
     }
     fn visit_none<E: de::Error>(self) -> Result<(), E> {
@@ -73,30 +114,30 @@ impl<'de> Visitor<'de> for ToText<'_> {
         push_json(self.0, value)
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        self.0.push('[');
-        let start = self.0.len();
+        self.0.push("[");
+        let start = self.0.text.len();
         while seq.next_element_seed(ToText(&mut *self.0))?.is_some() {
-            self.0.push(',');
+            self.0.push(",");
         }
-        if self.0.len() > start {
-            self.0.pop();
+        if self.0.text.len() > start {
+            self.0.text.pop();
         }
-        self.0.push(']');
+        self.0.push("]");
         Ok(())
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        self.0.push('{');
-        let start = self.0.len();
+        self.0.push("{");
+        let start = self.0.text.len();
         while let Some(key) = map.next_key::<String>()? {
             push_json::<_, A::Error>(self.0, key)?;
-            self.0.push(':');
+            self.0.push(":");
             map.next_value_seed(ToText(&mut *self.0))?;
-            self.0.push(',');
+            self.0.push(",");
         }
-        if self.0.len() > start {
-            self.0.pop();
+        if self.0.text.len() > start {
+            self.0.text.pop();
         }
-        self.0.push('}');
+        self.0.push("}");
         Ok(())
     }
 }

@@ -84,6 +84,8 @@ impl<T: Transaction> Push<'_, T> {
         let (mut tags, mut found) = (Vec::new(), None);
         if let Some(head) = head.as_ref().filter(|head| head.resources > 0) {
             tags = self.transaction.tags(head.key)?;
+            // Read here, and written into the log.
+            self.transaction.add_work(2 * size::of_tags(&tags));
             found = self.find(head.key, resource, &tags)?;
         }
         let sees = self.word == Word::Tagging || self.caller.tags.see(&tags);

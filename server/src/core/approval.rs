@@ -350,12 +350,16 @@ impl<'a, T: Transaction> Push<'a, T> {
     }
 
     /// Makes the unit of an op the present client's, which repeats it after another client of the user: the replica
-    /// has a new client id, and what it sends from now on must be decided behind it.
+    /// has a new client id, and what it sends from now on must be decided behind it. With it go the units of the other
+    /// client that it is in one order with: their repeats may come in a later push, and must not be decided before.
     pub fn take_over_queued(&mut self, op: &Op) -> Stored<OpResult> {
         if let Some(unit) = self.transaction.unit_of(&op.op_ref)? {
-            self.transaction.hand_over_unit(unit, self.author.client)?;
-            let queued = self.transaction.unit(unit)?.map(|(_, queued)| queued).unwrap_or_default();
-            self.waiting.extend(queued.into_iter().map(|queued| (queued.op.collection.into(), queued.op.key.into())));
+            let (units, items) = self.transaction.tied_units(unit)?;
+            self.transaction.add_work((units.len() + items.len()) * work::ENTRY);
+            for unit in units {
+                self.transaction.hand_over_unit(unit, self.author.client)?;
+            }
+            self.waiting.extend(items.into_iter().map(|(collection, key)| (collection.into(), key.into())));
         }
         Ok(result(op.op_ref, PushOutcome::Queued, None))
     }
@@ -489,9 +493,13 @@ impl<T: Transaction> Push<'_, T> {
         mut fault: impl FnMut(&Ref) -> Option<Rejection>,
     ) -> Stored<Vec<OpResult>> {
         let mut answers = Vec::with_capacity(ops.len());
+        let mut details = 0;
         for op in ops {
             self.transaction.add_work(work::OP);
-            let why = fault(&op.op_ref).unwrap_or_else(not_at_fault);
+            let mut why = fault(&op.op_ref).unwrap_or_else(not_at_fault);
+            // They stand on one page of the inbox.
+            details += why.detail.as_ref().map_or(0, |detail| detail.as_str().len());
+            why.detail = why.detail.filter(|_| details <= self.rules.limits.batch);
             let seq = self.transaction.next_seq()?;
             self.record_rejection(&op.op_ref, seq, batch, &why)?;
             self.failed.insert((op.collection.clone().into(), op.key.clone().into()));

@@ -8,7 +8,9 @@ use super::examine::rejection;
 use super::policy::Author;
 use super::touched::{Node, Touched};
 use super::work;
-use crate::storage::{ItemHead, Payload, Rejection, ResourceName, StorageError, Stored, StoredEntry, Transaction};
+use crate::storage::{
+    ItemHead, Payload, Rejection, ResourceName, StorageError, Stored, StoredEntry, Transaction, size,
+};
 use json_patch::PatchOperation;
 use serde_json::{Map, Value};
 use syncstore::protocol::patch;
@@ -45,7 +47,7 @@ pub fn touched_since<T: Transaction>(
         let from = entry.from;
         let reached = whole && (seq <= base || from == 0);
         let payload = entry.payload.as_ref().map_or(0, Payload::size);
-        transaction.add_work(payload + work::ENTRY);
+        transaction.add_work(payload + looked_at(&entry));
         bytes += payload;
         if bytes > MOST_BYTES {
             return Ok(Touched::everything());
@@ -95,8 +97,8 @@ pub fn touched(
 ) -> Stored<bool> {
     let mut seq = head.rev;
     for _ in 0..MOST_ENTRIES {
-        transaction.add_work(work::ENTRY);
         let Some(entry) = named(transaction, seq)? else { return Ok(true) };
+        transaction.add_work(looked_at(&entry));
         // Who made the item gave it its first tags.
         let granted = |tag: &str| entry.from == 0 && entry.tags_after.iter().any(|granted| granted == tag);
         let touches =
@@ -110,6 +112,11 @@ pub fn touched(
         seq = entry.from;
     }
     Ok(true)
+}
+
+// What it took to read an entry without its payload: it has the item's tags, before it and after it.
+fn looked_at(entry: &StoredEntry) -> usize {
+    work::ENTRY + size::of_tags(&entry.tags_before) + size::of_tags(&entry.tags_after)
 }
 
 // An entry without its payload.

@@ -9,10 +9,10 @@ use super::push::Push;
 use crate::storage::{Rejection, Transaction};
 use syncstore::protocol::Code;
 
-/// What an op takes besides the values, in the bytes that take as long.
+/// What an op takes besides the values and its item's tags, in the bytes that take as long.
 pub const OP: usize = 1 << 10;
 
-/// What it takes to look at one entry of the log, or at one other row that an op has no part in.
+/// What it takes to look at one entry of the log, besides the tags in it, or at one other row that an op has no part in.
 pub const ENTRY: usize = 1 << 7;
 
 /// What it takes to move one element of an array, which has 32 bytes of memory: these are only copied, so it is far less.

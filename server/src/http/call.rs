@@ -14,6 +14,7 @@ use axum::http::header::EXPECT;
 use axum::http::{HeaderMap, Method, Uri};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use syncstore::protocol::is_database_name;
 use tokio::task::spawn_blocking;
@@ -98,19 +99,33 @@ impl Entered {
 
     /// The message that the body holds.
     pub(crate) fn message<T: DeserializeOwned>(&mut self, app: &App, sent: Sent) -> Result<T, Refusal> {
-        sent.format.decode(&self.plain_body(app, sent)?).map_err(Refusal::unreadable)
+        let (body, longest) = (self.plain_body(app, sent)?, longest_text(app));
+        let read = sent.format.decode_within(PhantomData, &body, longest).map_err(Refusal::unreadable)?;
+        read.ok_or_else(|| too_long(longest))
     }
 
     /// The message that the body holds, unless it has more than `most` ops.
     pub(crate) fn message_of_ops<M: WithOps>(&mut self, app: &App, sent: Sent, most: usize) -> Result<M, Refusal> {
-        ops::read(sent.format, &self.plain_body(app, sent)?, most).map_err(|error| match error {
+        let (body, longest) = (self.plain_body(app, sent)?, longest_text(app));
+        ops::read(sent.format, &body, most, longest).map_err(|error| match error {
             ReadError::Codec(error) => Refusal::unreadable(error),
+            ReadError::TooLong => too_long(longest),
             ReadError::TooMany => {
                 let what = format!("the {} has more than {most} operations", M::NAME);
                 refused(ServiceError::TooLarge(what))
             }
         })
     }
+}
+
+// How many bytes a message has as JSON at the most, which another format may say in a sixth of them: a body of JSON has half as
+// many, and so have the payloads of any.
+fn longest_text(app: &App) -> usize {
+    app.body.size.saturating_mul(2)
+}
+
+fn too_long(longest: usize) -> Refusal {
+    refused(ServiceError::TooLarge(format!("the message has more than {longest} bytes as JSON")))
 }
 
 fn head(app: &App, db: &str, headers: &HeaderMap) -> Result<(Claim, Wanted), Refusal> {

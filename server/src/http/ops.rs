@@ -69,18 +69,21 @@ fn once<T, E: Error>(name: &'static str, place: &mut Option<T>, value: T) -> Res
 pub(crate) enum ReadError {
     /// It has more ops than it may; the rest was not looked at.
     TooMany,
+    /// As JSON it has more bytes than it may.
+    TooLong,
     /// It is no such message.
     Codec(CodecError),
 }
 
-/// Reads a message with at most `most` ops.
-pub(crate) fn read<M: WithOps>(format: Format, bytes: &[u8], most: usize) -> Result<M, ReadError> {
+/// Reads a message with at most `most` ops, which as JSON has at most `longest` bytes.
+pub(crate) fn read<M: WithOps>(format: Format, bytes: &[u8], most: usize, longest: usize) -> Result<M, ReadError> {
     let beyond = Cell::new(false);
     let message = Message { most, beyond: &beyond, of: PhantomData::<M> };
-    format.decode_with(message, bytes).map_err(|error| match beyond.get() {
-        true => ReadError::TooMany,
-        false => ReadError::Codec(error),
-    })
+    match format.decode_within(message, bytes, longest) {
+        Ok(read) => read.ok_or(ReadError::TooLong),
+        Err(_) if beyond.get() => Err(ReadError::TooMany),
+        Err(error) => Err(ReadError::Codec(error)),
+    }
 }
 
 struct Message<'a, M> {
@@ -172,11 +175,11 @@ mod tests {
         let ops = [op(1), op(2), op(3), json!(5)];
         for (format, bytes) in encoded(&json!({"ops": ops, "ops ": 1})) {
             for most in 0..=2 {
-                let found = read::<BatchRequest>(format, &bytes, most);
+                let found = read::<BatchRequest>(format, &bytes, most, usize::MAX);
                 assert!(matches!(found, Err(ReadError::TooMany)), "{most} {format:?} {found:?}");
             }
             for most in 3..=5 {
-                let found = read::<BatchRequest>(format, &bytes, most);
+                let found = read::<BatchRequest>(format, &bytes, most, usize::MAX);
                 // The fourth is counted, or read.
                 assert_eq!(matches!(found, Err(ReadError::TooMany)), most == 3, "{most} {format:?} {found:?}");
                 assert!(found.is_err());
@@ -190,15 +193,15 @@ mod tests {
         pushed["ref"] = json!("019aa0b2-7a10-7000-8f3e-5b1c2a9d4e01");
         let message = json!({"later": [{}], "ops": [pushed, pushed], "client": CLIENT, "cursor": "x"});
         for (format, bytes) in encoded(&message) {
-            let push = read::<PushRequest>(format, &bytes, 2).unwrap();
+            let push = read::<PushRequest>(format, &bytes, 2, usize::MAX).unwrap();
             let whole: PushRequest = format.decode(&bytes).unwrap();
             assert_eq!(serde_json::to_value(&push).unwrap(), serde_json::to_value(&whole).unwrap());
             assert_eq!((push.ops.len(), push.cursor.is_some()), (2, true));
-            assert!(matches!(read::<PushRequest>(format, &bytes, 1), Err(ReadError::TooMany)));
+            assert!(matches!(read::<PushRequest>(format, &bytes, 1, usize::MAX), Err(ReadError::TooMany)));
         }
         for rest in ["", r#","cursor":null"#] {
             let text = format!(r#"{{"client":"{CLIENT}","ops":[]{rest}}}"#);
-            assert!(read::<PushRequest>(Format::Json, text.as_bytes(), 0).unwrap().cursor.is_none());
+            assert!(read::<PushRequest>(Format::Json, text.as_bytes(), 0, usize::MAX).unwrap().cursor.is_none());
         }
     }
 
@@ -219,7 +222,7 @@ mod tests {
             format!(r#"{{"client":"{CLIENT}","ops":["#),
         ] {
             assert!(Format::Json.decode::<PushRequest>(text.as_bytes()).is_err(), "{text}");
-            let found = read::<PushRequest>(Format::Json, text.as_bytes(), 9);
+            let found = read::<PushRequest>(Format::Json, text.as_bytes(), 9, usize::MAX);
             assert!(matches!(found, Err(ReadError::Codec(_))), "{text} {found:?}");
         }
     }

@@ -100,14 +100,14 @@ pub fn total(snapshot: &impl Snapshot, request: &CheckpointRequest, tags: &Tags)
     })
 }
 
-/// Reads the page after `token`: of the items that `tags` see and the request asks for.
+/// Reads the page after `token`: of the items that `tags` see and the request asks for. `random` makes random bits.
 pub fn page(
     snapshot: &impl Snapshot,
     row: &CheckpointRow,
     token: &PageToken,
     tags: &Tags,
     request: &CheckpointRequest,
-    seal: &Seal,
+    (seal, random): (&Seal, impl FnOnce() -> u64),
 ) -> Result<CheckpointPage, ServiceError> {
     let spans = scope::spans(snapshot, &request.scope)?;
     let spans = spans.unwrap_or_else(|| vec![ItemSpan::all()]);
@@ -118,9 +118,12 @@ pub fn page(
     let hidden = token.hidden.map(|mark| snapshot.marked(mark)).transpose()?.flatten();
     // What was hidden and has changed since may be anywhere now: on from what the caller has, once more.
     let (collection, key) = hidden.as_ref().map_or((token.collection, &token.key), |(at, key)| (*at, key));
+    // And by another number of items: one that changes all the time would end each page.
+    let again = token.hidden.is_some() && hidden.is_none();
+    let further = if again { 1 + random() as usize % MOST_LOOKED_AT } else { 0 };
     // One beyond the limit, to know whether there is another page.
     let needed = tags.needed().filter(|_| !planted(Planted::CheckpointShowsHidden));
-    last.hidden = snapshot.items(&spans, (collection, key), needed, MOST_LOOKED_AT, &mut |item| {
+    last.hidden = snapshot.items(&spans, (collection, key), needed, MOST_LOOKED_AT + further, &mut |item| {
         if items.len() >= limit || bytes >= PAGE_BYTES {
             more = true;
             return false;

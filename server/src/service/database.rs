@@ -4,6 +4,7 @@ use super::approval::{Asking, Bell};
 use super::checkpoint::PageToken;
 use super::readers::Readers;
 use super::retention::Round;
+use super::rounds::Rounds;
 use super::seal::Seal;
 use super::writer::{Job, Queue, Reply, Shared, Writer};
 use super::{
@@ -12,7 +13,7 @@ use super::{
 };
 use crate::core::approval::{Decided, Verdict};
 use crate::core::{Rules, cursor::Position};
-use crate::storage::sqlite::{SqliteFile, SqliteSnapshot, WriterCaches};
+use crate::storage::sqlite::{LogBound, SqliteFile, SqliteSnapshot, WriterCaches};
 use crate::storage::{EpochId, Snapshot, StorageError};
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -61,6 +62,7 @@ impl Database {
         options: Arc<ServiceOptions>,
         rules: Arc<Rules>,
         seal: Arc<Seal>,
+        rounds: Arc<Rounds>,
     ) -> Result<Database, ServiceError> {
         let file = file(&options, path);
         let mut connection = file.writer(new_epoch(&options))?;
@@ -85,11 +87,13 @@ impl Database {
         let writer = Writer {
             connection,
             caches: WriterCaches::default(),
+            log_bound: LogBound::default(),
             options: options.clone(),
             rules,
             shared: shared.clone(),
             round: Round::Over,
-            pruned_at: options.environment.monotonic(),
+            pruned_at: rounds.of(name),
+            rounds,
             more_free: state.queued > 0,
         };
         let handle = match options.writing {
@@ -269,6 +273,7 @@ impl Database {
                 PageToken::first(row.id)
             }
         };
+        let random = || self.options.environment.random();
         let page = self.readers.read(|snapshot| {
             self.shared.presence.meet(snapshot, &request.client, &caller.user, 0, now)?;
             let row = snapshot.checkpoint(&token.id)?.ok_or(ServiceError::CheckpointExpired)?;
@@ -276,7 +281,7 @@ impl Database {
             if request.page.is_some() {
                 self.shared.presence.use_checkpoint(row.id, now);
             }
-            let page = checkpoint::page(snapshot, &row, &token, &caller.tags, request, &self.seal)?;
+            let page = checkpoint::page(snapshot, &row, &token, &caller.tags, request, (&self.seal, random))?;
             self.shared.presence.give_page(&row, page.next.is_none());
             Ok(page)
         })?;

@@ -15,7 +15,8 @@ use syncstore::wire::Expiry;
 // Why an item that can no longer be seen is deleted.
 const REVOKED: &str = "revoked";
 
-// A page ends after this many bytes of payload, and of the tags that are told with it, but never inside a batch.
+// A page ends after this many bytes of payloads, of the tags that are told with them and of the reasons of rejections, but
+// never inside a batch.
 const PAGE_BYTES: usize = 4 << 20;
 const MOST_ENTRIES: u32 = 10_000;
 // Entries looked at for one page, for a caller who may see few of them.
@@ -91,19 +92,17 @@ pub fn page(
         if matches!(shown, Shown::Full) {
             bytes += size::of_tags(&stored.tags_after);
         }
-        match entry(stored, shown) {
-            Ok(entry) => entries.extend(entry),
+        match entry(stored, shown).and_then(|entry| with_reason(snapshot, entry)) {
+            Ok((entry, reason)) => {
+                entries.extend(entry);
+                bytes += reason;
+            }
             Err(error) => failed = Some(error),
         }
         failed.is_none()
     })?;
     if let Some(error) = failed {
         return Err(error.into());
-    }
-    for entry in entries.iter_mut().filter(|entry| entry.outcome == EntryOutcome::Rejected) {
-        if let Some(Rejection { code, message, detail }) = snapshot.rejection(entry.seq)? {
-            (entry.code, entry.message, entry.detail) = (Some(code), Some(message), detail);
-        }
     }
     let mut seq = position.seq;
     if planted(Planted::Rule14SeqOfLastVisible) {
@@ -122,6 +121,19 @@ enum Shown {
     Full,
     AsSent,
     Change,
+}
+
+// An entry with the reason why it was rejected, if it was, and the bytes that this takes.
+fn with_reason(snapshot: &impl Snapshot, mut entry: Option<Entry>) -> Stored<(Option<Entry>, usize)> {
+    let mut bytes = 0;
+    if let Some(entry) = entry.as_mut().filter(|entry| entry.outcome == EntryOutcome::Rejected)
+        && let Some(reason) = snapshot.rejection(entry.seq)?
+    {
+        bytes = reason.size();
+        let Rejection { code, message, detail } = reason;
+        (entry.code, entry.message, entry.detail) = (Some(code), Some(message), detail);
+    }
+    Ok((entry, bytes))
 }
 
 fn entry(stored: StoredEntry, shown: Shown) -> Stored<Option<Entry>> {

@@ -1,6 +1,7 @@
 //! The databases of a data directory by name.
 
 use super::database::{self, Database};
+use super::rounds::Rounds;
 use super::seal::Seal;
 use super::{ApprovalOptions, DatabaseStats, Databases, ServiceError, ServiceOptions, Writing};
 use crate::core::{MOST_NESTING, Rules};
@@ -17,6 +18,7 @@ pub struct Registry {
     options: Arc<ServiceOptions>,
     rules: Arc<Rules>,
     seal: Arc<Seal>,
+    rounds: Arc<Rounds>,
     open: Mutex<Open>,
     // Told when a name is busy no more.
     settled: Condvar,
@@ -84,6 +86,7 @@ impl Registry {
         };
         let registry = Registry {
             seal: Arc::new(Seal::new(options.environment.clone())),
+            rounds: Arc::new(Rounds::new(options.environment.monotonic())),
             options: Arc::new(options),
             rules: Arc::new(rules),
             open: Mutex::default(),
@@ -172,8 +175,8 @@ impl Registry {
             place.database.close();
         }
         let path: PathBuf = self.options.data.join(file_name(name));
-        let database =
-            Arc::new(Database::open(name, path, self.options.clone(), self.rules.clone(), self.seal.clone())?);
+        let (options, rules, seal) = (self.options.clone(), self.rules.clone(), self.seal.clone());
+        let database = Arc::new(Database::open(name, path, options, rules, seal, self.rounds.clone())?);
         if self.options.approval.is_some() && self.options.writing == Writing::Thread {
             database.start_asking()?;
         }

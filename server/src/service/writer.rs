@@ -3,11 +3,12 @@
 use super::approval::{Asking, Bell};
 use super::presence::Presence;
 use super::retention::Round;
+use super::rounds::Rounds;
 use super::{Caller, DatabaseStats, ServiceError, ServiceOptions};
 use crate::core::approval::{self, Decided, Verdict};
 use crate::core::cursor::Position;
 use crate::core::{Conditions, Refusal, Rules, claim, push, write, write_batch};
-use crate::storage::sqlite::{SqliteTransaction, WriterCaches};
+use crate::storage::sqlite::{LogBound, SqliteTransaction, WriterCaches};
 use crate::storage::{CheckpointRow, Rejection, Snapshot, State, StorageError, Stored, Transaction};
 use parking_lot::Mutex;
 use rusqlite::Connection;
@@ -52,12 +53,14 @@ pub struct Queue {
 pub struct Writer {
     pub connection: Connection,
     pub caches: WriterCaches,
+    pub log_bound: LogBound,
     pub options: Arc<ServiceOptions>,
     pub rules: Arc<Rules>,
     pub shared: Arc<Shared>,
     pub round: Round,
-    // When the last round of pruning began.
+    // When the last round of pruning began; the last that was finished, until this writer has begun one.
     pub pruned_at: Duration,
+    pub rounds: Arc<Rounds>,
     // Whether there may be queued units that wait for nothing: verdicts left them, or the process before.
     pub more_free: bool,
 }
@@ -87,7 +90,7 @@ impl Writer {
     pub fn run(mut self, jobs: &Receiver<Job>) {
         loop {
             let first = if self.is_idle() {
-                match jobs.recv_timeout(self.options.retention.interval) {
+                match jobs.recv_timeout(self.rest()) {
                     Ok(job) => Some(job),
                     Err(RecvTimeoutError::Timeout) => None,
                     Err(RecvTimeoutError::Disconnected) => break,
@@ -112,6 +115,12 @@ impl Writer {
             self.tidy();
         }
         self.close();
+    }
+
+    // How long there is nothing to do but what somebody asks for.
+    fn rest(&self) -> Duration {
+        let since = self.options.environment.monotonic().saturating_sub(self.pruned_at);
+        self.options.retention.interval.saturating_sub(since)
     }
 
     /// Records what readers noted and writes the log back into the file.
@@ -198,8 +207,11 @@ impl Writer {
         self.round == Round::Over && !self.more_free
     }
 
-    /// Does a slice of what verdicts left to commit; else of pruning when it is time.
+    /// Keeps the write-ahead log short. Does a slice of what verdicts left to commit; else of pruning when it is time.
     pub fn tidy(&mut self) {
+        if let Err(error) = self.log_bound.hold(&self.connection) {
+            tracing::warn!(%error, "the write-ahead log was not written back; it is tried again later");
+        }
         if self.more_free {
             if let Err(error) = self.release() {
                 tracing::warn!(%error, "what waited behind decided ops was not committed; it is tried again later");
@@ -207,16 +219,22 @@ impl Writer {
             }
             return;
         }
-        let now = self.options.environment.monotonic();
         if self.round == Round::Over {
-            if now.saturating_sub(self.pruned_at) < self.options.retention.interval {
+            if !self.rest().is_zero() {
                 return;
             }
-            (self.round, self.pruned_at) = (Round::BEGIN, now);
+            (self.round, self.pruned_at) = (Round::BEGIN, self.options.environment.monotonic());
         }
-        if let Err(error) = self.slice() {
-            tracing::warn!(%error, "pruning failed; it is tried again later");
-            self.round = Round::Over;
+        match self.slice() {
+            Ok(()) if self.round == Round::Over => {
+                let name = self.shared.stats.lock().name.clone();
+                self.rounds.finished(&name, self.pruned_at);
+            }
+            Ok(()) => {}
+            Err(error) => {
+                tracing::warn!(%error, "pruning failed; it is tried again later");
+                self.round = Round::Over;
+            }
         }
     }
 

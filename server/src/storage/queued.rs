@@ -1,6 +1,7 @@
 //! What is kept of ops that wait for an approver, and the primitives on it.
 
 use super::{ClientKey, Image, Stored};
+use std::collections::{BTreeSet, HashSet};
 use syncstore::protocol::{BatchId, Op, Ref, Rev};
 
 /// Ops of the queue that are decided together: one op, or a batch. Never used twice; a higher one came later.
@@ -62,12 +63,18 @@ pub trait QueueSnapshot {
     fn item_now(&self, collection: &str, key: &str) -> Stored<Option<(Rev, Image, Vec<String>)>>;
 }
 
+/// Units of one client, and the items of their ops.
+pub type TiedUnits = (BTreeSet<UnitKey>, HashSet<(String, String)>);
+
 /// What changes the queue.
 pub trait QueueTransaction: QueueSnapshot {
     /// Adds a unit at the end; its own `key` does not count.
     fn add_unit(&mut self, row: &UnitRow, ops: &[QueuedOp]) -> Stored<UnitKey>;
     /// Removes a unit with its ops.
     fn remove_unit(&mut self, unit: UnitKey) -> Stored<()>;
+    /// A unit with those of the same client that have an item in common with it, or with one that has, and so on, and
+    /// the items of all of them.
+    fn tied_units(&self, unit: UnitKey) -> Stored<TiedUnits>;
     /// Gives a unit, with the refs of its ops, to another client.
     fn hand_over_unit(&mut self, unit: UnitKey, to: ClientKey) -> Stored<()>;
     /// The items of the client's ops in the queue.

@@ -2,7 +2,7 @@
 //!
 //! As JSON, in which a text takes the most: 6 bytes for a control character, and quotes around it.
 
-use super::row::{Image, Link, Payload};
+use super::row::{Image, Link, Payload, Rejection};
 use syncstore::protocol::{Object, Relation};
 
 /// What a text takes at most, with its quotes and the comma or the colon behind it.
@@ -39,6 +39,14 @@ impl Payload {
             Payload::Link(Link { predicate, object }) => of_link(predicate, object),
             Payload::Item(image) => image.size(),
         }
+    }
+}
+
+impl Rejection {
+    /// How many bytes it adds to an answer at most, but for the names of its three members.
+    pub fn size(&self) -> usize {
+        let detail = self.detail.as_ref().map_or(0, |detail| detail.as_str().len());
+        of_text(self.code.as_str()) + of_text(&self.message) + detail
     }
 }
 

@@ -2,8 +2,8 @@
 
 use crate::office::{Office, of};
 use crate::world::*;
-use syncstore::protocol::{Code, Json, Op, OpKind, PushRequest, Ref};
-use syncstore_server::approver::{ApprovalResponse, ApproverError, Form, OpAnswer};
+use syncstore::protocol::{Code, Entry, Json, Op, OpKind, PushRequest, Ref};
+use syncstore_server::approver::{ApprovalResponse, ApproverError, AskedOp, Form, OpAnswer};
 use syncstore_server::service::{Policy, ServiceOptions, Tags};
 
 fn json(text: &str) -> Json {
@@ -149,6 +149,41 @@ fn a_malformed_op_is_rejected_at_once_and_never_asked_about() {
     let ops = [world.set("", "1"), Op { value: None, ..world.set("k", "1") }, world.set("k", "2")];
     assert_eq!(office.push(&ops), ["rejected 1 invalid", "rejected 2 invalid", "skipped"]);
     assert_eq!((office.approve(), office.requests().len()), (0, 0));
+}
+
+// Rejects each op with a detail of 16 KiB.
+fn at_length(asked: &AskedOp) -> OpAnswer {
+    let detail = json(&format!("\"{}\"", "x".repeat((16 << 10) - 2)));
+    OpAnswer { detail: Some(detail), ..OpAnswer::rejected(asked.op.op_ref, "no") }
+}
+
+#[test]
+fn the_reasons_of_rejections_count_towards_the_bytes_of_a_page() {
+    let office = Office::answering(at_length);
+    let world = &office.world;
+    let ops: Vec<Op> = (0..400).map(|n| world.set(&n.to_string(), "1")).collect();
+    office.push(&ops);
+    office.approve_all();
+    let page = world.page(1, None, 10_000).unwrap();
+    let details = |entries: &[Entry]| entries.iter().flat_map(|entry| &entry.detail).count();
+    // 256 of them are 4 MiB.
+    assert!(page.more && (200..=256).contains(&page.entries.len()), "{}", page.entries.len());
+    assert_eq!(details(&page.entries), page.entries.len());
+    let rest = world.pull(1, Some(page.cursor)).0;
+    assert_eq!(details(&rest), 400 - page.entries.len());
+}
+
+#[test]
+fn the_details_of_a_rejected_batch_are_no_more_than_a_batch_may_be() {
+    let mut office = Office::answering(at_length);
+    office.restart(|options| options.limits.batch = 1 << 20);
+    let world = &office.world;
+    let ops: Vec<Op> = (0..100).map(|n| batch(world.set(&n.to_string(), "1"), 1, 100)).collect();
+    office.push(&ops);
+    assert_eq!(office.approve(), 100);
+    let entries = world.pull(1, None).0;
+    assert!(entries.iter().all(|entry| entry.code == Some(Code::POLICY)));
+    assert_eq!(entries.iter().flat_map(|entry| &entry.detail).count(), 64);
 }
 
 #[test]
@@ -514,6 +549,38 @@ fn a_new_client_id_of_the_replica_takes_over_what_waits() {
     assert_eq!(office.approve(), 1);
     assert_eq!(office.told_to(2), ["1 rejected policy", "2 rejected policy"]);
     assert!(office.told().is_empty());
+}
+
+#[test]
+fn a_new_client_id_takes_over_all_that_one_op_is_in_one_order_with() {
+    let office = Office::new(|_| down());
+    let world = &office.world;
+    let first = world.set("x", "1");
+    let pair = [batch(world.set("x", "2"), 1, 2), batch(world.set("y", "2"), 1, 2)];
+    let (last, other) = (world.set("y", "3"), world.set("z", "1"));
+    let all = [vec![first.clone()], pair.to_vec(), vec![last.clone(), other.clone()]].concat();
+    assert_eq!(office.push(&all), ["queued"; 5]);
+    // Of another client, on the same item.
+    let theirs = world.set("x", "4");
+    assert_eq!(words(&world.push(3, std::slice::from_ref(&theirs))), ["queued"]);
+    // The rest comes in a later push.
+    assert_eq!(words(&world.push(2, std::slice::from_ref(&first))), ["queued"]);
+    let reluctant = first.op_ref;
+    office.rescript(move |request| {
+        let others = request.ops.iter().filter(|asked| asked.op.op_ref != reluctant);
+        Ok(others.map(|asked| OpAnswer::accepted(asked.op.op_ref)).collect())
+    });
+    assert_eq!(office.approve_later(), 2);
+    assert_eq!(office.last_request().ops.len(), 3, "nothing that waits for the first");
+    assert_eq!(world.items(), ["x=4", "z=1"]);
+    office.answer_each(|asked| OpAnswer::rejected(asked.op.op_ref, "no"));
+    office.approve_later();
+    office.approve_all();
+    assert_eq!((office.told_to(2).len(), office.told().len()), (4 + 2, 2), "who has it is told of its rejection");
+    assert_eq!(
+        words(&world.push(2, &all))[..4],
+        ["rejected 3 policy", "rejected 4 policy", "rejected 5 policy", "rejected 6 policy"]
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use crate::world::*;
 use std::time::Duration;
+use syncstore::protocol::PushRequest;
 
 #[test]
 fn a_forgotten_ref_is_expired_and_never_applied_again() {
@@ -97,6 +98,29 @@ fn pruning_needs_no_call_when_its_time_has_come() {
     world.pass(61_000);
     world.accept(1, world.set("k", "1"));
     assert_eq!(world.service.stats()[0].log_entries, 10);
+}
+
+#[test]
+fn databases_that_take_turns_in_being_open_are_pruned_too() {
+    let world = World::with(|options| {
+        options.retention.log_entries = 10;
+        options.open_databases = 1;
+    });
+    let push = |name: &str| {
+        let ops = (0..5).map(|i| world.set(&format!("k{i}"), "1")).collect();
+        world.service.push(name, &ada(), PushRequest { client: id(1), cursor: None, ops }).unwrap();
+        world.service.stats().remove(0)
+    };
+    for round in 1..=10 {
+        for name in ["a", "b"] {
+            let stats = push(name);
+            assert_eq!((stats.name.as_str(), stats.head), (name, 5 * round));
+            // Never open for as long as the interval, which is over after three rounds; and not pruned more often.
+            let kept = [20, 10, 15][round as usize % 3];
+            assert_eq!(stats.log_entries, kept.min(5 * round), "{name} in round {round}");
+            world.pass(10_100);
+        }
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::office::{Office, of};
 use crate::world::*;
 use std::sync::Barrier;
 use syncstore::protocol::{BatchRequest, DataOp, Json, Op, OpKind};
-use syncstore_server::service::{Policy, ServiceError, Writing};
+use syncstore_server::service::{Caller, Policy, ServiceError, Writing};
 
 fn long(letter: &str, bytes: usize) -> String {
     format!(r#"{{"n":0,"text":"{}"}}"#, letter.repeat(bytes))
@@ -316,6 +316,38 @@ fn what_patches_of_a_history_move_is_too_much_to_replay_too() {
         assert_eq!(told, [format!("accepted {}", base + patches + 1).as_str(), "skipped"]);
         assert!(world.items().remove(0).contains(&format!(r#""mine":{mine}"#)), "{patches}");
     }
+}
+
+fn grants(count: usize) -> Caller {
+    Caller { grant: (0..count).map(|n| format!("{n:0>128}")).collect(), ..ada() }
+}
+
+#[test]
+fn the_tags_of_the_entries_that_a_merge_looks_at_are_work_too() {
+    let decided = |tags: usize, op: fn(&World, usize) -> Op| {
+        let world = World::with(|options| {
+            options.policies.insert("c".into(), Policy::Merge);
+            options.push_work = 4 << 20;
+        });
+        let base = world.accept_as(&grants(tags), 2, world.set("a", "{}"));
+        for entry in 0..200 {
+            world.accept(2, world.index("a", &format!("theirs{entry}"), "o"));
+        }
+        let ops: Vec<_> = (0..60).map(|at| based(op(&world, at), base)).collect();
+        accepted(&words(&world.push(1, &ops)))
+    };
+    let index: fn(&World, usize) -> Op = |world, at| world.index("a", &at.to_string(), "o");
+    let patch: fn(&World, usize) -> Op = |world, _| world.patch("a", "[]");
+    assert_eq!((decided(0, index), decided(100, index)), (60, 1));
+    assert_eq!((decided(0, patch), decided(100, patch)), (60, 1));
+}
+
+#[test]
+fn the_tags_that_each_entry_has_are_work_of_its_op() {
+    let world = World::with(|options| options.push_work = 100_000);
+    world.accept_as(&grants(100), 1, world.set("a", "{}"));
+    let ops: Vec<_> = (0..10).map(|at| world.index("a", &at.to_string(), "o")).collect();
+    assert_eq!(accepted(&words(&world.push(1, &ops))), 4);
 }
 
 #[test]

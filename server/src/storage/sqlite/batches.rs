@@ -182,9 +182,9 @@ pub fn open(connection: &Connection, client: ClientKey) -> Stored<(usize, u64)> 
     Ok(statement.query_row([client.0], |row| Ok((row.get::<_, u32>(0)? as usize, row.get::<_, f64>(1)? as u64)))?)
 }
 
-// Of those that are not complete, which are few among many that are.
-const OVERDUE: &str = "SELECT id, client, batch, ops_of, ops, bytes, state FROM batches INDEXED BY open_batches \
-                       WHERE state = 0 AND at < ?1 ORDER BY id LIMIT ?2";
+// Asked again for each few of them, so it looks at none but these.
+const OVERDUE: &str = "SELECT id, client, batch, ops_of, ops, bytes, state FROM batches INDEXED BY overdue_batches \
+                       WHERE state = 0 AND at < ?1 ORDER BY at, id LIMIT ?2";
 
 pub fn overdue(connection: &Connection, before: u64, limit: u32) -> Stored<Vec<BatchRow>> {
     let mut statement = connection.prepare_cached(OVERDUE)?;
@@ -235,7 +235,7 @@ mod tests {
     fn what_prunes_batches_looks_through_no_whole_table() {
         let connection = connection();
         let overdue = plan(&connection, OVERDUE);
-        assert!(overdue.starts_with("SCAN batches USING INDEX open_batches\n"), "{overdue}");
+        assert_eq!(overdue, "SEARCH batches USING INDEX overdue_batches (at<?)\n");
         for (sql, bounds) in [(NEXT, "rowid>?"), (FORGET, "rowid>? AND rowid<?")] {
             let plan = plan(&connection, sql);
             let search = format!("SEARCH batches USING INTEGER PRIMARY KEY ({bounds})");

@@ -7,6 +7,7 @@ mod index_entries;
 mod items;
 mod listings;
 mod log;
+mod log_bound;
 mod queued;
 mod refs;
 mod relations;
@@ -16,6 +17,7 @@ mod state;
 mod tags;
 mod transaction;
 
+pub use log_bound::LogBound;
 pub use transaction::{SqliteSnapshot, SqliteTransaction, WriterCaches};
 
 use super::{EpochId, State, StorageError, Stored};
@@ -48,6 +50,9 @@ fn plan(connection: &Connection, sql: &str) -> String {
 
 // More than the statements of this module, so that none is ever prepared twice.
 const STATEMENTS: usize = 128;
+
+// How long a connection waits for another process.
+const BUSY: Duration = Duration::from_secs(10);
 
 impl SqliteFile {
     /// The file at `path`, through SQLite's own VFS or the one of that name; `synced`: at each commit.
@@ -82,6 +87,7 @@ impl SqliteFile {
         connection.pragma_update(None, "temp_store", "MEMORY")?;
         // KiB. The pages of a write burst stay in memory, and the log is written back in larger steps.
         connection.pragma_update(None, "cache_size", -32_768)?;
+        // Pages: see `LogBound`.
         connection.pragma_update(None, "wal_autocheckpoint", 10_000)?;
         connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
         Ok(connection)
@@ -116,8 +122,10 @@ fn prepare(connection: &Connection) -> Stored<()> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     // Or a statement is planned anew for each value bound to it, which takes longer than running it.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    connection.busy_timeout(Duration::from_secs(10))?;
-    connection.pragma_update(None, "mmap_size", 256 << 20).map_err(not_ours)?;
+    connection.busy_timeout(BUSY)?;
+    // Under a mapping, an error of the disk, or a file that another program cuts short, is a signal that ends the process, for
+    // all databases; through reads it is an error of this one.
+    connection.pragma_update(None, "mmap_size", 0).map_err(not_ours)?;
     Ok(())
 }
 
@@ -184,4 +192,19 @@ fn kind_of(number: i64) -> Stored<syncstore::protocol::OpKind> {
 
 fn json_of(text: String) -> Stored<syncstore::protocol::Json> {
     syncstore::protocol::Json::from_stored(text).map_err(StorageError::corrupt)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_connection_maps_the_file_into_memory() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = SqliteFile::new(directory.path().join("db.sqlite"), false, None);
+        for connection in [file.writer([1; 16]).unwrap(), file.reader().unwrap()] {
+            let mapped: i64 = connection.pragma_query_value(None, "mmap_size", |row| row.get(0)).unwrap();
+            assert_eq!(mapped, 0);
+        }
+    }
 }

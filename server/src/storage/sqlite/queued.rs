@@ -2,10 +2,11 @@
 
 use super::batches::{OpColumns, op_columns, read_op};
 use super::{SqliteSnapshot, SqliteTransaction, Stored, int, items, tags, uint};
-use crate::storage::queued::{QueueLine, QueueSnapshot, QueueTransaction, QueuedOp, UnitKey, UnitRow};
+use crate::storage::queued::{QueueLine, QueueSnapshot, QueueTransaction, QueuedOp, TiedUnits, UnitKey, UnitRow};
 use crate::storage::{ClientKey, Image, ItemKey, StorageError};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
+use std::collections::{BTreeSet, HashSet};
 use syncstore::protocol::{BatchId, Ref, Rev};
 
 // What the sender might do, as it is kept.
@@ -62,6 +63,38 @@ fn unit(connection: &Connection, unit: UnitKey) -> Stored<Option<(UnitRow, Vec<Q
 fn unit_of(connection: &Connection, op_ref: &Ref) -> Stored<Option<UnitKey>> {
     let mut statement = connection.prepare_cached("SELECT unit FROM queued WHERE ref = ?1")?;
     Ok(statement.query_row([op_ref.as_bytes().as_slice()], |row| row.get(0).map(UnitKey)).optional()?)
+}
+
+const ITEMS_OF_UNIT: &str = "SELECT collection, key FROM queued WHERE unit = ?1";
+// CROSS JOIN: from the item's ops to their units, not from all of the client's.
+const UNITS_ON_ITEM: &str = "SELECT units.id FROM queued CROSS JOIN units ON units.id = queued.unit
+                             WHERE queued.collection = ?1 AND queued.key = ?2
+                               AND units.client = (SELECT client FROM units WHERE id = ?3)";
+
+// Each unit and each item is looked up once.
+fn tied(connection: &Connection, unit: UnitKey) -> Stored<TiedUnits> {
+    let mut items_of = connection.prepare_cached(ITEMS_OF_UNIT)?;
+    let mut units_on = connection.prepare_cached(UNITS_ON_ITEM)?;
+    let (mut units, mut items) = (BTreeSet::from([unit]), HashSet::new());
+    let mut new = vec![unit];
+    while let Some(next) = new.pop() {
+        let mut rows = items_of.query([next.0])?;
+        while let Some(row) = rows.next()? {
+            let item: (String, String) = (row.get(0)?, row.get(1)?);
+            if items.contains(&item) {
+                continue;
+            }
+            let found = units_on.query_map(params![item.0, item.1, unit.0], |row| row.get(0).map(UnitKey))?;
+            for found in found {
+                let found = found?;
+                if units.insert(found) {
+                    new.push(found);
+                }
+            }
+            items.insert(item);
+        }
+    }
+    Ok((units, items))
 }
 
 fn item_now(connection: &Connection, collection: &str, key: &str) -> Stored<Option<(Rev, Image, Vec<String>)>> {
@@ -146,6 +179,10 @@ impl QueueTransaction for SqliteTransaction<'_> {
         Ok(())
     }
 
+    fn tied_units(&self, unit: UnitKey) -> Stored<TiedUnits> {
+        tied(&self.transaction, unit)
+    }
+
     fn hand_over_unit(&mut self, unit: UnitKey, to: ClientKey) -> Stored<()> {
         let connection = &self.transaction;
         // A ref is kept until its client has pulled past it: that is now the other.
@@ -170,5 +207,21 @@ impl QueueTransaction for SqliteTransaction<'_> {
             self.transaction.prepare_cached("SELECT id FROM units WHERE at < ?1 ORDER BY id LIMIT ?2")?;
         let rows = statement.query_map(params![int(before), limit], |row| row.get(0).map(UnitKey))?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{plan, schema};
+    use super::*;
+
+    #[test]
+    fn what_finds_tied_units_looks_through_no_whole_table() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::ensure(&mut connection, [1; 16]).unwrap();
+        let (items, units) = (plan(&connection, ITEMS_OF_UNIT), plan(&connection, UNITS_ON_ITEM));
+        assert!(items.starts_with("SEARCH queued USING INDEX queued_by_unit (unit=?)"), "{items}");
+        assert!(units.starts_with("SEARCH queued USING INDEX queued_by_item (collection=? AND key=?)"), "{units}");
+        assert!(!units.contains("SCAN"), "{units}");
     }
 }

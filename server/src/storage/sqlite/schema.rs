@@ -123,9 +123,14 @@ CREATE TABLE queued (
 CREATE INDEX queued_by_unit ON queued (unit);
 ";
 
-// What a push looks through before it does anything: a client's batches that are not complete, among many that are. An older
-// server of the same version keeps it up without knowing of it, so files that lack it get it, and keep their version.
-const OPEN_BATCHES: &str = "CREATE INDEX IF NOT EXISTS open_batches ON batches (client) WHERE state = 0";
+// An older server of the same version keeps these up without knowing of them, so files that lack one get it, and keep their
+// version. What a push looks through before it does anything: a client's batches that are not complete, among many that
+// are. The oldest of those that are not complete. And the ops that wait on an item.
+const LATER_INDEXES: &str = "
+CREATE INDEX IF NOT EXISTS open_batches ON batches (client) WHERE state = 0;
+CREATE INDEX IF NOT EXISTS overdue_batches ON batches (at) WHERE state = 0;
+CREATE INDEX IF NOT EXISTS queued_by_item ON queued (collection, key);
+";
 
 /// Makes the tables in an empty file, brings those of an older server up to date, and refuses a file that is not this
 /// server's or is newer than it.
@@ -139,20 +144,20 @@ pub fn ensure(connection: &mut Connection, epoch: EpochId) -> Stored<()> {
             transaction.execute_batch(TABLES)?;
             transaction.execute("INSERT INTO state VALUES (1, ?1, 0, 1, 0, 0, 0, NULL, 0)", [epoch.as_slice()])?;
             transaction.execute_batch(QUEUE)?;
-            transaction.execute_batch(OPEN_BATCHES)?;
+            transaction.execute_batch(LATER_INDEXES)?;
             transaction.execute("INSERT INTO epochs (epoch, head) VALUES (?1, 0)", [epoch.as_slice()])?;
             transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
             transaction.pragma_update(None, "user_version", VERSION)?;
             Ok(transaction.commit()?)
         }
         (APPLICATION_ID, VERSION) => {
-            transaction.execute_batch(OPEN_BATCHES)?;
+            transaction.execute_batch(LATER_INDEXES)?;
             Ok(transaction.commit()?)
         }
         (APPLICATION_ID, 1) => {
             transaction.execute_batch(NAMED_RESOURCES)?;
             transaction.execute_batch(QUEUE)?;
-            transaction.execute_batch(OPEN_BATCHES)?;
+            transaction.execute_batch(LATER_INDEXES)?;
             transaction.pragma_update(None, "user_version", VERSION)?;
             Ok(transaction.commit()?)
         }
@@ -185,7 +190,7 @@ mod tests {
         let mut old = Connection::open_in_memory().unwrap();
         ensure(&mut old, [7; 16]).unwrap();
         old.execute_batch(
-            "DROP INDEX open_batches; DROP TABLE tags; DROP TABLE index_entries; DROP TABLE units; DROP TABLE queued;
+            "DROP INDEX open_batches; DROP INDEX overdue_batches; DROP TABLE tags; DROP TABLE index_entries; DROP TABLE units; DROP TABLE queued;
              ALTER TABLE state DROP COLUMN queued; ALTER TABLE state DROP COLUMN queued_bytes;
              PRAGMA user_version = 1;
              CREATE TABLE tags (item INTEGER NOT NULL, tag TEXT NOT NULL, PRIMARY KEY (item, tag)) WITHOUT ROWID;
