@@ -4,6 +4,7 @@ mod http_support;
 
 use http_support::{Fixture, client, gunzip, gzip, push_body, raw};
 use serde_json::json;
+use std::io::{Read, Write};
 use syncstore::protocol::{CheckpointPage, DatabaseInfo, Format, InboxPage, PushRequest, PushResponse};
 use syncstore_server::config::Config;
 
@@ -321,4 +322,20 @@ fn one_connection_serves_many_requests() {
     let request = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n".repeat(2)
         + "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     assert_eq!(raw(&fixture, request.as_bytes()).matches("HTTP/1.1 200 OK").count(), 3);
+}
+
+#[test]
+fn who_writes_a_body_to_no_path_or_by_another_method_reads_why_it_is_refused() {
+    let fixture = Fixture::dev();
+    for (path, method, status) in [("/elsewhere/v1", "POST", "404"), ("/v1/notes/sync/outbox", "DELETE", "405")] {
+        let mut request =
+            format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 16777216\r\n\r\n")
+                .into_bytes();
+        request.resize(request.len() + (16 << 20), b'x');
+        // More than the connection's buffers hold, all written before anything is read.
+        let (mut stream, mut answer) = (fixture.connect(), String::new());
+        stream.write_all(&request).unwrap();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    }
 }

@@ -3,7 +3,8 @@
 use super::pace::Pace;
 use super::refusal::Refusal;
 use axum::body::{Body, HttpBody};
-use axum::http::StatusCode;
+use axum::http::header::EXPECT;
+use axum::http::{HeaderMap, StatusCode};
 use bytes::{Bytes, BytesMut};
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
@@ -120,8 +121,16 @@ impl BodyLimits {
     }
 }
 
+/// Throws away the body of a request that is refused by its head.
+pub(crate) async fn discard_refused(headers: &HeaderMap, body: Body) {
+    // Who waits to be told to send it has not sent it.
+    if !body.is_end_stream() && !headers.contains_key(EXPECT) {
+        discard(body).await;
+    }
+}
+
 /// Reads on and forgets, up to a size and a time.
-pub(crate) async fn discard(mut body: Body) {
+async fn discard(mut body: Body) {
     let deadline = Instant::now() + LONGEST_DISCARD;
     let mut left = LARGEST_DISCARD;
     while let Ok(Some(Ok(frame))) = timeout_at(deadline, body.frame()).await {

@@ -2,14 +2,13 @@
 
 use super::App;
 use super::auth::{Claim, Identity};
-use super::body::{Held, discard};
+use super::body::{Held, discard_refused};
 use super::endpoints::refused;
 use super::negotiate::{Sent, Wanted};
 use super::ops::{self, ReadError, WithOps};
 use super::query::Query;
 use super::refusal::Refusal;
 use crate::service::ServiceError;
-use axum::body::HttpBody;
 use axum::http::header::EXPECT;
 use axum::http::{HeaderMap, Method, Uri};
 use bytes::Bytes;
@@ -49,18 +48,16 @@ impl Call {
         form: impl FnOnce(&HeaderMap) -> Result<T, Refusal>,
     ) -> Result<(Call, T), Refusal> {
         let (parts, body) = request.into_parts();
-        // Such a client has not sent the body yet.
-        let announced = parts.headers.contains_key(EXPECT);
         let checked = head(&app, db, &parts.headers).and_then(|head| Ok((head, form(&parts.headers)?)));
         let ((claim, wanted), form) = match checked {
             Ok(checked) => checked,
             Err(refusal) => {
-                if !body.is_end_stream() && !announced {
-                    discard(body).await;
-                }
+                discard_refused(&parts.headers, body).await;
                 return Err(refusal);
             }
         };
+        // Such a client has not sent the body yet.
+        let announced = parts.headers.contains_key(EXPECT);
         let body = app.body.read(body, announced).await?;
         Ok((Call { app, claim, db: db.to_owned(), wanted, method: parts.method, uri: parts.uri, body }, form))
     }

@@ -2,6 +2,7 @@
 
 use super::answer::Answer;
 use super::auth::{Identity, SKEW, digest};
+use super::body::discard_refused;
 use super::call::{Call, Entered, blocking};
 use super::negotiate::{Sent, Wanted};
 use super::record::Noted;
@@ -238,12 +239,16 @@ pub(crate) async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> 
 }
 
 /// Any other path.
-pub(crate) async fn unknown_route() -> Response {
+pub(crate) async fn unknown_route(request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    discard_refused(&parts.headers, body).await;
     Refusal::unknown_path().into_response()
 }
 
 /// A path that there is, with another method.
-pub(crate) async fn wrong_method() -> Response {
+pub(crate) async fn wrong_method(request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    discard_refused(&parts.headers, body).await;
     let detail = "the path does not take this method; Allow says which it takes";
     Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail).into_response()
 }
