@@ -67,6 +67,7 @@ mod narrowing;
 mod outcomes;
 mod partial;
 mod partial_histories;
+mod partial_searches;
 mod pushing;
 mod queries;
 mod rebasing;

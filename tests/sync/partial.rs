@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use syncstore::protocol::{CheckpointPage, DatabaseInfo, InboxPage, PushRequest, PushResponse, Scope};
 use syncstore::wire::{CheckpointRequest, PullRequest, Wire, WireError};
-use syncstore::{BootstrapReason, Cancel, Ending, Error, Filter, KeyRange, Outcome, Resolution, SearchQuery, Store};
+use syncstore::{BootstrapReason, Ending, Error, Filter, KeyRange, Outcome, Resolution, SearchQuery, Store};
 
 pub fn filter(text: &str) -> Filter {
     Filter::parse(text).unwrap()
@@ -577,65 +577,6 @@ fn conflicts_on_what_is_no_longer_kept_end_with_their_items() {
         assert_eq!(two.ended(), [(Ending::Gone, None)], "pushed: {pushed}");
         assert!(two.ours.check().unwrap().ok);
     }
-}
-
-#[test]
-fn what_joins_a_collection_is_in_a_search_that_is_half_built() {
-    let fleet = Fleet::new();
-    let (server, _) = filled(&fleet);
-    let store = fleet.open_with("part", |options| {
-        options.keep = Some(filter("a:3"));
-        options.checkpoint_items = 4;
-    });
-    store.sync(&server.wire()).unwrap();
-    store.keep(&filter("a")).unwrap();
-    let direct = server.wire();
-    let mut pages = 0;
-    let cut = FaultyWire::new(&direct, |call| {
-        pages += usize::from(matches!(call, Call::Checkpoint(_)));
-        if pages > 1 { Fault::LoseRequest } else { Fault::None }
-    });
-    store.sync(&cut).unwrap_err();
-    store.declare_search("s", "a", &["/text"]).unwrap();
-    let cancel = Cancel::new();
-    let stopped = store.build_search_until("s", &cancel, &mut |_| cancel.cancel());
-    assert!(matches!(stopped, Err(Error::Cancelled)), "{stopped:?}");
-    store.sync(&direct).unwrap();
-    assert_whole(&store, &server, "a");
-    store.build_search("s", &mut |_| {}).unwrap();
-    let found = store.search("s", &SearchQuery::words("word").limit(99)).unwrap();
-    assert_eq!((found.hits.len(), found.complete), (10, true));
-}
-
-#[test]
-fn what_is_pending_in_a_collection_that_is_loaded_is_in_a_search_that_is_half_built() {
-    let fleet = Fleet::new();
-    let (server, _) = filled(&fleet);
-    let store = fleet.open_with("part", |options| {
-        options.keep = Some(filter("a"));
-        options.checkpoint_items = 4;
-    });
-    store.sync(&server.wire()).unwrap();
-    store.keep(&filter("a,b")).unwrap();
-    let direct = server.wire();
-    let mut pages = 0;
-    let cut = FaultyWire::new(&direct, |call| {
-        pages += usize::from(matches!(call, Call::Checkpoint(_)));
-        if pages > 1 { Fault::LoseRequest } else { Fault::None }
-    });
-    store.sync(&cut).unwrap_err();
-    // Made behind what is being loaded, so that the build comes to it later.
-    store.set("b", "pending", &json!({"n": 100, "text": "word"})).unwrap();
-    store.declare_search("s", "b", &["/text"]).unwrap();
-    let cancel = Cancel::new();
-    let stopped = store.build_search_until("s", &cancel, &mut |_| cancel.cancel());
-    assert!(matches!(stopped, Err(Error::Cancelled)), "{stopped:?}");
-    // What is pending has not been sent when the rest is loaded.
-    store.pull(&direct).unwrap();
-    assert_eq!(store.kept().unwrap().here, filter("a,b"));
-    store.build_search("s", &mut |_| {}).unwrap();
-    let found = store.search("s", &SearchQuery::words("word").limit(99)).unwrap();
-    assert_eq!((found.hits.len(), found.complete), (11, true));
 }
 
 #[test]
