@@ -53,9 +53,10 @@ impl Store {
     ///
     /// Operations that a restored server lost ([`Outcome::Undone`](crate::Outcome::Undone)) are here too, with the code [`Code::UNDONE`](crate::Code::UNDONE): of
     /// several on one part of an item the last, as a set of what was confirmed of that part here before the server was restored, or as a
-    /// delete. What another client had made of it by then is in that set, for the file does not say whose it was. One that was written over by an
-    /// operation that waits in the outbox, or deleted or made anew by another client, is not here, nor is one in a file that a version without these has synced. Each stands by itself, whatever batch it was in; retry them in order, since an
-    /// item comes before its index entries.
+    /// delete. What another client had made of it by then is in that set, for the file does not say whose it was. One that was
+    /// written over by an operation that waits in the outbox, or deleted or made anew by another client, is not here, nor is one
+    /// in a file that a version without these has synced. Each stands by itself, whatever batch it was in; retry them in order,
+    /// since an item comes before its index entries.
     ///
     /// ```no_run
     /// # fn main() -> syncstore::Result<()> {

@@ -257,7 +257,7 @@ pub(super) fn bring_forward(parts: &mut VecDeque<Vec<Outgoing>>, blocked: &Block
     let mut free = Vec::new();
     let mut begin = 0;
     while begin < rest.len() {
-        let end = (begin + 1..rest.len()).find(|index| splits(&rest, *index)).unwrap_or(rest.len());
+        let end = first_unit(&rest[begin..]).map_or(rest.len(), |length| begin + length);
         let unit = &rest[begin..end];
         let is_whole = unit[0].row.batch.is_none_or(|(_, of)| unit.len() == of as usize);
         if is_whole && unit.iter().all(|op| !blocked.blocks(&op.row) && !before.contains(&op.row.item)) {

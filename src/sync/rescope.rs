@@ -162,11 +162,8 @@ impl Engine<'_> {
             // A host may have resolved, while it was loaded, the conflict that an item was here for.
             let mut removed = 0;
             for (collection, span) in sweep::gaps(connection, &state.kept)? {
-                loop {
-                    match sweep::remove(connection, collection, &span, SLICE)? {
-                        0 => break,
-                        some => removed += some,
-                    }
+                while let items @ 1.. = sweep::remove(connection, collection, &span, SLICE)? {
+                    removed += items;
                 }
             }
             forget_gone(connection, &bootstrap.scope)?;
