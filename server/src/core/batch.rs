@@ -1,7 +1,7 @@
 //! Batches: staged until all their ops have come, then committed or rejected as one.
 
 use super::examine::rejection;
-use super::push::{Push, result};
+use super::push::{Push, rejected, result};
 use super::{Caller, Rules, Tags, work};
 use crate::storage::{
     BatchKey, BatchRow, BatchState, ClientKey, RefState, Rejection, StorageError, Stored, Transaction,
@@ -134,6 +134,29 @@ impl<T: Transaction> Push<'_, T> {
         self.transaction.update_batch(&row)?;
         self.settled(batch, &ops, answers);
         Ok(())
+    }
+
+    /// Rejects ops that stand or fall together.
+    pub fn reject_all(
+        &mut self,
+        ops: &[Op],
+        batch: Option<BatchId>,
+        mut fault: impl FnMut(&Ref) -> Option<Rejection>,
+    ) -> Stored<Vec<OpResult>> {
+        let mut answers = Vec::with_capacity(ops.len());
+        let mut details = 0;
+        for op in ops {
+            self.transaction.add_work(work::OP);
+            let mut why = fault(&op.op_ref).unwrap_or_else(not_at_fault);
+            // They stand on one page of the inbox.
+            details += why.detail.as_ref().map_or(0, |detail| detail.as_str().len());
+            why.detail = why.detail.filter(|_| details <= self.rules.limits.batch);
+            let seq = self.transaction.next_seq()?;
+            self.record_rejection(&op.op_ref, seq, batch, &why)?;
+            self.failed.insert((op.collection.clone().into(), op.key.clone().into()));
+            answers.push(rejected(op.op_ref, Some(seq), why));
+        }
+        Ok(answers)
     }
 
     // Ops of the batch that this push answered `staged` before are answered with what has become of them.

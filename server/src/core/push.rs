@@ -114,6 +114,33 @@ pub fn rejected(op_ref: Ref, seq: Option<Seq>, rejection: Rejection) -> OpResult
 }
 
 impl<'a, T: Transaction> Push<'a, T> {
+    /// A push of nothing, to decide ops of an earlier one.
+    pub fn new(
+        transaction: &'a mut T,
+        rules: &'a Rules,
+        caller: &'a Caller,
+        client: ClientKey,
+        now: u64,
+    ) -> Push<'a, T> {
+        let began = transaction.work();
+        Push {
+            transaction,
+            rules,
+            caller,
+            author: Author { client, since: 0 },
+            now,
+            failed: HashSet::new(),
+            held: HashMap::new(),
+            waiting: HashSet::new(),
+            word: Word::Sender,
+            added: Vec::new(),
+            shown: 0,
+            began,
+            batch_began: began,
+            results: Vec::new(),
+        }
+    }
+
     /// Decides one op as if it had this `base`.
     pub fn decide(&mut self, op: &'a Op, base: Option<Rev>) -> Stored<OpResult> {
         let (digest, fault) = examine(op, &self.rules.limits);

@@ -3,6 +3,7 @@
 mod approval;
 mod approval_crashes;
 mod approval_failures;
+mod approval_queue;
 mod batches;
 mod checkpoints;
 mod cursors;

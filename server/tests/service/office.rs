@@ -3,8 +3,8 @@
 use crate::world::*;
 use parking_lot::Mutex;
 use std::sync::Arc;
-use syncstore::protocol::{Entry, Op, Ref};
-use syncstore_server::approver::{ApprovalRequest, ApprovalResponse, Approver, ApproverError, AskedOp, OpAnswer};
+use syncstore::protocol::{Entry, Json, Op, Ref};
+use syncstore_server::approver::{ApprovalRequest, ApprovalResponse, Approver, ApproverError, AskedOp, Form, OpAnswer};
 use syncstore_server::service::{ApprovalOptions, Service, ServiceOptions};
 
 type Script = Box<dyn FnMut(&ApprovalRequest) -> Result<ApprovalResponse, ApproverError> + Send>;
@@ -132,4 +132,24 @@ fn told(entry: &Entry) -> String {
 /// In another collection.
 pub fn of(collection: &str, op: Op) -> Op {
     Op { collection: collection.into(), ..op }
+}
+
+pub fn silent() -> Result<ApprovalResponse, ApproverError> {
+    Ok(ApprovalResponse::default())
+}
+
+pub fn down() -> Result<ApprovalResponse, ApproverError> {
+    Err(ApproverError("it is down".into()))
+}
+
+pub fn json(text: &str) -> Json {
+    Json::parse(text).unwrap()
+}
+
+pub fn replaced(op_ref: Ref, form: Form) -> OpAnswer {
+    OpAnswer { op: Some(form), ..OpAnswer::accepted(op_ref) }
+}
+
+pub fn tagged(op_ref: Ref, tags: &[&str]) -> OpAnswer {
+    OpAnswer { tags: tags.iter().map(|tag| (*tag).to_owned()).collect(), ..OpAnswer::accepted(op_ref) }
 }
