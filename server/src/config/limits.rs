@@ -53,7 +53,7 @@ pub struct ServerLimits {
     /// Seconds for a request's head, and for an idle connection (30).
     pub header_seconds: u64,
     /// Seconds between two parts of a body, and over which the least rate of a body, and of an answer that its client
-    /// takes, is measured: 1 KiB a second (30).
+    /// takes, is measured: 1 KiB a second, or 64 while more than half of the memory for them is taken (30).
     pub body_seconds: u64,
     /// Seconds that a stopping server gives to requests under way (10).
     pub shutdown_seconds: u64,

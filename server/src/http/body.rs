@@ -1,5 +1,6 @@
 //! Bodies: read within a size and a time, inflated within a size, deflated for who asks.
 
+use super::memory::Memory;
 use super::pace::Pace;
 use super::refusal::Refusal;
 use axum::body::{Body, HttpBody};
@@ -11,9 +12,8 @@ use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use http_body_util::BodyExt;
 use std::io::{Read, Write};
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
 // Smaller answers gain nothing by compression.
@@ -33,8 +33,8 @@ pub(crate) struct BodyLimits {
     pub(crate) size: usize,
     /// The longest pause between two parts, and the time over which the slowest rate is measured.
     pub(crate) pause: Duration,
-    /// A permit for each byte of the bodies that are held at a time.
-    pub(crate) memory: Arc<Semaphore>,
+    /// Of all bodies that are held at a time.
+    pub(crate) memory: Memory,
 }
 
 /// A body as it was sent or inflated, and its share of the memory for bodies.
@@ -87,7 +87,7 @@ impl BodyLimits {
                 if read.is_empty() && declared.exact() == Some(data.len() as u64) {
                     return Ok(Held { bytes: data, _share: share });
                 }
-                pace.moved(data.len());
+                pace.moved(data.len(), self.memory.is_scarce());
                 read.extend_from_slice(&data);
             }
         }
@@ -116,8 +116,9 @@ impl BodyLimits {
     }
 
     fn share(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
-        let share = u32::try_from(bytes).ok().and_then(|bytes| self.memory.clone().try_acquire_many_owned(bytes).ok());
-        share.ok_or_else(|| Refusal::unavailable("too many bodies come at a time", Duration::from_secs(1)))
+        self.memory
+            .take(bytes)
+            .ok_or_else(|| Refusal::unavailable("too many bodies come at a time", Duration::from_secs(1)))
     }
 }
 
@@ -161,7 +162,7 @@ mod tests {
     use super::*;
 
     fn limits(size: usize) -> BodyLimits {
-        BodyLimits { size, pause: Duration::from_secs(5), memory: Arc::new(Semaphore::new(100_000)) }
+        BodyLimits { size, pause: Duration::from_secs(5), memory: Memory::new(100_000) }
     }
 
     fn read(limits: BodyLimits, body: Body) -> Result<Bytes, Refusal> {
@@ -218,9 +219,28 @@ mod tests {
         assert_eq!(read(limits(100_000), parts(steady, second)).unwrap().len(), 44_000);
     }
 
+    #[test]
+    fn while_memory_is_scarce_a_body_is_to_come_more_quickly() {
+        static PART: [u8; 2_000] = [b'a'; 2_000];
+        let second = Duration::from_secs(1);
+        let of = |seconds: usize| parts(vec![&PART[..]; seconds], second);
+        let scarce = || {
+            let limits = BodyLimits { memory: Memory::new(1 << 20), ..limits(100_000) };
+            let others = limits.memory.take((1 << 19) + 1);
+            (limits, others.unwrap())
+        };
+        let (short, held) = scarce();
+        assert_eq!(read(short, of(4)).unwrap().len(), 8_000, "what takes no longer than the pause is in time");
+        drop(held);
+        let (limits, held) = scarce();
+        assert_eq!(read(limits.clone(), of(20)), Err(too_slow()));
+        drop(held);
+        assert_eq!(read(limits, of(20)).unwrap().len(), 40_000);
+    }
+
     #[tokio::test]
     async fn bodies_share_the_memory_and_give_it_back() {
-        let limits = BodyLimits { memory: Arc::new(Semaphore::new(5)), ..limits(4) };
+        let limits = BodyLimits { memory: Memory::new(5), ..limits(4) };
         let first = limits.read(Body::from("abcd"), false).await.unwrap();
         assert_eq!(limits.read(Body::from("ab"), false).await.unwrap_err().status, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(limits.read(Body::from("a"), false).await.unwrap().bytes, "a");
@@ -232,16 +252,16 @@ mod tests {
     async fn an_inflated_body_has_its_share_of_the_memory_too() {
         let plain = b"syncstore ".repeat(20_000);
         let gzip = deflate(&plain).unwrap();
-        let memory = Arc::new(Semaphore::new(gzip.len() + plain.len()));
+        let memory = Memory::new(gzip.len() + plain.len());
         let limits = BodyLimits { memory: memory.clone(), ..limits(plain.len()) };
         let sent = limits.read(Body::from(gzip.clone()), false).await.unwrap();
         let inflated = limits.inflate(&sent).unwrap();
-        assert_eq!((inflated.bytes.len(), memory.available_permits()), (plain.len(), 0));
+        assert_eq!((inflated.bytes.len(), memory.free()), (plain.len(), 0));
         drop(inflated);
         let other = limits.read(Body::from("a"), false).await.unwrap();
         assert_eq!(limits.inflate(&sent).unwrap_err().status, StatusCode::SERVICE_UNAVAILABLE);
         drop((sent, other));
-        assert_eq!(memory.available_permits(), gzip.len() + plain.len(), "what was refused has given all back");
+        assert_eq!(memory.free(), gzip.len() + plain.len(), "what was refused has given all back");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A client's connection: counts its bytes, and ends when the client takes them too slowly.
 
+use super::memory::Memory;
 use super::metrics::Metrics;
 use super::pace::Pace;
 use std::future::Future;
@@ -15,15 +16,16 @@ use tokio::time::{Sleep, sleep_until};
 pub(crate) struct Connection<S> {
     stream: S,
     metrics: Arc<Metrics>,
+    answers: Memory,
     longest_stall: Duration,
     // From the first write that had to wait, until the client has taken all or enough.
     waiting: Option<(Pace, Pin<Box<Sleep>>)>,
 }
 
 impl<S> Connection<S> {
-    pub(crate) fn new(stream: S, metrics: Arc<Metrics>, longest_stall: Duration) -> Connection<S> {
+    pub(crate) fn new(stream: S, metrics: Arc<Metrics>, answers: Memory, longest_stall: Duration) -> Connection<S> {
         metrics.connections.inc();
-        Connection { stream, metrics, longest_stall, waiting: None }
+        Connection { stream, metrics, answers, longest_stall, waiting: None }
     }
 
     fn written(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -31,7 +33,7 @@ impl<S> Connection<S> {
             Poll::Ready(result) => {
                 let bytes = *result.as_ref().unwrap_or(&0);
                 // Any progress would let a client keep a large answer for as long as it likes.
-                if self.waiting.as_mut().is_some_and(|(pace, _)| pace.moved(bytes)) {
+                if self.waiting.as_mut().is_some_and(|(pace, _)| pace.moved(bytes, self.answers.is_scarce())) {
                     self.waiting = None;
                 }
                 self.metrics.sent.inc_by(bytes as u64);
@@ -104,9 +106,9 @@ mod tests {
     const STALL: Duration = Duration::from_secs(5);
 
     /// How an answer of that size ends, and when, that is taken `bytes` at a time, once a second.
-    async fn taken(answer: usize, bytes: usize) -> (io::Result<()>, Duration) {
+    async fn taken(answer: usize, bytes: usize, memory: Memory) -> (io::Result<()>, Duration) {
         let (ours, mut theirs) = duplex(1024);
-        let mut connection = Connection::new(ours, Arc::new(Metrics::new()), STALL);
+        let mut connection = Connection::new(ours, Arc::new(Metrics::new()), memory, STALL);
         let begun = Instant::now();
         let client = tokio::spawn(async move {
             let mut part = vec![0; bytes];
@@ -126,12 +128,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_is_taken_in_crumbs_ends_the_connection() {
-        let (ended, after) = taken(1 << 20, 100).await;
+        let (ended, after) = taken(1 << 20, 100, Memory::new(2)).await;
         assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::TimedOut);
         assert!(after < STALL * 4, "{after:?}");
         // A quick start earns nothing.
         let (ours, mut theirs) = duplex(1024);
-        let mut connection = Connection::new(ours, Arc::new(Metrics::new()), STALL);
+        let mut connection = Connection::new(ours, Arc::new(Metrics::new()), Memory::new(2), STALL);
         let begun = Instant::now();
         let client = tokio::spawn(async move {
             theirs.read_exact(&mut vec![0; 200_000]).await.unwrap();
@@ -147,17 +149,30 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_slow_client_gets_its_answer_and_a_small_one_has_its_time() {
-        let (ended, after) = taken(100 << 10, 2048).await;
+        let (ended, after) = taken(100 << 10, 2048, Memory::new(2)).await;
         ended.unwrap();
         assert!(after > STALL * 8, "{after:?}");
         // Below the rate, and done before it counts.
-        taken(3 << 10, 700).await.0.unwrap();
+        taken(3 << 10, 700, Memory::new(2)).await.0.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn while_memory_is_scarce_an_answer_is_to_be_taken_more_quickly() {
+        let memory = Memory::new(2);
+        let held = memory.take(2);
+        assert!(held.is_some());
+        let (ended, after) = taken(100 << 10, 2048, memory.clone()).await;
+        assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert!(after < STALL * 2, "{after:?}");
+        taken(8 << 10, 2048, memory.clone()).await.0.expect("what takes no longer than the longest stall is in time");
+        drop(held);
+        taken(100 << 10, 2048, memory).await.0.unwrap();
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_time_between_two_answers_does_not_count() {
         let (ours, mut theirs) = duplex(1024);
-        let mut connection = Connection::new(ours, Arc::new(Metrics::new()), STALL);
+        let mut connection = Connection::new(ours, Arc::new(Metrics::new()), Memory::new(2), STALL);
         let client = tokio::spawn(async move {
             for _ in 0..3 {
                 sleep(Duration::from_secs(3)).await;

@@ -95,7 +95,7 @@ async fn converse(
 ) {
     // Answers are written whole; waiting to fill a packet would only delay them.
     let _ = stream.set_nodelay(true);
-    let io = TokioIo::new(Connection::new(stream, app.metrics.clone(), limits.stall));
+    let io = TokioIo::new(Connection::new(stream, app.metrics.clone(), app.answers.0.clone(), limits.stall));
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(limits.header).max_buf_size(LARGEST_HEAD);
     let mut conversation = pin!(builder.serve_connection(io, TowerToHyperService::new(router)));

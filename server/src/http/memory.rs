@@ -1,4 +1,5 @@
-//! The memory that answers have: while they are encoded, and until their clients have taken them.
+//! The memory that bodies have, and the memory that answers have: while they are encoded, and until their clients have
+//! taken them.
 
 use super::refusal::Refusal;
 use bytes::Bytes;
@@ -19,24 +20,49 @@ const OBJECT: usize = 640;
 const MEMBER: usize = 112;
 const STRING: usize = 32;
 
-/// A permit for each byte that the answers have together.
+/// So many bytes for many, with a permit for each.
 #[derive(Clone, Debug)]
-pub(crate) struct AnswerMemory {
+pub(crate) struct Memory {
     free: Arc<Semaphore>,
     all: usize,
 }
 
-/// What one answer has of it.
+/// What one answer has of the memory for answers.
 #[derive(Debug)]
 pub(crate) struct Share {
     permits: Option<OwnedSemaphorePermit>,
     all: usize,
 }
 
+impl Memory {
+    pub(crate) fn new(bytes: usize) -> Memory {
+        let all = bytes.min(Semaphore::MAX_PERMITS).min(u32::MAX as usize);
+        Memory { free: Arc::new(Semaphore::new(all)), all }
+    }
+
+    /// That many bytes, unless others have them.
+    pub(crate) fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        u32::try_from(bytes).ok().and_then(|bytes| self.free.clone().try_acquire_many_owned(bytes).ok())
+    }
+
+    /// Whether more than half of it is taken: who has some is to be quicker then.
+    pub(crate) fn is_scarce(&self) -> bool {
+        self.free.available_permits() < self.all / 2
+    }
+
+    #[cfg(test)]
+    pub(crate) fn free(&self) -> usize {
+        self.free.available_permits()
+    }
+}
+
+/// The memory for answers.
+#[derive(Clone, Debug)]
+pub(crate) struct AnswerMemory(pub(crate) Memory);
+
 impl AnswerMemory {
     pub(crate) fn new(bytes: usize) -> AnswerMemory {
-        let all = bytes.min(Semaphore::MAX_PERMITS).min(u32::MAX as usize);
-        AnswerMemory { free: Arc::new(Semaphore::new(all)), all }
+        AnswerMemory(Memory::new(bytes))
     }
 
     /// The share that encoding a message takes; 503 when others have too much. One that needs more than there is takes it
@@ -53,14 +79,13 @@ impl AnswerMemory {
             bytes += weight.text + weight.tree;
         }
         if bytes <= SMALL {
-            return Ok(Share { permits: None, all: self.all });
+            return Ok(Share { permits: None, all: self.0.all });
         }
         let permits = self
-            .free
-            .clone()
-            .try_acquire_many_owned(bytes.min(self.all) as u32)
-            .map_err(|_| Refusal::overloaded("too many answers are under way", Duration::from_secs(1)))?;
-        Ok(Share { permits: Some(permits), all: self.all })
+            .0
+            .take(bytes.min(self.0.all))
+            .ok_or_else(|| Refusal::overloaded("too many answers are under way", Duration::from_secs(1)))?;
+        Ok(Share { permits: Some(permits), all: self.0.all })
     }
 }
 
@@ -128,26 +153,26 @@ mod tests {
         let memory = AnswerMemory::new(500_000);
         let message = text(200_000);
         let share = memory.share(Format::Json, true, &message).unwrap();
-        assert_eq!(memory.free.available_permits(), 100_000, "the text and what it is compressed to");
+        assert_eq!(memory.0.free(), 100_000, "the text and what it is compressed to");
         assert_eq!(memory.share(Format::Json, false, &message).unwrap_err().status, StatusCode::SERVICE_UNAVAILABLE);
         let body = share.hold(vec![0; 70_000]);
-        assert_eq!(memory.free.available_permits(), 430_000);
+        assert_eq!(memory.0.free(), 430_000);
         let part = body.slice(69_999..);
         drop(body);
-        assert_eq!(memory.free.available_permits(), 430_000, "a part of it is not written yet");
+        assert_eq!(memory.0.free(), 430_000, "a part of it is not written yet");
         drop(part);
-        assert_eq!(memory.free.available_permits(), 500_000);
+        assert_eq!(memory.0.free(), 500_000);
     }
 
     #[test]
     fn small_answers_are_not_counted_and_none_is_too_large() {
         let memory = AnswerMemory::new(100_000);
         let large = memory.share(Format::Json, false, &text(300_000)).unwrap().hold(vec![0; 300_000]);
-        assert_eq!(memory.free.available_permits(), 0);
+        assert_eq!(memory.0.free(), 0);
         let small = memory.share(Format::Json, false, &text(SMALL)).unwrap().hold(vec![0; SMALL]);
         assert_eq!((large.len(), small.len()), (300_000, SMALL));
         drop(large);
-        assert_eq!(memory.free.available_permits(), 100_000);
+        assert_eq!(memory.0.free(), 100_000);
     }
 
     #[test]
@@ -155,10 +180,10 @@ mod tests {
         let memory = AnswerMemory::new(10 << 20);
         let message = vec![std::collections::BTreeMap::from([("", 0)]); 10_000];
         drop(memory.share(Format::Json, false, &message).unwrap().hold(Vec::new()));
-        let before = memory.free.available_permits();
+        let before = memory.0.free();
         let share = memory.share(Format::MessagePack, false, &message).unwrap();
-        assert!(before - memory.free.available_permits() >= 10_000 * OBJECT);
+        assert!(before - memory.0.free() >= 10_000 * OBJECT);
         drop(share);
-        assert_eq!(memory.free.available_permits(), before);
+        assert_eq!(memory.0.free(), before);
     }
 }

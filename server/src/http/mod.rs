@@ -38,11 +38,11 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use body::BodyLimits;
 use lanes::Lanes;
-use memory::AnswerMemory;
+use memory::{AnswerMemory, Memory};
 use metrics::Metrics;
 use std::sync::Arc;
 use syncstore::environment::Environment;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 /// What every request shares.
 pub(crate) struct App {
@@ -78,7 +78,7 @@ impl App {
                 size: config.limits.body,
                 pause: config.limits.body_timeout(),
                 // One body must always fit, as sent and inflated.
-                memory: Arc::new(Semaphore::new(config.limits.body_memory.max(config.limits.body.saturating_mul(2)))),
+                memory: Memory::new(config.limits.body_memory.max(config.limits.body.saturating_mul(2))),
             },
             push_ops: config.limits.push_ops,
             batch_ops: config.limits.batch_ops,

@@ -4,10 +4,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 // Below this many bytes a second, a body or an answer is a way to hold memory.
-const SLOWEST_RATE: u128 = 1024;
+const SLOWEST_RATE: u128 = 1 << 10;
+
+// The same while memory is scarce: a few clients of the slowest rate could otherwise have all of it, for hours.
+const SLOWEST_RATE_WHEN_SCARCE: u128 = 64 << 10;
 
 /// What a client moves in a window that begins anew each time it has moved as much as the slowest rate asks of one. So
 /// bytes that came quickly earn no time for later ones, and `n` bytes take no longer than the slowest rate and one window.
+/// Whatever takes no longer than one window is in time.
 #[derive(Debug)]
 pub(crate) struct Pace {
     window: Duration,
@@ -25,10 +29,11 @@ impl Pace {
         self.since + self.window
     }
 
-    /// Notes progress; whether a new window has begun.
-    pub(crate) fn moved(&mut self, bytes: usize) -> bool {
+    /// Notes progress, and whether the memory is `scarce` that it is made in; whether a new window has begun.
+    pub(crate) fn moved(&mut self, bytes: usize, scarce: bool) -> bool {
         self.moved = self.moved.saturating_add(bytes);
-        let enough = self.moved as u128 * 1000 >= SLOWEST_RATE * self.window.as_millis();
+        let slowest = if scarce { SLOWEST_RATE_WHEN_SCARCE } else { SLOWEST_RATE };
+        let enough = self.moved as u128 * 1000 >= slowest * self.window.as_millis();
         if enough {
             *self = Pace::begin(self.window);
         }
