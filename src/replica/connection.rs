@@ -114,14 +114,20 @@ impl Replica {
         self.tuning.busy_timeout
     }
 
-    /// What the server takes as of the last time that it was asked, by this store or another on the file; the protocol's own limits before.
+    /// What the server takes as of the last time that it was asked, as far as was known when somebody last wrote here; the
+    /// protocol's own limits before it was ever asked. Within a write it is [`Replica::newest_limits`].
+    pub fn limits(&self) -> Arc<Limits> {
+        Arc::clone(&self.limits.read())
+    }
+
+    /// The same, whichever store on the file asked. To look for that takes microseconds, too much to do before each write.
     ///
     /// While another thread writes they are as of the beginning of its write.
-    pub fn limits(&self) -> Arc<Limits> {
+    pub fn newest_limits(&self) -> Arc<Limits> {
         if let Some(writer) = self.writer.try_lock() {
             self.refresh_limits(&writer);
         }
-        Arc::clone(&self.limits.read())
+        self.limits()
     }
 
     /// Takes what another store was told meanwhile. What cannot be read stays as it was: whoever writes next hears of that.

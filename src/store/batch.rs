@@ -58,7 +58,7 @@ impl Store {
 
     /// A batch that goes on from [`Batch::into_writes`], for a host that cannot hold a borrow.
     pub(crate) fn batch_of(&self, writes: Writes) -> Batch<'_> {
-        Batch { store: self, limits: self.replica.limits(), writes }
+        Batch { store: self, limits: self.replica.newest_limits(), writes }
     }
 
     /// Like [`Batch::commit`], which may be tried again with the same.
@@ -66,10 +66,10 @@ impl Store {
         if list.is_empty() {
             return Ok(BatchReceipt { batch: None, ops: Vec::new() });
         }
-        let limits = self.replica.limits();
         let batch = BatchId::from_random(self.settings.environment.random_u128());
         let of = list.len() as u32;
         let ops = self.replica.write(|connection| {
+            let limits = self.replica.limits();
             let puts = list.iter().map(|write| self.put(connection, &limits, write, Some((batch, of))));
             puts.collect::<Result<Vec<_>>>()
         })?;

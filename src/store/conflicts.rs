@@ -81,7 +81,7 @@ impl Store {
 impl Writer {
     /// Resolves a conflict, unless it has moved.
     pub fn resolve(&self, access: Access<'_>, conflict: &Conflict, resolution: &Resolution) -> Result<Option<Ref>> {
-        let limits = access.limits();
+        let limits = access.newest_limits();
         let now = self.environment.unix_ms();
         access.write(|connection| {
             let moved = || Error::ConflictMoved { id: conflict.id };

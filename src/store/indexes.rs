@@ -56,7 +56,7 @@ impl Store {
     /// [`Error::Index`](crate::Error::Index) for what is no JSON Pointer, and when there are too many;
     /// [`Error::Limit`](crate::Error::Limit) for a collection's or an index's name; those of a write.
     pub fn declare_index(&self, collection: &str, name: &str, field: impl Into<IndexedField>) -> Result<bool> {
-        let (limits, field) = (self.replica.limits(), field.into());
+        let (limits, field) = (self.replica.newest_limits(), field.into());
         check_collection(collection, &limits)?;
         ResourceName::Index(name.to_owned()).check(&limits)?;
         self.replica.write(|connection| {

@@ -176,7 +176,7 @@ impl Store {
     }
 
     fn make_again(&self, op: Ref, edit: Option<&Edit>) -> Result<Ref> {
-        let limits = self.replica.limits();
+        let limits = self.replica.newest_limits();
         let new_batch = BatchId::from_random(self.settings.environment.random_u128());
         let (new, writes) = self.replica.write(|connection| {
             let ops = rejections::with_batch(connection, op)?;

@@ -49,8 +49,7 @@ impl Store {
     /// name or an ordering key of 0 or more than 128 bytes (or what the server publishes); errors of the file as of
     /// [`Store::set`]. Then nothing was written.
     pub fn set_index(&self, collection: &str, key: &str, name: &str, order: &str) -> Result<Ref> {
-        let limits = self.replica.limits();
-        self.write(&limits, &index(&limits, (collection, key), name, Some(order))?)
+        self.write(|limits| index(limits, (collection, key), name, Some(order)))
     }
 
     /// Takes an item out of an index.
@@ -61,8 +60,7 @@ impl Store {
     ///
     /// Like [`Store::delete`].
     pub fn delete_index(&self, collection: &str, key: &str, name: &str) -> Result<Ref> {
-        let limits = self.replica.limits();
-        self.write(&limits, &index(&limits, (collection, key), name, None)?)
+        self.write(|limits| index(limits, (collection, key), name, None))
     }
 
     /// The index entries of an item, name to ordering key; none where there is no item.
@@ -102,8 +100,7 @@ impl Store {
         predicate: &str,
         object: (&str, &str),
     ) -> Result<Ref> {
-        let limits = self.replica.limits();
-        self.write(&limits, &relation(&limits, (collection, key), id, Some((predicate, object)))?)
+        self.write(|limits| relation(limits, (collection, key), id, Some((predicate, object))))
     }
 
     /// Removes a relation of an item.
@@ -114,8 +111,7 @@ impl Store {
     ///
     /// Like [`Store::delete`].
     pub fn delete_relation(&self, collection: &str, key: &str, id: &str) -> Result<Ref> {
-        let limits = self.replica.limits();
-        self.write(&limits, &relation(&limits, (collection, key), id, None)?)
+        self.write(|limits| relation(limits, (collection, key), id, None))
     }
 
     /// The relations of an item as their subject, by id; of one predicate, or all.
@@ -178,8 +174,7 @@ impl Store {
     ///
     /// Like [`Store::set_index`].
     pub fn add_tag(&self, collection: &str, key: &str, tag_name: &str) -> Result<Ref> {
-        let limits = self.replica.limits();
-        self.write(&limits, &tag(&limits, (collection, key), tag_name, true)?)
+        self.write(|limits| tag(limits, (collection, key), tag_name, true))
     }
 
     /// Removes a tag from an item.
@@ -190,8 +185,7 @@ impl Store {
     ///
     /// Like [`Store::delete`].
     pub fn remove_tag(&self, collection: &str, key: &str, tag_name: &str) -> Result<Ref> {
-        let limits = self.replica.limits();
-        self.write(&limits, &tag(&limits, (collection, key), tag_name, false)?)
+        self.write(|limits| tag(limits, (collection, key), tag_name, false))
     }
 
     /// The tags of an item, in bytewise order.

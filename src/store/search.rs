@@ -47,7 +47,7 @@ impl Store {
     /// [`Error::Search`](crate::Error::Search) for fields that cannot be searched; [`Error::Limit`](crate::Error::Limit)
     /// for a collection's name; those of a write.
     pub fn declare_search(&self, name: &str, collection: &str, fields: &[&str]) -> Result<bool> {
-        check_collection(collection, &self.replica.limits())?;
+        check_collection(collection, &self.replica.newest_limits())?;
         self.replica.write(|connection| search::declare(connection, name, collection, fields))
     }
 

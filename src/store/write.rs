@@ -91,8 +91,7 @@ impl Store {
     /// whatever limits the server publishes); [`Error::Json`] for what JSON cannot hold; [`Error::DiskFull`],
     /// [`Error::Busy`], [`Error::Storage`]; [`Error::NotKept`] for an item that [`Store::keep`] leaves out. Then nothing was written.
     pub fn set<T: Serialize + ?Sized>(&self, collection: &str, key: &str, value: &T) -> Result<Ref> {
-        let limits = self.replica.limits();
-        self.write(&limits, &Write::set(&limits, collection, key, value)?)
+        self.write(|limits| Write::set(limits, collection, key, value))
     }
 
     /// Replaces an item's value by a JSON text, which is stored byte for byte, or creates the item.
@@ -114,8 +113,7 @@ impl Store {
     /// [`Error::NotFound`] when there is no such item, [`Error::PatchFailed`] when the patch does not apply to what
     /// the store reads now, and like [`Store::set`].
     pub fn patch(&self, collection: &str, key: &str, patch: &Patch) -> Result<Ref> {
-        let limits = self.replica.limits();
-        self.write(&limits, &Write::patch(&limits, collection, key, patch)?)
+        self.write(|limits| Write::patch(limits, collection, key, patch))
     }
 
     /// Like [`Store::patch`], with the patch as the text of an RFC 6902 array.
@@ -153,7 +151,7 @@ impl Store {
     /// [`Error::NotFound`] when there is no such item, [`Error::Contended`] when others keep changing it, and like
     /// [`Store::set`].
     pub fn update(&self, collection: &str, key: &str, mut change: impl FnMut(&mut Value)) -> Result<Option<Ref>> {
-        let limits = self.replica.limits();
+        let limits = self.replica.newest_limits();
         for _ in 0..UPDATE_ATTEMPTS {
             let Some(text) = self.get_raw(collection, key)? else {
                 self.refuse_unless_kept(collection, key)?;
@@ -193,12 +191,16 @@ impl Store {
     ///
     /// Like [`Store::set`].
     pub fn delete(&self, collection: &str, key: &str) -> Result<Ref> {
-        let limits = self.replica.limits();
-        self.write(&limits, &Write::delete(&limits, collection, key)?)
+        self.write(|limits| Write::delete(limits, collection, key))
     }
 
-    pub(super) fn write(&self, limits: &Limits, write: &Write) -> Result<Ref> {
-        let op = self.replica.write(|connection| self.put(connection, limits, write, None))?;
+    /// Makes a write by the limits that are known, or by the newest ones where those refuse it, and writes it.
+    pub(super) fn write(&self, make: impl Fn(&Limits) -> Result<Write>) -> Result<Ref> {
+        let write = match make(&self.replica.limits()) {
+            Err(Error::Limit(_)) => make(&self.replica.newest_limits())?,
+            made => made?,
+        };
+        let op = self.replica.write(|connection| self.put(connection, &self.replica.limits(), &write, None))?;
         self.wrote(1);
         Ok(op)
     }

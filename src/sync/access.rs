@@ -86,8 +86,8 @@ impl<'a> Access<'a> {
         self.replica.bus().outcomes_uncounted();
     }
 
-    pub fn limits(&self) -> Arc<Limits> {
-        self.replica.limits()
+    pub fn newest_limits(&self) -> Arc<Limits> {
+        self.replica.newest_limits()
     }
 
     pub fn limits_asked(&self) -> bool {

@@ -46,7 +46,7 @@ impl Engine<'_> {
         loop {
             // On the disk before the first byte leaves: an op that the server may know never changes again,
             // even if the power fails.
-            let limits = self.replica.limits();
+            let limits = self.replica.newest_limits();
             let settings = self.settings;
             let (ops, reached) = self.replica.write_synced(|connection| {
                 let awaited = Awaited::of(&State::load(connection)?, life);
