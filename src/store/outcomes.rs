@@ -88,8 +88,9 @@ impl Store {
 
     /// The pending operations that depend on a pending one, in their order: as long as it is refused, they are held back, and everything else goes on.
     ///
-    /// These are the rest of its batch, later operations on its item, and what depends on those in turn. They go when a pull has brought
-    /// the rejection and they have been put on top of what the server has. Empty: nothing depends on it, or it is not pending.
+    /// These are the rest of its batch, later operations on its item, and what depends on those in turn. When a pull has brought
+    /// the rejection, the rest of its batch is rejected with it, and the others go, on top of what the server has then. Empty: nothing depends on it,
+    /// or it is not pending.
     ///
     /// ```
     /// # fn main() -> syncstore::Result<()> {

@@ -107,8 +107,13 @@ impl OpAnswer {
         match self.outcome {
             PushOutcome::Accepted => {
                 let form = self.op.map(|form| Box::new(form.into_op(asked)));
-                if let Some(form) = &form {
-                    check_form(asked, form, limits).map_err(|error| format!("its op: {error}"))?;
+                match form.as_ref().map_or(Ok(()), |form| check_form(asked, form, limits)) {
+                    Err(fault) if fault.code == Code::TOO_LARGE => {
+                        let message = format!("what the approver made of it: {}", fault.message);
+                        return Ok(Verdict::Rejected(Rejection { message, ..fault }));
+                    }
+                    Err(fault) => return Err(format!("its op: {}", fault.message)),
+                    Ok(()) => {}
                 }
                 check_tags(&self.tags, limits)?;
                 Ok(Verdict::Accepted { form, tags: self.tags })
@@ -233,7 +238,8 @@ mod tests {
         }
         let long = "x".repeat(2 << 20);
         let answer = format!(r#"{{"ref":"REF","outcome":"accepted","op":{{"op":"set","value":"{long}"}}}}"#);
-        assert!(verdict(&answer).is_err());
+        // Asked again it would say the same.
+        assert!(matches!(verdict(&answer), Ok(Verdict::Rejected(why)) if why.code == Code::TOO_LARGE));
         let answer = r#"{"ref":"REF","outcome":"accepted","op":{"op":"set","value":null,"base":7,"batch":1}}"#;
         let Ok(Verdict::Accepted { form: Some(form), .. }) = verdict(answer) else { panic!("a form") };
         assert_eq!((form.base, form.value.map(Json::into_string)), (Some(7), Some("null".into())));

@@ -221,14 +221,14 @@ fn caller_of(unit: &UnitRow) -> Caller {
     Caller { user: unit.user.clone(), tags, grant: unit.grant.clone() }
 }
 
-/// Whether an op may be committed in a form that an approver gave it, by itself; else what is wrong with it.
-pub fn check_form(op: &Op, form: &Op, limits: &Limits) -> Result<(), String> {
+/// Whether an op may be committed in a form that an approver gave it, by itself; else what is wrong with it: `too_large` is a
+/// word on the op, since the same approver would say the same again, and `invalid` is none.
+pub fn check_form(op: &Op, form: &Op, limits: &Limits) -> Result<(), Rejection> {
     if (&form.collection, &form.key) != (&op.collection, &op.key) {
-        return Err("it is on another item".to_owned());
+        return Err(rejection(Code::INVALID, "it is on another item"));
     }
-    form.change().map_err(|malformed| malformed.to_string())?;
     let alone = Op { batch: None, of: None, ..form.clone() };
-    examine(&alone, limits).1.map_or(Ok(()), |fault| Err(fault.message))
+    examine(&alone, limits).1.map_or(Ok(()), Err)
 }
 
 /// Whether an approver's tags may go on an item; else what is wrong with them.

@@ -4082,7 +4082,7 @@ typedef struct syncstore_sync_policy {
 /**
  * Syncs in the background from now on.
  *
- * It has one thread, and makes its requests on up to two others, which hold nothing of the store: a wire of the host's own, and its source of credentials, are
+ * It has one thread, and makes its requests and asks the resolver on up to three others (eight, where calls do not come back), which hold nothing of the store: a wire of the host's own, and its source of credentials, are
  * called there. syncstore_sync() and its like may be called all the same. It keeps other stores from syncing this file; where one does so already, it
  * takes over when that ends. syncstore_stop(), closing and freeing the store end it.
  *
