@@ -176,6 +176,15 @@ impl Damaged {
         store.check().unwrap_or_else(|error| panic!("{sql}: {error:?}"))
     }
 
+    /// This SQL makes another sound replica; with any one of `damage` after it the check finds that, and nothing else.
+    fn finds_each(&mut self, code: FindingCode, sql: &str, damage: &[&str]) {
+        let report = self.after(sql);
+        assert!(report.is_ok(), "{sql}: {report}");
+        for damage in damage {
+            self.finds(code, &format!("{sql}; {damage}"));
+        }
+    }
+
     fn finds(&mut self, code: FindingCode, sql: &str) {
         let report = self.after(sql);
         let codes: BTreeSet<_> = report.findings.iter().map(|finding| finding.code).collect();
@@ -310,6 +319,129 @@ fn each_damage_to_the_ledger_has_its_finding() {
     replica.finds(
         RefTwice,
         "INSERT INTO ledger(id, random, outcome, at, seq) SELECT id, random, 1, 1, 1 FROM outbox LIMIT 1",
+    );
+}
+
+#[test]
+fn each_outcome_has_all_that_it_must_and_nothing_that_it_must_not() {
+    use FindingCode::*;
+    let mut replica = Damaged::new();
+    // No damage breaks more than one of what an outcome must have.
+    let without_seq = "UPDATE ledger SET seq = NULL, failure = json_remove(failure, '$.seq') WHERE outcome";
+    // To one that was pruned.
+    let leads = "into_id = id + 1000000, into_random = 1";
+    replica.finds_each(
+        LedgerOutcome,
+        "UPDATE ledger SET told = 0 WHERE outcome = 1",
+        &[
+            &format!("UPDATE ledger SET {leads} WHERE outcome = 1"),
+            "UPDATE ledger SET failure = 'x' WHERE outcome = 1",
+            "UPDATE ledger SET payload = '1' WHERE outcome = 1",
+            "UPDATE ledger SET key = NULL WHERE outcome = 1",
+            "UPDATE ledger SET collection = NULL WHERE outcome = 1",
+            "UPDATE ledger SET kind = 77 WHERE outcome = 1",
+            "UPDATE ledger SET resource = 77 WHERE outcome = 1",
+            "UPDATE ledger SET kind = NULL WHERE outcome = 1",
+            "UPDATE ledger SET collection = NULL, key = NULL WHERE outcome = 1",
+            "UPDATE ledger SET batch = zeroblob(16), batch_of = 1 WHERE outcome = 1",
+        ],
+    );
+    let of_before = "UPDATE ledger SET kind = NULL, collection = NULL, key = NULL WHERE outcome = 1";
+    replica.finds_each(
+        LedgerOutcome,
+        of_before,
+        &[
+            "UPDATE ledger SET key = 'k' WHERE outcome = 1",
+            "UPDATE ledger SET collection = 'c' WHERE outcome = 1",
+            "UPDATE ledger SET seq = -1 WHERE outcome = 1",
+        ],
+    );
+    replica.finds_each(
+        LedgerOutcome,
+        "UPDATE ledger SET batch = zeroblob(16), batch_of = 1 WHERE outcome = 2",
+        &[
+            &format!("UPDATE ledger SET {leads} WHERE outcome = 2"),
+            "UPDATE ledger SET key = NULL WHERE outcome = 2",
+            "UPDATE ledger SET collection = NULL WHERE outcome = 2",
+            "UPDATE ledger SET failure = NULL WHERE outcome = 2",
+            "UPDATE ledger SET kind = 77 WHERE outcome = 2",
+            "UPDATE ledger SET batch_of = 0 WHERE outcome = 2",
+        ],
+    );
+    replica.finds_each(
+        LedgerOutcome,
+        "UPDATE ledger SET outcome = 8 WHERE outcome = 2",
+        &[
+            &format!("UPDATE ledger SET {leads} WHERE outcome = 8"),
+            "UPDATE ledger SET key = NULL WHERE outcome = 8",
+            &format!("{without_seq} = 8"),
+            "UPDATE ledger SET failure = NULL WHERE outcome = 8",
+            "UPDATE ledger SET kind = 1, payload = '[]' WHERE outcome = 8",
+        ],
+    );
+    replica.finds_each(
+        LedgerOutcome,
+        &format!("UPDATE ledger SET outcome = 5, payload = NULL, {leads} WHERE outcome = 2"),
+        &[
+            "UPDATE ledger SET into_id = NULL, into_random = NULL WHERE outcome = 5",
+            "UPDATE ledger SET into_id = NULL WHERE outcome = 5",
+            "UPDATE ledger SET key = NULL WHERE outcome = 5",
+            "UPDATE ledger SET failure = NULL WHERE outcome = 5",
+            "UPDATE ledger SET payload = '1' WHERE outcome = 5",
+        ],
+    );
+    replica.finds_each(
+        LedgerOutcome,
+        "UPDATE ledger SET outcome = 6, payload = NULL WHERE outcome = 2",
+        &[
+            &format!("UPDATE ledger SET {leads} WHERE outcome = 6"),
+            "UPDATE ledger SET key = NULL WHERE outcome = 6",
+            "UPDATE ledger SET failure = NULL WHERE outcome = 6",
+            "UPDATE ledger SET payload = '1' WHERE outcome = 6",
+        ],
+    );
+    replica.finds_each(
+        LedgerOutcome,
+        "UPDATE ledger SET outcome = 7, into_id = NULL, into_random = NULL WHERE outcome = 3",
+        &[
+            "UPDATE ledger SET into_random = 1 WHERE outcome = 7",
+            "UPDATE ledger SET collection = 'c' WHERE outcome = 7",
+            "UPDATE ledger SET outcome = 3 WHERE outcome = 7",
+        ],
+    );
+    // Where an op leads is never itself.
+    replica.finds(FoldTarget, "UPDATE ledger SET into_id = id, into_random = random WHERE outcome = 3");
+    replica.finds(
+        FoldTarget,
+        "UPDATE ledger SET outcome = 5, payload = NULL, into_id = id, into_random = random WHERE outcome = 2",
+    );
+}
+
+#[test]
+fn each_answer_has_all_that_it_must_and_nothing_that_it_must_not() {
+    use FindingCode::OutboxAnswer;
+    let mut replica = Damaged::new();
+    let sent = "item = (SELECT id FROM items WHERE key = 'sent')";
+    let rejected = format!(
+        "UPDATE outbox SET answer = 2, seq = r.seq, failure = r.failure FROM (SELECT * FROM ledger WHERE outcome = 2) r WHERE {sent}"
+    );
+    let given_up = format!(
+        "{rejected}; UPDATE outbox SET sent = 0, seq = NULL, failure = json_remove(failure, '$.seq') WHERE {sent}"
+    );
+    let answer = |set: &str| format!("UPDATE outbox SET {set} WHERE {sent}");
+    replica.finds_each(OutboxAnswer, &rejected, &[&answer("sent = 0"), &answer("failure = NULL")]);
+    replica.finds_each(OutboxAnswer, &given_up, &[&answer("failure = NULL"), &answer("seq = 1")]);
+    for waits in [3, 4] {
+        replica.finds_each(
+            OutboxAnswer,
+            &answer(&format!("answer = {waits}")),
+            &[&answer("sent = 0"), &answer("seq = 1"), &answer("failure = 'x'")],
+        );
+    }
+    replica.finds_each(
+        OutboxAnswer,
+        &answer("answer = 1, seq = 1"),
+        &[&answer("sent = 0"), &answer("seq = NULL"), &answer("failure = 'x'")],
     );
 }
 
