@@ -2,6 +2,7 @@
 
 use crate::support::scripted::{delete_entry, foreign, item, result, set_entry};
 use crate::support::{Fault, FaultyWire, Fleet, ScriptedWire, Server, get, view};
+use rusqlite::Connection;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -489,6 +490,28 @@ fn a_crash_between_any_two_steps_loses_no_side_and_tells_nothing_twice() {
 }
 
 #[test]
+fn no_conflict_has_the_number_of_one_that_was_dropped() {
+    let two = Two::new().conflicting("c");
+    let first = two.ours.resolve(&two.only(), Resolution::KeepRebased).map(|_| two.ended()).unwrap();
+    assert_eq!(first.len(), 1);
+    let dropped = two.ours.ended_conflicts().unwrap()[0].id;
+    Connection::open(two.fleet.path("a")).unwrap().execute("DELETE FROM conflicts", []).unwrap();
+    two.sync();
+    two.fleet.environment.advance(Duration::from_millis(1));
+    let two = two.conflicting("careful");
+    assert!(two.only().id > dropped, "{} {dropped}", two.only().id);
+}
+
+#[test]
+fn asking_for_notices_waits_for_nobody_where_there_is_none() {
+    let two = Two::with(|options| options.busy_timeout = Duration::ZERO);
+    let other = Connection::open(two.fleet.path("a")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert_eq!(two.ours.take_notices(9).unwrap(), []);
+    other.execute_batch("ROLLBACK").unwrap();
+}
+
+#[test]
 fn conflicts_are_kept_for_as_long_and_as_many_as_said() {
     let two = Two::new().conflicting("c");
     // An open one is as old as it is, whatever the clock says.
@@ -510,6 +533,18 @@ fn conflicts_are_kept_for_as_long_and_as_many_as_said() {
         two.ours.pull(&two.server.wire()).unwrap();
         assert_eq!(two.ended().len(), left);
     }
+    // One more than there may be, the one that is open the youngest of them.
+    two.they_set("c", 2);
+    two.ours.pull(&two.server.wire()).unwrap();
+    let copies = "WITH RECURSIVE copy(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM copy WHERE n < 10000)
+        INSERT INTO conflicts(id, collection, key, resource, opened, updated, accepted, ending, ended)
+        SELECT id - n, collection, key, resource, opened, updated, accepted, 1, updated FROM conflicts, copy";
+    Connection::open(two.fleet.path("a")).unwrap().execute_batch(copies).unwrap();
+    let oldest = two.ours.ended_conflicts().unwrap()[0].id;
+    two.ours.pull(&two.server.wire()).unwrap();
+    let ended = two.ours.ended_conflicts().unwrap();
+    assert_eq!((ended.len(), two.only().end), (9_999, None));
+    assert!(ended[0].id > oldest);
     // Four sides of half a MiB each: 32 of them fit into 64 MiB.
     let fleet = Fleet::new();
     let large = |n: u32| json!(n.to_string().repeat(1 << 19));

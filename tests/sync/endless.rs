@@ -124,12 +124,13 @@ fn empty_pages_that_come_to_an_end_are_no_endless_ones_however_often() {
         Ok(answer)
     })
     .on_push(|request| Ok(accept_all(request, 5_001)));
-    for n in 1..=1_202 {
-        wire.on_pull(move |_| Ok(InboxPage { more: n % 601 != 0, ..empty(n) }));
+    // As many as may come in a row, twice.
+    for n in 1..=2_002 {
+        wire.on_pull(move |_| Ok(InboxPage { more: n % 1_001 != 0, ..empty(n) }));
     }
     let report = store.sync(&wire).unwrap();
     assert!(wire.is_over());
-    assert_eq!((report.accepted, report.position), (2, 1_212));
+    assert_eq!((report.accepted, report.position), (2, 2_012));
 }
 
 #[test]

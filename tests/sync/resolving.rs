@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use syncstore::protocol::{PushOutcome, PushResponse};
 use syncstore::{
-    ChangeKind, Changes, Conflict, ConflictResolver, Ending, Error, FieldMerge, LastWriter, Outcome, Prefer,
-    Resolution, Store,
+    ChangeKind, Changes, Conflict, ConflictNews, ConflictResolver, Ending, Error, Event, EventOptions, FieldMerge,
+    LastWriter, Outcome, Prefer, Resolution, Store,
 };
 
 #[test]
@@ -310,6 +310,33 @@ fn a_resolver_that_fails_or_panics_leaves_the_conflict_open_and_is_asked_again()
     assert_eq!((two.ended()[0].0, two.ours.conflicts().unwrap().len()), (Ending::TookTheirs, 0));
     two.sync();
     assert_eq!(asked.load(Ordering::SeqCst), 3);
+}
+
+#[test]
+fn what_a_resolver_leaves_open_and_the_host_resolves_meanwhile_needs_no_deciding() {
+    let store: Arc<Mutex<Option<Arc<Store>>>> = Arc::default();
+    let within = Arc::clone(&store);
+    let two = resolving(move |conflict: &Conflict| {
+        let store = within.lock().unwrap().clone().unwrap();
+        store.resolve(conflict, Resolution::TakeTheirs)?;
+        Ok(None)
+    });
+    let Two { fleet: _fleet, server, ours, theirs } = two;
+    let ours = Arc::new(ours);
+    *store.lock().unwrap() = Some(Arc::clone(&ours));
+    theirs.update("c", "k", |value| value["b"] = 1.into()).unwrap();
+    theirs.sync(&server.wire()).unwrap();
+    ours.set("c", "k", &json!({"a": 1, "b": 0})).unwrap();
+    let events = ours.events(EventOptions::default(), || {});
+    ours.sync(&server.wire()).unwrap();
+    let mut news = Vec::new();
+    let mut hears = |event| match event {
+        Event::Conflict { news: one, .. } => news.push(one),
+        _ => {}
+    };
+    while events.pump(100, Duration::from_secs(60), &mut hears).unwrap().more {}
+    assert_eq!(news, [ConflictNews::Begun, ConflictNews::Ended(Ending::TookTheirs)]);
+    *store.lock().unwrap() = None;
 }
 
 #[test]
