@@ -78,11 +78,7 @@ impl Rejection {
         detail: Option<&Json>,
         seq: Option<Seq>,
     ) -> Rejection {
-        let code = match code {
-            Some(code) if code.as_str().len() > LONGEST_CODE => Code::new(cut(code.as_str(), LONGEST_CODE)),
-            Some(code) => code.clone(),
-            None => Code::POLICY,
-        };
+        let code = code.map_or(Code::POLICY, |code| Code::new(cut(code.as_str(), LONGEST_CODE)));
         let detail = detail.filter(|detail| detail.as_str().len() <= LONGEST_DETAIL && detail.check().is_ok());
         let message = cut(message.unwrap_or_default(), LONGEST_MESSAGE).to_owned();
         Rejection { code, message, detail: detail.cloned(), seq }

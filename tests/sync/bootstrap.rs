@@ -505,3 +505,20 @@ fn a_bootstrap_that_another_store_ends_first_goes_on_from_there() {
     assert_eq!(get(&store, "c", "k"), Some(json!("live")));
     assert_eq!(store.bootstrap_progress().unwrap(), None);
 }
+
+#[test]
+fn after_a_load_the_write_ahead_log_is_moved_into_the_file_as_often_as_before() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    fill(&server, "c", 10);
+    let store = fleet.open("a");
+    store.sync(&server.wire()).unwrap();
+    // Each is in the view and in the outbox: 32 MB.
+    let value = "x".repeat(200_000);
+    for n in 0..80 {
+        store.set("mine", &format!("k{n}"), &value).unwrap();
+    }
+    let mut log = fleet.path("a").into_os_string();
+    log.push("-wal");
+    let bytes = std::fs::metadata(log).unwrap().len();
+    assert!(bytes < 8 << 20, "{bytes}");
+}

@@ -1,6 +1,6 @@
 //! Conflicts: what a pull records of both sides, and for how long. `resolving` has the ways out.
 
-use crate::support::scripted::{delete_entry, foreign, item, result, set_entry};
+use crate::support::scripted::{accept_all, delete_entry, foreign, item, rejected_entry, result, set_entry};
 use crate::support::{Fault, FaultyWire, Fleet, ScriptedWire, Server, get, view};
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use syncstore::environment::Environment;
 use syncstore::protocol::{CheckpointItem, Entry, PushOutcome, PushResponse};
-use syncstore::{Conflict, Ending, Error, FieldMerge, Notice, Options, Prefer, Resolution, ResourceName, Store};
+use syncstore::{Code, Conflict, Ending, Error, FieldMerge, Notice, Options, Prefer, Resolution, ResourceName, Store};
 
 /// A fleet of two replicas, in step, of a server that has `{"a": 0, "b": 0}` at `k` of `c` and of `careful`.
 pub struct Two {
@@ -487,6 +487,26 @@ fn a_crash_between_any_two_steps_loses_no_side_and_tells_nothing_twice() {
     assert_eq!((two.ended(), get(&two.ours, "c", "k")), (vec![(Ending::Merged, new)], value(1, 1)));
     two.sync();
     assert_eq!((two.server.value("c", "k"), two.ours.take_notices(9).unwrap()), (value(1, 1), vec![]));
+}
+
+#[test]
+fn an_op_that_is_known_to_be_refused_is_in_no_conflict() {
+    let fleet = Fleet::new();
+    let store = crate::hostile::loaded(&fleet, "a", 10, vec![item("c", "k", json!(0), 5)]);
+    let op = store.set("c", "k", &1).unwrap();
+    let wire = ScriptedWire::new();
+    wire.on_push(|request| {
+        let mut answer = accept_all(request, 12);
+        (answer.results[0].outcome, answer.results[0].code) = (PushOutcome::Rejected, Some(Code::STALE));
+        Ok(answer)
+    });
+    store.push(&wire).unwrap();
+    wire.on_pull_page(vec![set_entry(11, foreign(11), "c", "k", json!(2), 5)]);
+    store.pull(&wire).unwrap();
+    assert_eq!((store.conflicts().unwrap(), store.pending_count().unwrap()), (vec![], 1));
+    wire.on_pull_page(vec![rejected_entry(12, op, Code::STALE, "")]);
+    store.pull(&wire).unwrap();
+    assert_eq!((get(&store, "c", "k"), store.ended_conflicts().unwrap()), (Some(json!(2)), vec![]));
 }
 
 #[test]

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use syncstore::protocol::{PushOutcome, PushResponse};
 use syncstore::{
-    ChangeKind, Changes, Conflict, ConflictNews, ConflictResolver, Ending, Error, Event, EventOptions, FieldMerge,
-    LastWriter, Outcome, Prefer, Resolution, Store,
+    ChangeKind, Changes, Conflict, ConflictNews, ConflictResolver, Ending, Error, Event, EventOptions, Events,
+    FieldMerge, LastWriter, Outcome, Prefer, Resolution, Store,
 };
 
 #[test]
@@ -265,6 +265,18 @@ fn a_batch_is_not_taken_apart() {
     assert_eq!((two.server.value("c", "k"), two.server.value("c", "other")), (value(0, 1), Some(json!(1))));
 }
 
+/// What has been told of conflicts since this was asked.
+fn news(events: &Events) -> Vec<ConflictNews> {
+    let mut told = Vec::new();
+    let mut hears = |event| {
+        if let Event::Conflict { news, .. } = event {
+            told.push(news);
+        }
+    };
+    while events.pump(100, Duration::from_secs(60), &mut hears).unwrap().more {}
+    told
+}
+
 fn resolving(resolver: impl ConflictResolver + 'static) -> Two {
     Two::with(|options| options.resolver = Some(Arc::new(resolver)))
 }
@@ -302,12 +314,15 @@ fn a_resolver_that_fails_or_panics_leaves_the_conflict_open_and_is_asked_again()
     });
     two.they_set("c", 1);
     two.ours.set("c", "k", &json!({"a": 1, "b": 0})).unwrap();
-    for times in 1..=2 {
+    let events = two.ours.events(EventOptions::default(), || {});
+    for (times, told) in [(1, &[ConflictNews::Begun, ConflictNews::NeedsDeciding][..]), (2, &[])] {
         two.sync();
         assert_eq!((asked.load(Ordering::SeqCst), two.only().end), (times, None));
+        assert_eq!(news(&events), told, "once, as long as nothing of theirs comes");
     }
     two.sync();
     assert_eq!((two.ended()[0].0, two.ours.conflicts().unwrap().len()), (Ending::TookTheirs, 0));
+    assert_eq!(news(&events), [ConflictNews::Ended(Ending::TookTheirs)]);
     two.sync();
     assert_eq!(asked.load(Ordering::SeqCst), 3);
 }
@@ -329,13 +344,7 @@ fn what_a_resolver_leaves_open_and_the_host_resolves_meanwhile_needs_no_deciding
     ours.set("c", "k", &json!({"a": 1, "b": 0})).unwrap();
     let events = ours.events(EventOptions::default(), || {});
     ours.sync(&server.wire()).unwrap();
-    let mut news = Vec::new();
-    let mut hears = |event| match event {
-        Event::Conflict { news: one, .. } => news.push(one),
-        _ => {}
-    };
-    while events.pump(100, Duration::from_secs(60), &mut hears).unwrap().more {}
-    assert_eq!(news, [ConflictNews::Begun, ConflictNews::Ended(Ending::TookTheirs)]);
+    assert_eq!(news(&events), [ConflictNews::Begun, ConflictNews::Ended(Ending::TookTheirs)]);
     *store.lock().unwrap() = None;
 }
 

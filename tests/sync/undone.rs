@@ -3,7 +3,10 @@
 use crate::support::{Fault, FaultyWire, Fleet, Server, despite_losses, get, view};
 use serde_json::json;
 use std::sync::Arc;
-use syncstore::{Code, Edit, Notice, OpKind, Options, Outcome, Ref, ResourceName, Retention, Store};
+use std::time::Duration;
+use syncstore::{
+    Code, Edit, Event, EventOptions, Missed, Notice, OpKind, Options, Outcome, Ref, ResourceName, Retention, Store,
+};
 
 /// A replica of a server that is restored to before what `write` did was accepted.
 struct Restored {
@@ -60,6 +63,24 @@ fn text(value: &str) -> Option<String> {
 
 fn is_undone(store: &Store, op: Ref) -> bool {
     matches!(store.outcome(op).unwrap(), Some(Outcome::Undone { .. }))
+}
+
+#[test]
+fn that_outcomes_have_changed_is_told_where_a_restored_server_lost_something_alone() {
+    for loses in [true, false] {
+        let restored = Restored::after(|ours, _, both| {
+            if loses {
+                ours.set("c", "new", &1).unwrap();
+            }
+            both();
+        });
+        let events = restored.ours.events(EventOptions::default(), || {});
+        restored.sync();
+        let mut told = false;
+        let mut hears = |event| told |= matches!(event, Event::Missed(Missed::OutcomesUncounted));
+        while events.pump(100, Duration::from_secs(60), &mut hears).unwrap().more {}
+        assert_eq!(told, loses);
+    }
 }
 
 #[test]
