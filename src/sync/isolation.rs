@@ -130,6 +130,56 @@ impl Isolation {
 mod tests {
     use super::*;
 
+    fn refused() -> WireError {
+        WireError::Forbidden("a firewall's".into())
+    }
+
+    fn failing() -> WireError {
+        WireError::Unavailable { status: 500, retry_after: None, message: "it fails".into() }
+    }
+
+    #[test]
+    fn a_pass_sets_as_many_aside_as_what_has_gone_allows() {
+        for (gone, error, most) in [
+            (false, refused(), MOST_BEFORE_ANY),
+            (false, failing(), MOST_OF_A_FAILING_SERVER),
+            (true, refused(), MOST),
+            (true, failing(), MOST),
+        ] {
+            let mut pass = Isolation { any_gone: gone, ..Isolation::default() };
+            let passed = (0..100).take_while(|_| pass.set_aside(error.clone())).count();
+            assert_eq!(passed, most as usize, "{error} {gone}");
+        }
+    }
+
+    #[test]
+    fn the_first_failure_is_told_where_nothing_went_and_the_last_one_passes() {
+        let unreachable = || WireError::Unreachable("no network".into());
+        for (gone, first, last, told) in [
+            (false, Some(refused()), unreachable(), refused()),
+            (true, Some(refused()), unreachable(), unreachable()),
+            (false, Some(refused()), failing(), refused()),
+            (false, Some(failing()), refused(), refused()),
+            (false, None, unreachable(), unreachable()),
+        ] {
+            let pass = Isolation { any_gone: gone, first, ..Isolation::default() };
+            let Halt::Error(Error::Wire(error)) = pass.stops(Error::Wire(last).into()) else { panic!("an error") };
+            assert_eq!(error.to_string(), told.to_string());
+        }
+    }
+
+    #[test]
+    fn a_pass_that_set_nothing_aside_ends_without_an_error() {
+        let mut pass = Isolation::default();
+        assert!(!pass.halves(refused()), "before anything has gone one is tried alone");
+        pass.gone();
+        assert!(pass.halves(failing()));
+        assert!(matches!(pass.end(), (None, true)));
+        let mut pass = Isolation::default();
+        assert!(pass.set_aside(refused()));
+        assert!(matches!(pass.end(), (Some(WireError::Forbidden(_)), false)));
+    }
+
     #[test]
     fn each_pass_is_the_turn_of_the_next_two_whether_they_are_tried_or_not() {
         let units: Vec<Ref> = (1..=5).map(|n| Ref::from_parts(n, 1)).collect();

@@ -477,6 +477,8 @@ fn a_wire_that_panics_while_it_fetches_ahead_panics_in_the_call_and_the_next_one
     });
     store.sync(&wire).unwrap();
     assert_eq!(view(&store).len(), 2);
+    assert!(wire.is_over());
+    assert_eq!(wire.checkpointed().len(), 3, "after the last page there is none to fetch");
 }
 
 #[test]

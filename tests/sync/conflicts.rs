@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use syncstore::environment::Environment;
 use syncstore::protocol::{CheckpointItem, Entry, PushOutcome, PushResponse};
+use syncstore::wire::WireError;
 use syncstore::{Code, Conflict, Ending, Error, FieldMerge, Notice, Options, Prefer, Resolution, ResourceName, Store};
 
 /// A fleet of two replicas, in step, of a server that has `{"a": 0, "b": 0}` at `k` of `c` and of `careful`.
@@ -507,6 +508,40 @@ fn an_op_that_is_known_to_be_refused_is_in_no_conflict() {
     wire.on_pull_page(vec![rejected_entry(12, op, Code::STALE, "")]);
     store.pull(&wire).unwrap();
     assert_eq!((get(&store, "c", "k"), store.ended_conflicts().unwrap()), (Some(json!(2)), vec![]));
+}
+
+#[test]
+fn none_begins_on_what_is_revoked_in_the_same_breath() {
+    let fleet = Fleet::new();
+    let store = crate::hostile::loaded(&fleet, "a", 10, vec![item("c", "k", json!(0), 5)]);
+    store.set("c", "k", &1).unwrap();
+    let wire = ScriptedWire::new();
+    let revoked = Entry { reason: Some("revoked".into()), ..delete_entry(12, foreign(12), "c", "k", 11) };
+    wire.on_pull_page(vec![set_entry(11, foreign(11), "c", "k", json!(2), 5), revoked]);
+    store.pull(&wire).unwrap();
+    assert_eq!((store.conflicts().unwrap(), store.ended_conflicts().unwrap()), (vec![], vec![]));
+}
+
+#[test]
+fn one_ends_as_rejected_only_once_nothing_of_its_part_is_pending_any_more() {
+    let fleet = Fleet::new();
+    let store = crate::hostile::loaded(&fleet, "a", 10, vec![item("c", "k", json!(0), 5)]);
+    let wire = ScriptedWire::new();
+    let first = store.set("c", "k", &1).unwrap();
+    // No answer comes: it never changes again, and the next one is an op of its own.
+    wire.on_push(|_| Err(WireError::TimedOut("no answer".into())));
+    store.push(&wire).unwrap_err();
+    let second = store.set("c", "k", &2).unwrap();
+    wire.on_pull_page(vec![set_entry(11, foreign(11), "c", "k", json!(3), 5)]);
+    store.pull(&wire).unwrap();
+    assert_eq!(store.conflicts().unwrap().len(), 1);
+    wire.on_pull_page(vec![rejected_entry(12, first, Code::STALE, "")]);
+    store.pull(&wire).unwrap();
+    assert_eq!((store.conflicts().unwrap().len(), get(&store, "c", "k")), (1, Some(json!(2))));
+    wire.on_pull_page(vec![rejected_entry(13, second, Code::STALE, "")]);
+    store.pull(&wire).unwrap();
+    let ended: Vec<_> = store.ended_conflicts().unwrap().into_iter().map(|one| one.end.unwrap().how).collect();
+    assert_eq!((ended, get(&store, "c", "k")), (vec![Ending::Rejected], Some(json!(3))));
 }
 
 #[test]
