@@ -194,15 +194,31 @@ impl Store {
         self.write(|limits| Write::delete(limits, collection, key))
     }
 
-    /// Makes a write by the limits that are known, or by the newest ones where those refuse it, and writes it.
+    /// Makes a write by the limits that are known, or by the newest ones where those refuse it, and writes it if they are the newest.
     pub(super) fn write(&self, make: impl Fn(&Limits) -> Result<Write>) -> Result<Ref> {
-        let write = match make(&self.replica.limits()) {
-            Err(Error::Limit(_)) => make(&self.replica.newest_limits())?,
-            made => made?,
-        };
-        let op = self.replica.write(|connection| self.put(connection, &self.replica.limits(), &write, None))?;
-        self.wrote(1);
-        Ok(op)
+        let mut limits = self.replica.limits();
+        loop {
+            let write = match make(&limits) {
+                Err(Error::Limit(_)) => {
+                    limits = self.replica.newest_limits();
+                    make(&limits)?
+                }
+                made => made?,
+            };
+            let written = self.replica.write(|connection| {
+                // Another store may have been told others; what the host serialises is never made within the transaction.
+                let newest = self.replica.limits();
+                if !Arc::ptr_eq(&limits, &newest) {
+                    limits = newest;
+                    return Ok(None);
+                }
+                self.put(connection, &limits, &write, None).map(Some)
+            })?;
+            if let Some(op) = written {
+                self.wrote(1);
+                return Ok(op);
+            }
+        }
     }
 
     /// Like [`Writer::put`].

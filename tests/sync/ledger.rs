@@ -275,6 +275,7 @@ fn what_the_server_publishes_to_one_store_of_a_file_holds_for_all_of_them() {
     let wire = publishing(1_000);
     wire.on_pull_page(vec![]);
     syncs_later.pull(&wire).unwrap();
+    assert!(matches!(writes.set("c", "large", &text(1_001)), Err(Error::Limit(_))), "the first one already");
     // Each fits, and one that was made of both would not: beside the value, a patch has a kibibyte.
     let operations = vec![json!({"op": "add", "path": "/a", "value": ""}); 30];
     for _ in 0..2 {

@@ -107,16 +107,15 @@ impl OpAnswer {
         match self.outcome {
             PushOutcome::Accepted => {
                 let form = self.op.map(|form| Box::new(form.into_op(asked)));
-                match form.as_ref().map_or(Ok(()), |form| check_form(asked, form, limits)) {
+                let fits = form.as_ref().map_or(Ok(()), |form| check_form(asked, form, limits));
+                match fits.and_then(|()| check_tags(&self.tags, limits)) {
+                    Ok(()) => Ok(Verdict::Accepted { form, tags: self.tags }),
                     Err(fault) if fault.code == Code::TOO_LARGE => {
                         let message = format!("what the approver made of it: {}", fault.message);
-                        return Ok(Verdict::Rejected(Rejection { message, ..fault }));
+                        Ok(Verdict::Unfit(Rejection { message, ..fault }))
                     }
-                    Err(fault) => return Err(format!("its op: {}", fault.message)),
-                    Ok(()) => {}
+                    Err(fault) => Err(format!("its op or tags: {}", fault.message)),
                 }
-                check_tags(&self.tags, limits)?;
-                Ok(Verdict::Accepted { form, tags: self.tags })
             }
             PushOutcome::Rejected => Ok(Verdict::Rejected(told(Rejection {
                 code: self.code.unwrap_or(Code::POLICY),
@@ -239,7 +238,7 @@ mod tests {
         let long = "x".repeat(2 << 20);
         let answer = format!(r#"{{"ref":"REF","outcome":"accepted","op":{{"op":"set","value":"{long}"}}}}"#);
         // Asked again it would say the same.
-        assert!(matches!(verdict(&answer), Ok(Verdict::Rejected(why)) if why.code == Code::TOO_LARGE));
+        assert!(matches!(verdict(&answer), Ok(Verdict::Unfit(why)) if why.code == Code::TOO_LARGE));
         let answer = r#"{"ref":"REF","outcome":"accepted","op":{"op":"set","value":null,"base":7,"batch":1}}"#;
         let Ok(Verdict::Accepted { form: Some(form), .. }) = verdict(answer) else { panic!("a form") };
         assert_eq!((form.base, form.value.map(Json::into_string)), (Some(7), Some("null".into())));
@@ -269,7 +268,8 @@ mod tests {
             let tags: Vec<String> = (0..tags).map(|tag| format!("\"{tag}\"")).collect();
             verdict(&format!(r#"{{"ref":"REF","outcome":"accepted","tags":[{}]}}"#, tags.join(",")))
         };
-        assert!(tags(100).is_ok() && tags(101).is_err());
+        assert!(matches!(tags(100), Ok(Verdict::Accepted { .. })));
+        assert!(matches!(tags(101), Ok(Verdict::Unfit(why)) if why.code == Code::TOO_LARGE));
         assert!(verdict(r#"{"ref":"REF","outcome":"accepted","tags":[""]}"#).is_err());
         assert!(verdict(r#"{"ref":"REF","outcome":"queued"}"#).is_err());
         assert!(verdict(r#"{"outcome":"accepted"}"#).is_err());

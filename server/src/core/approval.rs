@@ -6,7 +6,7 @@
 mod queue;
 mod verdict;
 
-use super::examine::{examine, rejection, shortened};
+use super::examine::{beyond, examine, rejection, shortened};
 use super::push::Push;
 use super::{Caller, MOST_TAGS, Rules, Tags};
 use crate::storage::queued::{QueueLine, QueueSnapshot, QueuedOp, UnitKey, UnitRow};
@@ -35,6 +35,8 @@ pub enum Verdict {
         /// With these tags on its item.
         tags: Vec<String>,
     },
+    /// It may be committed, but as something that is beyond a limit: it is rejected, and told why as of any op that is.
+    Unfit(Rejection),
     /// It is refused.
     Rejected(Rejection),
 }
@@ -198,7 +200,8 @@ fn settle(
     let Some((unit, queued)) = transaction.unit(key)? else { return Ok(false) };
     let nothing = HashMap::new();
     let given = verdicts.unwrap_or(&nothing);
-    let refused = |queued: &QueuedOp| queued.asks && matches!(given.get(&queued.op.op_ref), Some(Verdict::Rejected(_)));
+    let refuses = |op_ref: &Ref| matches!(given.get(op_ref), Some(Verdict::Rejected(_) | Verdict::Unfit(_)));
+    let refused = |queued: &QueuedOp| queued.asks && refuses(&queued.op.op_ref);
     let missing = |queued: &QueuedOp| queued.asks && !given.contains_key(&queued.op.op_ref);
     if verdicts.is_some() && queued.iter().any(missing) && !queued.iter().any(refused) {
         return Ok(false);
@@ -231,12 +234,13 @@ pub fn check_form(op: &Op, form: &Op, limits: &Limits) -> Result<(), Rejection> 
     examine(&alone, limits).1.map_or(Ok(()), Err)
 }
 
-/// Whether an approver's tags may go on an item; else what is wrong with them.
-pub fn check_tags(tags: &[String], limits: &Limits) -> Result<(), String> {
+/// Whether an approver's tags may go on an item; else what is wrong with them, told apart like that of a form.
+pub fn check_tags(tags: &[String], limits: &Limits) -> Result<(), Rejection> {
     if tags.len() > MOST_TAGS {
-        return Err(format!("there are {} tags; an item has at most {MOST_TAGS}", tags.len()));
+        let words = format!("there are {} tags; an item has at most {MOST_TAGS}", tags.len());
+        return Err(rejection(Code::TOO_LARGE, words));
     }
-    tags.iter().try_for_each(|tag| check_name("tag", tag, limits)).map_err(|error| error.to_string())
+    tags.iter().try_for_each(|tag| check_name("tag", tag, limits)).map_err(|error| beyond(&error))
 }
 
 // The most bytes of a detail: what a client keeps.

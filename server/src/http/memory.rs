@@ -149,6 +149,15 @@ mod tests {
     }
 
     #[test]
+    fn memory_is_scarce_from_the_first_byte_beyond_its_half() {
+        let memory = Memory::new(100);
+        let half = memory.take(50);
+        assert!(half.is_some() && !memory.is_scarce());
+        let one_more = memory.take(1);
+        assert!(one_more.is_some() && memory.is_scarce());
+    }
+
+    #[test]
     fn an_answer_has_its_size_until_it_is_dropped() {
         let memory = AnswerMemory::new(500_000);
         let message = text(200_000);

@@ -222,6 +222,10 @@ impl Question {
                     return Err(format!("{op_ref} is answered twice"));
                 }
                 let verdict = answer.verdict(op, limits).map_err(|error| format!("{op_ref}: {error}"))?;
+                if let Verdict::Unfit(why) = &verdict {
+                    let (database, why) = (&self.request.database, &why.message);
+                    tracing::warn!(database, %op_ref, why, "an op is rejected for what the approver made of it");
+                }
                 Ok((op_ref, verdict))
             });
             match verdict {

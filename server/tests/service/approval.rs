@@ -306,6 +306,25 @@ fn an_approver_gives_nobody_what_is_hidden_and_may_use_any_tag() {
 }
 
 #[test]
+fn what_an_approver_makes_too_large_is_rejected_at_once_and_gives_nothing_hidden_away() {
+    let office = Office::lenient();
+    let world = &office.world;
+    office.push(&[world.set("hidden", "1")]);
+    office.approve_all();
+    office.answer_each(|asked| replaced(asked.op.op_ref, Form::set(json(&format!("\"{}\"", "x".repeat(2 << 20))))));
+    let ada = only("ada", &["own"]);
+    let alone = [world.set("mine", "1"), world.set("hidden", "2"), world.patch("hidden", "[]")];
+    let pair = [batch(world.set("a", "1"), 1, 2), batch(world.set("b", "1"), 1, 2)];
+    let ops = [&alone[..], &pair[..]].concat();
+    world.push_as(&ada, 2, &ops);
+    office.approve_all();
+    let told = words(&world.push_as(&ada, 2, &ops));
+    let codes: Vec<_> = told.iter().map(|told| told.rsplit(' ').next().unwrap_or_default()).collect();
+    assert_eq!(codes, ["too_large", "forbidden", "not_found", "too_large", "too_large"]);
+    assert_eq!((office.approve(), world.items()), (0, vec!["hidden=1".to_owned()]), "nothing is asked about again");
+}
+
+#[test]
 fn an_op_is_decided_under_the_rights_that_its_sender_had() {
     let mut office = Office::new(|_| down());
     let ada = only("ada", &["own"]);

@@ -27,9 +27,12 @@ impl<T: Transaction> Push<'_, T> {
     ) -> Stored<Vec<OpResult>> {
         let mut faults: HashMap<Ref, Rejection> = HashMap::new();
         for op in ops {
-            if let Some(Verdict::Rejected(why)) = verdicts.get(&op.op_ref) {
-                faults.insert(op.op_ref, why.clone());
-            }
+            let why = match verdicts.get(&op.op_ref) {
+                Some(Verdict::Rejected(why)) => why.clone(),
+                Some(Verdict::Unfit(why)) => self.told_of(op, why.clone())?,
+                Some(Verdict::Accepted { .. }) | None => continue,
+            };
+            faults.insert(op.op_ref, why);
         }
         let mut answers = Vec::with_capacity(ops.len());
         if faults.is_empty() {
