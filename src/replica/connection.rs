@@ -285,9 +285,17 @@ fn data_version(connection: &Connection) -> Result<i64> {
 }
 
 #[cfg(test)]
+impl Replica {
+    /// Opens a file as unit tests do that do not care how it is kept.
+    pub fn open_plain(path: &Path) -> Replica {
+        let tuning = Tuning { full: false, cache_bytes: 1 << 20, busy_timeout: Duration::from_secs(1), vfs: None };
+        Replica::open(path, tuning, || [7; 16]).unwrap()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn a_directory_that_is_not_there_is_named_and_not_made() {
@@ -304,8 +312,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (path, aside) = (dir.path().join("s.db"), dir.path().join("aside.db"));
         let writing = crate::Store::open(&path, crate::Options::default()).unwrap();
-        let tuning = Tuning { full: false, cache_bytes: 1 << 20, busy_timeout: Duration::from_secs(1), vfs: None };
-        let replica = Replica::open(&path, tuning, || [7; 16]).unwrap();
+        let replica = Replica::open_plain(&path);
         let woken = Arc::new(AtomicBool::new(false));
         let wake = Arc::clone(&woken);
         let watcher =

@@ -415,7 +415,6 @@ pub(crate) fn of_statement(error: &rusqlite::Error) -> Option<(rusqlite::ErrorCo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn the_functions_are_those_that_the_documentation_lists_and_sqlite_has() {
@@ -446,8 +445,7 @@ mod tests {
     #[test]
     fn views_are_made_anew_over_an_index_that_was_declared_while_they_were_made() {
         let directory = tempfile::tempdir().unwrap();
-        let tuning = Tuning { full: false, cache_bytes: 1 << 20, busy_timeout: Duration::from_secs(1), vfs: None };
-        let replica = Replica::open(&directory.path().join("r.db"), tuning, || [7; 16]).unwrap();
+        let replica = Replica::open_plain(&directory.path().join("r.db"));
         let mut views = Views::attach(replica.path(), replica.tuning(), "made").unwrap();
         let seen = views.look().unwrap();
         replica.write(|writing| automatic::declare(writing, "c", "by", &"/x".into())).unwrap();

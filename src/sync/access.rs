@@ -123,48 +123,24 @@ impl<'a> Access<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::replica::Tuning;
-    use parking_lot::Mutex;
-
-    /// A clock that stands, and notes how long was waited at a time.
-    #[derive(Default)]
-    struct Standing(Mutex<Vec<u64>>);
-
-    impl Environment for Standing {
-        fn unix_ms(&self) -> u64 {
-            0
-        }
-        fn monotonic(&self) -> Duration {
-            Duration::ZERO
-        }
-        fn random(&self) -> u64 {
-            0
-        }
-        fn sleep(&self, duration: Duration) {
-            self.0.lock().push(duration.as_millis() as u64);
-        }
-    }
-
-    fn replica(dir: &std::path::Path) -> Replica {
-        let tuning = Tuning { full: false, cache_bytes: 1 << 20, busy_timeout: Duration::from_secs(1), vfs: None };
-        Replica::open(&dir.join("s.db"), tuning, || [7; 16]).unwrap()
-    }
+    use crate::sync::retry::tests::Slept;
 
     #[test]
     fn a_wait_that_may_be_cancelled_is_as_long_as_any_and_looks_now_and_then() {
         let dir = tempfile::tempdir().unwrap();
-        let (replica, cancel, clock) = (replica(dir.path()), Cancel::new(), Standing::default());
+        let replica = Replica::open_plain(&dir.path().join("s.db"));
+        let (cancel, clock) = (Cancel::new(), Slept::default());
         Access::new(&replica, None).sleep(&clock, Duration::from_millis(25));
         Access::new(&replica, Some(&cancel)).sleep(&clock, Duration::from_millis(25));
         cancel.cancel();
         Access::new(&replica, Some(&cancel)).sleep(&clock, Duration::from_millis(25));
-        assert_eq!(*clock.0.lock(), [25, 10, 10, 5]);
+        assert_eq!(*clock.0.lock(), [25, 10, 10, 5].map(Duration::from_millis));
     }
 
     #[test]
     fn once_cancelled_the_file_is_neither_read_nor_written() {
         let dir = tempfile::tempdir().unwrap();
-        let (replica, cancel) = (replica(dir.path()), Cancel::new());
+        let (replica, cancel) = (Replica::open_plain(&dir.path().join("s.db")), Cancel::new());
         let access = Access::new(&replica, Some(&cancel));
         let touches = || {
             [

@@ -100,12 +100,13 @@ pub(crate) fn jitter(first: Duration, longest: Duration, failures: u32, random: 
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use parking_lot::Mutex;
 
+    /// A clock that stands, and notes each wait.
     #[derive(Default)]
-    struct Slept(Mutex<Vec<Duration>>);
+    pub(in crate::sync) struct Slept(pub(in crate::sync) Mutex<Vec<Duration>>);
 
     impl Environment for Slept {
         fn unix_ms(&self) -> u64 {

@@ -170,15 +170,12 @@ mod tests {
     use crate::event::{ConflictNews, EventOptions};
     use crate::outbox::Outcome;
     use crate::protocol::{Ref, ResourceName};
-    use crate::replica::Tuning;
     use rusqlite::StatementStatus;
-    use std::time::Duration;
 
     #[test]
     fn who_begins_to_listen_during_a_transaction_is_told_that_it_settled_something() {
         let dir = tempfile::tempdir().unwrap();
-        let tuning = Tuning { full: false, cache_bytes: 1 << 20, busy_timeout: Duration::from_secs(1), vfs: None };
-        let replica = Replica::open(&dir.path().join("s.db"), tuning, || [7; 16]).unwrap();
+        let replica = Replica::open_plain(&dir.path().join("s.db"));
         let next = |settles: bool| {
             let listening = replica.write(|writing| {
                 let listening = replica.bus().listen(EventOptions::default(), || {});
@@ -205,8 +202,7 @@ mod tests {
     #[test]
     fn a_synced_commit_leaves_statements_as_they_were_planned() {
         let dir = tempfile::tempdir().unwrap();
-        let tuning = Tuning { full: false, cache_bytes: 1 << 20, busy_timeout: Duration::from_secs(1), vfs: None };
-        let replica = Replica::open(&dir.path().join("s.db"), tuning, || [7; 16]).unwrap();
+        let replica = Replica::open_plain(&dir.path().join("s.db"));
         let planned_anew = || {
             let status = |writing: &Writing<'_>| -> Result<i32> {
                 let mut find = writing.prepare_cached("SELECT position FROM state WHERE id = 1")?;
