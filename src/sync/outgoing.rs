@@ -332,4 +332,34 @@ mod tests {
             assert_eq!(middle(&ops(batches)), at, "{batches:?}");
         }
     }
+
+    #[test]
+    fn what_is_brought_forward_is_a_whole_unit_that_nothing_before_it_holds_back() {
+        let (s, a, b, c) = (None, Some(1), Some(2), Some(3));
+        let mut all = ops(&[s, a, a, s, b, b, c, s]);
+        // The third is behind the first, the batch `b` has lost its last op, and `c` is of another batch that is refused.
+        all[3].row.item = all[0].row.item;
+        all.remove(5);
+        let mut blocked = Blocked::default();
+        blocked.add(&all[5].row);
+        let keys = |parts: &VecDeque<Vec<Outgoing>>| -> Vec<Vec<String>> {
+            parts.iter().map(|part| part.iter().map(|op| op.key.clone()).collect()).collect()
+        };
+        let mut chosen = Vec::new();
+        for random in 0..3 {
+            let mut parts = VecDeque::from([std::mem::take(&mut all)]);
+            assert!(bring_forward(&mut parts, &blocked, random));
+            let now = keys(&parts);
+            assert_eq!(now.iter().map(Vec::len).sum::<usize>(), 7, "none is lost");
+            assert!(now[1].is_sorted(), "the others stay in order: {now:?}");
+            chosen.push(now[0].clone());
+            all = parts.into_iter().flatten().collect();
+            all.sort_by(|one, other| one.key.cmp(&other.key));
+        }
+        chosen.sort();
+        assert_eq!(chosen, [vec!["0"], vec!["1", "2"], vec!["7"]]);
+        let mut parts = VecDeque::from([all.drain(4..6).collect::<Vec<_>>()]);
+        assert!(!bring_forward(&mut parts, &blocked, 0), "there is none");
+        assert_eq!(keys(&parts).concat(), ["4", "6"]);
+    }
 }

@@ -336,7 +336,16 @@ fn check_page(page: &InboxPage, request: &PullRequest) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::{BatchId, ClientId, EntryOutcome, Ref};
+    use crate::protocol::{
+        BatchId, CheckpointPage, ClientId, DatabaseInfo, EntryOutcome, Filter, PushRequest, PushResponse, Ref,
+    };
+    use crate::replica::Replica;
+    use crate::sync::isolation::Aside;
+    use crate::sync::retry::tests::Slept;
+    use crate::sync::{Access, Given, RetryPolicy, Settings};
+    use crate::wire::{CheckpointRequest, Wire, WireError};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     fn entries(batches: &[Option<u128>]) -> Vec<Entry> {
         let entry = |(n, batch): (usize, &Option<u128>)| {
@@ -365,17 +374,92 @@ mod tests {
         assert_eq!(length(&[of(1, 3 * SLICE)]), 3 * SLICE);
     }
 
-    #[test]
-    fn the_order_and_the_numbers_of_a_page_are_checked_up_to_their_edge() {
-        const LAST: u64 = i64::MAX as u64;
-        let asked = |cursor: &str| PullRequest {
+    fn asked(cursor: &str) -> PullRequest {
+        PullRequest {
             client: ClientId::from_random(1),
             cursor: Some(Cursor::new(cursor.to_owned())),
             limit: 10,
             wait: Duration::ZERO,
             own_payloads: false,
-            scope: Default::default(),
+            scope: Scope::default(),
+        }
+    }
+
+    #[test]
+    fn a_page_of_another_request_is_no_answer() {
+        let wanted = asked("c");
+        assert!(answers(&wanted, &wanted));
+        // How much it was to be, and how long it waited, is all the same.
+        assert!(answers(&PullRequest { limit: 1, wait: Duration::from_secs(9), ..wanted.clone() }, &wanted));
+        let more = PullRequest { own_payloads: true, ..wanted.clone() };
+        assert!(answers(&more, &wanted) && !answers(&wanted, &more));
+        let client = ClientId::from_random(2);
+        let scope = Scope::of(Filter::only(["c"]));
+        for other in [asked("d"), PullRequest { client, ..wanted.clone() }, PullRequest { scope, ..wanted.clone() }] {
+            assert!(!answers(&other, &wanted), "{other:?}");
+        }
+    }
+
+    /// Its log ends at 7, and it counts who asks.
+    #[derive(Default)]
+    struct Ended(AtomicU32);
+
+    impl Wire for Ended {
+        fn info(&self) -> Result<DatabaseInfo, WireError> {
+            unreachable!("a pull asks for nothing else")
+        }
+        fn push(&self, _: &PushRequest) -> Result<PushResponse, WireError> {
+            unreachable!("a pull asks for nothing else")
+        }
+        fn pull(&self, _: &PullRequest) -> Result<InboxPage, WireError> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            Ok(InboxPage { entries: Vec::new(), cursor: Cursor::new("end".to_owned()), seq: 7, more: false })
+        }
+        fn checkpoint(&self, _: &CheckpointRequest) -> Result<CheckpointPage, WireError> {
+            unreachable!("a pull asks for nothing else")
+        }
+    }
+
+    #[test]
+    fn a_given_page_is_taken_once_and_only_where_it_begins() {
+        let settings = Settings {
+            push_ops: 10,
+            pull_entries: 10,
+            checkpoint_items: 10,
+            pages: 10,
+            largest_file: u64::MAX,
+            prefetch: false,
+            retention: crate::Retention::default(),
+            retry: RetryPolicy::never(),
+            environment: Arc::new(Slept::default()),
         };
+        for (begins, position, calls) in [("here", 6, 0), ("before", 7, 1)] {
+            let dir = tempfile::tempdir().unwrap();
+            let replica = Replica::open_plain(&dir.path().join("s.db"));
+            let client = replica
+                .write(|connection| {
+                    let mut state = State::load(connection)?;
+                    (state.cursor, state.position) = (Some(Cursor::new("here".to_owned())), 5);
+                    state.store(connection)?;
+                    Ok(state.client)
+                })
+                .unwrap();
+            let page = InboxPage { entries: Vec::new(), cursor: Cursor::new("given".to_owned()), seq: 6, more: false };
+            let given = Given { request: PullRequest { client, ..asked(begins) }, page };
+            let (wire, mut aside, mut stage) = (Ended::default(), Aside::default(), |_| {});
+            let access = Access::new(&replica, None);
+            let mut engine = Engine::new(access, &wire, &settings, (Some(given), &mut aside), &mut stage);
+            let mut pull = || {
+                assert!(engine.pull_to_end(Life::Live).is_ok());
+                (replica.read(State::load).unwrap().position, wire.0.load(Ordering::SeqCst))
+            };
+            assert_eq!((pull(), pull()), ((position, calls), (7, calls + 1)), "{begins}");
+        }
+    }
+
+    #[test]
+    fn the_order_and_the_numbers_of_a_page_are_checked_up_to_their_edge() {
+        const LAST: u64 = i64::MAX as u64;
         let page = |seqs: &[u64], rev: Option<u64>, seq, more| {
             let mut entries = entries(&vec![None; seqs.len()]);
             entries.iter_mut().zip(seqs).for_each(|(entry, seq)| (entry.seq, entry.rev) = (*seq, rev));

@@ -289,5 +289,12 @@ mod tests {
         assert!(draft.apply(&copy).unwrap_err().to_string().contains("limit"), "of 64 MiB");
         assert!(draft.apply(&small).is_ok());
         assert_eq!(draft.into_text().unwrap().len(), text.len());
+        // A number may be four times as long as in the patch.
+        let text = format!(r#"{{"n":0,"text":"{}"}}"#, "x".repeat((64 << 20) - 100_000));
+        let mut draft = Draft::new(Some(text.clone()));
+        let numbers = format!(r#"{{"op":"replace","path":"/n","value":[{}1]}}"#, "1e15,".repeat(10_000));
+        assert!(draft.apply(&patch(&numbers)).unwrap_err().to_string().contains("limit"), "of 64 MiB");
+        assert!(draft.apply(&small).is_ok());
+        assert_eq!(draft.into_text().unwrap().len(), text.len());
     }
 }

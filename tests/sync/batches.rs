@@ -355,6 +355,33 @@ fn a_batch_of_which_the_rest_is_refused_leaves_nothing_staged_that_others_wait_f
 }
 
 #[test]
+fn what_is_let_go_of_a_batch_is_told_by_an_op_that_the_server_may_have() {
+    for refused_too in [false, true] {
+        let (fleet, server) = (Fleet::new(), Server::start());
+        let store = fleet.open_with("a", |options| options.push_ops = 10);
+        store.sync(&server.wire()).unwrap();
+        batch_of(&store, 25);
+        let direct = server.wire();
+        // The server has the second part, whose last op tells of the rest that is refused.
+        let lost = FaultyWire::pushes(&direct, [Fault::None, Fault::LoseAnswer]);
+        store.sync(&lost).unwrap_err();
+        let refused = || Fault::Fail(WireError::Refused { status: 413, code: String::new(), message: String::new() });
+        let wire = FaultyWire::new(&direct, |call| match call {
+            Call::Push(request) if request.ops.iter().any(|op| op.key == "k12" && op.value.is_some()) => refused(),
+            Call::Push(request) if refused_too && request.ops[0].of == Some(u32::MAX) => refused(),
+            _ => Fault::None,
+        });
+        let report = store.sync(&wire).unwrap();
+        assert_eq!((report.rejected, store.pending_count().unwrap()), (25, 0), "{refused_too}");
+        let later = store.set("c", "k00", &"later").unwrap();
+        store.sync(&wire).unwrap();
+        // Where the server does not get to know, it lets go when the batch expires.
+        let went = matches!(store.outcome(later).unwrap(), Some(Outcome::Accepted { .. }));
+        assert_eq!(went, !refused_too);
+    }
+}
+
+#[test]
 fn a_batch_of_which_the_first_part_is_refused_leaves_nothing_staged_either() {
     for deletes in [false, true] {
         let (fleet, server) = (Fleet::new(), Server::start());

@@ -75,9 +75,13 @@ fn an_expired_cursor_loads_a_checkpoint_and_keeps_the_outbox() {
     let append = patch(json!([{"op": "add", "path": "/l/-", "value": 1}]));
     let op = ours.patch("c", "k", &append).unwrap();
     let made = ours.set("c", "made", &1).unwrap();
-    let report = ours.sync(&server.wire()).unwrap();
+    let direct = server.wire();
+    let wire = FaultyWire::recording(&direct);
+    let report = ours.sync(&wire).unwrap();
     assert_eq!(report.bootstrapped, Some(BootstrapReason::Expired));
     assert_eq!(ours.client_id().unwrap(), before, "an expired cursor is no divergence");
+    let pushed: Vec<usize> = wire.pushed().iter().map(|request| request.ops.len()).collect();
+    assert_eq!(pushed, [2, 2], "before the cursor is found expired, and once for the checkpoint");
     assert_eq!(get(&ours, "c", "k"), Some(json!({"l": [0, 1]})));
     for op in [op, made] {
         assert!(matches!(ours.outcome(op).unwrap(), Some(Outcome::Accepted { .. })));

@@ -142,23 +142,39 @@ fn what_is_no_conflict() {
 
 #[test]
 fn an_own_op_that_was_thought_to_be_refused_is_not_another_clients() {
-    let fleet = Fleet::new();
-    let store = crate::hostile::loaded(&fleet, "a", 1, vec![item("c", "k", json!(0), 1)]);
-    let first = store.set("c", "k", &1).unwrap();
-    let wire = ScriptedWire::new();
-    wire.on_push(|request| {
-        let results = request.ops.iter().map(|op| result(op.op_ref, PushOutcome::Rejected, None));
-        Ok(PushResponse { seq: 1, results: results.collect() })
-    });
-    store.push(&wire).unwrap();
-    store.set("c", "k", &2).unwrap();
-    // A repetition of its push, of which the answer was lost, had been taken.
-    let wire = ScriptedWire::new();
-    wire.on_pull_page(vec![set_entry(2, first, "c", "k", json!(1), 1)]);
-    store.pull(&wire).unwrap();
-    assert_eq!(store.outcome(first).unwrap(), Some(syncstore::Outcome::Accepted { seq: 2 }));
-    assert_eq!((store.conflicts().unwrap(), store.ended_conflicts().unwrap()), (vec![], vec![]));
-    view(&store);
+    for open in [false, true] {
+        let fleet = Fleet::new();
+        let store = crate::hostile::loaded(&fleet, "a", 1, vec![item("c", "k", json!(0), 1)]);
+        let mut before = Vec::new();
+        let wire = ScriptedWire::new();
+        if open {
+            wire.on_push(|request| Ok(accept_all(request, 3)));
+            let own = store.set("c", "k", &"ours").unwrap();
+            let theirs = set_entry(2, foreign(2), "c", "k", json!("theirs"), 1);
+            wire.on_pull_page(vec![theirs, set_entry(3, own, "c", "k", json!("ours"), 2)]);
+            store.sync(&wire).unwrap();
+            before = store.conflicts().unwrap();
+            assert_eq!(before.len(), 1);
+        }
+        let rev = if open { 3 } else { 1 };
+        let first = store.set("c", "k", &1).unwrap();
+        wire.on_push(|request| {
+            let results = request.ops.iter().map(|op| result(op.op_ref, PushOutcome::Rejected, None));
+            Ok(PushResponse { seq: 1, results: results.collect() })
+        });
+        store.push(&wire).unwrap();
+        store.set("c", "k", &2).unwrap();
+        // A repetition of its push, of which the answer was lost, had been taken.
+        let wire = ScriptedWire::new();
+        wire.on_pull_page(vec![set_entry(rev + 1, first, "c", "k", json!(1), rev)]);
+        store.pull(&wire).unwrap();
+        assert_eq!(store.outcome(first).unwrap(), Some(syncstore::Outcome::Accepted { seq: rev + 1 }));
+        let after = store.conflicts().unwrap();
+        let remote = |conflicts: &[Conflict]| conflicts.iter().map(|one| one.remote.clone()).collect::<Vec<_>>();
+        assert_eq!(remote(&after), remote(&before));
+        assert_eq!(store.ended_conflicts().unwrap(), []);
+        view(&store);
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::support::scripted::{accept_all, as_sent_entry, delete_entry, foreign,
 use crate::support::{Fleet, ScriptedWire, Server, get};
 use serde_json::json;
 use syncstore::protocol::{Code, Entry, OpKind, Ref};
-use syncstore::{ChangeKind, Changes, ItemChange, Origin, Overflow, SearchQuery, Store, Watch, Watcher};
+use syncstore::{ChangeKind, Changes, Filter, ItemChange, Origin, Overflow, SearchQuery, Store, Watch, Watcher};
 use syncstore_server::service::{Caller, Tags};
 
 fn told(watcher: &Watcher) -> Vec<ItemChange> {
@@ -317,6 +317,24 @@ fn a_checkpoint_that_is_swapped_in_says_to_look_at_everything_again() {
         assert_eq!(watcher.take().unwrap(), Changes::Overflowed(Overflow::Reloaded));
         assert!(watcher.take().unwrap().is_empty());
     }
+}
+
+#[test]
+fn what_is_not_kept_any_more_is_told_as_reloaded_and_nothing_is_where_nothing_goes() {
+    let fleet = Fleet::new();
+    let store = fleet.open("a");
+    let wire = ScriptedWire::new();
+    wire.on_checkpoint_items(5, vec![item("c", "x", json!(1), 5), item("d", "x", json!(1), 5)]);
+    store.sync(&wire).unwrap();
+    let watcher = store.watch(Watch::all()).unwrap();
+    let keeps = |keep: &str| {
+        store.keep(&Filter::parse(keep).unwrap()).unwrap();
+        wire.on_checkpoint_items(5, Vec::new());
+        (store.pull(&wire).unwrap().removed, watcher.take().unwrap())
+    };
+    assert_eq!(keeps("c"), (1, Changes::Overflowed(Overflow::Reloaded)));
+    let (removed, told) = keeps("c:x");
+    assert!(removed == 0 && told.is_empty(), "{told:?}");
 }
 
 #[test]
