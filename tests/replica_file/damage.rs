@@ -1,5 +1,5 @@
 use crate::assert_intact;
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -47,15 +47,23 @@ impl Sound {
     }
 }
 
-/// Reads and writes everything there is. Each answer is right, or an error that says what is the matter; how many were
-/// errors.
-fn exercise(sound: &Sound, path: &Path, what: &str) -> u32 {
+/// What was said of a damaged file.
+struct Said {
+    /// How many calls were errors.
+    errors: u32,
+    /// Whether SQLite complained of its structure, if the store opened it at all.
+    complained: bool,
+}
+
+/// Reads, checks and writes everything there is. Each answer is right, or an error that says what is the matter, and what
+/// SQLite complains of the check finds.
+fn exercise(sound: &Sound, path: &Path, what: &str) -> Said {
     let before = fs::read(path).unwrap();
     let store = match Store::open(path, Options::default()) {
         Ok(store) => store,
         Err(Error::Corrupt(_) | Error::NotAReplica { .. }) => {
             assert!(fs::read(path).unwrap() == before, "{what}: a refused file was rewritten");
-            return 1;
+            return Said { errors: 1, complained: false };
         }
         Err(other) => panic!("{what}: opening: {other:?}"),
     };
@@ -83,6 +91,13 @@ fn exercise(sound: &Sound, path: &Path, what: &str) -> u32 {
     }
     right(store.pending().map(|_| true), "pending");
     right(store.collections().map(|_| true), "collections");
+    let complained = sqlite_complains(path);
+    let said = match store.check() {
+        Ok(report) => !report.is_ok(),
+        Err(Error::Corrupt(_)) => true,
+        Err(other) => panic!("{what}: check: {other:?}"),
+    };
+    assert!(said || !complained, "{what}: SQLite complains of the file, and the check finds nothing");
     assert!(fs::read(path).unwrap() == before, "{what}: reading changed the file");
     right(store.set("notes", "k00003", &1).map(|_| true), "set");
     right(store.set("more", "new", &1).map(|_| true), "set of a new item");
@@ -90,7 +105,14 @@ fn exercise(sound: &Sound, path: &Path, what: &str) -> u32 {
     right(store.delete("notes", "k00020").map(|_| true), "delete");
     drop(store);
     assert!(path.is_file(), "{what}: the file was deleted");
-    errors
+    Said { errors, complained }
+}
+
+/// What SQLite itself says of a file, without anything of the store.
+fn sqlite_complains(path: &Path) -> bool {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let found = connection.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0));
+    found.map_or(true, |words| words != "ok")
 }
 
 /// An index that lost an entry has lost the item.
@@ -115,7 +137,7 @@ fn a_page_overwritten_is_an_error_or_not_noticed_and_never_a_panic() {
     let sound = Sound::new(300);
     let pages = fs::metadata(&sound.path).unwrap().len() / PAGE;
     assert!(pages > 40, "{pages}");
-    let mut noticed = 0;
+    let (mut noticed, mut complained) = (0, 0);
     for page in 0..pages {
         let fill = match page % 3 {
             0 => noise(page, PAGE as usize),
@@ -124,9 +146,12 @@ fn a_page_overwritten_is_an_error_or_not_noticed_and_never_a_panic() {
         };
         let path = sound.copy();
         OpenOptions::new().write(true).open(&path).unwrap().write_all_at(&fill, page * PAGE).unwrap();
-        noticed += u64::from(exercise(&sound, &path, &format!("page {page} of {pages}")) > 0);
+        let said = exercise(&sound, &path, &format!("page {page} of {pages}"));
+        noticed += u64::from(said.errors > 0);
+        complained += u64::from(said.complained);
     }
     assert!(noticed > pages / 2, "only {noticed} of {pages} were noticed");
+    assert!(complained > pages / 2, "SQLite complained of only {complained} of {pages}");
 }
 
 #[test]
