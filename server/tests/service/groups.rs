@@ -43,6 +43,52 @@ fn fifty_pushes_at_once_get_distinct_contiguous_seqs_each_in_its_own_order() {
 }
 
 #[test]
+fn who_reads_while_others_push_sees_each_seq_once_and_in_order() {
+    const PUSHERS: u128 = 8;
+    const READERS: u128 = 4;
+    const PUSHES: u32 = 40;
+    const ALL: u64 = PUSHERS as u64 * PUSHES as u64 * 2;
+    let world = World::with(threaded);
+    let barrier = Barrier::new((PUSHERS + READERS) as usize);
+    std::thread::scope(|scope| {
+        for client in 1..=PUSHERS {
+            let (world, barrier) = (&world, &barrier);
+            scope.spawn(move || {
+                barrier.wait();
+                for push in 0..PUSHES {
+                    let ops = [0, 1].map(|op| world.set(&format!("{client}-{push}-{op}"), "1"));
+                    world.push(client, &ops);
+                }
+            });
+        }
+        let readers = (1..=READERS).map(|reader| {
+            let (world, barrier) = (&world, &barrier);
+            scope.spawn(move || {
+                barrier.wait();
+                let (mut seen, mut cursor) = (0, None);
+                while seen < ALL {
+                    let page = world.page(PUSHERS + reader, cursor, 3).unwrap();
+                    for entry in &page.entries {
+                        assert_eq!(entry.seq, seen + 1, "reader {reader}");
+                        seen = entry.seq;
+                    }
+                    if page.entries.is_empty() {
+                        std::thread::yield_now();
+                    }
+                    cursor = Some(page.cursor);
+                }
+                let last = world.page(PUSHERS + reader, cursor, 3).unwrap();
+                assert!(last.entries.is_empty() && !last.more, "{last:?}");
+            })
+        });
+        // All of them before any is waited for.
+        for reader in readers.collect::<Vec<_>>() {
+            reader.join().unwrap();
+        }
+    });
+}
+
+#[test]
 fn a_push_that_is_refused_does_not_touch_the_others_of_its_group() {
     let world = World::with(threaded);
     world.accept(1, world.set("a", "1"));
