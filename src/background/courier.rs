@@ -239,3 +239,101 @@ impl Wire for Line {
         self.wire.traffic()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::environment::SystemEnvironment;
+    use crate::replica::Replica;
+    use crate::sync::{RetryPolicy, Seat, Settings};
+
+    const BACKSTOP: Duration = Duration::from_millis(10);
+
+    /// A wire whose calls come back, with an error, once it is open.
+    #[derive(Default)]
+    struct Gate {
+        open: Mutex<bool>,
+        opened: Condvar,
+    }
+
+    impl Gate {
+        fn open(&self) {
+            *self.open.lock() = true;
+            self.opened.notify_all();
+        }
+
+        fn pass<T>(&self) -> Result<T, WireError> {
+            self.opened.wait_while(&mut self.open.lock(), |open| !*open);
+            Err(WireError::Unreachable("it is open".into()))
+        }
+    }
+
+    impl Wire for Gate {
+        fn info(&self) -> Result<DatabaseInfo, WireError> {
+            self.pass()
+        }
+        fn push(&self, _: &PushRequest) -> Result<PushResponse, WireError> {
+            self.pass()
+        }
+        fn pull(&self, _: &PullRequest) -> Result<InboxPage, WireError> {
+            self.pass()
+        }
+        fn checkpoint(&self, _: &CheckpointRequest) -> Result<CheckpointPage, WireError> {
+            self.pass()
+        }
+    }
+
+    fn patience_after(given_up: u32, backstop: Duration) -> Duration {
+        let couriers = Couriers { given_up: AtomicU32::new(given_up), ..Couriers::default() };
+        couriers.patience(backstop)
+    }
+
+    #[test]
+    fn the_patience_doubles_with_each_call_in_a_row_that_was_given_up_to_two_minutes() {
+        for (given_up, milliseconds) in [(0, 10), (1, 20), (2, 40), (13, 81_920), (14, 120_000), (16, 120_000)] {
+            assert_eq!(patience_after(given_up, BACKSTOP), Duration::from_millis(milliseconds), "{given_up}");
+        }
+        assert_eq!(patience_after(u32::MAX, BACKSTOP), SLOW);
+        for backstop in [SLOW, Duration::from_secs(15 * 60), Duration::MAX] {
+            for given_up in [0, 1, 16, u32::MAX] {
+                assert_eq!(patience_after(given_up, backstop), backstop, "{given_up}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_call_that_comes_back_ends_the_row_of_those_that_were_given_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let replica = Arc::new(Replica::open_plain(&dir.path().join("s.db")));
+        let seat = Arc::new(Seat::new(Arc::clone(&replica), Arc::new(settings())));
+        let lookout = Arc::new(Lookout::new(replica, seat, SLOW));
+        let gate = Arc::new(Gate::default());
+        let (wire, cancel): (Arc<dyn Wire>, _) = (gate.clone(), Cancel::new());
+        let first = Line::new(&wire, &cancel, lookout, BACKSTOP);
+        // Each on a line of its own, as the background sync does after one that was given up.
+        let call = || first.beside(&wire, &cancel).info().unwrap_err();
+        for patience in ["10ms", "20ms", "40ms"] {
+            let error = call();
+            assert!(matches!(&error, WireError::TimedOut(words) if words.ends_with(patience)), "{error}");
+        }
+        // So many that the next one is waited for long enough on any machine.
+        first.couriers.given_up.store(16, Ordering::SeqCst);
+        gate.open();
+        assert!(matches!(call(), WireError::Unreachable(words) if words == "it is open"));
+        assert_eq!(first.couriers.patience(BACKSTOP), BACKSTOP);
+    }
+
+    fn settings() -> Settings {
+        Settings {
+            push_ops: 1,
+            pull_entries: 1,
+            checkpoint_items: 1,
+            pages: 1,
+            largest_file: u64::MAX,
+            prefetch: false,
+            retention: crate::Retention::default(),
+            retry: RetryPolicy::default(),
+            environment: Arc::new(SystemEnvironment::default()),
+        }
+    }
+}
