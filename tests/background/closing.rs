@@ -14,10 +14,16 @@ use syncstore::{Options, Stopped, Store, SyncState};
 /// Drops the store, in time, after which this process has nothing of its file open.
 #[track_caller]
 fn assert_closes(store: Store, path: &Path) {
+    assert_drops(store);
+    assert_eq!(open_descriptors(path), Vec::<String>::new());
+}
+
+/// Drops the store, in time.
+#[track_caller]
+fn assert_drops(store: Store) {
     let begun = Instant::now();
     drop(store);
     assert!(begun.elapsed() < CLOSE, "{:?}", begun.elapsed());
-    assert_eq!(open_descriptors(path), Vec::<String>::new());
 }
 
 /// What of a replica this process has open, where the system tells.
@@ -249,25 +255,34 @@ fn while_a_large_replica_is_loaded() {
 fn while_another_process_writes_and_does_not_end() {
     let site = Site::new();
     let path = site.dir.path().join("one.db");
-    let store = open(&path);
-    let mut hears = Listener::new(&store);
-    store.start(site.wire(), quick()).unwrap();
-    hears.until_state(SyncState::Idle);
-    store.pause();
-    hears.until_state(SyncState::Paused);
-    store.set("notes", "n1", &1).unwrap();
-    let other = rusqlite::Connection::open(&path).unwrap();
-    other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    store.resume();
-    // It is to mark what it sends, and cannot.
-    hears.until("the wait", |event| match event {
-        syncstore::Event::Log(line) => (line.text == "waits for another writer of the file").then_some(()),
-        _ => None,
-    });
-    assert_eq!(assert_stops(&store), Stopped::Entirely);
-    other.execute_batch("ROLLBACK").unwrap();
-    drop(other);
-    assert_closes(store, &path);
+    for stops_first in [true, false] {
+        let store = open(&path);
+        let mut hears = Listener::new(&store);
+        store.start(site.wire(), quick()).unwrap();
+        hears.until_state(SyncState::Idle);
+        store.pause();
+        hears.until_state(SyncState::Paused);
+        store.set("notes", "n1", &stops_first).unwrap();
+        let other = rusqlite::Connection::open(&path).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        store.resume();
+        // It is to mark what it sends, and cannot.
+        hears.until("the wait", |event| match event {
+            syncstore::Event::Log(line) => (line.text == "waits for another writer of the file").then_some(()),
+            _ => None,
+        });
+        drop(hears);
+        if stops_first {
+            assert_eq!(assert_stops(&store), Stopped::Entirely);
+        }
+        assert_drops(store);
+        other.execute_batch("ROLLBACK").unwrap();
+        drop(other);
+        assert_eq!(open_descriptors(&path), Vec::<String>::new());
+        let store = open(&path);
+        store.sync(&*site.wire()).unwrap();
+        assert_eq!(site.value("notes", "n1").unwrap(), stops_first);
+    }
 }
 
 #[test]
