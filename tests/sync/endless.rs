@@ -4,8 +4,9 @@ use crate::hostile::{is_protocol, loaded};
 use crate::support::scripted::*;
 use crate::support::{Fleet, ScriptedWire, Server, get, view};
 use serde_json::json;
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use syncstore::protocol::{
     BatchId, CheckpointPage, Code, Cursor, DatabaseInfo, Entry, InboxPage, Json, Limits, PushOutcome, PushRequest,
@@ -20,6 +21,22 @@ struct Endless {
     pull: Option<fn(u64, &PullRequest) -> InboxPage>,
     checkpoint: Option<fn(u64, &CheckpointRequest) -> CheckpointPage>,
     calls: AtomicU64,
+    /// The write-ahead log of the replica that calls, and the most bytes that it was found to have.
+    log: OnceLock<PathBuf>,
+    longest_log: AtomicU64,
+}
+
+impl Endless {
+    /// The number of this call, from 0 up.
+    fn call(&self) -> u64 {
+        self.look();
+        self.calls.fetch_add(1, Ordering::SeqCst)
+    }
+
+    fn look(&self) {
+        let log = self.log.get().and_then(|log| std::fs::metadata(log).ok());
+        self.longest_log.fetch_max(log.map_or(0, |log| log.len()), Ordering::SeqCst);
+    }
 }
 
 impl Wire for Endless {
@@ -38,14 +55,14 @@ impl Wire for Endless {
         Ok(accept_all(request, 1_000_000))
     }
     fn pull(&self, request: &PullRequest) -> Result<InboxPage, WireError> {
-        let n = self.calls.fetch_add(1, Ordering::SeqCst);
+        let n = self.call();
         match self.pull {
             Some(pull) => Ok(pull(n, request)),
             None => Err(WireError::CursorExpired(Expiry::Pruned)),
         }
     }
     fn checkpoint(&self, request: &CheckpointRequest) -> Result<CheckpointPage, WireError> {
-        let n = self.calls.fetch_add(1, Ordering::SeqCst);
+        let n = self.call();
         Ok(self.checkpoint.expect("a checkpoint was not to be asked for")(n, request))
     }
 }
@@ -70,6 +87,13 @@ enum End {
 /// The most that the file may have after a call for what is not large, in bytes.
 const SMALL: u64 = 200_000;
 
+/// The most that the write-ahead log may have, in bytes: that of 1,000 pages, and of one transaction.
+const LOG: u64 = 1_000 * (4_096 + 24) + SMALL;
+
+/// The same while a checkpoint is loaded: 16 MiB of values are in the log before it is moved, and half as much is left for what
+/// is written beside them, and for the page that comes meanwhile.
+const LOADING_LOG: u64 = 24 << 20;
+
 /// The call ends so after at most so many requests, and the replica is none the worse and no larger than it may be.
 fn ends_within(requests: u64, end: End, options: impl FnOnce(&mut syncstore::Options), wire: &Endless) {
     let fleet = Fleet::new();
@@ -77,7 +101,9 @@ fn ends_within(requests: u64, end: End, options: impl FnOnce(&mut syncstore::Opt
     drop(loaded(&fleet, name, 1, vec![item("c", "k", json!(1), 1)]));
     let store = fleet.open_with(name, options);
     store.set("c", "mine", &1).unwrap();
+    wire.log.set(format!("{}-wal", fleet.path(name).display()).into()).unwrap();
     let error = store.sync(wire).unwrap_err();
+    wire.look();
     let found = match error.error() {
         Error::Wire(WireError::Protocol(_)) => End::Protocol,
         Error::TooLarge { limit, .. } => End::TooLarge(*limit),
@@ -89,6 +115,8 @@ fn ends_within(requests: u64, end: End, options: impl FnOnce(&mut syncstore::Opt
     assert_eq!(get(&store, "c", "mine"), Some(json!(1)));
     store.set("c", "after", &2).unwrap();
     drop(store);
+    let (log, most) = (wire.longest_log.load(Ordering::SeqCst), wire.checkpoint.map_or(LOG, |_| LOADING_LOG));
+    assert!(0 < log && log <= most, "{log} bytes of log, which may be {most}");
     let file = std::fs::metadata(fleet.path(name)).unwrap().len();
     let most = if let End::TooLarge(limit) = end { limit + SMALL } else { SMALL };
     assert!(file <= most, "{file} bytes, which may be {most}");
@@ -150,7 +178,8 @@ fn entries_without_end_stop_at_the_most_pages_of_a_call() {
         }),
         ..Endless::default()
     };
-    ends_within(50, End::Protocol, |options| options.pages = 50, &wire);
+    // More than the log holds before it is moved.
+    ends_within(700, End::Protocol, |options| options.pages = 700, &wire);
 }
 
 #[test]
@@ -170,6 +199,19 @@ fn items_without_end_stop_at_the_largest_file() {
     };
     // Beside what the checkpoint replaces.
     ends_within(60, End::TooLarge(2 * LARGEST), |options| options.largest_file = LARGEST, &wire);
+}
+
+#[test]
+fn much_that_is_loaded_without_end_does_not_stay_in_the_log() {
+    const LARGEST: u64 = 12 << 20;
+    let wire = Endless {
+        checkpoint: Some(|n, _| {
+            page(vec![item("c", &format!("k{n}"), json!("x".repeat(100_000)), 5)], format!("p{n}"))
+        }),
+        ..Endless::default()
+    };
+    ends_within(270, End::TooLarge(2 * LARGEST), |options| options.largest_file = LARGEST, &wire);
+    assert!(wire.longest_log.load(Ordering::SeqCst) > 16 << 20, "too little was loaded for it to be moved");
 }
 
 #[test]
