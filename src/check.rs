@@ -169,6 +169,8 @@ pub enum FindingCode {
     ResourceView,
     /// An automatic index has not the entries that the items of its collection make.
     IndexEntries,
+    /// A full-text search has not the texts that the items of its collection have.
+    SearchTexts,
     /// An operation's ref has parts that no ref has.
     OutboxRef,
     /// A pending operation is on no live item.

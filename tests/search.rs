@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use serde_json::json;
 use std::time::{Duration, Instant};
-use syncstore::{Cancel, Error, Options, SearchError, SearchQuery, Store};
+use syncstore::{Cancel, Error, FindingCode, Options, SearchError, SearchQuery, Store};
 use tempfile::TempDir;
 
 fn store() -> (TempDir, Store) {
@@ -309,4 +309,59 @@ fn a_check_after_a_check_finds_nothing_wrong_with_what_was_written_between() {
         let report = store.check().unwrap();
         assert!(report.is_ok(), "{report}");
     }
+}
+
+#[test]
+fn a_check_finds_texts_that_are_missing_others_or_too_many() {
+    let (dir, store) = store();
+    store.set("notes", "a", &json!({"title": "milk", "tags": ["s3cret"]})).unwrap();
+    declare(&store, &["/title", "/tags"]);
+    store.set("notes", "b", &json!({"title": "bread"})).unwrap();
+    store.set("other", "c", &json!({"title": "cheese"})).unwrap();
+    let found = |damage: &str| {
+        let file = Connection::open(dir.path().join("s.db")).unwrap();
+        file.execute_batch(&format!("BEGIN; {damage}")).unwrap();
+        file.execute_batch("COMMIT").unwrap();
+        let report = store.check().unwrap();
+        assert!(!report.to_json().contains("s3cret"), "{report}");
+        report.findings.into_iter().map(|found| (found.code, found.key)).collect::<Vec<_>>()
+    };
+    assert_eq!(found("SELECT 1"), []);
+    let texts = |key: Option<&str>| (FindingCode::SearchTexts, key.map(str::to_owned));
+    let of = |key: &str| format!("(SELECT id FROM items WHERE key = '{key}')");
+    // By FTS5 itself, whose own check has nothing against it then.
+    let change = |sql: &str, key: &str| format!("{sql} WHERE rowid = {}", of(key));
+    assert_eq!(found(&change("UPDATE search_1 SET f1 = 'else'", "a")), [texts(Some("a"))]);
+    assert_eq!(found(&change("UPDATE search_1 SET f1 = NULL", "a")), [texts(Some("a"))]);
+    assert_eq!(found(&change("UPDATE search_1 SET f1 = 's3cret'", "a")), []);
+    assert_eq!(found(&change("DELETE FROM search_1", "b")), [texts(Some("b"))]);
+    assert_eq!(found(&format!("INSERT INTO search_1(rowid, f0) VALUES ({}, 'bread')", of("b"))), []);
+    assert_eq!(found(&format!("INSERT INTO search_1(rowid, f0) VALUES ({}, 'cheese')", of("c"))), [texts(None)]);
+    assert_eq!(found("INSERT INTO search_1(rowid, f0) VALUES (99, 'of no item')"), [texts(None)]);
+    // Past FTS5, which complains too.
+    let under = found("UPDATE search_1_content SET c0 = 'other'");
+    assert_eq!(under.iter().filter(|found| found.0 == FindingCode::SearchTexts).count(), 3, "{under:?}");
+    assert!(under.iter().any(|found| found.0 == FindingCode::Integrity), "{under:?}");
+}
+
+#[test]
+fn a_check_of_a_search_that_is_half_built_misses_nothing_that_is_yet_to_come() {
+    let (dir, store) = store();
+    for n in 0..9 {
+        store.set("notes", &format!("n{n}"), &json!({"title": format!("note {n}")})).unwrap();
+    }
+    assert!(store.declare_search("s", "notes", &["/title"]).unwrap());
+    let report = store.check().unwrap();
+    assert!(report.is_ok(), "{report}");
+    store.set("notes", "n5", &json!({"title": "written since"})).unwrap();
+    let file = Connection::open(dir.path().join("s.db")).unwrap();
+    let came = "UPDATE searches SET at_collection = (SELECT id FROM collections WHERE name = 'notes'), at_key = ";
+    file.execute_batch(&format!("{came} 'n1'")).unwrap();
+    let report = store.check().unwrap();
+    let missing: Vec<_> = report.findings.iter().map(|found| (found.code, found.key.as_deref())).collect();
+    assert_eq!(missing, [(FindingCode::SearchTexts, Some("n0")), (FindingCode::SearchTexts, Some("n1"))]);
+    file.execute_batch("UPDATE searches SET at_collection = 0, at_key = ''").unwrap();
+    store.build_search("s", &mut |_| {}).unwrap();
+    let report = store.check().unwrap();
+    assert!(report.is_ok(), "{report}");
 }

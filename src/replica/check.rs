@@ -3,7 +3,6 @@
 //! Rows are read as SQLite has them rather than through the functions that keep them, so that what those would
 //! refuse, or never look at, is found too.
 
-use super::automatic::Wrong;
 use super::collections::Life;
 use super::resources::{read_content, read_name};
 use super::state::{Bootstrap, Phase};
@@ -336,6 +335,7 @@ pub(crate) fn resources(connection: &Connection, findings: &mut Findings) -> Res
 
 /// The entries of the automatic indexes, beside what the items make of them.
 pub(crate) fn automatic_entries(connection: &Connection, findings: &mut Findings) -> Result<()> {
+    use automatic::Wrong;
     for index in automatic::all(connection, automatic::MAIN)? {
         automatic::compare(connection, &index, |table, wrong| {
             let finding = |words| Finding::new(FindingCode::IndexEntries, "indexes", words);
@@ -347,6 +347,29 @@ pub(crate) fn automatic_entries(connection: &Connection, findings: &mut Findings
                 Wrong::Unasked(entries) => {
                     let words = format!("{table} has {entries} entries that no item makes");
                     finding(words).item(Some(index.collection()), None)
+                }
+            });
+        })?;
+    }
+    Ok(())
+}
+
+/// The texts of the full-text searches, beside what the items have.
+pub(crate) fn search_texts(connection: &Connection, findings: &mut Findings) -> Result<()> {
+    use search::Wrong;
+    for search in search::all(connection)? {
+        let (table, collection) = (search.table(), Some(search.collection()));
+        search::compare(connection, &search, |wrong| {
+            let finding = |words: String| Finding::new(FindingCode::SearchTexts, "searches", words);
+            findings.add(match wrong {
+                Wrong::Missing(item, key) => {
+                    finding(format!("{table} is without the item")).row(item).item(collection, Some(key))
+                }
+                Wrong::Other(item, key) => {
+                    finding(format!("{table} has other texts than the item")).row(item).item(collection, Some(key))
+                }
+                Wrong::Unasked(rows) => {
+                    finding(format!("{table} has {rows} rows that are of no item")).item(collection, None)
                 }
             });
         })?;

@@ -31,6 +31,18 @@ pub(crate) struct Search {
     fields: String,
 }
 
+impl Search {
+    /// The collection that it is of.
+    pub fn collection(&self) -> &str {
+        &self.declared.collection
+    }
+
+    /// The table of its texts, under the ids of the items.
+    pub fn table(&self) -> String {
+        format!("search_{}", self.declared.id)
+    }
+}
+
 /// The search of a name.
 pub(crate) fn find(connection: &Connection, name: &str) -> Result<Search> {
     lookup(connection, name)?.ok_or_else(|| Error::Search(SearchError::Unknown(name.to_owned())))
@@ -92,13 +104,18 @@ pub(crate) fn drop_search(connection: &Connection, name: &str) -> Result<bool> {
     Ok(true)
 }
 
-/// What makes the objects of every declared search, for a check of the schema.
-pub(super) fn declared(connection: &Connection) -> Result<Vec<String>> {
+/// Every search of the replica.
+pub(super) fn all(connection: &Connection) -> Result<Vec<Search>> {
     let names: Vec<String> = {
         let mut find = connection.prepare("SELECT name FROM searches ORDER BY id")?;
         find.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?
     };
-    names.iter().map(|name| objects(&find(connection, name)?)).collect()
+    names.iter().map(|name| find(connection, name)).collect()
+}
+
+/// What makes the objects of every declared search, for a check of the schema.
+pub(super) fn declared(connection: &Connection) -> Result<Vec<String>> {
+    all(connection)?.iter().map(objects).collect()
 }
 
 /// Makes FTS5 look again at what this connection has kept of each index.
@@ -275,6 +292,52 @@ pub(crate) fn run(connection: &Connection, name: &str, query: &SearchQuery) -> R
     };
     let hits = hits.into_iter().map(of_long).collect::<Result<Vec<_>>>()?;
     Ok(SearchHits { hits, complete })
+}
+
+/// What a search should have and has not, or the other way round.
+pub(super) enum Wrong<'a> {
+    /// An item by its row and its key, which is not there.
+    Missing(i64, &'a str),
+    /// An item whose texts there are not those of its value.
+    Other(i64, &'a str),
+    /// So many rows of no item with a value.
+    Unasked(u64),
+}
+
+/// Compares the texts of a search with what the items have now. FTS5's own check compares its index with these texts alone.
+pub(super) fn compare(connection: &Connection, search: &Search, mut tell: impl FnMut(Wrong<'_>)) -> Result<()> {
+    let (table, collection) = (search.table(), search.collection());
+    let (columns, texts) = (columns(search)?, texts(search, "i.value")?);
+    let mut find = connection.prepare(&format!(
+        "SELECT i.id, i.collection, i.key, s.rowid IS NULL, ({columns}) IS NOT ({texts})
+         FROM items i LEFT JOIN {table} s ON s.rowid = i.id
+         WHERE i.collection IN (SELECT id FROM collections WHERE name = ?1 AND life IN (0, 1))
+         AND i.value IS NOT NULL ORDER BY i.id"
+    ))?;
+    let mut rows = find.query([collection])?;
+    while let Some(row) = rows.next()? {
+        let (item, of): (i64, i64) = (row.get(0)?, row.get(1)?);
+        // What is no text is found with the items.
+        let Some(key) = super::check::text(row.get_ref(2)?) else { continue };
+        match (row.get(3)?, row.get(4)?) {
+            (true, _) if search.declared.has_passed(of, key) => tell(Wrong::Missing(item, key)),
+            (false, true) => tell(Wrong::Other(item, key)),
+            _ => {}
+        }
+    }
+    // What a swap retired is there until it is deleted.
+    let unasked: i64 = connection.query_row(
+        &format!(
+            "SELECT count(*) FROM {table} s LEFT JOIN items i ON i.id = s.rowid
+             LEFT JOIN collections c ON c.id = i.collection WHERE i.value IS NULL OR c.name IS NOT ?1"
+        ),
+        [collection],
+        |row| row.get(0),
+    )?;
+    if unasked > 0 {
+        tell(Wrong::Unasked(unasked.unsigned_abs()));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

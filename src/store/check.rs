@@ -91,6 +91,8 @@ impl Store {
         found.resources = findings.part("resources", resources)?.unwrap_or_default();
         let entries = replica::automatic_entries(connection, findings);
         findings.part("indexes", entries)?;
+        let texts = replica::search_texts(connection, findings);
+        findings.part("searches", texts)?;
         let pending = outbox::outbox(connection, findings);
         found.pending = findings.part("outbox", pending)?.unwrap_or_default();
         let views = check_views(connection, findings);
