@@ -4,6 +4,7 @@ use crate::environment::Still;
 use crate::peer::{files, honest_with_resources, options, read_all};
 use crate::room::room;
 use crate::source::Source;
+use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 use syncstore::Store;
 
@@ -17,7 +18,11 @@ pub fn replica_file(data: &[u8]) {
     std::fs::write(&path, &bytes).expect("room for a file");
     match Store::open(&path, options(Still::new(6))) {
         // A damaged file may be found damaged at any of its pages: each call answers for itself.
-        Ok(store) => use_it(&store, room.path()),
+        Ok(store) => {
+            let said = store.check().map_or(true, |report| !report.is_ok());
+            assert!(said || !sqlite_complains(&path), "SQLite complains of the file, and the check finds nothing");
+            use_it(&store, room.path());
+        }
         Err(error) => {
             let left = std::fs::read(&path).expect("the file is still there");
             assert!(left == bytes, "a file that was refused was written to: {error}");
@@ -53,6 +58,13 @@ fn change(bytes: &mut Vec<u8>, source: &mut Source<'_>) {
             _ => bytes[page + source.below(4096)] ^= 1 << source.below(8),
         }
     }
+}
+
+/// What SQLite itself says of the file, without anything of the store.
+fn sqlite_complains(path: &Path) -> bool {
+    let found = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+        .and_then(|file| file.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0)));
+    found.map_or(true, |words| words != "ok")
 }
 
 fn use_it(store: &Store, room: &Path) {
