@@ -92,18 +92,27 @@ impl World {
             if self.server.is_down() {
                 return true;
             }
-            match self.below(6) {
-                0 | 1 => self.server.kill_at_sync(1 + self.below(3)),
-                2 | 3 => self.server.stop_after(self.below(120), Stop::Process),
-                _ => self.server.stop_after(self.below(120), Stop::Power),
+            if self.plan.harsh && self.random().percent(40) {
+                let fault = *self.random().pick(&[Fault::Io, Fault::Full, Fault::ShortWrite, Fault::ShortRead]);
+                self.server.disk.fail_after(self.below(120), fault);
+                "server's disk faults"
+            } else {
+                match self.below(6) {
+                    0 | 1 => self.server.kill_at_sync(1 + self.below(3)),
+                    2 | 3 => self.server.stop_after(self.below(120), Stop::Process),
+                    _ => self.server.stop_after(self.below(120), Stop::Power),
+                }
+                "server crashes"
             }
-            "server crashes"
         } else if is(plan.server_restore) {
-            if nested || self.server.is_down() {
+            let is_down = self.server.is_down();
+            if (nested || is_down) && !self.plan.harsh {
                 return true;
             }
             if self.random().percent(40) && self.server.restore() {
                 "server restored"
+            } else if is_down {
+                return true;
             } else {
                 self.server.back_up();
                 "server backups"

@@ -92,6 +92,8 @@ pub struct Plan {
     pub format: Option<Format>,
     pub wire: WireFaults,
     pub mischief: Mischief,
+    /// Machines come back, and are restored, while calls are under way; they stop again as they come back; and the server's disk fails, too.
+    pub harsh: bool,
     pub durability: Durability,
     pub coalescing: bool,
     pub attempts: u32,
@@ -201,6 +203,8 @@ impl Plan {
             format: *random.pick(&[None, None, Some(Format::Json), Some(Format::MessagePack)]),
             wire: WireFaults { interlude, ..wire },
             mischief,
+            // One world in four, so that the others stay what they were, and what is rare in them is not hidden.
+            harsh: seed % 4 == 3,
             durability: if random.percent(40) { Durability::Full } else { Durability::Normal },
             coalescing: random.percent(75),
             attempts: 1 + random.below(3) as u32,

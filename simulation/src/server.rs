@@ -166,6 +166,7 @@ impl Server {
 
     fn ask<T>(&self, ask: impl FnOnce(&Service) -> Result<T, ServiceError>) -> Result<T, WireError> {
         let service = self.state().service.clone();
+        let faults = self.disk.faults();
         let Some(service) = service else { return Err(WireError::Unreachable("the server is down".into())) };
         if self.disk.is_stopped() {
             return Err(WireError::Unreachable("the server is down".into()));
@@ -173,7 +174,7 @@ impl Server {
         ask(&service).map_err(WireError::from).inspect_err(|error| {
             let explained = match error {
                 WireError::Unreachable(_) | WireError::Unavailable { .. } => {
-                    self.disk.is_stopped() || self.disk.is_limited()
+                    self.disk.is_stopped() || self.disk.is_limited() || self.disk.faults() > faults
                 }
                 WireError::CursorExpired(_) | WireError::CheckpointExpired => true,
                 _ => false,
@@ -187,11 +188,14 @@ impl Server {
         self.disk.is_stopped() || self.state().service.is_none()
     }
 
-    /// Starts again after a crash, with what the disk still has.
-    pub fn restart(&self) {
+    /// Starts again after a crash, with what the disk still has; it may stop again so many calls later.
+    pub fn restart(&self, again: Option<(u64, Stop)>) {
         self.state().service = None;
         if self.disk.is_stopped() {
             self.disk.restart();
+        }
+        if let Some((calls, how)) = again {
+            self.stop_after(calls, how);
         }
         self.open(false);
         self.witness();
@@ -226,13 +230,21 @@ impl Server {
         true
     }
 
-    /// Reads what is new in the log. Nothing that was ever read may be missing or different afterwards.
+    /// Reads what is new in the log, as soon as the disk lets it.
     pub fn witness(&self) {
+        let mut faults = self.disk.faults();
+        while !self.read_log() && !self.is_down() && self.disk.faults() > faults {
+            faults = self.disk.faults();
+        }
+    }
+
+    /// Whether it came to the end. Nothing that was ever read may be missing or different afterwards.
+    fn read_log(&self) -> bool {
         let client = ClientId::from_random(WITNESS);
         if self.state().witness.is_none() {
             // A restored server says by a checkpoint where it stands.
             let request = service::CheckpointRequest { client, page: None, limit: 1, scope: Default::default() };
-            let Ok(page) = self.ask(|service| service.checkpoint(DB, &witness(), &request)) else { return };
+            let Ok(page) = self.ask(|service| service.checkpoint(DB, &witness(), &request)) else { return false };
             let mut state = self.state();
             let lineage = state.lineages.last().expect("there is always one");
             assert_eq!(page.seq, lineage.head, "the server is where its log ends");
@@ -246,7 +258,7 @@ impl Server {
                 Err(WireError::CursorExpired(expiry)) => {
                     panic!("the log that everything was just read of is said to be gone: {expiry:?}")
                 }
-                Err(_) => return,
+                Err(_) => return false,
             };
             let mut state = self.state();
             let state = &mut *state;
@@ -265,7 +277,7 @@ impl Server {
                 for Answered { rights, request, response, head } in std::mem::take(&mut state.unjudged) {
                     state.judge.judge(lineage, head, &rights, &request, &response);
                 }
-                return;
+                return true;
             }
         }
     }

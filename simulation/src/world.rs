@@ -162,6 +162,9 @@ impl World {
             return;
         }
         self.depth.store(depth + 1, Ordering::Relaxed);
+        if self.plan.harsh && self.server.is_down() && self.random().percent(30) {
+            self.start_server();
+        }
         for _ in 0..1 + self.below(3) {
             // Or others write faster than a replica with small pages can read, and its call never ends.
             if self.interludes.fetch_add(1, Ordering::Relaxed) < MOST_INTERLUDES {
@@ -183,12 +186,7 @@ impl World {
         };
         due.into_iter().for_each(|repair| self.repair(repair));
         if self.server.is_down() && self.random().percent(40) {
-            self.trace(format_args!("the server starts again"));
-            self.server.restart();
-            // What it is then asked for must be on the disk when the power fails.
-            if self.server.take_unsynced() && self.random().percent(60) {
-                self.server.stop_after(1 + self.below(20), Stop::Power);
-            }
+            self.start_server();
         }
         for (index, device) in self.devices.iter().enumerate() {
             if device.is_stopped() {
@@ -202,6 +200,25 @@ impl World {
                 self.start(device);
             }
         }
+    }
+
+    fn start_server(&self) {
+        self.trace(format_args!("the server starts again"));
+        let again = self.stop_again();
+        self.server.restart(again);
+        // What it is then asked for must be on the disk when the power fails.
+        if again.is_none() && self.server.take_unsynced() && self.random().percent(60) {
+            self.server.stop_after(1 + self.below(20), Stop::Power);
+        }
+    }
+
+    /// How soon a machine that comes back stops again, if it does: before it has recovered, perhaps.
+    fn stop_again(&self) -> Option<(u64, Stop)> {
+        if !self.plan.harsh || self.is_healed() || !self.random().percent(15) {
+            return None;
+        }
+        self.count("stops within a start");
+        Some((1 + self.below(40), *self.random().pick(&[Stop::Process, Stop::Power])))
     }
 
     fn repair(&self, repair: Repair) {
@@ -222,6 +239,9 @@ impl World {
         ));
         device.restart();
         let unsynced = device.take_unsynced();
+        if let Some((calls, how)) = self.stop_again() {
+            device.stop_after(calls, how);
+        }
         self.trace(format_args!(
             "{} has {:?}",
             device.name,

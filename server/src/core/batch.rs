@@ -44,7 +44,7 @@ impl<T: Transaction> Push<'_, T> {
         };
         let rejected = answers.iter().any(|answer| answer.outcome == PushOutcome::Rejected);
         row.state = if rejected { BatchState::Failed } else { BatchState::Done };
-        self.transaction.update_batch(&row)?;
+        self.transaction.update_batch(&row, self.now)?;
         self.settled(row.batch, &ops, answers);
         Ok(())
     }
@@ -103,7 +103,7 @@ impl<T: Transaction> Push<'_, T> {
                 ..own
             },
         };
-        self.transaction.update_batch(&row)?;
+        self.transaction.update_batch(&row, self.now)?;
         let limits = &self.rules.limits;
         let bytes = usize::try_from(row.bytes).unwrap_or(usize::MAX);
         let fits = row.of == theirs.of && row.ops <= row.of && limits.check_batch(row.ops as usize, bytes).is_ok();
@@ -131,7 +131,7 @@ impl<T: Transaction> Push<'_, T> {
         let ops = self.transaction.take_staged(row.key)?;
         let answers = self.reject_all(&ops, Some(batch), |_| None)?;
         row.state = BatchState::Failed;
-        self.transaction.update_batch(&row)?;
+        self.transaction.update_batch(&row, self.now)?;
         self.settled(batch, &ops, answers);
         Ok(())
     }
@@ -184,7 +184,7 @@ pub fn expire(transaction: &mut impl Transaction, rules: &Rules, before: u64, no
         let ops = push.transaction.take_staged(row.key)?;
         push.reject_all(&ops, Some(row.batch), |_| Some(why.clone()))?;
         row.state = BatchState::Failed;
-        push.transaction.update_batch(&row)?;
+        push.transaction.update_batch(&row, now)?;
     }
     Ok(overdue.len())
 }

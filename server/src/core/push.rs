@@ -319,7 +319,7 @@ impl<'a, T: Transaction> Push<'a, T> {
         self.transaction.stage(row.key, op)?;
         self.held.insert(item, batch);
         if row.ops < row.of {
-            self.transaction.update_batch(&row)?;
+            self.transaction.update_batch(&row, self.now)?;
             return Ok(result(op.op_ref, PushOutcome::Staged, None));
         }
         // The answer for this op is written into its place like those of the ops before it.

@@ -179,8 +179,8 @@ pub trait Transaction: Snapshot + QueueTransaction {
     fn batch(&self, client: ClientKey, batch: &BatchId) -> Stored<Option<BatchRow>>;
     /// Begins a batch.
     fn add_batch(&mut self, row: &BatchRow, now: u64) -> Stored<BatchKey>;
-    /// Replaces a batch's counts and state.
-    fn update_batch(&mut self, row: &BatchRow) -> Stored<()>;
+    /// Replaces a batch's counts and state; `now`: when it ended, if it has.
+    fn update_batch(&mut self, row: &BatchRow, now: u64) -> Stored<()>;
     /// Gives a batch that is not complete, with its ops and their refs, to another client: as it is, or into the row that
     /// this client has for it, whose counts are left to the caller.
     fn hand_over(&mut self, batch: BatchKey, to: ClientKey, into: Option<BatchKey>) -> Stored<()>;
@@ -214,8 +214,8 @@ pub trait Transaction: Snapshot + QueueTransaction {
     fn prune_refs(&mut self, after: Option<Ref>, before: u64, limit: u32) -> Stored<Option<Ref>>;
     /// Looks at up to `limit` clients above `after` and removes those not seen since `before`. Returns where to go on.
     fn prune_clients(&mut self, after: ClientKey, before: u64, limit: u32) -> Stored<Option<ClientKey>>;
-    /// Looks at up to `limit` batches above `after` and removes those that ended and were begun before that time. Returns
-    /// where to go on; nowhere, where all of them were begun later.
+    /// Looks at up to `limit` batches above `after` and removes those that ended before that time. Returns
+    /// where to go on; nowhere, where all of them were begun or ended later.
     fn prune_batches(&mut self, after: BatchKey, times: (u64, u64), limit: u32) -> Stored<Option<BatchKey>>;
 
     /// Begins a new epoch: its seqs are far above all that an unknown later life of the log may have had.

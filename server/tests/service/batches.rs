@@ -174,6 +174,19 @@ fn a_batch_that_is_never_completed_expires_and_says_so() {
 }
 
 #[test]
+fn that_a_batch_has_failed_is_known_as_long_as_outcomes_are_from_then_on() {
+    let world = World::with(|options| options.retention = Retention::default());
+    let ops: Vec<_> = (0..3).map(|i| batch(world.set(&format!("k{i}"), "1"), 1, 3)).collect();
+    assert_eq!(words(&world.push(1, &ops[..1])), ["staged"]);
+    world.pass(200 * DAY);
+    world.service.prune(DB).unwrap();
+    assert_eq!(words(&world.push(1, &ops[1..2])), ["rejected 2 batch_failed"]);
+    world.pass(89 * DAY);
+    world.service.prune(DB).unwrap();
+    assert_eq!(words(&world.push(1, &ops[2..])), ["rejected 3 batch_failed"], "it is not begun anew");
+}
+
+#[test]
 fn what_follows_a_staged_op_on_its_item_waits_for_it() {
     let world = World::new();
     let rejected = world.patch("x", "[]");

@@ -62,10 +62,12 @@ pub fn add(connection: &Connection, row: &BatchRow, now: u64) -> Stored<BatchKey
     Ok(BatchKey(id))
 }
 
-pub fn update(connection: &Connection, row: &BatchRow) -> Stored<()> {
-    let mut statement =
-        connection.prepare_cached("UPDATE batches SET ops = ?2, bytes = ?3, state = ?4 WHERE id = ?1")?;
-    statement.execute(params![row.key.0, row.ops, int(row.bytes), number(row.state)])?;
+pub fn update(connection: &Connection, row: &BatchRow, now: u64) -> Stored<()> {
+    // From its end on it is kept as long as the outcomes of its ops, however long before it was begun.
+    let mut statement = connection.prepare_cached(&format!(
+        "UPDATE batches SET ops = ?2, bytes = ?3, state = ?4, at = iif(?4 = {STAGED}, at, ?5) WHERE id = ?1"
+    ))?;
+    statement.execute(params![row.key.0, row.ops, int(row.bytes), number(row.state), int(now)])?;
     Ok(())
 }
 
@@ -211,8 +213,8 @@ pub fn prune(
         Ok((row.get::<_, u32>(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, Option<i64>>(2)?))
     });
     let (looked_at, Some(last), Some(oldest)) = found? else { return Ok(None) };
-    // They are in the order of time, so where all are young those behind them are too; but not where the clock was ahead when
-    // they were begun.
+    // They are in the order of their beginnings, so where all are young those behind them are about as young: one that ended
+    // before its forerunner waits for that. But not where the clock was ahead.
     if (before..=now).contains(&uint(oldest)) {
         return Ok(None);
     }

@@ -332,8 +332,8 @@ impl Transaction for SqliteTransaction<'_> {
     fn add_batch(&mut self, row: &BatchRow, now: u64) -> Stored<BatchKey> {
         batches::add(&self.transaction, row, now)
     }
-    fn update_batch(&mut self, row: &BatchRow) -> Stored<()> {
-        batches::update(&self.transaction, row)
+    fn update_batch(&mut self, row: &BatchRow, now: u64) -> Stored<()> {
+        batches::update(&self.transaction, row, now)
     }
     fn hand_over(&mut self, batch: BatchKey, to: ClientKey, into: Option<BatchKey>) -> Stored<()> {
         batches::hand_over(&self.transaction, batch, to, into)
