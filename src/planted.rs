@@ -32,6 +32,7 @@ planted! {
     RefsByClockAlone,
     RejectedStaysInView,
     ViewNotRebased,
+    UnappliedIsRejected,
     SwapDropsPending,
     SlicesCutBatches,
     PositionNotStored,

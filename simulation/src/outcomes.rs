@@ -239,6 +239,8 @@ impl Device {
                     || *code == Code::EXPIRED && (self.plan.mischief.clock > 0 || self.plan.mischief.forget > 0)
                     || *code == Code::REF_REUSED && self.plan.shares_files();
                 assert!(expected, "{name}: {op_ref} was rejected as {code}");
+                let said = judge.has_refused(op_ref, &(code.clone(), *seq));
+                assert!(said, "{name}: {op_ref} is {fate:?}, and no server ever said so");
                 // What another copy of the file has pulled past is forgotten, and cannot be told again; nor can what was
                 // taken before a checkpoint that its sender takes longer to load than the server keeps outcomes.
                 // And one that the server merged waits for the answer of its repetition, however late that comes.
@@ -257,6 +259,10 @@ impl Device {
                 assert!(!sent, "{name}: {op_ref} was sent, and is said to have been taken back before");
             }
             Fate::Retried(new) => {
+                if let Some(refusal) = op.refusal.as_ref().filter(|(code, _)| *code != Code::UNDONE) {
+                    let said = judge.has_refused(op_ref, refusal);
+                    assert!(said, "{name}: {op_ref} became {new} for {refusal:?}, and no server ever said so");
+                }
                 let late =
                     matches!(&op.refusal, Some((code, None)) if *code == Code::EXPIRED || *code == Code::REF_REUSED);
                 if last && !late && !self.plan.shares_files() && lineages.len() == 1 {
