@@ -36,7 +36,7 @@ impl Device {
                     assert!(first_lost.is_none(), "{op_ref} was kept, and {first_lost:?} before it was not");
                 } else {
                     // Another copy of the file may have sent it.
-                    let sent = seen(op_ref) && !self.plan.shares_files();
+                    let sent = seen(op_ref) && !self.shares_file();
                     assert!(!sent, "{op_ref} was sent, and the power loss took it");
                     assert!(!full || op.found, "{op_ref} was answered, and the power loss took it");
                     first_lost.get_or_insert(*op_ref);
@@ -128,7 +128,7 @@ impl Device {
                 let seq = before.place();
                 server.with_history(|lineages, _| seq.is_some_and(|seq| is_lost(lineages, seq)))
             };
-            if let Some(before) = op.before.as_ref().filter(|before| !lost(before) && !self.plan.shares_files()) {
+            if let Some(before) = op.before.as_ref().filter(|before| !lost(before) && !self.shares_file()) {
                 // What the power loss took back was told by the server, or made by the host.
                 let late = matches!(&fate, Fate::Rejected(code, None) if *code == Code::EXPIRED);
                 let local =
@@ -167,7 +167,7 @@ impl Device {
     fn check_places(&self, server: &Server, store: &Store, told: &Told) {
         let read = || Ok((store.pending()?, store.position()?, store.bootstrap_progress()?));
         let Some((pending, position, bootstrap)) = self.read(read) else { return };
-        if self.plan.shares_files() {
+        if self.shares_file() {
             return;
         }
         for (op_ref, op) in &told.ops {
@@ -227,7 +227,7 @@ impl Device {
                     || *code == Code::FORBIDDEN && self.plan.several_rights
                     || *code == Code::BATCH_FAILED
                     || *code == Code::EXPIRED && (self.plan.mischief.clock > 0 || self.plan.mischief.forget > 0)
-                    || *code == Code::REF_REUSED && self.plan.shares_files();
+                    || *code == Code::REF_REUSED && self.shares_file();
                 assert!(expected, "{name}: {op_ref} was rejected as {code}");
                 let said = judge.has_refused(op_ref, &(code.clone(), *seq));
                 assert!(said, "{name}: {op_ref} is {fate:?}, and no server ever said so");
@@ -235,7 +235,9 @@ impl Device {
                 // taken before a checkpoint that its sender takes longer to load than the server keeps outcomes.
                 // And one that the server merged waits for the answer of its repetition, however late that comes.
                 let late = op.loaded || op.item.0 == "merged";
-                let unknown = self.plan.shares_files() || *code == Code::EXPIRED && late;
+                let forgotten = *code == Code::EXPIRED && (late || self.shares_file());
+                // What has its ref in the log is another operation, of another copy of the file.
+                let unknown = forgotten || *code == Code::REF_REUSED;
                 // What a restored server has lost may come again, behind the checkpoint that its sender loads.
                 let again = seq.map_or(lineages.len() > 1, lost);
                 if last && !unknown && !again {
@@ -248,7 +250,7 @@ impl Device {
             }
             Fate::Folded(_) => {}
             Fate::Withdrawn(_) => {
-                let sent = judge.seen.contains(op_ref) && !self.plan.shares_files();
+                let sent = judge.seen.contains(op_ref) && !self.shares_file();
                 assert!(!sent, "{name}: {op_ref} was sent, and is said to have been taken back before");
             }
             Fate::Retried(new) => {
@@ -260,7 +262,7 @@ impl Device {
                     matches!(&op.refusal, Some((code, None)) if *code == Code::EXPIRED || *code == Code::REF_REUSED);
                 let place = op.refusal.as_ref().and_then(|(_, seq)| *seq);
                 let again = place.map_or(lineages.len() > 1, lost);
-                if last && !late && !again && !self.plan.shares_files() {
+                if last && !late && !again && !self.shares_file() {
                     assert!(!present.accepted.contains_key(op_ref), "{name}: {op_ref} became {new}, and is in the log");
                 }
             }
