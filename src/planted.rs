@@ -32,6 +32,7 @@ planted! {
     RefsByClockAlone,
     RejectedStaysInView,
     ViewNotRebased,
+    UnappliedIsRejected,
     SwapDropsPending,
     SlicesCutBatches,
     PositionNotStored,
@@ -72,6 +73,7 @@ planted! {
     Rule26BasesKept,
     Rule26HintsKept,
     Rule26NothingUndone,
+    Rule26AllUndone,
     // And on the server's.
     Rule2RewindUnseen,
     Rule2FilterUnseen,

@@ -64,6 +64,8 @@ pub struct Device {
     stops: Mutex<Stops>,
     /// It was killed before what it had written was synced.
     unsynced: AtomicBool,
+    /// Its file was copied to another device, or from one, or replaced by its backup: somebody else may have done what its client id did.
+    shares_file: AtomicBool,
 }
 
 impl Device {
@@ -92,11 +94,17 @@ impl Device {
             backup: Mutex::default(),
             stops: Mutex::default(),
             unsynced: AtomicBool::new(false),
+            shares_file: AtomicBool::new(false),
         }
     }
 
     pub fn user(&self) -> u64 {
         self.user.load(Ordering::Relaxed)
+    }
+
+    /// Whether its replica may share its history with another, from now on.
+    pub fn shares_file(&self) -> bool {
+        self.shares_file.load(Ordering::Relaxed)
     }
 
     pub fn told(&self) -> MutexGuard<'_, Told> {
@@ -346,6 +354,7 @@ impl Device {
     pub fn restore_backup(&self) -> bool {
         let backup = self.backup.lock().expect("no panic while a backup is held").take();
         let Some((image, mut told, stops)) = backup else { return false };
+        self.shares_file.store(true, Ordering::Relaxed);
         self.close(true);
         self.disk.restore(&image);
         self.stops().restored(stops);
@@ -357,6 +366,7 @@ impl Device {
     /// Becomes a copy of another device.
     pub fn become_copy_of(&self, other: &Device) {
         let image = other.disk.image();
+        [self, other].iter().for_each(|device| device.shares_file.store(true, Ordering::Relaxed));
         self.close(true);
         self.disk.restore(&image.renamed(&other.path, &self.path));
         self.stops().restored(*other.stops());

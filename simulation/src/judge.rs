@@ -4,7 +4,7 @@ use crate::oracle::{Item, Lineage, apply, content_of};
 use crate::rights::Rights;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use syncstore::protocol::{
-    BatchId, ClientId, Code, Entry, Op, OpKind, OpResult, PushOutcome, PushRequest, PushResponse, Seq,
+    BatchId, ClientId, Code, Entry, EntryOutcome, Op, OpKind, OpResult, PushOutcome, PushRequest, PushResponse, Seq,
 };
 use syncstore::{Ref, ResourceName};
 
@@ -28,6 +28,8 @@ pub struct Judge {
     batch_decided: HashMap<BatchId, bool>,
     /// What the server answered, before its log could be read.
     pub answered: HashMap<Ref, Seq>,
+    /// Every refusal that a server has told, in an answer or a page, of whichever life of its log.
+    refused: HashMap<Ref, HashSet<(Code, Option<Seq>)>>,
     /// Every ref that ever came near the server.
     pub seen: HashSet<Ref>,
     /// What may be without effect, of which the log tells its sender alone: what it is on, and whether only where there
@@ -62,6 +64,23 @@ impl Judge {
     pub fn hear(&mut self, response: &PushResponse) {
         let accepted = response.results.iter().filter(|result| result.outcome == PushOutcome::Accepted);
         self.answered.extend(accepted.filter_map(|result| Some((result.op_ref, result.seq?))));
+        for result in response.results.iter().filter(|result| result.outcome == PushOutcome::Rejected) {
+            let code = result.code.clone().expect("a rejected result has a code");
+            self.refused.entry(result.op_ref).or_default().insert((code, result.seq));
+        }
+    }
+
+    /// Takes note of a page of somebody's inbox: a refusal is told to its sender alone.
+    pub fn hear_page(&mut self, entries: &[Entry]) {
+        for entry in entries.iter().filter(|entry| entry.outcome == EntryOutcome::Rejected) {
+            let code = entry.code.clone().expect("a rejected entry has a code");
+            self.refused.entry(entry.op_ref).or_default().insert((code, Some(entry.seq)));
+        }
+    }
+
+    /// Whether a server ever said that it refuses a ref so.
+    pub fn has_refused(&self, op_ref: &Ref, refusal: &(Code, Option<Seq>)) -> bool {
+        self.refused.get(op_ref).is_some_and(|refusals| refusals.contains(refusal))
     }
 
     /// Forgets what a restored server forgot.

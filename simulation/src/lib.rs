@@ -8,6 +8,7 @@
 #![deny(unsafe_code)]
 
 mod clock;
+mod correction;
 mod dealing;
 mod device;
 pub mod disk;

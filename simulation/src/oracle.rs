@@ -193,6 +193,16 @@ impl Lineage {
     }
 }
 
+/// Whether a restored server has lost a place of the log: the seqs of each life lie above all that those before it had.
+pub fn is_lost(lineages: &[Lineage], seq: Seq) -> bool {
+    let mut last = 0;
+    lineages.iter().any(|lineage| {
+        let before = last;
+        last = before.max(lineage.head);
+        lineage.restored < seq && seq <= before
+    })
+}
+
 fn place(object: &Object) -> Item {
     (object.collection.clone(), object.key.clone())
 }

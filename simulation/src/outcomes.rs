@@ -1,13 +1,14 @@
 //! What became of every operation of a device, against what its host was told and what the server's log says.
 
+use crate::correction;
 use crate::device::Device;
 use crate::judge::{Decided, Judge, has};
-use crate::oracle::{Item, Lineage};
+use crate::oracle::{Item, Lineage, is_lost};
 use crate::server::Server;
 use crate::told::{Fate, Op, Told};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
-use syncstore::protocol::Code;
+use syncstore::protocol::{Code, Seq};
 use syncstore::{Durability, Outcome, Ref, RejectedOp, Store};
 
 impl Device {
@@ -35,7 +36,7 @@ impl Device {
                     assert!(first_lost.is_none(), "{op_ref} was kept, and {first_lost:?} before it was not");
                 } else {
                     // Another copy of the file may have sent it.
-                    let sent = seen(op_ref) && !self.plan.shares_files();
+                    let sent = seen(op_ref) && !self.shares_file();
                     assert!(!sent, "{op_ref} was sent, and the power loss took it");
                     assert!(!full || op.found, "{op_ref} was answered, and the power loss took it");
                     first_lost.get_or_insert(*op_ref);
@@ -80,7 +81,6 @@ impl Device {
         told.adopt(&self.name, &pending, self.plan.coalescing, checkpoints);
         self.check_places(server, &process.store, told);
         let name = &self.name;
-        let restored = server.with_history(|lineages, _| lineages.len() > 1);
         let items: BTreeMap<Ref, Item> = told.ops.iter().map(|(op_ref, op)| (*op_ref, op.item.clone())).collect();
         let waiting: BTreeSet<Ref> = pending.iter().map(|op| op.op_ref).collect();
         for (op_ref, op) in &mut told.ops {
@@ -96,19 +96,20 @@ impl Device {
                 Outcome::Accepted { seq } => Fate::Accepted(seq),
                 Outcome::Rejected(why) => Fate::Rejected(why.code, why.seq),
                 Outcome::FoldedInto(into) => Fate::Folded(into),
-                Outcome::Undone { .. } => Fate::Undone,
+                Outcome::Undone { seq } => Fate::Undone(seq),
                 Outcome::RetriedAs(new) => Fate::Retried(new),
                 Outcome::Withdrawn(instead) => Fate::Withdrawn(instead),
                 other => panic!("{name}: {op_ref} has the outcome {other:?}"),
             };
             let settles = !op.settled && !waiting.contains(op_ref);
-            if settles && self.listens() && !matches!(fate, Fate::Folded(_) | Fate::Undone) {
+            if settles && self.listens() && !matches!(fate, Fate::Folded(_) | Fate::Undone(_)) {
                 let heard = self.heard();
                 assert!(
                     heard.deaf || heard.settled.contains(op_ref),
                     "{name}: nobody was told that {op_ref} is {fate:?}"
                 );
             }
+            let was_settled = op.settled;
             op.settled |= settles;
             if let (Fate::Rejected(code, seq), true) = (&fate, op.settled) {
                 op.refusal = Some((code.clone(), *seq));
@@ -121,31 +122,17 @@ impl Device {
                 }
                 continue;
             }
-            let corrected = match (&op.fate, &fate) {
-                (Some(_), Fate::Withdrawn(_)) => false,
-                (None, Fate::Retried(_)) => op.dealt,
-                // Of what was accepted it may have been said otherwise meanwhile, unseen.
-                (Some(Fate::Accepted(_) | Fate::Undone), Fate::Retried(_)) => {
-                    let late = matches!(&op.refusal, Some((code, None)) if *code == Code::EXPIRED);
-                    op.dealt && (restored || late)
-                }
-                (None, _) => true,
-                (Some(Fate::Withdrawn(_)), _) => false,
-                (Some(Fate::Rejected(..)), Fate::Retried(_)) => op.dealt,
-                (Some(Fate::Retried(_)), Fate::Accepted(_)) => matches!(op.refusal, Some((_, None))),
-                (Some(Fate::Retried(_)), _) => false,
-                _ if restored => true,
-                // The log has the last word on what was undone, or refused by nobody's log.
-                (Some(Fate::Undone | Fate::Rejected(_, None)), Fate::Accepted(_)) => true,
-                (Some(_), Fate::Rejected(code, None)) => *code == Code::EXPIRED,
-                _ => false,
-            };
+            let corrected = server.with_history(|lineages, _| correction::may_become(op, was_settled, &fate, lineages));
             assert!(corrected, "{name}: {op_ref} was {:?} and is now {fate:?}", op.fate);
-            if let (Some(before), false, false) = (&op.before, restored, self.plan.shares_files()) {
+            let lost = |before: &Fate| {
+                let seq = before.place();
+                server.with_history(|lineages, _| seq.is_some_and(|seq| is_lost(lineages, seq)))
+            };
+            if let Some(before) = op.before.as_ref().filter(|before| !lost(before) && !self.shares_file()) {
                 // What the power loss took back was told by the server, or made by the host.
                 let late = matches!(&fate, Fate::Rejected(code, None) if *code == Code::EXPIRED);
                 let local =
-                    matches!(before, Fate::Undone | Fate::Rejected(_, None) | Fate::Retried(_) | Fate::Withdrawn(_));
+                    matches!(before, Fate::Undone(_) | Fate::Rejected(_, None) | Fate::Retried(_) | Fate::Withdrawn(_));
                 let again = matches!(fate, Fate::Retried(_));
                 assert!(
                     *before == fate || late || local || again,
@@ -180,24 +167,27 @@ impl Device {
     fn check_places(&self, server: &Server, store: &Store, told: &Told) {
         let read = || Ok((store.pending()?, store.position()?, store.bootstrap_progress()?));
         let Some((pending, position, bootstrap)) = self.read(read) else { return };
-        let lives = server.with_history(|lineages, _| lineages.len());
-        if lives > 1 || self.plan.shares_files() {
+        if self.shares_file() {
             return;
         }
         for (op_ref, op) in &told.ops {
             let waits = pending.iter().any(|pending| pending.op_ref == *op_ref);
-            let at =
-                server.with_history(|lineages, _| lineages.last().and_then(|last| last.accepted.get(op_ref).copied()));
             let name = &self.name;
             if waits && bootstrap.is_none() {
                 // One that the server merged, and whose answer was lost, waits for the answer of its repetition; so does
                 // one whose repetition into a new checkpoint waits behind a rejected one.
                 let loaded = op.loaded || self.checkpoints.load(Ordering::Relaxed) > op.checkpoints;
                 let repeats = op.item.0 == "merged" || loaded;
-                let late = at.is_some_and(|at| at <= position) && !repeats;
-                assert!(!late, "{name}: {op_ref} is in the log at {at:?}, below {position}, and still waits");
+                let late = server.with_history(|lineages, _| {
+                    let mut held = lineages.iter().filter(|lineage| lineage.may_hold(position)).peekable();
+                    let has = |lineage: &Lineage| lineage.accepted.get(op_ref).is_some_and(|at| *at <= position);
+                    held.peek().is_some() && held.all(has)
+                });
+                assert!(!late || repeats, "{name}: {op_ref} is in the log, below {position}, and still waits");
             } else if let (false, Some(Fate::Accepted(seq))) = (waits, &op.fate) {
-                assert!(*seq <= position, "{name}: {op_ref} waits no more for {seq}, and the replica is at {position}");
+                let lost = server.with_history(|lineages, _| is_lost(lineages, *seq));
+                let there = *seq <= position || lost;
+                assert!(there, "{name}: {op_ref} waits no more for {seq}, and the replica is at {position}");
             }
         }
     }
@@ -206,26 +196,26 @@ impl Device {
     fn check_fate(&self, op_ref: &Ref, op: &Op, fate: &Fate, lineages: &[Lineage], judge: &Judge, last: bool) {
         let name = &self.name;
         let present = lineages.last().expect("there is always one");
+        let logs = |lineage: &Lineage, seq: Seq| match lineage.accepted.get(op_ref) {
+            Some(at) => *at == seq,
+            // Of what had no effect the log tells its sender alone.
+            None => {
+                let free = !lineage.log.contains_key(&seq) && lineage.may_hold(seq);
+                let mut silent = judge.silent.get(op_ref).into_iter().flatten();
+                free && silent.any(|(resource, only_nothing)| !only_nothing || !has(lineage, &op.item, resource, seq))
+            }
+        };
+        let was_accepted =
+            |seq: Seq| lineages.iter().any(|lineage| logs(lineage, seq)) || judge.answered.get(op_ref) == Some(&seq);
+        let lost = |seq: Seq| is_lost(lineages, seq);
         match fate {
             Fate::Accepted(seq) => {
-                let logs = |lineage: &Lineage| match lineage.accepted.get(op_ref) {
-                    Some(at) => at == seq,
-                    // Of what had no effect the log tells its sender alone.
-                    None => {
-                        let free = !lineage.log.contains_key(seq) && lineage.may_hold(*seq);
-                        let mut silent = judge.silent.get(op_ref).into_iter().flatten();
-                        free && silent
-                            .any(|(resource, only_nothing)| !only_nothing || !has(lineage, &op.item, resource, *seq))
-                    }
-                };
-                let answered = || judge.answered.get(op_ref) == Some(seq);
-                let said = if last { logs(present) } else { lineages.iter().any(logs) || answered() };
+                let said = if last { logs(present, *seq) } else { was_accepted(*seq) };
                 assert!(said, "{name}: {op_ref} is said to be accepted at {seq}, and the log does not have it there");
             }
             Fate::Rejected(code, seq) => {
                 if let (Some(seq), true) = (seq, last)
-                    && present.may_hold(*seq)
-                    && lineages.len() == 1
+                    && !lost(*seq)
                 {
                     let decided = judge.decided(op_ref);
                     let same = decided == Some(&Decided::Rejected(code.clone(), Some(*seq)));
@@ -237,29 +227,42 @@ impl Device {
                     || *code == Code::FORBIDDEN && self.plan.several_rights
                     || *code == Code::BATCH_FAILED
                     || *code == Code::EXPIRED && (self.plan.mischief.clock > 0 || self.plan.mischief.forget > 0)
-                    || *code == Code::REF_REUSED && self.plan.shares_files();
+                    || *code == Code::REF_REUSED && self.shares_file();
                 assert!(expected, "{name}: {op_ref} was rejected as {code}");
+                let said = judge.has_refused(op_ref, &(code.clone(), *seq));
+                assert!(said, "{name}: {op_ref} is {fate:?}, and no server ever said so");
                 // What another copy of the file has pulled past is forgotten, and cannot be told again; nor can what was
                 // taken before a checkpoint that its sender takes longer to load than the server keeps outcomes.
                 // And one that the server merged waits for the answer of its repetition, however late that comes.
                 let late = op.loaded || op.item.0 == "merged";
-                let unknown = self.plan.shares_files() || *code == Code::EXPIRED && late;
-                if last && !unknown && lineages.len() == 1 {
+                let forgotten = *code == Code::EXPIRED && (late || self.shares_file());
+                // What has its ref in the log is another operation, of another copy of the file.
+                let unknown = forgotten || *code == Code::REF_REUSED;
+                // What a restored server has lost may come again, behind the checkpoint that its sender loads.
+                let again = seq.map_or(lineages.len() > 1, lost);
+                if last && !unknown && !again {
                     assert!(!present.accepted.contains_key(op_ref), "{name}: {op_ref} is {fate:?}, and in the log");
                 }
             }
-            Fate::Undone => {
-                assert!(lineages.len() > 1, "{name}: {op_ref} is undone, and no log was ever lost");
+            Fate::Undone(seq) => {
+                assert!(was_accepted(*seq), "{name}: {op_ref} is undone, and was never accepted at {seq}");
+                assert!(lost(*seq), "{name}: {op_ref} is undone, and no server has lost its place {seq}");
             }
             Fate::Folded(_) => {}
             Fate::Withdrawn(_) => {
-                let sent = judge.seen.contains(op_ref) && !self.plan.shares_files();
+                let sent = judge.seen.contains(op_ref) && !self.shares_file();
                 assert!(!sent, "{name}: {op_ref} was sent, and is said to have been taken back before");
             }
             Fate::Retried(new) => {
+                if let Some(refusal) = op.refusal.as_ref().filter(|(code, _)| *code != Code::UNDONE) {
+                    let said = judge.has_refused(op_ref, refusal);
+                    assert!(said, "{name}: {op_ref} became {new} for {refusal:?}, and no server ever said so");
+                }
                 let late =
                     matches!(&op.refusal, Some((code, None)) if *code == Code::EXPIRED || *code == Code::REF_REUSED);
-                if last && !late && !self.plan.shares_files() && lineages.len() == 1 {
+                let place = op.refusal.as_ref().and_then(|(_, seq)| *seq);
+                let again = place.map_or(lineages.len() > 1, lost);
+                if last && !late && !again && !self.shares_file() {
                     assert!(!present.accepted.contains_key(op_ref), "{name}: {op_ref} became {new}, and is in the log");
                 }
             }

@@ -339,6 +339,7 @@ impl Server {
         let lineage = state.lineages.last().expect("there is always one");
         let own = |op_ref: &_| state.judge.sent_by(op_ref, &request.client);
         judge_page(lineage, (sight, &request.scope), from, page, own);
+        state.judge.hear_page(&page.entries);
         let filter = request.scope.filter.clone();
         state.cursors.insert(page.cursor.clone(), (page.seq, sight.clone(), filter));
     }

@@ -65,9 +65,21 @@ pub enum Fate {
     Accepted(Seq),
     Rejected(Code, Option<Seq>),
     Folded(Ref),
-    Undone,
+    /// From this place.
+    Undone(Seq),
     Retried(Ref),
     Withdrawn(Option<Ref>),
+}
+
+impl Fate {
+    /// Its place in the log.
+    pub fn place(&self) -> Option<Seq> {
+        match self {
+            Fate::Accepted(seq) | Fate::Undone(seq) => Some(*seq),
+            Fate::Rejected(_, seq) => *seq,
+            Fate::Folded(_) | Fate::Retried(_) | Fate::Withdrawn(_) => None,
+        }
+    }
 }
 
 impl Op {

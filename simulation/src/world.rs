@@ -407,7 +407,7 @@ impl World {
         if let Err(error) = &result {
             let explained = match error.error() {
                 Error::Wire(error) => way.explains(error),
-                Error::Diverged(_) => self.plan.shares_files(),
+                Error::Diverged(_) => device.shares_file(),
                 error => device.explains(error, faults),
             };
             assert!(explained, "{}: {:?}", device.name, error.error());
@@ -417,7 +417,7 @@ impl World {
     pub fn tell_result(&self, device: &Device, what: &str, result: &Result<SyncReport, SyncError>) {
         let report = result.as_ref().unwrap_or_else(SyncError::report);
         if let Some(BootstrapReason::Diverged(why)) = &report.bootstrapped {
-            assert!(self.plan.shares_files(), "{} {what}: the replica and the server differ: {why}", device.name);
+            assert!(device.shares_file(), "{} {what}: the replica and the server differ: {why}", device.name);
         }
         match result {
             Ok(report) => {

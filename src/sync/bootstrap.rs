@@ -400,5 +400,8 @@ fn forget_answers(connection: &Connection, reason: Reason) -> Result<Vec<(i64, A
 }
 
 fn undo_above(connection: &Connection, restored: Seq) -> Result<u64> {
-    if planted(Planted::Rule26NothingUndone) { Ok(0) } else { undone::undo_above(connection, restored) }
+    if planted(Planted::Rule26NothingUndone) {
+        return Ok(0);
+    }
+    undone::undo_above(connection, if planted(Planted::Rule26AllUndone) { 0 } else { restored })
 }

@@ -1,10 +1,10 @@
 //! Rebase: the view of an item is its base with the pending ops in order.
 
 use crate::error::Result;
-use crate::outbox::{Payload, Queued, queue};
+use crate::outbox::{Answer, Payload, Queued, Rejection, queue};
 use crate::planted::{Planted, planted};
 use crate::protocol::patch::{self, PatchError};
-use crate::protocol::{Content, Json, Limits, OpKind, ResourceName};
+use crate::protocol::{Code, Content, Json, Limits, OpKind, ResourceName};
 use crate::replica::resources::{self, Side};
 use crate::replica::{Item, base, items};
 use rusqlite::Connection;
@@ -175,6 +175,10 @@ pub(crate) fn rebase(connection: &Connection, row: Item, confirmed: Option<&str>
         let applies = view.apply(&op.payload);
         if applies != op.applies {
             queue::mark_applies(connection, op.id(), applies)?;
+            if planted(Planted::UnappliedIsRejected) && !applies && !op.sent && op.payload.kind == OpKind::Patch {
+                let why = Rejection::told(Some(&Code::PATCH_FAILED), Some("it no longer applies"), None, None);
+                queue::record_answer(connection, op.id(), Answer::Rejected, None, Some(&why))?;
+            }
         }
     }
     show(connection, row.id, &rows, &view.resources)?;
