@@ -1,11 +1,11 @@
 //! Whether the server may answer a push as it did, and commit what it did.
 
-use crate::oracle::{Item, Lineage, apply, content_of};
+use crate::oracle::{Item, Lineage, content_of};
+use crate::plan::Plan;
+use crate::refusals::Arrivals;
 use crate::rights::Rights;
 use std::collections::{BTreeSet, HashMap, HashSet};
-use syncstore::protocol::{
-    BatchId, ClientId, Code, Entry, Op, OpKind, OpResult, PushOutcome, PushRequest, PushResponse, Seq,
-};
+use syncstore::protocol::{BatchId, ClientId, Code, Entry, Op, OpKind, PushOutcome, PushRequest, PushResponse, Seq};
 use syncstore::{Ref, ResourceName};
 
 /// What the server said of a ref for good.
@@ -35,11 +35,17 @@ pub struct Judge {
     ///
     /// Copies of a file may send different ops under one ref.
     pub silent: HashMap<Ref, BTreeSet<(ResourceName, bool)>>,
+    pub arrivals: Arrivals,
 }
 
 impl Judge {
-    /// Takes note of a push on its way to the server.
-    pub fn see(&mut self, request: &PushRequest) {
+    pub fn new(plan: &Plan) -> Judge {
+        Judge { arrivals: Arrivals::new(plan), ..Judge::default() }
+    }
+
+    /// Takes note of a push on its way to the server; `now` is the server's clock.
+    pub fn see(&mut self, request: &PushRequest, now: u64) {
+        self.arrivals.see(request, now);
         for op in &request.ops {
             self.seen.insert(op.op_ref);
             self.senders.entry(op.op_ref).or_default().insert(request.client);
@@ -78,6 +84,17 @@ impl Judge {
     /// Whether a client ever pushed a ref.
     pub fn sent_by(&self, op_ref: &Ref, client: &ClientId) -> bool {
         self.senders.get(op_ref).is_some_and(|senders| senders.contains(client))
+    }
+
+    /// Who ever pushed a ref.
+    pub fn senders(&self, op_ref: &Ref) -> impl Iterator<Item = &ClientId> {
+        self.senders.get(op_ref).into_iter().flatten()
+    }
+
+    /// Whether a client pushed a ref; `None`: it did, and so did another, as only copies of a file do.
+    pub fn made_by(&self, op_ref: &Ref, client: &ClientId) -> Option<bool> {
+        let sent = self.sent_by(op_ref, client);
+        (!sent || self.senders(op_ref).count() == 1).then_some(sent)
     }
 
     /// What the server said of a ref in the present life of its log.
@@ -143,9 +160,11 @@ impl Judge {
                         self.decide(op, Decided::Rejected(code.clone(), result.seq), known);
                     } else {
                         assert_eq!(result.seq, None, "what is not recorded has no seq");
+                        self.unrecorded(op, &code, known.as_ref());
                     }
+                    self.arrivals.refused(&op.op_ref, op.batch, &code);
                     if result.seq.is_none_or(|seq| seq > head) {
-                        self.rejected(lineage, rights, op, result, &code);
+                        self.rejected(lineage, rights, (&request.client, op), result, &code);
                     }
                 }
                 PushOutcome::Skipped => {
@@ -238,40 +257,9 @@ impl Judge {
             );
         }
     }
-
-    fn rejected(&self, lineage: &Lineage, rights: &Rights, op: &Op, result: &OpResult, code: &Code) {
-        let item = item_of(op);
-        assert!(!result.message.as_deref().unwrap_or_default().is_empty(), "a rejection says why: {result:?}");
-        // One of a batch was decided at a moment that is not known here.
-        let Some(seq) = result.seq.filter(|_| op.batch.is_none()) else { return };
-        assert!(!lineage.accepted.contains_key(&op.op_ref), "{} is rejected, and in the log", op.op_ref);
-        let resource = op.resource().expect("a replica sends what is well formed").to_name();
-        let makes = op.kind == OpKind::Set && resource == ResourceName::Value;
-        let before = lineage.at(&item, seq.saturating_sub(1)).map(|(whole, _)| &**whole);
-        let hidden = before.is_some_and(|whole| !rights.sight.sees(whole));
-        if hidden {
-            // Nothing tells it from a missing one, but that the key is taken.
-            let expected = if makes { Code::FORBIDDEN } else { Code::NOT_FOUND };
-            assert_eq!(*code, expected, "{} is on {item:?}, which its sender does not see", op.op_ref);
-            assert_eq!(result.detail, None, "{} is told more of {item:?}", op.op_ref);
-        } else if *code == Code::NOT_FOUND {
-            let needs = op.kind == OpKind::Patch || !makes && op.kind == OpKind::Set;
-            assert!(needs, "{} needs no item, and found none", op.op_ref);
-            assert!(before.is_none(), "{} did not find {item:?}, which is there", op.op_ref);
-        } else if *code == Code::FORBIDDEN {
-            let foreign = matches!(&resource, ResourceName::Tag(tag) if !rights.sight.owns(tag));
-            assert!(foreign && before.is_some(), "{} was forbidden", op.op_ref);
-        } else if *code == Code::PATCH_FAILED && op.collection != "merged" {
-            let whole = before.expect("a patch that failed had something to patch");
-            let patch = op.patch.as_ref().expect("a patch that failed").to_value().expect("JSON");
-            assert!(apply(&whole.value, &patch).is_err(), "{} applies, and was rejected", op.op_ref);
-        } else if *code == Code::STALE {
-            assert!(op.collection != "open", "{} is stale where nothing is", op.op_ref);
-        }
-    }
 }
 
-fn item_of(op: &Op) -> Item {
+pub fn item_of(op: &Op) -> Item {
     (op.collection.clone(), op.key.clone())
 }
 

@@ -24,6 +24,7 @@ mod outcomes;
 mod plan;
 mod random;
 mod reader;
+mod refusals;
 mod resolving;
 mod rights;
 mod runner;

@@ -177,6 +177,12 @@ impl Lineage {
         life
     }
 
+    /// The last delete of an item below a seq.
+    pub fn ended(&self, item: &Item, below: Seq) -> Option<(Seq, &Logged)> {
+        let mut ends = self.log.range(..below).rev().filter(|(_, logged)| logged.item == *item && logged.ends_item());
+        ends.next().map(|(seq, logged)| (*seq, logged))
+    }
+
     /// Whether a reader may stand there: not between two entries of one batch.
     pub fn cuts_batch(&self, position: Seq) -> bool {
         let before = self.log.range(..=position).next_back();

@@ -67,6 +67,7 @@ pub fn is_behind(
         return Ok(false);
     }
     match head {
+        Some(head) if planted(Planted::Rule5OwnOpsCount) => Ok(head.rev > base),
         Some(head) => Ok(last_of_others(head, author) > base),
         None if base == 0 => Ok(false),
         None => match transaction.tombstone(collection, key)? {
