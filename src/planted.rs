@@ -81,6 +81,7 @@ planted! {
     Rule4ForeignTags,
     Rule5OthersIgnored,
     Rule5OwnOpsCount,
+    Rule5TombstonesNotAsked,
     Rule6PushReadsNoCursor,
     Rule7RefsNotLookedUp,
     Rule7OpsNotCompared,

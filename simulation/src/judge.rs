@@ -150,6 +150,7 @@ impl Judge {
                     self.decide(op, Decided::Accepted(seq), known);
                     if seq > head {
                         judge_rights(lineage, rights, op, seq);
+                        self.not_ended(lineage, rights, (&request.client, op), seq);
                     }
                     self.accepted(lineage, op, seq, seq > head);
                 }
@@ -255,6 +256,24 @@ impl Judge {
                 op.op_ref,
                 logged.op_ref
             );
+        }
+    }
+
+    /// What makes an item again claims none, or was made on top of the end of the one before: its sender's own, or one that
+    /// it saw (◆5).
+    fn not_ended(&self, lineage: &Lineage, rights: &Rights, (client, op): (&ClientId, &Op), seq: Seq) {
+        let (op_ref, item) = (&op.op_ref, item_of(op));
+        let makes = op.kind == OpKind::Set && lineage.at(&item, seq - 1).is_none() && op.collection != "open";
+        let Some(base) = op.base.filter(|base| *base > 0 && makes) else { return };
+        let ended = lineage.ended(&item, seq);
+        let (end, logged) = ended.unwrap_or_else(|| panic!("{op_ref} was made on rev {base}, and {item:?} never was"));
+        if self.arrivals.is_base_known(op) && self.made_by(&logged.op_ref, client) == Some(false) {
+            assert!(
+                end <= base,
+                "{op_ref} was made on rev {base}, another ended {item:?} at {end}, and it was accepted"
+            );
+            let saw = lineage.at(&item, end - 1).is_some_and(|(whole, _)| rights.sight.sees(whole));
+            assert!(saw, "{op_ref} is above the end of {item:?} at {end}, which {rights:?} did not see");
         }
     }
 }
