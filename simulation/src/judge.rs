@@ -152,7 +152,7 @@ impl Judge {
                         judge_rights(lineage, rights, op, seq);
                         self.not_ended(lineage, rights, (&request.client, op), seq);
                     }
-                    self.accepted(lineage, op, seq, seq > head);
+                    self.accepted(lineage, (&request.client, op), seq, seq > head);
                 }
                 PushOutcome::Rejected => {
                     failed.insert(item);
@@ -194,7 +194,8 @@ impl Judge {
         self.decided.insert(op.op_ref, now);
     }
 
-    fn accepted(&self, lineage: &Lineage, op: &Op, seq: Seq, new: bool) {
+    fn accepted(&self, lineage: &Lineage, (client, op): (&ClientId, &Op), seq: Seq, new: bool) {
+        let merges = op.collection == "merged";
         let op_ref = op.op_ref;
         let resource = op.resource().expect("a replica sends what is well formed").to_name();
         let item = item_of(op);
@@ -207,19 +208,29 @@ impl Judge {
                 !(had && only_nothing),
                 "{op_ref} deleted {resource:?} of {item:?} at {seq}, and the log says nothing"
             );
+            if new && merges && resource != ResourceName::Value {
+                self.kept(lineage, (client, op), &resource, seq);
+            }
             return;
         };
         assert_eq!(logged.item, item, "{op_ref} went to another item");
         assert_eq!(logged.resource, resource, "{op_ref} went to another part of {item:?}");
-        if op.collection == "merged" {
-            if new && resource != ResourceName::Value {
-                self.not_merged(lineage, op, &resource, seq);
-            }
-            return;
-        }
         assert_eq!(logged.kind, op.kind, "{op_ref} became another kind of operation");
         let sent = op.value.as_ref().or(op.patch.as_ref()).map(|json| json.to_value().expect("JSON"));
-        assert_eq!(logged.payload.as_deref(), sent.as_ref(), "{op_ref} was committed with another payload");
+        let payload = logged.payload.as_deref();
+        match (new, resource) {
+            _ if !merges => assert_eq!(payload, sent.as_ref(), "{op_ref} was committed with another payload"),
+            (true, ResourceName::Value) => {
+                let mergers = self.mergers(lineage, (client, op), seq);
+                let one = |mergers: Vec<_>| mergers.iter().any(|merger| Some(merger) == payload);
+                assert!(
+                    mergers.clone().is_none_or(one),
+                    "{op_ref} was committed as {payload:?}, and not as {mergers:?}"
+                );
+            }
+            (true, resource) => self.not_merged(lineage, op, &resource, seq),
+            (false, _) => {}
+        }
         let content = op.change().ok().and_then(|change| content_of(&change));
         assert_eq!(logged.content, content, "{op_ref} was committed with another payload");
         if new && op.collection == "careful" && op.kind != OpKind::Delete {

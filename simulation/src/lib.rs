@@ -16,6 +16,7 @@ mod hearing;
 mod inspect;
 mod judge;
 mod keeping;
+mod merging;
 mod mischief;
 mod network;
 mod notices;

@@ -165,7 +165,7 @@ impl Lineage {
         items.collect()
     }
 
-    /// Entries of an item above one seq and below another, oldest first, back to the last delete.
+    /// Entries of an item above one seq and below another, latest first, back to the last delete.
     pub fn present_life(&self, item: &Item, above: Seq, below: Seq) -> Vec<(Seq, &Logged)> {
         let mut life = Vec::new();
         for (seq, logged) in self.log.range(..below).rev().filter(|(_, logged)| logged.item == *item) {

@@ -1,7 +1,7 @@
 //! Whether the server may refuse an operation as it did.
 
 use crate::judge::{Decided, Judge, has, item_of};
-use crate::oracle::{Item, Lineage, apply};
+use crate::oracle::{Item, Lineage};
 use crate::plan::Plan;
 use crate::rights::Rights;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -186,10 +186,7 @@ impl Judge {
             let foreign = matches!(&resource, ResourceName::Tag(tag) if !rights.sight.owns(tag));
             assert!(foreign && before.is_some(), "{} was forbidden", op.op_ref);
         } else if *code == Code::PATCH_FAILED {
-            let whole = before.expect("a patch that failed had something to patch");
-            let patch = op.patch.as_ref().expect("a patch that failed").to_value().expect("JSON");
-            let merged = op.collection == "merged";
-            assert!(merged || apply(&whole.value, &patch).is_err(), "{} applies, and was rejected", op.op_ref);
+            self.patch_failed(lineage, (client, op), seq);
         } else if *code == Code::STALE {
             self.stale(lineage, rights, (client, op), (seq, &resource));
         } else {
