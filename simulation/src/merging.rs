@@ -63,7 +63,7 @@ impl Changed {
     fn patch(&self, sent: &Value) -> Value {
         let stays = |operation: &&Value| {
             let meets = |member: &str| operation[member].as_str().is_some_and(|pointer| self.meets(pointer));
-            operation["op"] == "test" || !meets("path") && !(operation["op"] == "move" && meets("from"))
+            operation["op"] == "test" || !(meets("path") || operation["op"] == "move" && meets("from"))
         };
         sent.as_array().expect("a patch is an array").iter().filter(stays).cloned().collect()
     }

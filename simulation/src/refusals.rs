@@ -188,7 +188,7 @@ impl Judge {
         } else if *code == Code::PATCH_FAILED {
             self.patch_failed(lineage, (client, op), seq);
         } else if *code == Code::STALE {
-            self.stale(lineage, rights, (client, op), (seq, &resource));
+            self.stale(lineage, (client, op), (seq, &resource));
         } else {
             // What a batch is refused for as a whole.
             assert!(op.batch.is_some(), "{} was refused as {code}", op.op_ref);
@@ -196,13 +196,7 @@ impl Judge {
     }
 
     /// A base is behind by what others did, and by nothing else (◆5).
-    fn stale(
-        &self,
-        lineage: &Lineage,
-        rights: &Rights,
-        (client, op): (&ClientId, &Op),
-        (seq, resource): (Seq, &ResourceName),
-    ) {
+    fn stale(&self, lineage: &Lineage, (client, op): (&ClientId, &Op), (seq, resource): (Seq, &ResourceName)) {
         let (op_ref, item) = (&op.op_ref, item_of(op));
         assert!(op.collection != "open", "{op_ref} is stale where nothing is");
         let deletes_nothing = op.kind == OpKind::Delete && !has(lineage, &item, resource, seq - 1);
@@ -210,9 +204,9 @@ impl Judge {
         if lineage.at(&item, seq - 1).is_none() {
             let makes = op.kind == OpKind::Set && *resource == ResourceName::Value;
             assert!(makes, "{op_ref} is stale, and {item:?} is missing");
-            let base = op.base.filter(|base| *base > 0);
-            let base = base.unwrap_or_else(|| panic!("{op_ref} claims no item, {item:?} is missing, and it is stale"));
-            return self.stale_of_ended(lineage, rights, (client, op_ref), (&item, base, seq));
+            let claims = op.base.is_some_and(|base| base > 0);
+            assert!(claims, "{op_ref} claims no item, {item:?} is missing, and it is stale");
+            return self.stale_of_ended(lineage, (client, op_ref), (&item, seq));
         }
         assert!(op.collection != "merged", "{op_ref} is stale where {item:?} could be merged");
         // Without a base it claims that there is nothing.
@@ -222,19 +216,12 @@ impl Judge {
         assert!(!own, "{op_ref} was made on rev {base} of {item:?}, which nobody else has changed, and is stale");
     }
 
-    /// One that claims an item which has ended: by another's delete above its base, or one that its sender did not see.
-    fn stale_of_ended(
-        &self,
-        lineage: &Lineage,
-        rights: &Rights,
-        (client, op_ref): (&ClientId, &Ref),
-        (item, base, seq): (&Item, Rev, Seq),
-    ) {
-        let ended = lineage.ended(item, seq).map(|(end, logged)| (end, self.made_by(&logged.op_ref, client)));
+    /// One that claims an item which has ended, by another's delete.
+    fn stale_of_ended(&self, lineage: &Lineage, (client, op_ref): (&ClientId, &Ref), (item, seq): (&Item, Seq)) {
         // Of a delete that is older than the log nobody knows whose it was.
-        let Some((end, by)) = ended.filter(|(end, _)| self.arrivals.is_kept(*end, seq)) else { return };
-        assert!(by != Some(true), "{op_ref} is stale by its own sender's delete at {end}");
-        let saw = lineage.at(item, end - 1).is_some_and(|(whole, _)| rights.sight.sees(whole));
-        assert!(end > base || !saw, "{op_ref} was made on rev {base}, is above the delete at {end}, and is stale");
+        let ended = lineage.ended(item, seq).filter(|(end, _)| self.arrivals.is_kept(*end, seq));
+        let Some((end, logged)) = ended else { return };
+        let own = self.made_by(&logged.op_ref, client) == Some(true);
+        assert!(!own, "{op_ref} is stale by its own sender's delete at {end}");
     }
 }
