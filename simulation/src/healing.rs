@@ -86,6 +86,7 @@ impl World {
             });
             assert_eq!(self.server.items(user), items, "a checkpoint for {user:?} is not what the log makes");
         }
+        self.server.with_history(|_, judge| judge.arrivals.check_batches());
         for device in &self.devices {
             device.check_outcomes(&self.server, true);
             device.check_confirmed(&self.server);

@@ -1,10 +1,12 @@
 //! Whether the server may answer a push as it did, and commit what it did.
 
-use crate::oracle::{Item, Lineage, apply, content_of};
+use crate::oracle::{Item, Lineage, content_of};
+use crate::plan::Plan;
+use crate::refusals::Arrivals;
 use crate::rights::Rights;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use syncstore::protocol::{
-    BatchId, ClientId, Code, Entry, EntryOutcome, Op, OpKind, OpResult, PushOutcome, PushRequest, PushResponse, Seq,
+    BatchId, ClientId, Code, Entry, EntryOutcome, Op, OpKind, PushOutcome, PushRequest, PushResponse, Seq,
 };
 use syncstore::{Ref, ResourceName};
 
@@ -37,11 +39,17 @@ pub struct Judge {
     ///
     /// Copies of a file may send different ops under one ref.
     pub silent: HashMap<Ref, BTreeSet<(ResourceName, bool)>>,
+    pub arrivals: Arrivals,
 }
 
 impl Judge {
-    /// Takes note of a push on its way to the server.
-    pub fn see(&mut self, request: &PushRequest) {
+    pub fn new(plan: &Plan) -> Judge {
+        Judge { arrivals: Arrivals::new(plan), ..Judge::default() }
+    }
+
+    /// Takes note of a push on its way to the server; `now` is the server's clock.
+    pub fn see(&mut self, request: &PushRequest, now: u64) {
+        self.arrivals.see(request, now);
         for op in &request.ops {
             self.seen.insert(op.op_ref);
             self.senders.entry(op.op_ref).or_default().insert(request.client);
@@ -99,6 +107,17 @@ impl Judge {
         self.senders.get(op_ref).is_some_and(|senders| senders.contains(client))
     }
 
+    /// Who ever pushed a ref.
+    pub fn senders(&self, op_ref: &Ref) -> impl Iterator<Item = &ClientId> {
+        self.senders.get(op_ref).into_iter().flatten()
+    }
+
+    /// Whether a client pushed a ref; `None`: it did, and so did another, as only copies of a file do.
+    pub fn made_by(&self, op_ref: &Ref, client: &ClientId) -> Option<bool> {
+        let sent = self.sent_by(op_ref, client);
+        (!sent || self.senders(op_ref).count() == 1).then_some(sent)
+    }
+
     /// What the server said of a ref in the present life of its log.
     pub fn decided(&self, op_ref: &Ref) -> Option<&Decided> {
         self.decided.get(op_ref)
@@ -152,8 +171,9 @@ impl Judge {
                     self.decide(op, Decided::Accepted(seq), known);
                     if seq > head {
                         judge_rights(lineage, rights, op, seq);
+                        self.not_ended(lineage, (&request.client, op), seq);
                     }
-                    self.accepted(lineage, op, seq, seq > head);
+                    self.accepted(lineage, (&request.client, op), seq, seq > head);
                 }
                 PushOutcome::Rejected => {
                     failed.insert(item);
@@ -162,9 +182,11 @@ impl Judge {
                         self.decide(op, Decided::Rejected(code.clone(), result.seq), known);
                     } else {
                         assert_eq!(result.seq, None, "what is not recorded has no seq");
+                        self.unrecorded(op, &code, known.as_ref());
                     }
+                    self.arrivals.refused(&op.op_ref, op.batch, &code);
                     if result.seq.is_none_or(|seq| seq > head) {
-                        self.rejected(lineage, rights, op, result, &code);
+                        self.rejected(lineage, rights, (&request.client, op), result, &code);
                     }
                 }
                 PushOutcome::Skipped => {
@@ -193,7 +215,8 @@ impl Judge {
         self.decided.insert(op.op_ref, now);
     }
 
-    fn accepted(&self, lineage: &Lineage, op: &Op, seq: Seq, new: bool) {
+    fn accepted(&self, lineage: &Lineage, (client, op): (&ClientId, &Op), seq: Seq, new: bool) {
+        let merges = op.collection == "merged";
         let op_ref = op.op_ref;
         let resource = op.resource().expect("a replica sends what is well formed").to_name();
         let item = item_of(op);
@@ -206,19 +229,29 @@ impl Judge {
                 !(had && only_nothing),
                 "{op_ref} deleted {resource:?} of {item:?} at {seq}, and the log says nothing"
             );
+            if new && merges && resource != ResourceName::Value {
+                self.kept(lineage, (client, op), &resource, seq);
+            }
             return;
         };
         assert_eq!(logged.item, item, "{op_ref} went to another item");
         assert_eq!(logged.resource, resource, "{op_ref} went to another part of {item:?}");
-        if op.collection == "merged" {
-            if new && resource != ResourceName::Value {
-                self.not_merged(lineage, op, &resource, seq);
-            }
-            return;
-        }
         assert_eq!(logged.kind, op.kind, "{op_ref} became another kind of operation");
         let sent = op.value.as_ref().or(op.patch.as_ref()).map(|json| json.to_value().expect("JSON"));
-        assert_eq!(logged.payload.as_deref(), sent.as_ref(), "{op_ref} was committed with another payload");
+        let payload = logged.payload.as_deref();
+        match (new, resource) {
+            _ if !merges => assert_eq!(payload, sent.as_ref(), "{op_ref} was committed with another payload"),
+            (true, ResourceName::Value) => {
+                let mergers = self.mergers(lineage, (client, op), seq);
+                let one = |mergers: Vec<_>| mergers.iter().any(|merger| Some(merger) == payload);
+                assert!(
+                    mergers.clone().is_none_or(one),
+                    "{op_ref} was committed as {payload:?}, and not as {mergers:?}"
+                );
+            }
+            (true, resource) => self.not_merged(lineage, op, &resource, seq),
+            (false, _) => {}
+        }
         let content = op.change().ok().and_then(|change| content_of(&change));
         assert_eq!(logged.content, content, "{op_ref} was committed with another payload");
         if new && op.collection == "careful" && op.kind != OpKind::Delete {
@@ -258,39 +291,23 @@ impl Judge {
         }
     }
 
-    fn rejected(&self, lineage: &Lineage, rights: &Rights, op: &Op, result: &OpResult, code: &Code) {
-        let item = item_of(op);
-        assert!(!result.message.as_deref().unwrap_or_default().is_empty(), "a rejection says why: {result:?}");
-        // One of a batch was decided at a moment that is not known here.
-        let Some(seq) = result.seq.filter(|_| op.batch.is_none()) else { return };
-        assert!(!lineage.accepted.contains_key(&op.op_ref), "{} is rejected, and in the log", op.op_ref);
-        let resource = op.resource().expect("a replica sends what is well formed").to_name();
-        let makes = op.kind == OpKind::Set && resource == ResourceName::Value;
-        let before = lineage.at(&item, seq.saturating_sub(1)).map(|(whole, _)| &**whole);
-        let hidden = before.is_some_and(|whole| !rights.sight.sees(whole));
-        if hidden {
-            // Nothing tells it from a missing one, but that the key is taken.
-            let expected = if makes { Code::FORBIDDEN } else { Code::NOT_FOUND };
-            assert_eq!(*code, expected, "{} is on {item:?}, which its sender does not see", op.op_ref);
-            assert_eq!(result.detail, None, "{} is told more of {item:?}", op.op_ref);
-        } else if *code == Code::NOT_FOUND {
-            let needs = op.kind == OpKind::Patch || !makes && op.kind == OpKind::Set;
-            assert!(needs, "{} needs no item, and found none", op.op_ref);
-            assert!(before.is_none(), "{} did not find {item:?}, which is there", op.op_ref);
-        } else if *code == Code::FORBIDDEN {
-            let foreign = matches!(&resource, ResourceName::Tag(tag) if !rights.sight.owns(tag));
-            assert!(foreign && before.is_some(), "{} was forbidden", op.op_ref);
-        } else if *code == Code::PATCH_FAILED && op.collection != "merged" {
-            let whole = before.expect("a patch that failed had something to patch");
-            let patch = op.patch.as_ref().expect("a patch that failed").to_value().expect("JSON");
-            assert!(apply(&whole.value, &patch).is_err(), "{} applies, and was rejected", op.op_ref);
-        } else if *code == Code::STALE {
-            assert!(op.collection != "open", "{} is stale where nothing is", op.op_ref);
+    /// What makes an item again claims none, or was made on top of the end of the one before, unless its sender ended it (◆5).
+    fn not_ended(&self, lineage: &Lineage, (client, op): (&ClientId, &Op), seq: Seq) {
+        let (op_ref, item) = (&op.op_ref, item_of(op));
+        let makes = op.kind == OpKind::Set && lineage.at(&item, seq - 1).is_none() && op.collection != "open";
+        let Some(base) = op.base.filter(|base| *base > 0 && makes) else { return };
+        let ended = lineage.ended(&item, seq);
+        let (end, logged) = ended.unwrap_or_else(|| panic!("{op_ref} was made on rev {base}, and {item:?} never was"));
+        if self.arrivals.is_base_known(op) && self.made_by(&logged.op_ref, client) == Some(false) {
+            assert!(
+                end <= base,
+                "{op_ref} was made on rev {base}, another ended {item:?} at {end}, and it was accepted"
+            );
         }
     }
 }
 
-fn item_of(op: &Op) -> Item {
+pub fn item_of(op: &Op) -> Item {
     (op.collection.clone(), op.key.clone())
 }
 

@@ -165,7 +165,7 @@ impl Lineage {
         items.collect()
     }
 
-    /// Entries of an item above one seq and below another, oldest first, back to the last delete.
+    /// Entries of an item above one seq and below another, latest first, back to the last delete.
     pub fn present_life(&self, item: &Item, above: Seq, below: Seq) -> Vec<(Seq, &Logged)> {
         let mut life = Vec::new();
         for (seq, logged) in self.log.range(..below).rev().filter(|(_, logged)| logged.item == *item) {
@@ -175,6 +175,12 @@ impl Lineage {
             life.push((*seq, logged));
         }
         life
+    }
+
+    /// The last delete of an item below a seq.
+    pub fn ended(&self, item: &Item, below: Seq) -> Option<(Seq, &Logged)> {
+        let mut ends = self.log.range(..below).rev().filter(|(_, logged)| logged.item == *item && logged.ends_item());
+        ends.next().map(|(seq, logged)| (*seq, logged))
     }
 
     /// Whether a reader may stand there: not between two entries of one batch.

@@ -98,7 +98,7 @@ impl Server {
                 secrets: Secrets::default(),
                 witness: None,
                 lineages: vec![Lineage::default()],
-                judge: Judge::default(),
+                judge: Judge::new(plan),
                 unjudged: Vec::new(),
                 checkpoints: HashMap::new(),
                 backup: None,
@@ -288,7 +288,7 @@ impl Server {
     }
 
     pub fn push(&self, user: u64, request: &PushRequest) -> Result<PushResponse, WireError> {
-        self.state().judge.see(request);
+        self.state().judge.see(request, self.machine.unix_ms());
         let rights = self.rights(user);
         let caller = rights.caller(user);
         let answer = self.ask(|service| service.push(DB, &caller, request.clone()));
@@ -313,6 +313,11 @@ impl Server {
         let rights = self.rights(user);
         let caller = rights.caller(user);
         let answer = self.ask(|service| service.inbox(DB, &caller, &request));
+        {
+            let state = &mut *self.state();
+            let from = request.cursor.as_ref().and_then(|cursor| state.cursors.get(cursor)).map_or(0, |known| known.0);
+            state.judge.arrivals.pull(request.client, from, self.machine.unix_ms());
+        }
         match (&answer, &request.cursor) {
             (Ok(page), _) => self.judge_pull(&rights.sight, &request, page),
             (Err(WireError::CursorExpired(Expiry::Filter)), Some(cursor)) => {
@@ -342,6 +347,7 @@ impl Server {
         state.judge.hear_page(&page.entries);
         let filter = request.scope.filter.clone();
         state.cursors.insert(page.cursor.clone(), (page.seq, sight.clone(), filter));
+        page.entries.iter().for_each(|entry| state.judge.arrivals.told(entry));
     }
 
     /// A cursor has expired though nothing else is wrong with it.

@@ -7,6 +7,7 @@ use crate::storage::{
     BatchKey, BatchRow, BatchState, ClientKey, RefState, Rejection, StorageError, Stored, Transaction,
 };
 use std::collections::HashMap;
+use syncstore::planted::{Planted, planted};
 use syncstore::protocol::{BatchId, Code, Op, OpResult, PushOutcome, Ref};
 
 // How many ops, in the largest batches, a client may have begun; so one that was lost does not keep the next from beginning.
@@ -147,7 +148,8 @@ impl<T: Transaction> Push<'_, T> {
         let mut details = 0;
         for op in ops {
             self.transaction.add_work(work::OP);
-            let mut why = fault(&op.op_ref).unwrap_or_else(not_at_fault);
+            let fault = fault(&op.op_ref).filter(|_| !planted(Planted::Rule10NobodyAtFault));
+            let mut why = fault.unwrap_or_else(not_at_fault);
             // They stand on one page of the inbox.
             details += why.detail.as_ref().map_or(0, |detail| detail.as_str().len());
             why.detail = why.detail.filter(|_| details <= self.rules.limits.batch);

@@ -67,8 +67,9 @@ pub fn is_behind(
         return Ok(false);
     }
     match head {
+        Some(head) if planted(Planted::Rule5OwnOpsCount) => Ok(head.rev > base),
         Some(head) => Ok(last_of_others(head, author) > base),
-        None if base == 0 => Ok(false),
+        None if base == 0 || planted(Planted::Rule5TombstonesNotAsked) => Ok(false),
         None => match transaction.tombstone(collection, key)? {
             Some(tombstone) if author.made(tombstone.client, tombstone.seq) => Ok(false),
             Some(tombstone) if tombstone.seq > base => Ok(true),

@@ -165,7 +165,8 @@ impl<'a, T: Transaction> Push<'a, T> {
         let perhaps_forgotten =
             op.op_ref.unix_ms() <= self.transaction.state().horizon && !planted(Planted::Rule8OldRefsTaken);
         if blocked || perhaps_forgotten {
-            if let Some(known) = self.transaction.find_ref(&op.op_ref)? {
+            let forgotten = perhaps_forgotten && planted(Planted::Rule8ExpiresTheKnown);
+            if let Some(known) = self.transaction.find_ref(&op.op_ref)?.filter(|_| !forgotten) {
                 return self.present(op, digest, &known);
             }
             if perhaps_forgotten {
