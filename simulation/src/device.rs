@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
-use syncstore::protocol::Rev;
+use syncstore::protocol::{Code, PushRequest, Rev};
 use syncstore::{Conflict, Error, Filter, Options, Ref, Retention, RetryPolicy, Store};
 
 /// A full-text search that hosts declare, and the collection that it is over.
@@ -242,6 +242,26 @@ impl Device {
         let op = Op { loaded: loading, ..Op::new(item.clone(), self.checkpoints.load(Ordering::Relaxed)) };
         let earlier = self.told().ops.insert(op_ref, op);
         assert!(earlier.is_none(), "{op_ref} was given out twice");
+    }
+
+    /// What is in a push was refused with nothing else beside it, and its replica gives it up, whether the server has it or not.
+    pub fn hear_refused(&self, push: &PushRequest, code: &Code) {
+        let batch = push.ops.first().and_then(|op| op.batch);
+        // Of a batch, all of it; if its disk does not tell what that is, it may be anything.
+        let rest: Option<BTreeSet<Ref>> = match (batch, self.process(0)) {
+            (Some(batch), Some(process)) => process.store.pending().ok().map(|pending| {
+                let rest = pending.into_iter().filter(|op| op.batch == Some(batch));
+                rest.map(|op| op.op_ref).collect()
+            }),
+            _ => Some(BTreeSet::new()),
+        };
+        for (op_ref, op) in &mut self.told().ops {
+            if push.ops.iter().any(|pushed| pushed.op_ref == *op_ref)
+                || rest.as_ref().is_none_or(|rest| rest.contains(op_ref))
+            {
+                op.given_up.push(code.clone());
+            }
+        }
     }
 
     /// The server calls one of its operations expired.

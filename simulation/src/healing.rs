@@ -49,6 +49,8 @@ impl World {
         // And so does the rest of one of which nobody knows any more that it failed.
         let waits = self.plan.shares_files()
             || self.plan.mischief.forget > 0
+            // Nor may it have been told that the rest of one was given up.
+            || self.plan.mischief.offence > 0
             || self.server.with_history(|lineages, _| lineages.len() > 1);
         while round < rounds {
             if waits && (round == 2 || round == 4) {

@@ -21,6 +21,7 @@ mod merging;
 mod mischief;
 mod network;
 mod notices;
+mod offence;
 mod oracle;
 mod outcomes;
 mod plan;

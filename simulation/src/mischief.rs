@@ -2,6 +2,8 @@
 
 use crate::device::Device;
 use crate::disk::{Fault, Stop};
+use crate::offence::Offence;
+use crate::workload;
 use crate::world::World;
 use std::time::Duration;
 
@@ -137,6 +139,12 @@ impl World {
             let mut link = device.link();
             link.most_ops = if link.most_ops.is_some() { None } else { most };
             "small requests"
+        } else if is(plan.offence) {
+            let item = workload::any_item(self.plan.keys, &mut self.random());
+            let until = for_a_while + self.below(30) as u32;
+            let offence = Offence::any(&mut self.random(), item, until);
+            device.link().offence = Some(offence);
+            "offences"
         } else {
             return false;
         };

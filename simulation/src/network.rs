@@ -1,9 +1,11 @@
 //! The way between a device and the server, and everything that goes wrong on it.
 
+use crate::offence::Offence;
 use crate::random::Random;
 use crate::world::World;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
@@ -20,6 +22,7 @@ pub struct Link {
     pub revoked_until: u32,
     /// The most operations that the server takes in a push now.
     pub most_ops: Option<usize>,
+    pub offence: Option<Offence>,
 }
 
 /// A request that arrives later than its sender waited for.
@@ -63,7 +66,7 @@ struct Met {
     unavailable: bool,
     truncated: bool,
     revoked: bool,
-    too_large: bool,
+    refused: BTreeSet<u16>,
     expired: u32,
 }
 
@@ -84,7 +87,7 @@ impl<'w> Way<'w> {
             WireError::Unavailable { .. } => met.unavailable,
             WireError::Protocol(_) => met.truncated,
             WireError::Unauthenticated(_) | WireError::Forbidden(_) => met.revoked,
-            WireError::Refused { status, .. } => *status == 413 && met.too_large,
+            WireError::Refused { status, .. } => met.refused.contains(status),
             // A server that is restored again and again.
             WireError::CursorExpired(_) | WireError::CheckpointExpired => met.expired > MOST_EXPIRED,
             _ => false,
@@ -98,7 +101,7 @@ impl<'w> Way<'w> {
             WireError::Unavailable { .. } => met.unavailable = true,
             WireError::Protocol(_) => met.truncated = true,
             WireError::Unauthenticated(_) | WireError::Forbidden(_) => met.revoked = true,
-            WireError::Refused { .. } => met.too_large = true,
+            WireError::Refused { status, .. } => drop(met.refused.insert(*status)),
             WireError::CursorExpired(_) | WireError::CheckpointExpired => met.expired += 1,
             _ => {}
         }
@@ -171,6 +174,16 @@ impl<'w> Way<'w> {
         {
             let message = format!("no more than {most} operations now");
             return Err(WireError::Refused { status: 413, code: "too_large".into(), message });
+        }
+        let offence = device.link().offence.clone().filter(|offence| offence.until > world.now());
+        if let (Some(push), Some(offence)) = (push, offence)
+            && let Some(error) = offence.meets(push)
+        {
+            world.count("pushes that offend");
+            if let Some(code) = offence.gives_up(push) {
+                device.hear_refused(push, &code);
+            }
+            return Err(error);
         }
         let user = device.user();
         let answer = match fate {

@@ -227,9 +227,12 @@ impl Device {
                     || *code == Code::FORBIDDEN && self.plan.several_rights
                     || *code == Code::BATCH_FAILED
                     || *code == Code::EXPIRED && (self.plan.mischief.clock > 0 || self.plan.mischief.forget > 0)
-                    || *code == Code::REF_REUSED && self.shares_file();
+                    || *code == Code::REF_REUSED && self.shares_file()
+                    // What a batch is let go with, too.
+                    || *code == Code::INVALID && seq.is_some() && !op.given_up.is_empty()
+                    || op.is_given_up((code, *seq));
                 assert!(expected, "{name}: {op_ref} was rejected as {code}");
-                let said = judge.has_refused(op_ref, &(code.clone(), *seq));
+                let said = op.is_given_up((code, *seq)) || judge.has_refused(op_ref, &(code.clone(), *seq));
                 assert!(said, "{name}: {op_ref} is {fate:?}, and no server ever said so");
                 // What another copy of the file has pulled past is forgotten, and cannot be told again; nor can what was
                 // taken before a checkpoint that its sender takes longer to load than the server keeps outcomes.
@@ -237,7 +240,9 @@ impl Device {
                 let late = op.loaded || op.item.0 == "merged";
                 let forgotten = *code == Code::EXPIRED && (late || self.shares_file());
                 // What has its ref in the log is another operation, of another copy of the file.
-                let unknown = forgotten || *code == Code::REF_REUSED;
+                // Nor can what was taken before its repetition was refused, unless the log is yet to be read there.
+                let given_up = op.is_given_up((code, *seq)) && (late || self.shares_file());
+                let unknown = forgotten || given_up || *code == Code::REF_REUSED;
                 // What a restored server has lost may come again, behind the checkpoint that its sender loads.
                 let again = seq.map_or(lineages.len() > 1, lost);
                 if last && !unknown && !again {
@@ -255,11 +260,12 @@ impl Device {
             }
             Fate::Retried(new) => {
                 if let Some(refusal) = op.refusal.as_ref().filter(|(code, _)| *code != Code::UNDONE) {
-                    let said = judge.has_refused(op_ref, refusal);
+                    let said = op.is_given_up((&refusal.0, refusal.1)) || judge.has_refused(op_ref, refusal);
                     assert!(said, "{name}: {op_ref} became {new} for {refusal:?}, and no server ever said so");
                 }
                 let late =
                     matches!(&op.refusal, Some((code, None)) if *code == Code::EXPIRED || *code == Code::REF_REUSED);
+                let late = late || op.refusal.as_ref().is_some_and(|(code, seq)| op.is_given_up((code, *seq)));
                 let place = op.refusal.as_ref().and_then(|(_, seq)| *seq);
                 let again = place.map_or(lineages.len() > 1, lost);
                 if last && !late && !again && !self.shares_file() {

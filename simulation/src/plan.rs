@@ -60,6 +60,8 @@ pub struct Mischief {
     pub small_requests: u32,
     /// A user sees, or may assign, other tags from now on.
     pub rights: u32,
+    /// What is between a device and the server takes offence at what is written on one item, for a while.
+    pub offence: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -158,6 +160,7 @@ impl Plan {
             server_full: some(8, 15),
             forget: some(25, 60),
             small_requests: some(15, 20),
+            offence: 0,
         };
         let searches = other.percent(if several_rights { 25 } else { 10 });
         // Damage to a search begins with a read that failed.
@@ -182,6 +185,11 @@ impl Plan {
             false => Filter::everything(),
         });
         let keeps = keeps.collect();
+        // One world in four, so that the others stay what they were, and what is rare in them is not hidden.
+        let harsh = seed % 4 == 3;
+        let mut offences = Random::new(seed ^ 0x000f_fe4c_e500);
+        let offence = if harsh && offences.percent(50) { 5 + offences.below(40) as u32 } else { 0 };
+        let mischief = Mischief { offence, ..mischief };
         // Longer than the healing takes.
         let ref_days = if random.percent(60) { 3 } else { 74 };
         Plan {
@@ -203,8 +211,7 @@ impl Plan {
             format: *random.pick(&[None, None, Some(Format::Json), Some(Format::MessagePack)]),
             wire: WireFaults { interlude, ..wire },
             mischief,
-            // One world in four, so that the others stay what they were, and what is rare in them is not hidden.
-            harsh: seed % 4 == 3,
+            harsh,
             durability: if random.percent(40) { Durability::Full } else { Durability::Normal },
             coalescing: random.percent(75),
             attempts: 1 + random.below(3) as u32,

@@ -57,6 +57,8 @@ pub struct Op {
     pub discarded: bool,
     /// Why it was rejected, and its place in the log.
     pub refusal: Option<(Code, Option<Seq>)>,
+    /// As what its own replica may give it up, since no push gets past it.
+    pub given_up: Vec<Code>,
 }
 
 /// What became of an operation for good.
@@ -97,11 +99,17 @@ impl Op {
             dealt: false,
             discarded: false,
             refusal: None,
+            given_up: Vec::new(),
         }
     }
 
     fn found(op: &PendingOp, checkpoints: u32) -> Op {
         Op { found: true, ..Op::new((op.collection.clone(), op.key.clone()), checkpoints) }
+    }
+
+    /// Whether no server had a say in its refusal.
+    pub fn is_given_up(&self, (code, seq): (&Code, Option<Seq>)) -> bool {
+        seq.is_none() && self.given_up.contains(code)
     }
 
     /// As if nobody had ever told anything of it.

@@ -68,17 +68,25 @@ enum After<'a> {
     Resources(&'a Resources),
 }
 
+pub fn any_item(keys: usize, random: &mut Random) -> Item {
+    ((*random.pick(COLLECTIONS)).to_owned(), any_key(keys, random))
+}
+
+fn any_key(keys: usize, random: &mut Random) -> String {
+    format!("k{}", random.below(keys as u64))
+}
+
 impl<'a> Host<'a> {
     fn new(device: &'a Device, store: &'a Store, number: u64) -> Host<'a> {
         Host { device, store, faults: device.faults(), mark: secrets::mark(number) }
     }
 
     fn item(&self, random: &mut Random) -> Item {
-        ((*random.pick(COLLECTIONS)).to_owned(), self.key(random))
+        any_item(self.device.plan.keys, random)
     }
 
     fn key(&self, random: &mut Random) -> String {
-        format!("k{}", random.below(self.device.plan.keys as u64))
+        any_key(self.device.plan.keys, random)
     }
 
     /// An index entry, a relation or a tag, and what it is set to; `None`: it is deleted.
