@@ -15,6 +15,10 @@ impl Device {
     /// What a host finds that opens the replica after a stop.
     pub fn check_after_stop(&self, server: &Server) {
         let Some(process) = self.process(0) else { return };
+        if self.is_stopped() {
+            // It opened, and stopped with its last calls: the next start finds what is lost.
+            return;
+        }
         let Some(stopped) = self.stops().opened() else { return };
         // What was lost can be told now, and not later.
         self.disk.heal();
