@@ -30,7 +30,10 @@ pub fn may_become(op: &Op, settled: bool, now: &Fate, lineages: &[Lineage]) -> b
         (Fate::Accepted(_), Fate::Rejected(..)) => !settled && (lost || expired),
         // What the log has under a reused ref is another operation.
         (Fate::Rejected(code, None), Fate::Accepted(_) | Fate::Undone(_)) => !settled || *code != Code::REF_REUSED,
-        (Fate::Rejected(_, None), Fate::Rejected(..)) => !settled && (expired || lineages.len() > 1),
+        // What a batch is let go with is refused by the server, too.
+        (Fate::Rejected(code, None), Fate::Rejected(..)) => {
+            !settled && (expired || lineages.len() > 1 || op.is_given_up((code, None)))
+        }
         (Fate::Rejected(_, Some(_)), Fate::Accepted(_) | Fate::Undone(_)) => !settled && lost,
         (Fate::Rejected(_, Some(_)), Fate::Rejected(..)) => !settled && (lost || expired),
     }

@@ -74,6 +74,8 @@ impl Arrivals {
                     not_at_fault: HashSet::new(),
                     explained: false,
                 });
+                // Its sender lets go of it so.
+                members.explained |= members.of != of;
                 members.items.insert(op.op_ref, item_of(op));
             }
         }
