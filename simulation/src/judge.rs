@@ -98,6 +98,7 @@ impl Judge {
             Decided::Rejected(_, None) => false,
         });
         self.batch_decided.clear();
+        self.arrivals.rewind();
         let decided = &self.decided;
         self.authors.retain(|op_ref, _| decided.contains_key(op_ref));
     }

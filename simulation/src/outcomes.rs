@@ -233,7 +233,7 @@ impl Device {
                     || *code == Code::EXPIRED && (self.plan.mischief.clock > 0 || self.plan.mischief.forget > 0)
                     || *code == Code::REF_REUSED && self.shares_file()
                     // What a batch is let go with, too.
-                    || *code == Code::INVALID && seq.is_some() && !op.given_up.is_empty()
+                    || (*code == Code::INVALID || *code == Code::TOO_LARGE) && seq.is_some() && !op.given_up.is_empty()
                     || op.is_given_up((code, *seq));
                 assert!(expected, "{name}: {op_ref} was rejected as {code}");
                 let said = op.is_given_up((code, *seq)) || judge.has_refused(op_ref, &(code.clone(), *seq));

@@ -81,6 +81,11 @@ impl Arrivals {
         }
     }
 
+    /// The server has lost what it decided last, and may decide it otherwise: who was at fault need never have been told.
+    pub fn rewind(&mut self) {
+        self.batches.values_mut().for_each(|members| members.not_at_fault.clear());
+    }
+
     /// A client reads on from there; `now` is the server's clock.
     pub fn pull(&mut self, client: ClientId, from: Seq, now: u64) {
         self.now = now;
