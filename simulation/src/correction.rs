@@ -27,7 +27,8 @@ pub fn may_become(op: &Op, settled: bool, now: &Fate, lineages: &[Lineage]) -> b
         (Fate::Undone(_), Fate::Rejected(..)) => false,
         (Fate::Accepted(_), Fate::Accepted(_) | Fate::Undone(_)) => lost,
         // What was only answered is asked again when the replica is loaded anew, and may be forgotten by then.
-        (Fate::Accepted(_), Fate::Rejected(..)) => !settled && (lost || expired),
+        // Nor does what is between let everything pass that it has let pass before.
+        (Fate::Accepted(_), Fate::Rejected(code, seq)) => !settled && (lost || expired || op.is_given_up((code, *seq))),
         // What the log has under a reused ref is another operation.
         (Fate::Rejected(code, None), Fate::Accepted(_) | Fate::Undone(_)) => !settled || *code != Code::REF_REUSED,
         // What a batch is let go with is refused by the server, too.

@@ -245,7 +245,8 @@ impl Device {
                 let forgotten = *code == Code::EXPIRED && (late || self.shares_file());
                 // What has its ref in the log is another operation, of another copy of the file.
                 // Nor can what was taken before its repetition was refused, unless the log is yet to be read there.
-                let given_up = op.is_given_up((code, *seq)) && (late || self.shares_file());
+                let loaded = late || self.checkpoints.load(Ordering::Relaxed) > op.checkpoints;
+                let given_up = op.is_given_up((code, *seq)) && (loaded || self.shares_file());
                 let unknown = forgotten || given_up || *code == Code::REF_REUSED;
                 // What a restored server has lost may come again, behind the checkpoint that its sender loads.
                 let again = seq.map_or(lineages.len() > 1, lost);

@@ -117,10 +117,7 @@ fn is_answer(row: &Row<'_>) -> Result<bool> {
     // One that was given up here may be part of a batch of which not all was sent.
     let given_up = seq == ValueRef::Null;
     Ok(match row.get_ref(9)? {
-        // One that was accepted, and is asked about again, keeps its place.
-        ValueRef::Integer(0) => {
-            (seq, failure) == none || sent && matches!(seq, ValueRef::Integer(0..)) && failure == ValueRef::Null
-        }
+        ValueRef::Integer(0) => (seq, failure) == none,
         ValueRef::Integer(1) => sent && matches!(seq, ValueRef::Integer(0..)) && failure == ValueRef::Null,
         ValueRef::Integer(2) => (sent || given_up) && is_rejection(seq, failure),
         ValueRef::Integer(3 | 4) => sent && (seq, failure) == none,

@@ -85,7 +85,7 @@ pub(crate) struct Queued {
     pub answer: Answer,
     /// Whether it applies to what is before it.
     pub applies: bool,
-    /// Where the answer says it stands in the log; without one, where an answer said so that a checkpoint made the replica forget.
+    /// Where the answer says it stands in the log.
     pub seq: Option<Seq>,
     /// Why the answer says it was rejected.
     pub rejection: Option<Rejection>,
@@ -95,11 +95,6 @@ impl Queued {
     /// The place in the outbox.
     pub fn id(&self) -> i64 {
         self.op_ref.order()
-    }
-
-    /// Whether the server has said that it accepted it, and is asked again.
-    pub fn was_accepted(&self) -> bool {
-        self.answer == Answer::None && self.seq.is_some()
     }
 }
 
@@ -397,18 +392,14 @@ pub(crate) fn answered_up_to(connection: &Connection, position: Seq) -> Result<V
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Forgets every answer, so that the whole outbox is pushed again; the answers that there were. `same_log`: what was accepted keeps its place, for it is
-/// never given up as long as nobody says otherwise.
-pub(crate) fn forget_answers(connection: &Connection, same_log: bool) -> Result<Vec<(i64, Answer)>> {
+/// Forgets every answer, so that the whole outbox is pushed again; the answers that there were.
+pub(crate) fn forget_answers(connection: &Connection) -> Result<Vec<(i64, Answer)>> {
     let mut find = connection.prepare_cached("SELECT id, answer FROM outbox WHERE answer <> 0")?;
     let rows = find.query_map([], |row| Ok((row.get(0)?, read_answer(row, 1)?)))?;
     let answers = rows.collect::<rusqlite::Result<_>>()?;
     connection
-        .prepare_cached(
-            "UPDATE outbox SET answer = 0, seq = iif(?1 AND answer IN (0, 1), seq, NULL), failure = NULL
-             WHERE answer <> 0 OR seq IS NOT NULL",
-        )?
-        .execute([same_log])?;
+        .prepare_cached("UPDATE outbox SET answer = 0, seq = NULL, failure = NULL WHERE answer <> 0")?
+        .execute([])?;
     Ok(answers)
 }
 

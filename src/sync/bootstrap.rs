@@ -396,7 +396,7 @@ fn forget_bases(connection: &Connection) -> Result<()> {
 fn forget_answers(connection: &Connection, reason: Reason) -> Result<Vec<(i64, Answer)>> {
     let kept = planted(Planted::Rule24AnsweredNotRepeated) && reason != Reason::Rewound
         || planted(Planted::Rule26HintsKept) && reason == Reason::Rewound;
-    if kept { Ok(Vec::new()) } else { queue::forget_answers(connection, reason != Reason::Rewound) }
+    if kept { Ok(Vec::new()) } else { queue::forget_answers(connection) }
 }
 
 fn undo_above(connection: &Connection, restored: Seq) -> Result<u64> {

@@ -102,7 +102,7 @@ impl Engine<'_> {
                     self.record(part, response, life, blocked)?;
                 }
                 Err(Halt::Error(Error::Wire(error)))
-                    if error.refuses_content() && !has_been_accepted(&part) && !planted(Planted::Rule13NoHalving) =>
+                    if error.refuses_content() && !planted(Planted::Rule13NoHalving) =>
                 {
                     match middle(&part) {
                         Some(middle) => part_at(middle, part, &mut parts),
@@ -112,27 +112,23 @@ impl Engine<'_> {
                         }
                     }
                 }
-                Err(Halt::Error(Error::Wire(error)))
-                    if error.may_be_for_an_op() || error.refuses_content() && has_been_accepted(&part) =>
-                {
-                    match first_unit(&part) {
-                        Some(first) => {
-                            let halves = isolation.halves(error);
-                            let at = middle(&part).filter(|_| halves).unwrap_or(first);
-                            part_at(at, part, &mut parts);
-                        }
-                        None => {
-                            part.iter().for_each(|op| blocked.add(&op.row));
-                            part.first().into_iter().for_each(|op| self.set_aside.failed(op.row.op_ref));
-                            if !isolation.set_aside(error) {
-                                let random = self.environment().random();
-                                if !isolation.looks_ahead() || !bring_forward(&mut parts, blocked, random) {
-                                    return Ok(false);
-                                }
+                Err(Halt::Error(Error::Wire(error))) if error.may_be_for_an_op() => match first_unit(&part) {
+                    Some(first) => {
+                        let halves = isolation.halves(error);
+                        let at = middle(&part).filter(|_| halves).unwrap_or(first);
+                        part_at(at, part, &mut parts);
+                    }
+                    None => {
+                        part.iter().for_each(|op| blocked.add(&op.row));
+                        part.first().into_iter().for_each(|op| self.set_aside.failed(op.row.op_ref));
+                        if !isolation.set_aside(error) {
+                            let random = self.environment().random();
+                            if !isolation.looks_ahead() || !bring_forward(&mut parts, blocked, random) {
+                                return Ok(false);
                             }
                         }
                     }
-                }
+                },
                 Err(other) => return Err(std::mem::take(isolation).stops(other)),
             }
         }
@@ -239,12 +235,6 @@ impl Engine<'_> {
         self.counted.extend(waiting.iter().map(|id| (*id, answer)));
         Ok(!waiting.is_empty())
     }
-}
-
-/// Whether there is nothing left to halve, and the server has said that it accepted this: it waits to be told so once more. Whatever is between takes offence
-/// only now, and given up it would be told as rejected, and be in the log.
-fn has_been_accepted(part: &[Outgoing]) -> bool {
-    first_unit(part).is_none() && part.iter().any(|op| op.row.was_accepted())
 }
 
 /// A result, checked for what its outcome needs.

@@ -261,42 +261,6 @@ fn what_waits_stands_in_the_way_of_no_checkpoint_and_no_filter() {
 }
 
 #[test]
-fn what_was_accepted_is_not_given_up_where_its_repetition_is_refused() {
-    for (batch, status) in [(false, 413), (true, 413), (false, 422), (true, 422)] {
-        let (fleet, server) = (Fleet::new(), Server::start());
-        let store = fleet.open("a");
-        let mut writes = store.batch();
-        writes.set("c", "k", &1).unwrap();
-        if batch {
-            writes.set("c", "j", &1).unwrap();
-        }
-        let ops = writes.commit().unwrap().ops;
-        assert_eq!(store.push(&server.wire()).unwrap().accepted, ops.len() as u64);
-        store.set("c", "other", &2).unwrap();
-        let direct = server.wire();
-        let wire = refusing(&direct, "k", status);
-        let told = |store: &Store, expected: fn(Option<Outcome>) -> bool| {
-            assert!(ops.iter().all(|op| expected(store.outcome(*op).unwrap())), "{batch} {status}");
-            assert!(store.rejections().unwrap().is_empty());
-            assert_eq!(get(store, "c", "k"), Some(json!(1)));
-        };
-        // The checkpoint asks for what was answered before once more.
-        let stopped = store.sync(&wire).unwrap_err();
-        assert_eq!(stopped.error().http_status(), Some(status));
-        told(&store, |outcome| outcome == Some(Outcome::InFlight));
-        assert_eq!(server.value("c", "other"), Some(json!(2)), "the others go");
-        drop(store);
-        let store = fleet.open("a");
-        assert!(store.check().unwrap().is_ok());
-        store.sync(&wire).unwrap_err();
-        told(&store, |outcome| outcome == Some(Outcome::InFlight));
-        store.sync(&direct).unwrap();
-        told(&store, |outcome| matches!(outcome, Some(Outcome::Accepted { seq: 1 | 2 })));
-        assert_eq!(store.pending_count().unwrap(), 0);
-    }
-}
-
-#[test]
 fn a_failure_that_has_passed_is_not_told() {
     let (fleet, server) = (Fleet::new(), Server::start());
     let store = fleet.open_with("a", |options| options.retry.attempts = 1);
