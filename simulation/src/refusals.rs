@@ -173,7 +173,8 @@ impl Judge {
         let Some(seq) = result.seq else { return };
         assert!(!lineage.accepted.contains_key(&op.op_ref), "{} is rejected, and in the log", op.op_ref);
         let unknown = || self.arrivals.shares_item(op) || !self.arrivals.is_base_known(op);
-        if op.batch.is_some() && (*code == Code::BATCH_FAILED || unknown()) {
+        // That a batch says too many ops has nothing to do with what they are on.
+        if op.batch.is_some() && (*code == Code::BATCH_FAILED || *code == Code::TOO_LARGE || unknown()) {
             return;
         }
         let resource = op.resource().expect("a replica sends what is well formed").to_name();
