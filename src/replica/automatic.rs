@@ -242,7 +242,7 @@ pub(super) fn compare(connection: &Connection, index: &Automatic, mut tell: impl
         "SELECT count(*) FROM {table} WHERE collection = ?1 AND ordering = ?2 AND key = ?3 AND item = ?4"
     ))?;
     let mut find = connection.prepare(&format!(
-        "SELECT id, collection, key, value FROM items WHERE collection IN {live} AND value IS NOT NULL ORDER BY id"
+        "SELECT id, collection, key, value FROM items WHERE collection IN {live} AND value IS NOT NULL"
     ))?;
     let mut rows = find.query([collection])?;
     let mut found = 0;

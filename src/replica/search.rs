@@ -312,7 +312,7 @@ pub(super) fn compare(connection: &Connection, search: &Search, mut tell: impl F
         "SELECT i.id, i.collection, i.key, s.rowid IS NULL, ({columns}) IS NOT ({texts})
          FROM items i LEFT JOIN {table} s ON s.rowid = i.id
          WHERE i.collection IN (SELECT id FROM collections WHERE name = ?1 AND life IN (0, 1))
-         AND i.value IS NOT NULL ORDER BY i.id"
+         AND i.value IS NOT NULL"
     ))?;
     let mut rows = find.query([collection])?;
     while let Some(row) = rows.next()? {
