@@ -82,6 +82,7 @@ impl Judge {
     pub fn hear_page(&mut self, entries: &[Entry]) {
         for entry in entries.iter().filter(|entry| entry.outcome == EntryOutcome::Rejected) {
             let code = entry.code.clone().expect("a rejected entry has a code");
+            self.arrivals.told(&entry.op_ref, &code);
             self.refused.entry(entry.op_ref).or_default().insert((code, Some(entry.seq)));
         }
     }

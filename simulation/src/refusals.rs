@@ -5,7 +5,7 @@ use crate::oracle::{Item, Lineage};
 use crate::plan::Plan;
 use crate::rights::Rights;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use syncstore::protocol::{BatchId, ClientId, Code, Entry, EntryOutcome, Op, OpKind, OpResult, PushRequest, Rev, Seq};
+use syncstore::protocol::{BatchId, ClientId, Code, Op, OpKind, OpResult, PushRequest, Rev, Seq};
 use syncstore::{Ref, ResourceName};
 
 /// How long the server waits for the rest of a batch, in milliseconds.
@@ -93,12 +93,10 @@ impl Arrivals {
         *pulled = from.max(*pulled);
     }
 
-    /// An entry that its sender is told.
-    pub fn told(&mut self, entry: &Entry) {
-        if let (EntryOutcome::Rejected, Some(code)) = (entry.outcome, &entry.code) {
-            let batch = self.refs.get(&entry.op_ref).and_then(|arrived| arrived.batch);
-            self.refused(&entry.op_ref, batch, code);
-        }
+    /// A refusal that its sender is told by an entry.
+    pub fn told(&mut self, op_ref: &Ref, code: &Code) {
+        let batch = self.refs.get(op_ref).and_then(|arrived| arrived.batch);
+        self.refused(op_ref, batch, code);
     }
 
     /// An op of a batch, if it is one, was refused.

@@ -347,7 +347,6 @@ impl Server {
         state.judge.hear_page(&page.entries);
         let filter = request.scope.filter.clone();
         state.cursors.insert(page.cursor.clone(), (page.seq, sight.clone(), filter));
-        page.entries.iter().for_each(|entry| state.judge.arrivals.told(entry));
     }
 
     /// A cursor has expired though nothing else is wrong with it.
