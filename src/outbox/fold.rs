@@ -206,6 +206,11 @@ mod tests {
     #[test]
     fn joined_patches_do_what_the_two_did() {
         let cases = [
+            // What lies between replaces within what the second replaces.
+            (
+                r#"[{"op":"replace","path":"/a","value":{"b":1}},{"op":"replace","path":"/a/b","value":2}]"#,
+                r#"[{"op":"replace","path":"/a","value":{"b":3}}]"#,
+            ),
             // The second replaces within what lies between.
             (
                 r#"[{"op":"replace","path":"/a/b","value":1},{"op":"replace","path":"/a","value":{"b":5,"c":6}}]"#,
@@ -265,6 +270,18 @@ mod tests {
         assert_eq!(join_patches(&add(1_000), &add(PATCH_BYTES - 999), &limits).unwrap().len(), PATCH_BYTES);
         assert_eq!(join_patches(&add(1_000), &add(PATCH_BYTES - 998), &limits), None);
     }
+
+    #[test]
+    fn what_is_no_patch_is_joined_to_nothing() {
+        let patch = r#"[{"op":"add","path":"/l/-","value":1}]"#;
+        let limits = Limits::default();
+        assert!(join_patches(patch, patch, &limits).is_some());
+        for damaged in ["{}", "[1]", "[", ""] {
+            assert_eq!(join_patches(damaged, patch, &limits), None);
+            assert_eq!(join_patches(patch, damaged, &limits), None);
+        }
+    }
+
     #[test]
     fn what_is_joined_is_a_patch_that_the_server_takes() {
         let limits = Limits { value: 1_000, ..Limits::default() };

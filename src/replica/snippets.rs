@@ -146,4 +146,21 @@ mod tests {
         assert_eq!(piece_end(&unspaced), PIECE);
         assert_eq!(piece_end(&format!(" {unspaced}")), PIECE - 1);
     }
+
+    #[test]
+    fn a_find_at_the_edge_of_a_piece_says_that_there_is_more_beyond_it() {
+        let query = SearchQuery::words("milk").marks("<", ">");
+        let pieces = || Pieces::open("f0", "unicode61").unwrap();
+        let snippet = |text: String| pieces().snippet(&[Some(text)], &query).unwrap();
+        let text = "cat ".repeat(2_000);
+        let (first, rest) = text.split_at(piece_end(&text));
+        let last = format!("{first} milk");
+        assert_eq!(snippet(last.clone()), "…<milk>");
+        let edge = format!("{}milk{rest}", first.strip_suffix("cat cat").unwrap());
+        assert!(edge[..piece_end(&edge)].ends_with("milk"));
+        assert_eq!(snippet(edge), "…cat cat cat cat <milk>…");
+        // Where it may look at no more pieces it shows the beginning.
+        let begin = Pieces { left: 1, ..pieces() }.snippet(&[Some(last)], &query).unwrap();
+        assert!(begin.starts_with("cat cat") && !begin.contains('<'), "{begin}");
+    }
 }

@@ -169,6 +169,16 @@ mod tests {
     }
 
     #[test]
+    fn a_pass_looks_ahead_once_where_nothing_has_gone() {
+        let mut pass = Isolation::default();
+        assert!(pass.looks_ahead());
+        assert!(!pass.looks_ahead());
+        let mut pass = Isolation::default();
+        pass.gone();
+        assert!(!pass.looks_ahead(), "what is behind has its turn");
+    }
+
+    #[test]
     fn a_pass_that_set_nothing_aside_ends_without_an_error() {
         let mut pass = Isolation::default();
         assert!(!pass.halves(refused()), "before anything has gone one is tried alone");

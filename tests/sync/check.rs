@@ -6,7 +6,7 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
-use syncstore::{BootstrapReason, CheckReport, FindingCode, Outcome, Ref, Store};
+use syncstore::{BootstrapReason, CheckReport, Error, FindingCode, Outcome, Ref, Store};
 
 fn sound(store: &Store, when: &str) -> CheckReport {
     let report = store.check().unwrap();
@@ -201,8 +201,20 @@ fn each_damage_to_the_file_as_a_whole_has_its_finding() {
     replica.finds(Integrity, "PRAGMA ignore_check_constraints = ON; UPDATE state SET id = 2");
     replica.finds(Schema, "DROP INDEX outbox_item");
     replica.finds(Schema, "ALTER TABLE ledger ADD COLUMN later");
-    replica.finds(Schema, "DROP TABLE ledger");
+    for table in ["ledger", "searches", "indexes"] {
+        replica.finds(Schema, &format!("DROP TABLE {table}"));
+    }
     replica.finds(Schema, "CREATE TABLE theirs(x)");
+}
+
+#[test]
+fn a_file_that_another_process_migrated_is_not_checked_by_older_rules() {
+    let fleet = Fleet::new();
+    let store = fleet.open("a");
+    sound(&store, "as it was opened");
+    damage(&fleet.path("a"), "PRAGMA user_version = 9999");
+    let Err(Error::NewerSchema { found, supported, .. }) = store.check() else { panic!("it was checked") };
+    assert!(found == 9_999 && supported < found);
 }
 
 #[test]
@@ -217,9 +229,14 @@ fn each_damage_to_the_state_has_its_finding() {
     replica.finds(StateServer, "UPDATE state SET limits = '{'");
     replica.finds(StateServer, "UPDATE state SET database = x'ff'");
     replica.finds(StateBootstrap, "UPDATE state SET bootstrap = '{'");
+    replica.finds(StateFilter, "UPDATE state SET asked = 'c'");
+    replica.finds(StateFilter, "UPDATE state SET kept = x'ff'");
     let mut replica = Damaged::loading();
     replica.finds(StateBootstrap, "UPDATE state SET bootstrap = json_set(bootstrap, '$.phase', 'Replay')");
     replica.finds(StateBootstrap, "UPDATE state SET bootstrap = json_set(bootstrap, '$.cursor', NULL)");
+    replica.finds(StateBootstrap, "UPDATE state SET bootstrap = json_set(bootstrap, '$.phase', 'Join')");
+    let past_any_log = format!("json_set(bootstrap, '$.position', json('{}'))", i64::MAX as u64 + 1);
+    replica.finds(StateBootstrap, &format!("UPDATE state SET bootstrap = {past_any_log}"));
 }
 
 #[test]
@@ -252,6 +269,8 @@ fn each_damage_to_items_has_its_finding() {
     replica.finds(View, &format!("UPDATE base SET value = '{{\"m\":1,\"n\":0}}' WHERE item = {patched}"));
     let report = replica.after(&format!("UPDATE base SET value = '[' WHERE item = {patched}"));
     assert!(report.findings.iter().any(|finding| finding.code == BaseValue), "{report}");
+    // Its ops are on nothing that has a name, and are not gone through.
+    replica.finds(ItemKey, &format!("UPDATE items SET key = x'ff', value = '7' WHERE id = {patched}"));
     let mut replica = Damaged::loading();
     replica.finds(CollectionLife, "UPDATE collections SET life = 5");
     replica.finds(IncomingWithoutBootstrap, "UPDATE state SET bootstrap = NULL");
@@ -269,6 +288,10 @@ fn each_damage_to_the_outbox_has_its_finding() {
     replica.finds(OutboxPayload, &format!("UPDATE outbox SET payload = '\"s3cret' WHERE {sent}"));
     replica.finds(OutboxPayload, &format!("UPDATE outbox SET payload = '{{}}' WHERE {patched}"));
     replica.finds(OutboxPayload, &format!("UPDATE outbox SET payload = '1' WHERE {}", on("nothing")));
+    let deep = format!("{}{}", "[".repeat(300), "]".repeat(300));
+    let too_deep = format!(r#"[{{"op":"add","path":"/n","value":{deep}}}]"#);
+    replica.finds(OutboxPayload, &format!("UPDATE outbox SET payload = '{too_deep}' WHERE {patched}"));
+    replica.finds(OutboxPayload, &format!("UPDATE outbox SET resource = 1, name = '' WHERE {sent}"));
     replica.finds(OutboxBase, &format!("UPDATE outbox SET base = 'x' WHERE {sent}"));
     replica.finds(OutboxBatch, &format!("UPDATE outbox SET batch = x'01' WHERE {}", on("b2")));
     replica.finds(OutboxBatch, &format!("UPDATE outbox SET batch_of = NULL WHERE {}", on("b0")));
@@ -289,6 +312,8 @@ fn each_damage_to_the_outbox_has_its_finding() {
     replica.finds(SentOrder, late);
     let report = replica.after(&format!("UPDATE outbox SET item = 999 WHERE {sent}"));
     assert!(report.findings.iter().any(|finding| finding.code == OutboxItem), "{report}");
+    let report = replica.after(&format!("UPDATE outbox SET item = x'ff' WHERE {sent}"));
+    assert!(report.findings.iter().any(|finding| finding.code == OutboxItem), "{report}");
 }
 
 #[test]
@@ -302,6 +327,7 @@ fn each_damage_to_the_ledger_has_its_finding() {
     replica.finds(LedgerOutcome, "UPDATE ledger SET payload = NULL WHERE outcome = 2");
     replica.finds(LedgerOutcome, "UPDATE ledger SET seq = seq + 1 WHERE outcome = 2");
     replica.finds(LedgerOutcome, "UPDATE ledger SET key = NULL WHERE outcome = 2");
+    replica.finds(LedgerOutcome, "UPDATE ledger SET base = 'x' WHERE outcome = 2");
     replica.finds(LedgerOutcome, "UPDATE ledger SET into_random = NULL WHERE outcome = 3");
     replica.finds(LedgerOutcome, "UPDATE ledger SET at = 'x' WHERE outcome = 3");
     replica.finds(LedgerOutcome, "UPDATE ledger SET meant = '{' WHERE outcome = 2");
@@ -458,6 +484,18 @@ fn each_damage_to_the_conflicts_has_its_finding() {
     );
     replica.finds(ConflictRow, "UPDATE conflicts SET ended = 1");
     replica.finds(ConflictRow, "UPDATE conflicts SET op = 1");
+    replica.finds_each(
+        ConflictRow,
+        "UPDATE conflicts SET ending = 1, ended = 1, op = 1, random = 1, base = NULL, local = NULL, remote = NULL, shown = NULL",
+        &[
+            "UPDATE conflicts SET ending = 'x'",
+            "UPDATE conflicts SET ended = NULL",
+            "UPDATE conflicts SET op = NULL",
+            "UPDATE conflicts SET op = -1",
+            "UPDATE conflicts SET random = -1",
+            "UPDATE conflicts SET random = 'x'",
+        ],
+    );
     replica.finds(ConflictRow, "UPDATE conflicts SET version = -1");
     replica.finds(ConflictSide, "UPDATE conflicts SET base = '{'");
     replica.finds(ConflictSide, "UPDATE conflicts SET remote = x'00'");

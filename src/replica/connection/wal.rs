@@ -90,3 +90,38 @@ impl Replica {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[test]
+    fn the_end_of_a_load_waits_for_a_writer_no_longer_than_the_call_goes_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let replica = Replica::open_plain(&dir.path().join("s.db"));
+        let auto_checkpoint = || -> i64 {
+            replica.writer.lock().pragma_query_value(None, "wal_autocheckpoint", |row| row.get(0)).unwrap()
+        };
+        replica.begin_bulk().unwrap();
+        assert_eq!(auto_checkpoint(), BULK_CHECKPOINT);
+        let writer = Cell::new(Some(replica.writer.lock()));
+        let looks = Cell::new(0);
+        // The writer ends at the second look.
+        let goes_on = || {
+            looks.set(looks.get() + 1);
+            if looks.get() == 2 {
+                drop(writer.take());
+            }
+            true
+        };
+        replica.end_bulk(goes_on).unwrap();
+        assert_eq!(looks.get(), 2);
+        assert_eq!(auto_checkpoint(), AUTO_CHECKPOINT);
+        replica.begin_bulk().unwrap();
+        let writer = replica.writer.lock();
+        replica.end_bulk(|| false).unwrap();
+        drop(writer);
+        assert_eq!(auto_checkpoint(), BULK_CHECKPOINT, "a call that is cancelled leaves it to the next one");
+    }
+}
