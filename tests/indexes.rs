@@ -201,6 +201,13 @@ fn what_is_there_is_built_in_slices_and_an_interrupted_build_goes_on() {
     }));
     assert!(stopped.is_err());
     assert_eq!(told, [(250, 1_100), (500, 1_100)]);
+    // What it has come past is to be there, and is looked for.
+    let file = Connection::open(dir.path().join("s.db")).unwrap();
+    file.execute("DELETE FROM index_1 WHERE key = 'k0002'", []).unwrap();
+    let lacks = || -> Vec<_> { store.check().unwrap().findings.into_iter().map(|finding| finding.key).collect() };
+    assert_eq!(lacks(), [Some("k0002".to_owned())]);
+    store.set("c", "k0002", &json!({"x": 3})).unwrap();
+    assert_eq!(lacks(), []);
     drop(store);
     let store = Store::open(dir.path().join("s.db"), Options::default()).unwrap();
     assert!(store.declare_index("c", "by", "/x").unwrap(), "there is still something to build");
@@ -214,6 +221,29 @@ fn what_is_there_is_built_in_slices_and_an_interrupted_build_goes_on() {
     assert_eq!(run(store.query("c").index("by").from(8)), "k0001 k1099");
     let report = store.check().unwrap();
     assert!(report.is_ok(), "{report}");
+}
+
+#[test]
+fn a_build_takes_no_more_at_once_than_a_transaction_should_go_through() {
+    let (dir, store) = store();
+    for key in ["a", "b", "c", "d", "e"] {
+        store.set("c", key, &json!({"x": key, "text": "x".repeat(1_000_000)})).unwrap();
+    }
+    store.declare_index("c", "by", "/x").unwrap();
+    let mut told = Vec::new();
+    let stopped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        store.build_index("c", "by", &mut |progress| {
+            told.push(progress.loaded);
+            assert!(progress.loaded < 5, "interrupted before it knows that this was the last");
+        })
+    }));
+    assert!(stopped.is_err());
+    assert_eq!(told, [3, 5]);
+    // All of the collection is passed.
+    let file = Connection::open(dir.path().join("s.db")).unwrap();
+    file.execute("DELETE FROM index_1 WHERE key = 'e'", []).unwrap();
+    let report = store.check().unwrap();
+    assert_eq!(report.findings.iter().map(|finding| finding.key.as_deref()).collect::<Vec<_>>(), [Some("e")]);
 }
 
 #[test]
@@ -262,6 +292,24 @@ fn a_build_that_waits_for_another_writer_can_be_cancelled() {
     other.execute_batch("ROLLBACK").unwrap();
     store.build_index("c", "by", &mut |_| {}).unwrap();
     assert!(store.query("c").index("by").run().unwrap().is_complete());
+}
+
+#[test]
+fn a_build_that_another_writer_keeps_out_for_too_long_is_busy_and_goes_on_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s.db");
+    let mut options = Options::default();
+    options.busy_timeout = Duration::from_millis(50);
+    let store = Store::open(&path, options).unwrap();
+    store.set("c", "k", &json!({"x": 1})).unwrap();
+    store.declare_index("c", "by", "/x").unwrap();
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert!(matches!(store.build_index("c", "by", &mut |_| {}), Err(Error::Busy)));
+    assert!(!store.query("c").index("by").run().unwrap().is_complete());
+    other.execute_batch("ROLLBACK").unwrap();
+    store.build_index("c", "by", &mut |_| {}).unwrap();
+    assert_eq!(run(store.query("c").index("by")), "k");
 }
 
 #[test]
@@ -365,6 +413,26 @@ fn a_check_finds_entries_that_are_missing_or_too_many() {
     assert_eq!(missing, [(FindingCode::IndexEntries, Some("a".to_owned()))]);
     let moved = findings("INSERT INTO index_1 SELECT collection, 'b', key, item FROM index_1 WHERE key = 'a' LIMIT 1");
     assert_eq!(moved, [(FindingCode::IndexEntries, Some("a".to_owned())), (FindingCode::IndexEntries, None)]);
+    // What no text can be indexed by is a finding of the item's.
+    let past = |sql: &str| {
+        let read = "SELECT group_concat(sql, ';') FROM sqlite_schema WHERE type = 'trigger'";
+        let file = Connection::open(dir.path().join("s.db")).unwrap();
+        let triggers: String = file.query_row(read, [], |row| row.get(0)).unwrap();
+        let names: Vec<String> = file
+            .prepare("SELECT 'DROP TRIGGER ' || name FROM sqlite_schema WHERE type = 'trigger'")
+            .unwrap()
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        format!("{}; {sql}; {triggers}", names.join(";"))
+    };
+    let value = findings(&past("UPDATE items SET value = CAST(x'fffe' AS TEXT) WHERE key = 'b'"));
+    assert_eq!(value[0], (FindingCode::ItemValue, Some("b".to_owned())));
+    let value = findings(&past("UPDATE items SET value = x'00' WHERE key = 'b'"));
+    assert_eq!(value[0], (FindingCode::ItemValue, Some("b".to_owned())));
+    let key = findings(&past("UPDATE items SET key = x'ff' WHERE key = 'a'"));
+    assert!(key.contains(&(FindingCode::ItemKey, None)), "{key:?}");
     let gone = findings("DELETE FROM index_1; DROP TRIGGER index_1_delete");
     assert_eq!(gone.len(), 3, "{gone:?}");
     assert_eq!(gone[0].0, FindingCode::Schema);

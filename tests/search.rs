@@ -60,7 +60,7 @@ fn every_kind_of_write_keeps_the_search_in_step() {
 #[test]
 fn only_texts_at_the_fields_are_searched() {
     let (_dir, store) = store();
-    declare(&store, &["/a/b", "/l/0", "/o~1x", ""]);
+    declare(&store, &["/a/b", "/l/0", "/o~1x", "", "/12345678901"]);
     let values = [
         ("nested", json!({"a": {"b": "needle"}})),
         ("element", json!({"l": ["needle", "no"]})),
@@ -68,6 +68,7 @@ fn only_texts_at_the_fields_are_searched() {
         ("escaped", json!({"o/x": "needle"})),
         ("whole", json!("needle")),
         ("whole array", json!(["needle"])),
+        ("long number", json!({"12345678901": "needle"})),
         ("elsewhere", json!({"b": "needle"})),
         ("second", json!({"l": ["no", "needle"]})),
         ("name", json!({"a": {"needle": 1}})),
@@ -78,7 +79,10 @@ fn only_texts_at_the_fields_are_searched() {
     for (key, value) in values {
         store.set("notes", key, &value).unwrap();
     }
-    assert_eq!(words(&store, "needle"), ["element", "escaped", "member", "nested", "whole", "whole array"]);
+    assert_eq!(
+        words(&store, "needle"),
+        ["element", "escaped", "long number", "member", "nested", "whole", "whole array"]
+    );
     assert!(words(&store, "5").is_empty());
 }
 
@@ -277,6 +281,11 @@ fn other_fields_begin_anew_and_a_dropped_search_leaves_nothing() {
     declare(&store, &["/t"]);
     declare(&store, &["/u"]);
     assert_eq!((words(&store, "one").len(), words(&store, "two").len()), (0, 1));
+    store.set("letters", "a", &json!({"u": "three"})).unwrap();
+    store.declare_search("s", "letters", &["/u"]).unwrap();
+    store.build_search("s", &mut |_| {}).unwrap();
+    let hits = |words: &str| store.search("s", &SearchQuery::words(words)).unwrap().hits.len();
+    assert_eq!((hits("two"), hits("three")), (0, 1), "another collection is another search");
     assert!(store.drop_search("s").unwrap() && !store.drop_search("s").unwrap());
     store.set("notes", "b", &json!({"u": "two"})).unwrap();
     let raw = Connection::open(dir.path().join("s.db")).unwrap();

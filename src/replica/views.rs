@@ -443,6 +443,16 @@ mod tests {
     }
 
     #[test]
+    fn of_many_that_read_at_once_few_views_are_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let replica = Replica::open_plain(&directory.path().join("r.db"));
+        let innermost = |_: &mut Views| Ok(());
+        let second = |_: &mut Views| replica.views(|| 3, innermost);
+        replica.views(|| 1, |_| replica.views(|| 2, second)).unwrap();
+        assert_eq!(replica.idle_views.lock().len(), IDLE);
+    }
+
+    #[test]
     fn views_are_made_anew_over_an_index_that_was_declared_while_they_were_made() {
         let directory = tempfile::tempdir().unwrap();
         let replica = Replica::open_plain(&directory.path().join("r.db"));

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
+use std::time::Duration;
 use syncstore::{Error, Options, Store};
 use tempfile::TempDir;
 
@@ -134,6 +135,23 @@ fn a_file_in_another_journal_mode_is_brought_back_to_a_wal() {
     store.set("notes", "n1", &2).unwrap();
     let mode: String = Connection::open(&path).unwrap().query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
     assert_eq!(mode, "wal");
+}
+
+#[test]
+fn a_file_that_another_process_keeps_in_another_journal_mode_is_busy() {
+    let dir = directory();
+    let path = dir.path().join("r.db");
+    open(&path).unwrap().set("notes", "n1", &1).unwrap();
+    let other = Connection::open(&path).unwrap();
+    other.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(())).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut options = Options::default();
+    options.busy_timeout = Duration::from_millis(50);
+    let error = Store::open(&path, options).map(drop).unwrap_err();
+    assert!(matches!(error, Error::Busy) && error.is_transient(), "{error:?}");
+    other.execute_batch("ROLLBACK").unwrap();
+    drop(other);
+    assert_eq!(open(&path).unwrap().get::<u32>("notes", "n1").unwrap(), Some(1));
 }
 
 /// What cannot be written is an error at once and says so, rather than at the first write.

@@ -1,9 +1,10 @@
 //! Batches: all or nothing, here and on the server.
 
+use crate::support::faulty::lost;
 use crate::support::{Call, Fault, FaultyWire, Fleet, Server, get, patch, view};
 use serde_json::json;
 use std::time::Duration;
-use syncstore::protocol::Code;
+use syncstore::protocol::{Code, PushRequest};
 use syncstore::wire::WireError;
 use syncstore::{BatchReceipt, Error, Outcome, PendingState, Store};
 
@@ -356,28 +357,42 @@ fn a_batch_of_which_the_rest_is_refused_leaves_nothing_staged_that_others_wait_f
 
 #[test]
 fn what_is_let_go_of_a_batch_is_told_by_an_op_that_the_server_may_have() {
-    for refused_too in [false, true] {
+    let refused = |status| WireError::Refused { status, code: String::new(), message: String::new() };
+    let failing = WireError::Unavailable { status: 500, retry_after: None, message: String::new() };
+    for met in [None, Some(refused(413)), Some(refused(400)), Some(failing), Some(lost("offline"))] {
         let (fleet, server) = (Fleet::new(), Server::start());
-        let store = fleet.open_with("a", |options| options.push_ops = 10);
+        let store = fleet.open_with("a", |options| {
+            options.push_ops = 10;
+            options.retry.attempts = 1;
+        });
         store.sync(&server.wire()).unwrap();
         batch_of(&store, 25);
         let direct = server.wire();
         // The server has the second part, whose last op tells of the rest that is refused.
-        let lost = FaultyWire::pushes(&direct, [Fault::None, Fault::LoseAnswer]);
-        store.sync(&lost).unwrap_err();
-        let refused = || Fault::Fail(WireError::Refused { status: 413, code: String::new(), message: String::new() });
+        let loses = FaultyWire::pushes(&direct, [Fault::None, Fault::LoseAnswer]);
+        store.sync(&loses).unwrap_err();
+        let refuse = |request: &PushRequest| match &met {
+            _ if request.ops.iter().any(|op| op.key == "k12" && op.value.is_some()) => Fault::Fail(refused(413)),
+            Some(met) if request.ops[0].of == Some(u32::MAX) => Fault::Fail(met.clone()),
+            _ => Fault::None,
+        };
         let wire = FaultyWire::new(&direct, |call| match call {
-            Call::Push(request) if request.ops.iter().any(|op| op.key == "k12" && op.value.is_some()) => refused(),
-            Call::Push(request) if refused_too && request.ops[0].of == Some(u32::MAX) => refused(),
+            Call::Push(request) => refuse(request),
             _ => Fault::None,
         });
-        let report = store.sync(&wire).unwrap();
-        assert_eq!((report.rejected, store.pending_count().unwrap()), (25, 0), "{refused_too}");
+        let result = store.sync(&wire);
+        if met.as_ref().is_some_and(|met| *met == lost("offline")) {
+            // It is told by the next call that reaches the server.
+            assert!(matches!(result.unwrap_err().error(), Error::Wire(WireError::Unreachable(_))));
+            assert_eq!((store.rejections().unwrap().len(), store.pending_count().unwrap()), (0, 25));
+            continue;
+        }
+        assert_eq!((result.unwrap().rejected, store.pending_count().unwrap()), (25, 0), "{met:?}");
         let later = store.set("c", "k00", &"later").unwrap();
         store.sync(&wire).unwrap();
         // Where the server does not get to know, it lets go when the batch expires.
         let went = matches!(store.outcome(later).unwrap(), Some(Outcome::Accepted { .. }));
-        assert_eq!(went, !refused_too);
+        assert_eq!(went, met.is_none());
     }
 }
 

@@ -302,6 +302,46 @@ fn a_hidden_outcome_settles_the_op_and_shows_nothing() {
 }
 
 #[test]
+fn what_the_log_accepts_after_a_refusal_counts_unless_the_log_has_rejected_it() {
+    for (in_log, is_hidden) in [(false, false), (false, true), (true, false)] {
+        let fleet = Fleet::new();
+        let store = loaded(&fleet, "a", 1, Vec::new());
+        let op = store.set("c", "k", &1).unwrap();
+        let wire = ScriptedWire::new();
+        if in_log {
+            let entry = rejected_entry(2, op, Code::INVALID, "no");
+            wire.on_push(|_| Err(WireError::Unreachable("lost".into()))).on_pull_page(vec![entry]);
+            store.push(&wire).unwrap_err();
+            store.pull(&wire).unwrap();
+        } else {
+            let (status, code) = (422, "invalid".to_owned());
+            wire.on_push(move |_| Err(WireError::Refused { status, code, message: "no".into() }));
+            store.push(&wire).unwrap();
+        }
+        assert!(matches!(store.outcome(op).unwrap(), Some(Outcome::Rejected(_))));
+        let entry = set_entry(3, op, "c", "k", json!(1), 0);
+        wire.on_pull_page(vec![match is_hidden {
+            true => Entry {
+                hidden: true,
+                kind: None,
+                collection: None,
+                key: None,
+                value: None,
+                from: None,
+                rev: None,
+                ..entry
+            },
+            false => entry,
+        }]);
+        store.pull(&wire).unwrap();
+        assert!(wire.is_over());
+        let accepted = store.outcome(op).unwrap() == Some(Outcome::Accepted { seq: 3 });
+        assert_eq!((accepted, view(&store).len()), (!in_log, usize::from(!is_hidden)), "{in_log} {is_hidden}");
+        assert!(store.check().unwrap().is_ok());
+    }
+}
+
+#[test]
 fn rejected_entries_of_unknown_refs_change_nothing() {
     let fleet = Fleet::new();
     let store = loaded(&fleet, "a", 1, vec![item("c", "k", json!(1), 1)]);

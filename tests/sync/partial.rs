@@ -661,3 +661,30 @@ fn what_is_resolved_while_another_filter_loads_is_not_taken_for_what_is_pending(
         assert_whole(&two.ours, &two.server, "careful,c");
     }
 }
+
+/// An item may have more beside it than one transaction moves or removes.
+#[test]
+fn what_has_many_entries_is_joined_and_removed_a_part_at_a_time() {
+    let fleet = Fleet::new();
+    let (server, full) = filled(&fleet);
+    let mut batch = full.batch();
+    for n in 0..600 {
+        let key = format!("many{n:03}");
+        batch.set("b", &key, &n).unwrap();
+        batch.set_index("b", &key, "by", "x").unwrap().add_tag("b", &key, "tag").unwrap();
+    }
+    batch.commit().unwrap();
+    full.sync(&server.wire()).unwrap();
+    let store = partial(&fleet, "part", "a,b:3");
+    store.sync(&server.wire()).unwrap();
+    store.keep(&filter("a,b")).unwrap();
+    let report = store.sync(&server.wire()).unwrap();
+    assert_eq!((report.loaded, report.widened), (609, true));
+    assert_whole(&store, &server, "a,b");
+    let entries = || store.check().unwrap().resources;
+    assert_eq!(entries(), 1_200);
+    store.keep(&filter("a")).unwrap();
+    assert_eq!(store.sync(&server.wire()).unwrap().removed, 610);
+    assert_whole(&store, &server, "a");
+    assert_eq!(entries(), 0);
+}

@@ -1,6 +1,6 @@
 //! What the app sees while its ops wait, arrive, are refused and are overtaken.
 
-use crate::support::scripted::{as_sent_entry, rejected_entry, result};
+use crate::support::scripted::{as_sent_entry, foreign, item, rejected_entry, result, set_entry};
 use crate::support::{Call, Fault, FaultyWire, Fleet, ScriptedWire, Server, get, patch};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
@@ -280,4 +280,24 @@ fn an_item_that_is_deleted_in_the_view_counts_the_ops_that_are_left() {
     let file = rusqlite::Connection::open(fleet.path("a")).unwrap();
     let count: u32 = file.query_row("SELECT pending FROM items", [], |row| row.get(0)).unwrap();
     assert_eq!(count, 1);
+}
+
+#[test]
+fn what_a_rejected_patch_was_to_make_is_without_one_that_no_longer_applies() {
+    let fleet = Fleet::new();
+    let store = crate::hostile::loaded(&fleet, "a", 1, vec![item("c", "k", json!({"n": 0}), 1)]);
+    let first = store.patch_raw("c", "k", r#"[{"op":"add","path":"/m","value":1}]"#).unwrap();
+    let wire = ScriptedWire::new();
+    wire.on_push(|_| Err(WireError::Unreachable("lost".into())));
+    store.push(&wire).unwrap_err();
+    let second = r#"[{"op":"test","path":"/n","value":0},{"op":"replace","path":"/n","value":1}]"#;
+    store.patch_raw("c", "k", second).unwrap();
+    wire.on_pull_page(vec![set_entry(2, foreign(2), "c", "k", json!({"n": 5}), 1)]);
+    store.pull(&wire).unwrap();
+    assert_eq!(store.pending().unwrap().iter().map(|op| op.applies).collect::<Vec<_>>(), [true, false]);
+    wire.on_pull_page(vec![rejected_entry(3, first, Code::INVALID, "no")]);
+    store.pull(&wire).unwrap();
+    let rejected = store.rejections().unwrap().remove(0);
+    assert_eq!((rejected.op_ref, rejected.meant.as_deref()), (first, Some(r#"{"m":1,"n":5}"#)));
+    assert_eq!(get(&store, "c", "k"), Some(json!({"n": 5})));
 }

@@ -1,7 +1,7 @@
 //! One bad op among many good ones.
 
 use crate::support::scripted::{accept_all, as_sent_entry, page_of, rejected_entry, result};
-use crate::support::{Call, Fault, FaultyWire, Fleet, ScriptedWire, Server, get};
+use crate::support::{Call, Fault, FaultyWire, Fleet, ScriptedWire, Server, get, view};
 use serde_json::json;
 use syncstore::protocol::{Code, Json, OpKind, PushOutcome, PushResponse};
 use syncstore::wire::{Expiry, WireError};
@@ -258,6 +258,33 @@ fn what_waits_stands_in_the_way_of_no_checkpoint_and_no_filter() {
     assert_eq!(store.kept().unwrap().here, syncstore::Filter::only(["d"]));
     store.sync(&direct).unwrap();
     assert_eq!((server.value("c", "poison"), store.pending_count().unwrap()), (Some(json!(0)), 0));
+}
+
+#[test]
+fn a_checkpoint_is_not_swapped_in_on_the_word_of_a_server_that_takes_nothing() {
+    for takes_one in [false, true] {
+        let (fleet, server) = (Fleet::new(), Server::start());
+        let (store, theirs) = (fleet.open("a"), fleet.open("b"));
+        theirs.set("d", "k", &1).unwrap();
+        theirs.sync(&server.wire()).unwrap();
+        // More than are tried where nothing goes, and more than may be set aside where something does.
+        for n in 0..100 {
+            store.set("c", &format!("k{n:02}"), &n).unwrap();
+        }
+        let direct = server.wire();
+        let wire = FaultyWire::new(&direct, |call| match call {
+            Call::Push(request) if takes_one && request.ops.iter().all(|op| op.key == "k00") => Fault::None,
+            Call::Push(_) => Fault::Fail(WireError::Forbidden("no".into())),
+            _ => Fault::None,
+        });
+        let error = store.sync(&wire).unwrap_err();
+        assert!(matches!(error.error(), syncstore::Error::Wire(WireError::Forbidden(_))), "{error:?}");
+        let swapped = error.report().bootstrapped.is_some();
+        assert_eq!((swapped, get(&store, "d", "k").is_some()), (takes_one, takes_one));
+        assert_eq!(get(&store, "c", "k99"), Some(json!(99)));
+        store.sync(&direct).unwrap();
+        assert_eq!((server.items().len(), view(&store).len(), store.pending_count().unwrap()), (101, 101, 0));
+    }
 }
 
 #[test]

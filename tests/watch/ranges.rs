@@ -102,10 +102,11 @@ fn an_index_that_becomes_another_says_to_look_again() {
     ours.set("c", "k", &json!({"n": 1, "m": 2})).unwrap();
     let watchers = [&ours, &theirs].map(|store| store.watch(ours.query("c").index("by").watch()).unwrap());
     let bystanders = [&ours, &theirs].map(|store| store.watch(Watch::collection("c")).unwrap());
-    let other = ours.watch(ours.query("c").index("other").watch()).unwrap();
+    let others =
+        [("c", "other"), ("d", "by")].map(|(c, index)| ours.watch(ours.query(c).index(index).watch()).unwrap());
     let looked_again = || {
         let taken = watchers.each_ref().map(|watcher| watcher.take().unwrap());
-        assert!(bystanders.iter().chain([&other]).all(|watcher| watcher.take().unwrap().is_empty()));
+        assert!(bystanders.iter().chain(&others).all(|watcher| watcher.take().unwrap().is_empty()));
         taken.map(|changes| changes == Changes::Overflowed(Overflow::Reindexed))
     };
     assert!(ours.declare_index("c", "by", "/n").unwrap());
@@ -140,4 +141,7 @@ fn with_more_than_another_store_looks_through_a_range_is_told_of_all_of_its_coll
     ours.set("c", "k", &json!({"n": 4})).unwrap();
     let told: Vec<bool> = ranges.iter().map(|range| !range.take().unwrap().is_empty()).collect();
     assert_eq!((0..80).filter(|n| told[*n]).collect::<Vec<_>>(), [3, 4], "its own it knows");
+    theirs.drop_index("c", "by").unwrap();
+    let again = Changes::Overflowed(Overflow::Reindexed);
+    assert!(ranges.iter().all(|range| range.take().unwrap() == again));
 }
