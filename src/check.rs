@@ -224,10 +224,15 @@ impl Findings {
 
     /// What a part of the check read; a damaged table is a finding, and the other parts go on.
     pub fn part<T>(&mut self, table: &'static str, read: Result<T>) -> Result<Option<T>> {
+        self.named_part(table, "the table", read)
+    }
+
+    /// The same of one among several that `table` lists.
+    pub fn named_part<T>(&mut self, table: &'static str, name: &str, read: Result<T>) -> Result<Option<T>> {
         match read {
             Err(Error::Corrupt(_)) => {
                 // Without SQLite's words: a row's content may be in them.
-                self.add(Finding::new(FindingCode::Unreadable, table, "the table cannot be read to its end"));
+                self.add(Finding::new(FindingCode::Unreadable, table, format!("{name} cannot be read to its end")));
                 Ok(None)
             }
             other => other.map(Some),

@@ -354,6 +354,35 @@ fn a_check_finds_texts_that_are_missing_others_or_too_many() {
 }
 
 #[test]
+fn a_search_that_cannot_be_read_hides_no_other() {
+    let (dir, store) = store();
+    for n in 0..200 {
+        store.set("notes", &format!("k{n:03}"), &json!({"t": "word ".repeat(200)})).unwrap();
+    }
+    for name in ["damaged", "other"] {
+        store.declare_search(name, "notes", &["/t"]).unwrap();
+        store.build_search(name, &mut |_| {}).unwrap();
+    }
+    drop(store);
+    let path = dir.path().join("s.db");
+    let file = Connection::open(&path).unwrap();
+    file.execute("DELETE FROM search_2 WHERE rowid = 7", []).unwrap();
+    file.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    let root = "SELECT rootpage FROM sqlite_schema WHERE name = 'search_1_content'";
+    let root: u32 = file.query_row(root, [], |row| row.get(0)).unwrap();
+    drop(file);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[(root as usize - 1) * 4096..][..4096].fill(0xff);
+    std::fs::write(&path, bytes).unwrap();
+    let report = Store::open(&path, Options::default()).unwrap().check().unwrap();
+    let told = |code| report.findings.iter().filter(move |finding| finding.code == code).collect::<Vec<_>>();
+    let unreadable = told(FindingCode::Unreadable);
+    assert!(unreadable.len() == 1 && unreadable[0].words.contains("search_1"), "{report}");
+    let texts = told(FindingCode::SearchTexts);
+    assert_eq!(texts.iter().map(|finding| finding.key.as_deref()).collect::<Vec<_>>(), [Some("k006")], "{report}");
+}
+
+#[test]
 fn a_check_of_a_search_that_is_half_built_misses_nothing_that_is_yet_to_come() {
     let (dir, store) = store();
     for n in 0..9 {

@@ -337,7 +337,7 @@ pub(crate) fn resources(connection: &Connection, findings: &mut Findings) -> Res
 pub(crate) fn automatic_entries(connection: &Connection, findings: &mut Findings) -> Result<()> {
     use automatic::Wrong;
     for index in automatic::all(connection, automatic::MAIN)? {
-        automatic::compare(connection, &index, |table, wrong| {
+        let compared = automatic::compare(connection, &index, |table, wrong| {
             let finding = |words| Finding::new(FindingCode::IndexEntries, "indexes", words);
             findings.add(match wrong {
                 Wrong::Missing { item, key, entries } => {
@@ -349,7 +349,8 @@ pub(crate) fn automatic_entries(connection: &Connection, findings: &mut Findings
                     finding(words).item(Some(index.collection()), None)
                 }
             });
-        })?;
+        });
+        findings.named_part("indexes", &index.table(), compared)?;
     }
     Ok(())
 }
@@ -359,7 +360,7 @@ pub(crate) fn search_texts(connection: &Connection, findings: &mut Findings) -> 
     use search::Wrong;
     for search in search::all(connection)? {
         let (table, collection) = (search.table(), Some(search.collection()));
-        search::compare(connection, &search, |wrong| {
+        let compared = search::compare(connection, &search, |wrong| {
             let finding = |words: String| Finding::new(FindingCode::SearchTexts, "searches", words);
             findings.add(match wrong {
                 Wrong::Missing(item, key) => {
@@ -372,7 +373,8 @@ pub(crate) fn search_texts(connection: &Connection, findings: &mut Findings) -> 
                     finding(format!("{table} has {rows} rows that are of no item")).item(collection, None)
                 }
             });
-        })?;
+        });
+        findings.named_part("searches", &table, compared)?;
     }
     Ok(())
 }
