@@ -130,6 +130,8 @@ impl<'a> Slice<'a> {
             // Another op under the same ref: this file, or the one it was copied from, folded it differently. Or the
             // same op, changed by the server. The push that repeats it is told which.
             (Some(op), None) if !self.is_of(entry, &op)? => Ok(()),
+            // Why it was given up is more to the point than what a server says of the rest of its batch, which it was made to reject.
+            (Some(op), Some(_)) if op.rejection.as_ref().is_some_and(|given_up| given_up.seq.is_none()) => Ok(()),
             // While a checkpoint is on its way the view is the old one, and so is the outbox beneath it.
             (Some(op), rejection) if self.life == Life::Incoming && !planted(Planted::Rule25SettlesBeforeSwap) => {
                 let answer = if rejection.is_some() { Answer::Rejected } else { Answer::Accepted };

@@ -397,6 +397,35 @@ fn what_is_let_go_of_a_batch_is_told_by_an_op_that_the_server_may_have() {
 }
 
 #[test]
+fn what_a_batch_was_given_up_for_while_a_checkpoint_loads_is_what_is_told() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let store = fleet.open_with("a", |options| options.push_ops = 10);
+    let receipt = batch_of(&store, 25);
+    store.set("c", "after", &1).unwrap();
+    let direct = server.wire();
+    let gateway = FaultyWire::new(&direct, |call| match call {
+        Call::Push(request) if request.ops.iter().any(|op| op.key == "k12" && op.value.is_some()) => {
+            Fault::Fail(WireError::Refused { status: 413, code: String::new(), message: "a gateway's".into() })
+        }
+        _ => Fault::None,
+    });
+    // The server has rejected what it had of the batch by then, which its log tells before anything is settled.
+    let interrupted = FaultyWire::new(&gateway, |call| match call {
+        Call::Push(request) if request.ops.iter().any(|op| op.key == "after") => Fault::LoseRequest,
+        _ => Fault::None,
+    });
+    store.sync(&interrupted).unwrap_err();
+    assert!(store.bootstrap_progress().unwrap().is_some());
+    let report = store.sync(&gateway).unwrap();
+    assert_eq!((report.pulled, store.pending_count().unwrap()), (12, 0));
+    for op in receipt.ops {
+        let Some(Outcome::Rejected(why)) = store.outcome(op).unwrap() else { panic!("{op} is not rejected") };
+        assert_eq!((why.code, why.message.as_str()), (Code::TOO_LARGE, "a gateway's"));
+    }
+    assert!(store.check().unwrap().is_ok());
+}
+
+#[test]
 fn a_batch_of_which_the_first_part_is_refused_leaves_nothing_staged_either() {
     for deletes in [false, true] {
         let (fleet, server) = (Fleet::new(), Server::start());
