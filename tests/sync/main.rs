@@ -73,6 +73,7 @@ mod queries;
 mod rebasing;
 mod reconciling;
 mod refusals;
+mod refused_batches;
 mod repeats;
 mod replay;
 mod resolving;
