@@ -119,7 +119,7 @@ pub enum FindingCode {
     Integrity,
     /// A table or index is missing, altered, or not of this schema.
     Schema,
-    /// A table cannot be read to its end; what it holds was not checked.
+    /// A table, an index or a search cannot be read to its end, or not how it was declared: what is behind the damage was not checked.
     Unreadable,
     /// The replica's row about itself is missing, or not the only one.
     StateRow,
@@ -224,15 +224,19 @@ impl Findings {
 
     /// What a part of the check read; a damaged table is a finding, and the other parts go on.
     pub fn part<T>(&mut self, table: &'static str, read: Result<T>) -> Result<Option<T>> {
-        self.named_part(table, "the table", read)
+        self.readable(table, "the table cannot be read to its end", read)
     }
 
-    /// The same of one among several that `table` lists.
-    pub fn named_part<T>(&mut self, table: &'static str, name: &str, read: Result<T>) -> Result<Option<T>> {
+    /// The same of one index or search, of which `declared` has the declaration.
+    pub fn declared_part<T>(&mut self, declared: &'static str, table: &str, read: Result<T>) -> Result<Option<T>> {
+        self.readable(declared, format!("{table} cannot be read to its end, or its declaration cannot"), read)
+    }
+
+    fn readable<T>(&mut self, table: &'static str, words: impl Into<String>, read: Result<T>) -> Result<Option<T>> {
         match read {
             Err(Error::Corrupt(_)) => {
                 // Without SQLite's words: a row's content may be in them.
-                self.add(Finding::new(FindingCode::Unreadable, table, format!("{name} cannot be read to its end")));
+                self.add(Finding::new(FindingCode::Unreadable, table, words));
                 Ok(None)
             }
             other => other.map(Some),

@@ -413,29 +413,52 @@ fn a_check_finds_entries_that_are_missing_or_too_many() {
     assert_eq!(missing, [(FindingCode::IndexEntries, Some("a".to_owned()))]);
     let moved = findings("INSERT INTO index_1 SELECT collection, 'b', key, item FROM index_1 WHERE key = 'a' LIMIT 1");
     assert_eq!(moved, [(FindingCode::IndexEntries, Some("a".to_owned())), (FindingCode::IndexEntries, None)]);
-    // What no text can be indexed by is a finding of the item's.
-    let past = |sql: &str| {
-        let read = "SELECT group_concat(sql, ';') FROM sqlite_schema WHERE type = 'trigger'";
-        let file = Connection::open(dir.path().join("s.db")).unwrap();
-        let triggers: String = file.query_row(read, [], |row| row.get(0)).unwrap();
-        let names: Vec<String> = file
-            .prepare("SELECT 'DROP TRIGGER ' || name FROM sqlite_schema WHERE type = 'trigger'")
-            .unwrap()
-            .query_map([], |row| row.get(0))
-            .unwrap()
-            .map(Result::unwrap)
-            .collect();
-        format!("{}; {sql}; {triggers}", names.join(";"))
-    };
-    let value = findings(&past("UPDATE items SET value = CAST(x'fffe' AS TEXT) WHERE key = 'b'"));
-    assert_eq!(value[0], (FindingCode::ItemValue, Some("b".to_owned())));
-    let value = findings(&past("UPDATE items SET value = x'00' WHERE key = 'b'"));
-    assert_eq!(value[0], (FindingCode::ItemValue, Some("b".to_owned())));
-    let key = findings(&past("UPDATE items SET key = x'ff' WHERE key = 'a'"));
-    assert!(key.contains(&(FindingCode::ItemKey, None)), "{key:?}");
     let gone = findings("DELETE FROM index_1; DROP TRIGGER index_1_delete");
     assert_eq!(gone.len(), 3, "{gone:?}");
     assert_eq!(gone[0].0, FindingCode::Schema);
+}
+
+#[test]
+fn what_is_no_text_makes_no_entries_and_is_a_finding_of_its_item() {
+    let (dir, store) = store();
+    declare(&store, "by", "/x");
+    for key in ["a", "b", "c"] {
+        store.set("c", key, &json!({"n": 1})).unwrap();
+    }
+    let file = Connection::open(dir.path().join("s.db")).unwrap();
+    // The triggers call what only a store's connection has.
+    let triggers = "FROM sqlite_schema WHERE type = 'trigger'";
+    let read = |what: &str| -> String {
+        file.query_row(&format!("SELECT group_concat({what}, ';') {triggers}"), [], |row| row.get(0)).unwrap()
+    };
+    let (drop, make) = (read("'DROP TRIGGER ' || name"), read("sql"));
+    let damage = "UPDATE items SET value = CAST(x'fffe' AS TEXT) WHERE key = 'a';
+                  UPDATE items SET value = x'00' WHERE key = 'b';
+                  UPDATE items SET key = x'ff' WHERE key = 'c'";
+    file.execute_batch(&format!("BEGIN; {drop}; {damage}; {make}; COMMIT")).unwrap();
+    let report = store.check().unwrap();
+    let found: Vec<_> = report.findings.iter().map(|found| (found.code, found.key.as_deref())).collect();
+    let value = FindingCode::ItemValue;
+    assert_eq!(found, [(value, Some("a")), (value, Some("b")), (FindingCode::ItemKey, None)], "{report}");
+}
+
+#[test]
+fn an_index_that_cannot_be_read_hides_no_other() {
+    for damaged in ["field", "dates", "at_key"] {
+        let (dir, store) = store();
+        store.set("c", "k", &json!({"x": 1, "y": 2})).unwrap();
+        declare(&store, "damaged", "/x");
+        declare(&store, "other", "/y");
+        let file = Connection::open(dir.path().join("s.db")).unwrap();
+        let damage = format!("UPDATE indexes SET at_collection = 1, {damaged} = x'ff' WHERE name = 'damaged'");
+        file.execute_batch(&format!("{damage}; DELETE FROM index_2")).unwrap();
+        let report = store.check().unwrap();
+        let found: Vec<_> =
+            report.findings.iter().map(|found| (found.code, found.table, found.key.as_deref())).collect();
+        let (unreadable, missing) = (FindingCode::Unreadable, FindingCode::IndexEntries);
+        assert_eq!(found, [(unreadable, "indexes", None), (missing, "indexes", Some("k"))], "{damaged}: {report}");
+        assert!(report.findings[0].words.contains("index_1"), "{report}");
+    }
 }
 
 #[test]

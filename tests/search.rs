@@ -383,6 +383,31 @@ fn a_search_that_cannot_be_read_hides_no_other() {
 }
 
 #[test]
+fn a_search_whose_declaration_cannot_be_read_hides_no_other() {
+    for fields in ["x'ff'", "'{'", "'[]'", "'[\"t\"]'"] {
+        let (dir, store) = store();
+        store.set("notes", "k", &json!({"t": "word"})).unwrap();
+        for name in ["damaged", "other"] {
+            store.declare_search(name, "notes", &["/t"]).unwrap();
+            store.build_search(name, &mut |_| {}).unwrap();
+        }
+        let file = Connection::open(dir.path().join("s.db")).unwrap();
+        file.execute_batch(&format!(
+            "UPDATE searches SET fields = {fields} WHERE name = 'damaged'; DELETE FROM search_2"
+        ))
+        .unwrap();
+        let report = store.check().unwrap();
+        let found: Vec<_> =
+            report.findings.iter().map(|found| (found.code, found.table, found.key.as_deref())).collect();
+        let (unreadable, missing) = (FindingCode::Unreadable, FindingCode::SearchTexts);
+        assert_eq!(found, [(unreadable, "searches", None), (missing, "searches", Some("k"))], "{fields}: {report}");
+        assert!(report.findings[0].words.contains("search_1"), "{report}");
+        assert!(matches!(store.search("damaged", &SearchQuery::words("word")), Err(Error::Corrupt(_))), "{fields}");
+        assert_eq!(store.search("other", &SearchQuery::words("word")).unwrap().hits.len(), 0);
+    }
+}
+
+#[test]
 fn a_check_of_a_search_that_is_half_built_misses_nothing_that_is_yet_to_come() {
     let (dir, store) = store();
     for n in 0..9 {

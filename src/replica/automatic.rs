@@ -44,7 +44,7 @@ impl Automatic {
 
     /// The table of its entries: `(collection, ordering, key, item)`.
     pub fn table(&self) -> String {
-        format!("index_{}", self.declared.id)
+        table(self.declared.id)
     }
 
     /// What makes the rows `entry.value` of its entries out of an item's value.
@@ -56,8 +56,8 @@ impl Automatic {
         format!("{FUNCTION}({value}, {}, {})", literal(&self.field.pointer), u8::from(self.field.dates))
     }
 
-    /// The table and the triggers.
-    fn objects(&self) -> String {
+    /// What makes the table and the triggers.
+    pub fn objects(&self) -> String {
         let (table, of_collection) = (self.table(), |id| self.declared.of_collection(id));
         let (is_new, is_old) = (of_collection("new.collection"), of_collection("old.collection"));
         let insert = format!(
@@ -94,6 +94,10 @@ impl Automatic {
             new_keys = self.keys("new.value"),
         )
     }
+}
+
+fn table(id: i64) -> String {
+    format!("index_{id}")
 }
 
 /// What the triggers call: a value, a pointer, and whether texts may be dates.
@@ -138,8 +142,13 @@ fn known(connection: &Connection, collection: &str, name: &str) -> Result<Automa
 
 /// Every automatic index of the replica in a schema.
 pub(super) fn all(connection: &Connection, schema: &str) -> Result<Vec<Automatic>> {
+    each(connection, schema)?.into_iter().map(|(_, index)| index).collect()
+}
+
+/// Every one of them with its table, as far as its declaration can be read.
+pub(super) fn each(connection: &Connection, schema: &str) -> Result<Vec<(String, Result<Automatic>)>> {
     let mut find = connection.prepare(&format!("SELECT {COLUMNS} FROM {schema}.indexes ORDER BY id"))?;
-    let rows = find.query_map([], Automatic::read)?;
+    let rows = find.query_map([], |row| Ok((table(row.get(0)?), Automatic::read(row).map_err(Error::from))))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -180,11 +189,6 @@ pub(crate) fn drop_index(connection: &Connection, collection: &str, name: &str) 
     ))?;
     connection.execute("DELETE FROM indexes WHERE id = ?1", [index.declared.id])?;
     Ok(true)
-}
-
-/// What makes the objects of every index, for a check of the schema.
-pub(super) fn declared(connection: &Connection) -> Result<Vec<String>> {
-    Ok(all(connection, MAIN)?.iter().map(Automatic::objects).collect())
 }
 
 /// The entries of all indexes of the replica in a schema as one query.
@@ -234,7 +238,7 @@ pub(super) enum Wrong<'a> {
 }
 
 /// Compares an index with what the items make of it now.
-pub(super) fn compare(connection: &Connection, index: &Automatic, mut tell: impl FnMut(&str, Wrong<'_>)) -> Result<()> {
+pub(super) fn compare(connection: &Connection, index: &Automatic, mut tell: impl FnMut(Wrong<'_>)) -> Result<()> {
     let path = index.path()?;
     let (table, collection) = (index.table(), &index.declared.collection);
     let live = "(SELECT id FROM collections WHERE name = ?1 AND life IN (0, 1))";
@@ -258,7 +262,7 @@ pub(super) fn compare(connection: &Connection, index: &Automatic, mut tell: impl
             missing += 1 - there.min(1);
         }
         if missing > 0 && index.declared.has_passed(of, key) {
-            tell(&table, Wrong::Missing { item, key, entries: missing });
+            tell(Wrong::Missing { item, key, entries: missing });
         }
     }
     // What a swap retired has its entries until it is deleted.
@@ -272,7 +276,7 @@ pub(super) fn compare(connection: &Connection, index: &Automatic, mut tell: impl
     )?;
     let unasked = all.unsigned_abs().saturating_sub(found);
     if unasked > 0 {
-        tell(&table, Wrong::Unasked(unasked));
+        tell(Wrong::Unasked(unasked));
     }
     Ok(())
 }

@@ -19,7 +19,8 @@ use std::path::Path;
 pub(crate) fn integrity(connection: &Connection, findings: &mut Findings) -> Result<()> {
     // What cannot be read is found below.
     let _ = search::reopen(connection);
-    let mut check = connection.prepare("PRAGMA integrity_check")?;
+    // Half of what a report lists: what else is wrong is to be in it too.
+    let mut check = connection.prepare("PRAGMA integrity_check(50)")?;
     let mut rows = check.query([])?;
     let mut complaints = 0;
     loop {
@@ -48,14 +49,18 @@ pub(crate) fn schema(connection: &Connection, path: &Path, findings: &mut Findin
     }
     let present = schema::present(connection)?;
     let has = |table: &str| present.keys().any(|object| object.kind == "table" && object.name == table);
-    let mut declared = Vec::new();
+    let mut declared = Declarations::default();
     if has("searches") {
-        declared.extend(search::declared(connection)?);
+        for (table, search) in search::each(connection)? {
+            declared.take(table, search.and_then(|search| search::objects(&search)))?;
+        }
     }
     if has("indexes") {
-        declared.extend(automatic::declared(connection)?);
+        for (table, index) in automatic::each(connection, automatic::MAIN)? {
+            declared.take(table, index.map(|index| index.objects()))?;
+        }
     }
-    let expected = schema::expected(&declared)?;
+    let expected = schema::expected(&declared.objects)?;
     let mut readable = true;
     for (object, sql) in &expected {
         if present.get(object) != Some(sql) {
@@ -65,11 +70,36 @@ pub(crate) fn schema(connection: &Connection, path: &Path, findings: &mut Findin
             findings.add(Finding::new(FindingCode::Schema, "", words));
         }
     }
-    for object in present.keys().filter(|object| !expected.contains_key(object)) {
+    for object in present.keys().filter(|object| !expected.contains_key(object) && !declared.is_unread(&object.name)) {
         let words = format!("the {} {} is not of a replica", object.kind, object.name);
         findings.add(Finding::new(FindingCode::Schema, "", words));
     }
     Ok(readable)
+}
+
+/// What makes the objects of the declared searches and indexes.
+#[derive(Default)]
+struct Declarations {
+    objects: Vec<String>,
+    /// The tables of those that cannot be read; it is said of them where their content is compared.
+    unread: Vec<String>,
+}
+
+impl Declarations {
+    fn take(&mut self, table: String, objects: Result<String>) -> Result<()> {
+        match objects {
+            Ok(objects) => self.objects.push(objects),
+            Err(Error::Corrupt(_)) => self.unread.push(table),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Whether an object may be of one of those.
+    fn is_unread(&self, name: &str) -> bool {
+        let rest = |table: &String| name.strip_prefix(table.as_str());
+        self.unread.iter().filter_map(rest).any(|rest| rest.is_empty() || rest.starts_with('_'))
+    }
 }
 
 /// The bytes of the file, and how many of them hold nothing.
@@ -336,21 +366,24 @@ pub(crate) fn resources(connection: &Connection, findings: &mut Findings) -> Res
 /// The entries of the automatic indexes, beside what the items make of them.
 pub(crate) fn automatic_entries(connection: &Connection, findings: &mut Findings) -> Result<()> {
     use automatic::Wrong;
-    for index in automatic::all(connection, automatic::MAIN)? {
-        let compared = automatic::compare(connection, &index, |table, wrong| {
-            let finding = |words| Finding::new(FindingCode::IndexEntries, "indexes", words);
-            findings.add(match wrong {
-                Wrong::Missing { item, key, entries } => {
-                    let words = format!("{table} is without {entries} entries of the item");
-                    finding(words).row(item).item(Some(index.collection()), Some(key))
-                }
-                Wrong::Unasked(entries) => {
-                    let words = format!("{table} has {entries} entries that no item makes");
-                    finding(words).item(Some(index.collection()), None)
-                }
-            });
+    for (table, index) in automatic::each(connection, automatic::MAIN)? {
+        let compared = index.and_then(|index| {
+            let of = Some(index.collection());
+            automatic::compare(connection, &index, |wrong| {
+                let finding = |words| Finding::new(FindingCode::IndexEntries, "indexes", words);
+                findings.add(match wrong {
+                    Wrong::Missing { item, key, entries } => {
+                        finding(format!("{table} is without {entries} entries of the item"))
+                            .row(item)
+                            .item(of, Some(key))
+                    }
+                    Wrong::Unasked(entries) => {
+                        finding(format!("{table} has {entries} entries that no item makes")).item(of, None)
+                    }
+                });
+            })
         });
-        findings.named_part("indexes", &index.table(), compared)?;
+        findings.declared_part("indexes", &table, compared)?;
     }
     Ok(())
 }
@@ -358,23 +391,25 @@ pub(crate) fn automatic_entries(connection: &Connection, findings: &mut Findings
 /// The texts of the full-text searches, beside what the items have.
 pub(crate) fn search_texts(connection: &Connection, findings: &mut Findings) -> Result<()> {
     use search::Wrong;
-    for search in search::all(connection)? {
-        let (table, collection) = (search.table(), Some(search.collection()));
-        let compared = search::compare(connection, &search, |wrong| {
-            let finding = |words: String| Finding::new(FindingCode::SearchTexts, "searches", words);
-            findings.add(match wrong {
-                Wrong::Missing(item, key) => {
-                    finding(format!("{table} is without the item")).row(item).item(collection, Some(key))
-                }
-                Wrong::Other(item, key) => {
-                    finding(format!("{table} has other texts than the item")).row(item).item(collection, Some(key))
-                }
-                Wrong::Unasked(rows) => {
-                    finding(format!("{table} has {rows} rows that are of no item")).item(collection, None)
-                }
-            });
+    for (table, search) in search::each(connection)? {
+        let compared = search.and_then(|search| {
+            let of = Some(search.collection());
+            search::compare(connection, &search, |wrong| {
+                let finding = |words: String| Finding::new(FindingCode::SearchTexts, "searches", words);
+                findings.add(match wrong {
+                    Wrong::Missing(item, key) => {
+                        finding(format!("{table} is without the item")).row(item).item(of, Some(key))
+                    }
+                    Wrong::Other(item, key) => {
+                        finding(format!("{table} has other texts than the item")).row(item).item(of, Some(key))
+                    }
+                    Wrong::Unasked(rows) => {
+                        finding(format!("{table} has {rows} rows that are of no item")).item(of, None)
+                    }
+                });
+            })
         });
-        findings.named_part("searches", &table, compared)?;
+        findings.declared_part("searches", &table, compared)?;
     }
     Ok(())
 }

@@ -130,7 +130,7 @@ impl Replica {
         self.limits()
     }
 
-    /// Takes what another store was told meanwhile. What cannot be read stays as it was: whoever writes next hears of that.
+    /// Takes what another store was told meanwhile. What cannot be read stays as it was; a check of the file says so.
     fn refresh_limits(&self, writer: &Connection) {
         let Ok(version) = data_version(writer) else { return };
         if self.limits_version.load(Ordering::Relaxed) == version {

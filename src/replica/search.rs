@@ -7,7 +7,7 @@ use super::snippets::{self, Pieces};
 use crate::error::{Error, Result};
 use crate::index::beginning_of_long;
 use crate::search::{SearchError, SearchHit, SearchHits, SearchQuery};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 /// The most fields of a search.
 const MOST_FIELDS: usize = 16;
@@ -31,7 +31,13 @@ pub(crate) struct Search {
     fields: String,
 }
 
+const COLUMNS: &str = "id, collection, at_collection, at_key, fields";
+
 impl Search {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Search> {
+        Ok(Search { declared: Declared::read(row, "searches")?, fields: row.get(4)? })
+    }
+
     /// The collection that it is of.
     pub fn collection(&self) -> &str {
         &self.declared.collection
@@ -39,8 +45,12 @@ impl Search {
 
     /// The table of its texts, under the ids of the items.
     pub fn table(&self) -> String {
-        format!("search_{}", self.declared.id)
+        table(self.declared.id)
     }
+}
+
+fn table(id: i64) -> String {
+    format!("search_{id}")
 }
 
 /// The search of a name.
@@ -49,11 +59,8 @@ pub(crate) fn find(connection: &Connection, name: &str) -> Result<Search> {
 }
 
 fn lookup(connection: &Connection, name: &str) -> Result<Option<Search>> {
-    let mut find = connection
-        .prepare_cached("SELECT id, collection, at_collection, at_key, fields FROM searches WHERE name = ?1")?;
-    let found =
-        find.query_row([name], |row| Ok(Search { declared: Declared::read(row, "searches")?, fields: row.get(4)? }));
-    Ok(found.optional()?)
+    let mut find = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM searches WHERE name = ?1"))?;
+    Ok(find.query_row([name], Search::read).optional()?)
 }
 
 /// Declares a search, over one of the same name that is other; whether it must be built.
@@ -104,18 +111,11 @@ pub(crate) fn drop_search(connection: &Connection, name: &str) -> Result<bool> {
     Ok(true)
 }
 
-/// Every search of the replica.
-pub(super) fn all(connection: &Connection) -> Result<Vec<Search>> {
-    let names: Vec<String> = {
-        let mut find = connection.prepare("SELECT name FROM searches ORDER BY id")?;
-        find.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?
-    };
-    names.iter().map(|name| find(connection, name)).collect()
-}
-
-/// What makes the objects of every declared search, for a check of the schema.
-pub(super) fn declared(connection: &Connection) -> Result<Vec<String>> {
-    all(connection)?.iter().map(objects).collect()
+/// Every search of the replica with its table, as far as its declaration can be read.
+pub(super) fn each(connection: &Connection) -> Result<Vec<(String, Result<Search>)>> {
+    let mut find = connection.prepare(&format!("SELECT {COLUMNS} FROM searches ORDER BY id"))?;
+    let rows = find.query_map([], |row| Ok((table(row.get(0)?), Search::read(row).map_err(Error::from))))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Makes FTS5 look again at what this connection has kept of each index.
@@ -131,8 +131,8 @@ pub(super) fn reopen(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// The table and the triggers of a search.
-fn objects(search: &Search) -> Result<String> {
+/// What makes the table and the triggers of a search.
+pub(super) fn objects(search: &Search) -> Result<String> {
     let id = search.declared.id;
     let columns = columns(search)?;
     let (new, is_new) = (texts(search, "new.value")?, search.declared.of_collection("new.collection"));
@@ -154,8 +154,11 @@ fn objects(search: &Search) -> Result<String> {
 }
 
 fn fields(search: &Search) -> Result<Vec<String>> {
-    let damaged = |error| Error::Corrupt(format!("searches.fields: {error}"));
-    serde_json::from_str(&search.fields).map_err(damaged)
+    match serde_json::from_str::<Vec<String>>(&search.fields) {
+        Ok(fields) if !fields.is_empty() && fields.iter().all(|field| places(field).is_ok()) => Ok(fields),
+        // Without serde's words: a name may be in them.
+        _ => Err(Error::Corrupt(format!("searches.fields: those of {} are none", search.table()))),
+    }
 }
 
 fn columns(search: &Search) -> Result<String> {

@@ -48,3 +48,32 @@ pub(crate) fn remove(connection: &Connection, collection: i64, span: &KeySpan, r
     }
     Ok(items)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{Content, ResourceName};
+    use crate::replica::Replica;
+    use crate::replica::resources::{self, Side};
+
+    #[test]
+    fn a_removal_takes_no_more_rows_than_it_may_whatever_the_items_have_beside_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let replica = Replica::open_plain(&dir.path().join("s.db"));
+        let collection = replica
+            .write(|connection| {
+                let collection = collections::find_or_create(connection, "c", Life::Live)?;
+                for n in 0..10 {
+                    let item = items::insert(connection, collection, &format!("k{n}"), 1, 0, Some("1"))?;
+                    for tag in ["a", "b"].map(|tag| ResourceName::Tag(tag.into())) {
+                        resources::put(connection, item, &tag, Side::Both, Some(&Content::Tag))?;
+                    }
+                }
+                Ok(collection)
+            })
+            .unwrap();
+        let all = KeySpan::gaps(&[]).remove(0);
+        let removed = || replica.write(|connection| remove(connection, collection, &all, 12)).unwrap();
+        assert_eq!([removed(), removed(), removed(), removed()], [4, 4, 2, 0], "three rows each");
+    }
+}

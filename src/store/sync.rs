@@ -140,3 +140,45 @@ impl Store {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Options;
+    use crate::protocol::{CheckpointPage, DatabaseInfo, InboxPage, PushRequest, PushResponse};
+    use crate::wire::{CheckpointRequest, PullRequest, WireError};
+
+    struct Offline;
+
+    impl Wire for Offline {
+        fn info(&self) -> Result<DatabaseInfo, WireError> {
+            Err(WireError::Unreachable("offline".into()))
+        }
+        fn push(&self, _: &PushRequest) -> Result<PushResponse, WireError> {
+            Err(WireError::Unreachable("offline".into()))
+        }
+        fn pull(&self, _: &PullRequest) -> Result<InboxPage, WireError> {
+            Err(WireError::Unreachable("offline".into()))
+        }
+        fn checkpoint(&self, _: &CheckpointRequest) -> Result<CheckpointPage, WireError> {
+            Err(WireError::Unreachable("offline".into()))
+        }
+    }
+
+    #[test]
+    fn a_write_ahead_log_that_a_cancelled_load_left_long_is_bounded_by_the_next_call() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path().join("s.db"), Options::default()).unwrap();
+        let pages = || -> i64 {
+            let read = |connection: &crate::replica::Writing<'_>| {
+                Ok(connection.pragma_query_value(None, "wal_autocheckpoint", |row| row.get(0))?)
+            };
+            store.replica.write(read).unwrap()
+        };
+        let usual = pages();
+        store.replica.begin_bulk().unwrap();
+        assert!(pages() > usual);
+        store.push(&Offline).unwrap_err();
+        assert_eq!(pages(), usual);
+    }
+}

@@ -65,8 +65,8 @@ impl<'a> Access<'a> {
         self.replica.begin_bulk()
     }
 
-    /// Also when cancelled, since the host goes on with the same connection; but not if that means to wait. Then the bootstrap,
-    /// which is not over, ends it when it goes on.
+    /// Also when cancelled, since the host goes on with the same connection; but not if that means to wait. Then the next call
+    /// begins with it.
     pub fn end_bulk(&self) -> Result<()> {
         self.replica.end_bulk(|| !self.is_cancelled())
     }

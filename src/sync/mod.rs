@@ -174,6 +174,8 @@ impl<'a> Engine<'a> {
     }
 
     fn steps(&mut self, direction: Direction) -> Result<()> {
+        // A load that was cancelled beside another writer could not.
+        self.replica.end_bulk()?;
         let state = self.replica.read(State::load)?;
         self.report.position = state.position;
         // Ops made while the call runs wait for the next one, so that it ends however fast the host writes.

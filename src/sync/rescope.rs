@@ -300,3 +300,40 @@ fn put_on_top(connection: &Connection, pending: i64, confirmed: Item) -> Result<
     items::remove(connection, pending)?;
     rebase(connection, confirmed, value.as_deref(), &queue::of_item(connection, confirmed.id)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{Content, ResourceName};
+    use crate::replica::Replica;
+
+    #[test]
+    fn a_slice_joins_no_more_rows_than_it_may_whatever_the_items_have_beside_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let replica = Replica::open_plain(&dir.path().join("s.db"));
+        let live = replica
+            .write(|connection| {
+                let live = collections::find_or_create(connection, "c", Life::Live)?;
+                let loaded = collections::find_or_create(connection, "c", Life::Incoming)?;
+                for n in 0..SLICE / 2 {
+                    let item = items::insert(connection, loaded, &format!("k{n:04}"), 1, 0, Some("1"))?;
+                    for tag in ["a", "b"].map(|tag| ResourceName::Tag(tag.into())) {
+                        resources::put(connection, item, &tag, Side::Both, Some(&Content::Tag))?;
+                    }
+                }
+                let mut state = State::load(connection)?;
+                let mut bootstrap = Bootstrap::new(Reason::Filter, Scope::of(Filter::everything()));
+                bootstrap.phase = Phase::Join;
+                state.bootstrap = Some(bootstrap);
+                state.store(connection)?;
+                Ok(live)
+            })
+            .unwrap();
+        let mut joined = Vec::new();
+        while replica.write(join_slice).unwrap() {
+            joined.push(replica.read(|connection| items::first_of(connection, live, usize::MAX >> 1)).unwrap().len());
+        }
+        // Three rows each; the last one retires what has nothing left.
+        assert_eq!(joined, [SLICE.div_ceil(3), SLICE / 2, SLICE / 2]);
+    }
+}

@@ -313,43 +313,6 @@ fn a_checkpoint_that_expired_before_it_was_begun_is_the_servers_mistake() {
     assert_eq!(get(&store, "c", "k"), Some(json!(1)));
 }
 
-/// The log tells of an answer that came while the checkpoint was loaded only far behind where the replay begins.
-#[test]
-fn an_answer_ahead_of_a_replay_is_borne_out_by_a_later_part_of_its_page() {
-    for borne_out in [true, false] {
-        let fleet = Fleet::new();
-        let store = fleet.open("a");
-        let op = store.set("c", "mine", &1).unwrap();
-        let wire = ScriptedWire::new();
-        let last = 605;
-        wire.on_checkpoint_items(5, vec![item("c", "old", json!(1), 5)]).on_pull_page(Vec::new());
-        wire.on_push(move |request| Ok(crate::support::scripted::accept_all(request, last)));
-        wire.on_pull(move |request| {
-            // Some of them take as much as one transaction goes through.
-            let value = |seq: u64| json!(if seq < 12 { "x".repeat(1 << 20) } else { String::new() });
-            let mut entries: Vec<_> =
-                (6..last).map(|seq| set_entry(seq, foreign(seq), "c", &format!("k{seq}"), value(seq), 0)).collect();
-            entries.push(match borne_out {
-                true => set_entry(last, op, "c", "mine", json!(1), 0),
-                false => set_entry(last, foreign(last), "c", "theirs", json!(1), 0),
-            });
-            Ok(page_of(request, entries, false))
-        });
-        if !borne_out {
-            // It is asked about again.
-            wire.on_push(move |request| Ok(crate::support::scripted::accept_all(request, last + 1)));
-            wire.on_pull_page(vec![set_entry(last + 1, op, "c", "mine", json!(1), 0)]);
-        }
-        store.sync(&wire).unwrap();
-        assert!(wire.is_over(), "{borne_out}");
-        let seq = if borne_out { last } else { last + 1 };
-        assert_eq!(store.outcome(op).unwrap(), Some(Outcome::Accepted { seq }));
-        assert_eq!(get(&store, "c", "mine"), Some(json!(1)));
-        assert_eq!((view(&store).len(), store.position().unwrap()), (seq as usize - 4, seq));
-        assert!(store.check().unwrap().is_ok());
-    }
-}
-
 #[test]
 fn local_writes_survive_while_the_bootstrap_runs() {
     let (fleet, server) = (Fleet::new(), forgetful());

@@ -285,11 +285,6 @@ fn a_hidden_outcome_settles_the_op_and_shows_nothing() {
     let store = loaded(&fleet, "a", 1, Vec::new());
     let (taken, refused) = (store.set("c", "x", &1).unwrap(), store.set("c", "y", &1).unwrap());
     let wire = ScriptedWire::new();
-    let hidden = |mut entry: Entry| {
-        (entry.hidden, entry.kind, entry.collection, entry.key) = (true, None, None, None);
-        (entry.value, entry.from, entry.rev) = (None, None, None);
-        entry
-    };
     wire.on_push(|_| Err(WireError::Unreachable("lost".into()))).on_pull_page(vec![
         hidden(set_entry(2, taken, "c", "x", json!(1), 0)),
         hidden(rejected_entry(3, refused, Code::NOT_FOUND, "no")),
@@ -303,7 +298,7 @@ fn a_hidden_outcome_settles_the_op_and_shows_nothing() {
 
 #[test]
 fn what_the_log_accepts_after_a_refusal_counts_unless_the_log_has_rejected_it() {
-    for (in_log, is_hidden) in [(false, false), (false, true), (true, false)] {
+    for (in_log, is_hidden) in [(false, false), (false, true), (true, false), (true, true)] {
         let fleet = Fleet::new();
         let store = loaded(&fleet, "a", 1, Vec::new());
         let op = store.set("c", "k", &1).unwrap();
@@ -320,19 +315,7 @@ fn what_the_log_accepts_after_a_refusal_counts_unless_the_log_has_rejected_it() 
         }
         assert!(matches!(store.outcome(op).unwrap(), Some(Outcome::Rejected(_))));
         let entry = set_entry(3, op, "c", "k", json!(1), 0);
-        wire.on_pull_page(vec![match is_hidden {
-            true => Entry {
-                hidden: true,
-                kind: None,
-                collection: None,
-                key: None,
-                value: None,
-                from: None,
-                rev: None,
-                ..entry
-            },
-            false => entry,
-        }]);
+        wire.on_pull_page(vec![if is_hidden { hidden(entry) } else { entry }]);
         store.pull(&wire).unwrap();
         assert!(wire.is_over());
         let accepted = store.outcome(op).unwrap() == Some(Outcome::Accepted { seq: 3 });

@@ -662,9 +662,8 @@ fn what_is_resolved_while_another_filter_loads_is_not_taken_for_what_is_pending(
     }
 }
 
-/// An item may have more beside it than one transaction moves or removes.
 #[test]
-fn what_has_many_entries_is_joined_and_removed_a_part_at_a_time() {
+fn what_items_have_beside_their_values_is_joined_and_removed_with_them() {
     let fleet = Fleet::new();
     let (server, full) = filled(&fleet);
     let mut batch = full.batch();

@@ -283,21 +283,21 @@ fn an_item_that_is_deleted_in_the_view_counts_the_ops_that_are_left() {
 }
 
 #[test]
-fn what_a_rejected_patch_was_to_make_is_without_one_that_no_longer_applies() {
+fn what_a_rejected_patch_was_to_make_is_without_one_before_it_that_no_longer_applies() {
     let fleet = Fleet::new();
     let store = crate::hostile::loaded(&fleet, "a", 1, vec![item("c", "k", json!({"n": 0}), 1)]);
-    let first = store.patch_raw("c", "k", r#"[{"op":"add","path":"/m","value":1}]"#).unwrap();
+    let first = r#"[{"op":"test","path":"/n","value":0},{"op":"add","path":"/first","value":1}]"#;
+    store.patch_raw("c", "k", first).unwrap();
     let wire = ScriptedWire::new();
     wire.on_push(|_| Err(WireError::Unreachable("lost".into())));
     store.push(&wire).unwrap_err();
-    let second = r#"[{"op":"test","path":"/n","value":0},{"op":"replace","path":"/n","value":1}]"#;
-    store.patch_raw("c", "k", second).unwrap();
+    let second = store.patch_raw("c", "k", r#"[{"op":"add","path":"/second","value":2}]"#).unwrap();
     wire.on_pull_page(vec![set_entry(2, foreign(2), "c", "k", json!({"n": 5}), 1)]);
     store.pull(&wire).unwrap();
-    assert_eq!(store.pending().unwrap().iter().map(|op| op.applies).collect::<Vec<_>>(), [true, false]);
-    wire.on_pull_page(vec![rejected_entry(3, first, Code::INVALID, "no")]);
+    assert_eq!(store.pending().unwrap().iter().map(|op| op.applies).collect::<Vec<_>>(), [false, true]);
+    wire.on_pull_page(vec![rejected_entry(3, second, Code::INVALID, "no")]);
     store.pull(&wire).unwrap();
     let rejected = store.rejections().unwrap().remove(0);
-    assert_eq!((rejected.op_ref, rejected.meant.as_deref()), (first, Some(r#"{"m":1,"n":5}"#)));
+    assert_eq!((rejected.op_ref, rejected.meant.as_deref()), (second, Some(r#"{"n":5,"second":2}"#)));
     assert_eq!(get(&store, "c", "k"), Some(json!({"n": 5})));
 }

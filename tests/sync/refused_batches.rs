@@ -39,41 +39,63 @@ fn a_batch_of_which_the_rest_is_refused_leaves_nothing_staged_that_others_wait_f
 fn what_is_let_go_of_a_batch_is_told_by_an_op_that_the_server_may_have() {
     let refused = |status| WireError::Refused { status, code: String::new(), message: String::new() };
     let failing = WireError::Unavailable { status: 500, retry_after: None, message: String::new() };
-    for met in [None, Some(refused(413)), Some(refused(400)), Some(failing), Some(lost("offline"))] {
+    for met in [None, Some(refused(413)), Some(refused(400)), Some(failing)] {
         let (fleet, server) = (Fleet::new(), Server::start());
-        let store = fleet.open_with("a", |options| {
-            options.push_ops = 10;
-            options.retry.attempts = 1;
-        });
+        let store = fleet.open_with("a", |options| options.push_ops = 10);
         store.sync(&server.wire()).unwrap();
         batch_of(&store, 25);
         let direct = server.wire();
         // The server has the second part, whose last op tells of the rest that is refused.
         let loses = FaultyWire::pushes(&direct, [Fault::None, Fault::LoseAnswer]);
         store.sync(&loses).unwrap_err();
-        let refuse = |request: &PushRequest| match &met {
-            _ if request.ops.iter().any(|op| op.key == "k12" && op.value.is_some()) => Fault::Fail(refused(413)),
-            Some(met) if request.ops[0].of == Some(u32::MAX) => Fault::Fail(met.clone()),
-            _ => Fault::None,
-        };
         let wire = FaultyWire::new(&direct, |call| match call {
-            Call::Push(request) => refuse(request),
+            Call::Push(request) if is_k12(request) => Fault::Fail(refused(413)),
+            Call::Push(request) if tells(request) => met.clone().map_or(Fault::None, Fault::Fail),
             _ => Fault::None,
         });
-        let result = store.sync(&wire);
-        if met.as_ref().is_some_and(|met| *met == lost("offline")) {
-            // It is told by the next call that reaches the server.
-            assert!(matches!(result.unwrap_err().error(), Error::Wire(WireError::Unreachable(_))));
-            assert_eq!((store.rejections().unwrap().len(), store.pending_count().unwrap()), (0, 25));
-            continue;
-        }
-        assert_eq!((result.unwrap().rejected, store.pending_count().unwrap()), (25, 0), "{met:?}");
+        let report = store.sync(&wire).unwrap();
+        assert_eq!((report.rejected, store.pending_count().unwrap()), (25, 0), "{met:?}");
         let later = store.set("c", "k00", &"later").unwrap();
         store.sync(&wire).unwrap();
         // Where the server does not get to know, it lets go when the batch expires.
         let went = matches!(store.outcome(later).unwrap(), Some(Outcome::Accepted { .. }));
-        assert_eq!(went, met.is_none());
+        assert_eq!(went, met.is_none(), "{met:?}");
     }
+}
+
+#[test]
+fn a_batch_is_given_up_only_once_the_server_was_told() {
+    let (fleet, server) = (Fleet::new(), Server::start());
+    let store = fleet.open_with("a", |options| options.push_ops = 10);
+    store.sync(&server.wire()).unwrap();
+    batch_of(&store, 25);
+    let direct = server.wire();
+    let too_large = || WireError::Refused { status: 413, code: String::new(), message: String::new() };
+    let gateway = FaultyWire::new(&direct, |call| match call {
+        Call::Push(request) if is_k12(request) => Fault::Fail(too_large()),
+        _ => Fault::None,
+    });
+    let offline = FaultyWire::new(&gateway, |call| match call {
+        Call::Push(request) if tells(request) => Fault::Fail(lost("offline")),
+        _ => Fault::None,
+    });
+    let error = store.sync(&offline).unwrap_err();
+    assert!(matches!(error.error(), Error::Wire(WireError::Unreachable(_))), "{error:?}");
+    assert_eq!((store.rejections().unwrap().len(), store.pending_count().unwrap()), (0, 25));
+    assert_eq!(store.sync(&gateway).unwrap().rejected, 25);
+    let later = store.set("c", "k00", &"later").unwrap();
+    store.sync(&gateway).unwrap();
+    assert!(matches!(store.outcome(later).unwrap(), Some(Outcome::Accepted { .. })));
+}
+
+/// Whether it has the op on k12 as it was written.
+fn is_k12(request: &PushRequest) -> bool {
+    request.ops.iter().any(|op| op.key == "k12" && op.value.is_some())
+}
+
+/// Whether it tells the server that a batch is given up.
+fn tells(request: &PushRequest) -> bool {
+    request.ops[0].of == Some(u32::MAX)
 }
 
 #[test]

@@ -273,6 +273,40 @@ fn an_answer_of_an_interrupted_bootstrap_that_the_log_bears_out_is_not_asked_for
     }
 }
 
+/// In one page, of which several transactions are made: nothing is known of an answer's place before the last of them.
+#[test]
+fn an_answer_far_ahead_of_a_replay_is_doubted_only_where_the_log_has_come_to_it() {
+    for borne_out in [true, false] {
+        let fleet = Fleet::new();
+        let last = 605;
+        let (store, wire, [first, second]) = interrupted_between_two_pushes(&fleet, last);
+        wire.on_pull(move |request| {
+            // Some of these alone are more than a transaction goes through.
+            let value = |seq: u64| json!(if seq < 12 { "x".repeat(1 << 20) } else { String::new() });
+            let mut entries: Vec<_> =
+                (6..last).map(|seq| set_entry(seq, foreign(seq), "c", &format!("k{seq}"), value(seq), 0)).collect();
+            entries.push(match borne_out {
+                true => set_entry(last, first, "c", "first", json!(1), 5),
+                false => set_entry(last, foreign(last), "c", "theirs", json!(1), 0),
+            });
+            Ok(page_of(request, entries, false))
+        });
+        let mut seq = last;
+        if !borne_out {
+            seq += 1;
+            wire.on_push(move |request| Ok(accept_all(request, seq)));
+        }
+        wire.on_push(move |request| Ok(accept_all(request, seq + 1)));
+        wire.on_pull_page(if borne_out { Vec::new() } else { vec![set_entry(seq, first, "c", "first", json!(1), 5)] });
+        store.sync(&wire).unwrap();
+        let asked_again: Vec<_> = wire.pushed()[2..].iter().map(|request| request.ops[0].op_ref).collect();
+        assert_eq!(asked_again, if borne_out { vec![second] } else { vec![first, second] });
+        assert_eq!(store.outcome(first).unwrap(), Some(Outcome::Accepted { seq }));
+        assert_eq!(get(&store, "c", "k604"), Some(json!("")));
+        assert!(store.check().unwrap().is_ok());
+    }
+}
+
 #[test]
 fn an_op_that_is_refused_alone_in_one_bootstrap_and_in_the_next_counts_once() {
     let fleet = Fleet::new();

@@ -517,14 +517,17 @@ fn each_damage_to_resources_has_its_finding() {
         let store = fleet.open(&name);
         Connection::open(fleet.path(&name)).unwrap().execute_batch(sql).unwrap();
         let report = store.check().unwrap();
-        report.findings.iter().map(|finding| finding.code).collect::<BTreeSet<_>>()
+        (report.findings.iter().map(|finding| finding.code).collect::<BTreeSet<_>>(), report)
     };
     // What is retired is not read again, whatever it is.
     let retired = "INSERT INTO collections(id, name, life) VALUES (99, 'c', 2);
                    UPDATE items SET collection = 99 WHERE key = 'k';
                    UPDATE resources SET collection = 99, view = 'x' WHERE key = 'k'";
-    assert_eq!(found(retired), BTreeSet::new());
-    let mut finds = |code: FindingCode, sql: &str| assert_eq!(found(sql), BTreeSet::from([code]), "{sql}");
+    assert_eq!(found(retired).0, BTreeSet::new());
+    let mut finds = |code: FindingCode, sql: &str| {
+        let (codes, report) = found(sql);
+        assert_eq!(codes, BTreeSet::from([code]), "{sql}: {report}");
+    };
     finds(FindingCode::ResourceItem, "UPDATE resources SET item = 999 WHERE key = 'k'");
     finds(FindingCode::ResourceItem, "UPDATE resources SET key = 'other' WHERE key = 'k'");
     finds(FindingCode::ResourceItem, "UPDATE resources SET collection = 9 WHERE key = 'k'");

@@ -122,6 +122,6 @@ mod tests {
         let writer = replica.writer.lock();
         replica.end_bulk(|| false).unwrap();
         drop(writer);
-        assert_eq!(auto_checkpoint(), BULK_CHECKPOINT, "a call that is cancelled leaves it to the next one");
+        assert_eq!(auto_checkpoint(), BULK_CHECKPOINT, "a call that is cancelled leaves it as it is");
     }
 }

@@ -168,6 +168,12 @@ pub fn as_sent_entry(seq: u64, op_ref: Ref, kind: OpKind, collection: &str, key:
     Entry { as_sent: true, ..accepted(seq, op_ref, kind, collection, key, from) }
 }
 
+/// The same entry of an item that the caller does not see.
+pub fn hidden(entry: Entry) -> Entry {
+    let nothing = Entry { kind: None, collection: None, key: None, value: None, from: None, rev: None, ..entry };
+    Entry { hidden: true, ..nothing }
+}
+
 pub fn rejected_entry(seq: u64, op_ref: Ref, code: Code, message: &str) -> Entry {
     let mut entry = Entry::new(seq, op_ref, EntryOutcome::Rejected);
     entry.code = Some(code);
