@@ -2,6 +2,7 @@
 
 mod migrations;
 
+use super::state;
 use crate::error::{Error, Result};
 use migrations::MIGRATIONS;
 use rusqlite::Connection;
@@ -113,13 +114,18 @@ fn prepare_with(
     };
     let tables: i64 = look.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     let version: i64 = look.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    look.commit()?;
     if id != APPLICATION_ID && (id != 0 || tables != 0) {
         return Err(not_a_replica("another application's SQLite file"));
     }
     if id == APPLICATION_ID && version > supported {
         return Err(newer(version));
     }
+    if id == APPLICATION_ID && version > 0 {
+        // Before the journal mode or a migration writes to it.
+        check_tables(&look, if version == supported { TABLES } else { &["state"] })?;
+        state::load_limits(&look)?;
+    }
+    look.commit()?;
     if connection.is_readonly(rusqlite::MAIN_DB)? {
         return Err(Error::Storage(format!("{} cannot be written", path.display()).into()));
     }
@@ -133,7 +139,7 @@ fn prepare_with(
         return Err(Error::Storage(text.into()));
     }
     if id == APPLICATION_ID && version == supported {
-        return check_tables(connection);
+        return Ok(());
     }
     let tx = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     // Another process may have been quicker between the look above and the lock, and of a newer library.
@@ -149,8 +155,8 @@ fn prepare_with(
     }
     tx.pragma_update(None, "application_id", APPLICATION_ID)?;
     tx.pragma_update(None, "user_version", supported)?;
-    tx.commit()?;
-    check_tables(connection)
+    check_tables(&tx, TABLES)?;
+    Ok(tx.commit()?)
 }
 
 /// The journal mode that the file has then.
@@ -168,9 +174,9 @@ fn switch_to_wal(connection: &Connection) -> Result<String> {
     }
 }
 
-fn check_tables(connection: &Connection) -> Result<()> {
+fn check_tables(connection: &Connection, tables: &[&str]) -> Result<()> {
     let mut statement = connection.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1")?;
-    for table in TABLES {
+    for table in tables {
         if !statement.exists([table])? {
             return Err(Error::Corrupt(format!("the table {table} is missing")));
         }

@@ -66,6 +66,27 @@ fn another_applications_database_is_refused_and_untouched() {
 }
 
 #[test]
+fn a_damaged_file_that_is_refused_is_neither_migrated_nor_given_another_journal_mode() {
+    for damage in [
+        "DROP TABLE outbox",
+        "DELETE FROM state",
+        "UPDATE state SET limits = '{'",
+        "DELETE FROM state; PRAGMA user_version = 3",
+        "DROP TABLE state; PRAGMA user_version = 3",
+    ] {
+        let dir = directory();
+        let path = dir.path().join("r.db");
+        open(&path).unwrap().set("notes", "n1", &1).unwrap();
+        let file = Connection::open(&path).unwrap();
+        file.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(())).unwrap();
+        file.execute_batch(damage).unwrap();
+        drop(file);
+        let error = refused(&path);
+        assert!(matches!(error, Error::Corrupt(_)), "{damage}: {error:?}");
+    }
+}
+
+#[test]
 fn a_file_that_is_no_database_is_refused_and_untouched() {
     let texts = [
         b"x".to_vec(),

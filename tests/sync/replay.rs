@@ -273,9 +273,9 @@ fn an_answer_of_an_interrupted_bootstrap_that_the_log_bears_out_is_not_asked_for
     }
 }
 
-/// In one page, of which several transactions are made: nothing is known of an answer's place before the last of them.
+/// One page makes several transactions, of which the last one comes to the answer's place.
 #[test]
-fn an_answer_far_ahead_of_a_replay_is_doubted_only_where_the_log_has_come_to_it() {
+fn an_answer_far_ahead_of_a_replay_is_settled_or_doubted_by_the_last_transaction_of_its_page() {
     for borne_out in [true, false] {
         let fleet = Fleet::new();
         let last = 605;
