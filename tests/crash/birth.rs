@@ -15,7 +15,7 @@ pub fn run(seed: u64, deaths: u64) -> Kills {
     for death in 0..deaths {
         let dir = tempfile::tempdir().unwrap();
         let after = Duration::from_micros(random.below(30_000));
-        let told = killed(dir.path(), after);
+        let told = killed("birth", dir.path(), after);
         let words: Vec<Vec<&str>> = told.iter().map(|line| line.split_whitespace().collect()).collect();
         let what = format!("SEED={seed}: death {death}, after {after:?}, {:?}", told.last());
         let mut clients = BTreeMap::new();
@@ -41,9 +41,9 @@ pub fn run(seed: u64, deaths: u64) -> Kills {
     kills
 }
 
-/// What a process told that was killed so long after it had begun.
-fn killed(dir: &Path, after: Duration) -> Vec<String> {
-    let mut part = Part::new("birth").set("FILE", dir.join("r")).start();
+/// What a process that plays a part told, and was killed so long after it had begun.
+pub fn killed(part: &str, dir: &Path, after: Duration) -> Vec<String> {
+    let mut part = Part::new(part).set("FILE", dir.join("r")).start();
     let killer = part.killer();
     let mut told: Vec<String> = part.hear().into_iter().collect();
     let timer = std::thread::spawn(move || {

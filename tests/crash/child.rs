@@ -198,6 +198,17 @@ pub fn be_born() {
     tell("done");
 }
 
+/// Migrates one replica after another.
+pub fn migrate() {
+    for n in 0..crate::migrating::FILES {
+        tell(&format!("begin {n}"));
+        drop(Store::open(format!("{}{n}", setting("FILE")), Options::default()).unwrap());
+        tell(&format!("opened {n}"));
+    }
+    tell("done");
+    listen();
+}
+
 /// One write: said before, and again with its refs once the store has answered.
 fn write(store: &Store, random: &mut Random, next_id: &mut u64) {
     let id = *next_id;

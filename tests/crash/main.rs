@@ -1,5 +1,5 @@
-//! Processes that are killed in the middle of opening, writing, syncing, bootstrapping and compacting: nothing is lost,
-//! and nothing happens twice.
+//! Processes that are killed in the middle of opening, migrating, writing, syncing, bootstrapping and compacting: nothing is
+//! lost, and nothing happens twice.
 //!
 //! `SYNCSTORE_KILLS=5000 cargo test --test crash -- --nocapture` kills so many, and tells how many at what.
 //! A failure names its seed; `SEED=n cargo test --test crash` with the name of the test runs the life of that seed alone.
@@ -8,7 +8,10 @@
 mod birth;
 mod child;
 mod life;
+mod migrating;
 mod model;
+#[path = "../support/older.rs"]
+mod older;
 mod peer;
 #[path = "../support/process.rs"]
 #[allow(dead_code, reason = "other test crates use the rest")]
@@ -35,6 +38,7 @@ const DEATHS: u64 = 10;
 fn part_in_another_process() {
     match process::part().as_deref() {
         Some("birth") => child::be_born(),
+        Some("migration") => child::migrate(),
         Some(_) => child::play(),
         None => {}
     }
@@ -108,4 +112,9 @@ fn a_process_killed_while_it_compacts_loses_nothing_and_repeats_nothing() {
 #[test]
 fn a_process_killed_while_it_makes_a_replica_leaves_none_or_a_sound_one() {
     lives(60_000, 12, birth::run);
+}
+
+#[test]
+fn a_process_killed_while_it_migrates_a_replica_leaves_the_old_or_the_new_one() {
+    lives(70_000, 12, migrating::run);
 }

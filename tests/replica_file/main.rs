@@ -4,6 +4,8 @@
 mod compact;
 mod damage;
 mod disk_full;
+#[path = "../support/older.rs"]
+mod older;
 mod opening;
 #[path = "../support/process.rs"]
 #[allow(dead_code, reason = "other test crates use the rest")]

@@ -1,3 +1,4 @@
+use crate::older;
 use crate::process::{self, Part};
 use rusqlite::Connection;
 use std::fs;
@@ -5,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::time::Duration;
-use syncstore::{Error, Options, Store};
+use syncstore::{Error, Options, Outcome, Store};
 use tempfile::TempDir;
 
 fn open(path: &Path) -> Result<Store, Error> {
@@ -47,6 +48,27 @@ fn a_newer_file_is_refused_and_untouched() {
     assert!(error.to_string().contains("r.db") && error.to_string().contains("99"), "{error}");
     Connection::open(&path).unwrap().pragma_update(None, "user_version", present).unwrap();
     assert_eq!(open(&path).unwrap().get::<u32>("notes", "n1").unwrap(), Some(1));
+}
+
+#[test]
+fn a_file_of_any_earlier_version_is_migrated_and_keeps_what_it_has() {
+    for version in 1..older::PRESENT {
+        let dir = directory();
+        let path = dir.path().join("r.db");
+        let store = open(&path).unwrap();
+        let ops = [store.set("notes", "n1", &1).unwrap(), store.set("notes", "n1", &2).unwrap()];
+        store.set_index("notes", "n1", "by", "x").unwrap();
+        let client = store.client_id().unwrap();
+        drop(store);
+        older::turn_back(&Connection::open(&path).unwrap(), version).unwrap();
+        let store = open(&path).unwrap();
+        assert_eq!((store.client_id().unwrap(), store.pending_count().unwrap()), (client, 2), "{version}");
+        assert_eq!(store.outcome(ops[1]).unwrap(), Some(Outcome::FoldedInto(ops[0])), "{version}");
+        assert_eq!(store.get::<u32>("notes", "n1").unwrap(), Some(2), "{version}");
+        assert_eq!(store.indexes("notes", "n1").unwrap()["by"], "x", "{version}");
+        let report = store.check().unwrap();
+        assert!(report.is_ok(), "{version}: {report}");
+    }
 }
 
 #[test]
