@@ -6,7 +6,7 @@ use serde::Serialize;
 use std::fmt;
 
 /// The most findings that a report lists; it counts the others.
-const LISTED: usize = 100;
+pub(crate) const LISTED: usize = 100;
 
 /// What [`Store::check`](crate::Store::check) found, and how large the replica is.
 ///
@@ -17,7 +17,7 @@ const LISTED: usize = 100;
 pub struct CheckReport {
     /// Whether there are no findings.
     pub ok: bool,
-    /// How many findings there are, the unlisted ones included.
+    /// How many findings there are, the unlisted ones included; of SQLite's own complaints at most 50 count.
     pub findings_total: u64,
     /// The first 100 findings.
     pub findings: Vec<Finding>,
@@ -119,7 +119,7 @@ pub enum FindingCode {
     Integrity,
     /// A table or index is missing, altered, or not of this schema.
     Schema,
-    /// A table, an index or a search cannot be read to its end, or not how it was declared: what is behind the damage was not checked.
+    /// A table, an index or a search cannot be read to its end, or the declaration of one of these cannot; what is behind the damage was not checked.
     Unreadable,
     /// The replica's row about itself is missing, or not the only one.
     StateRow,
@@ -234,12 +234,26 @@ impl Findings {
 
     fn readable<T>(&mut self, table: &'static str, words: impl Into<String>, read: Result<T>) -> Result<Option<T>> {
         match read {
-            Err(Error::Corrupt(_)) => {
+            Err(error) if is_damage(&error) => {
                 // Without SQLite's words: a row's content may be in them.
                 self.add(Finding::new(FindingCode::Unreadable, table, words));
                 Ok(None)
             }
             other => other.map(Some),
         }
+    }
+}
+
+/// Whether an error says that the file is damaged: of a table that is missing, or a virtual table whose own tables are, SQLite says no more than that the
+/// statement is wrong.
+pub(crate) fn is_damage(error: &Error) -> bool {
+    match error {
+        Error::Corrupt(_) => true,
+        Error::Storage(error) => match error.downcast_ref::<rusqlite::Error>() {
+            Some(rusqlite::Error::SqlInputError { .. }) => true,
+            Some(error) => error.sqlite_error_code() == Some(rusqlite::ErrorCode::Unknown),
+            None => false,
+        },
+        _ => false,
     }
 }

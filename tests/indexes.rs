@@ -419,7 +419,7 @@ fn a_check_finds_entries_that_are_missing_or_too_many() {
 }
 
 #[test]
-fn what_is_no_text_makes_no_entries_and_is_a_finding_of_its_item() {
+fn what_is_no_text_is_a_finding_of_its_item_and_of_no_index() {
     let (dir, store) = store();
     declare(&store, "by", "/x");
     for key in ["a", "b", "c"] {
@@ -444,13 +444,13 @@ fn what_is_no_text_makes_no_entries_and_is_a_finding_of_its_item() {
 
 #[test]
 fn an_index_that_cannot_be_read_hides_no_other() {
-    for damaged in ["field", "dates", "at_key"] {
+    for damaged in ["field = x'ff'", "field = 'nope'", "dates = x'ff'", "at_key = x'ff'", "collection = x'ff'"] {
         let (dir, store) = store();
         store.set("c", "k", &json!({"x": 1, "y": 2})).unwrap();
         declare(&store, "damaged", "/x");
         declare(&store, "other", "/y");
         let file = Connection::open(dir.path().join("s.db")).unwrap();
-        let damage = format!("UPDATE indexes SET at_collection = 1, {damaged} = x'ff' WHERE name = 'damaged'");
+        let damage = format!("UPDATE indexes SET at_collection = 1, {damaged} WHERE name = 'damaged'");
         file.execute_batch(&format!("{damage}; DELETE FROM index_2")).unwrap();
         let report = store.check().unwrap();
         let found: Vec<_> =
@@ -459,6 +459,19 @@ fn an_index_that_cannot_be_read_hides_no_other() {
         assert_eq!(found, [(unreadable, "indexes", None), (missing, "indexes", Some("k"))], "{damaged}: {report}");
         assert!(report.findings[0].words.contains("index_1"), "{report}");
     }
+}
+
+#[test]
+fn what_is_missing_of_the_indexes_keeps_the_check_from_nothing_else() {
+    let (dir, store) = store();
+    store.set("c", "k", &json!({"x": 1})).unwrap();
+    declare(&store, "by", "/x");
+    let file = Connection::open(dir.path().join("s.db")).unwrap();
+    file.execute_batch("DROP TABLE index_1; UPDATE outbox SET base = 'x'").unwrap();
+    let report = store.check().unwrap();
+    let codes: Vec<_> = report.findings.iter().map(|found| found.code).collect();
+    assert!(codes.starts_with(&[FindingCode::Schema]) && codes.ends_with(&[FindingCode::OutboxBase]), "{report}");
+    assert!(codes.contains(&FindingCode::Unreadable), "{report}");
 }
 
 #[test]

@@ -384,7 +384,8 @@ fn a_search_that_cannot_be_read_hides_no_other() {
 
 #[test]
 fn a_search_whose_declaration_cannot_be_read_hides_no_other() {
-    for fields in ["x'ff'", "'{'", "'[]'", "'[\"t\"]'"] {
+    let many = format!("fields = '[{}\"/t\"]'", "\"/t\",".repeat(16));
+    for damage in ["fields = x'ff'", "fields = '{'", "fields = '[]'", "fields = '[\"t\"]'", &many, "name = x'ff'"] {
         let (dir, store) = store();
         store.set("notes", "k", &json!({"t": "word"})).unwrap();
         for name in ["damaged", "other"] {
@@ -392,18 +393,38 @@ fn a_search_whose_declaration_cannot_be_read_hides_no_other() {
             store.build_search(name, &mut |_| {}).unwrap();
         }
         let file = Connection::open(dir.path().join("s.db")).unwrap();
-        file.execute_batch(&format!(
-            "UPDATE searches SET fields = {fields} WHERE name = 'damaged'; DELETE FROM search_2"
-        ))
-        .unwrap();
+        file.execute_batch(&format!("UPDATE searches SET {damage} WHERE name = 'damaged'; DELETE FROM search_2"))
+            .unwrap();
         let report = store.check().unwrap();
         let found: Vec<_> =
             report.findings.iter().map(|found| (found.code, found.table, found.key.as_deref())).collect();
         let (unreadable, missing) = (FindingCode::Unreadable, FindingCode::SearchTexts);
-        assert_eq!(found, [(unreadable, "searches", None), (missing, "searches", Some("k"))], "{fields}: {report}");
+        assert_eq!(found, [(unreadable, "searches", None), (missing, "searches", Some("k"))], "{damage}: {report}");
         assert!(report.findings[0].words.contains("search_1"), "{report}");
-        assert!(matches!(store.search("damaged", &SearchQuery::words("word")), Err(Error::Corrupt(_))), "{fields}");
+        assert!(store.search("damaged", &SearchQuery::words("word")).is_err(), "{damage}");
         assert_eq!(store.search("other", &SearchQuery::words("word")).unwrap().hits.len(), 0);
+    }
+}
+
+#[test]
+fn what_is_missing_of_a_search_keeps_the_check_from_nothing_else() {
+    for damage in [
+        "DROP TABLE search_1",
+        "DELETE FROM search_1_config",
+        "DROP TABLE search_1_content",
+        "UPDATE searches SET fields = '[\"/t\",\"/u\"]' WHERE name = 's'",
+    ] {
+        let (dir, store) = store();
+        store.set("notes", "k", &json!({"t": "word"})).unwrap();
+        declare(&store, &["/t"]);
+        drop(store);
+        let file = Connection::open(dir.path().join("s.db")).unwrap();
+        file.execute_batch(&format!("{damage}; UPDATE outbox SET base = 'x'")).unwrap();
+        drop(file);
+        let report = Store::open(dir.path().join("s.db"), Options::default()).unwrap().check().unwrap();
+        let codes: Vec<_> = report.findings.iter().map(|found| found.code).collect();
+        assert!(codes.contains(&FindingCode::OutboxBase) && codes.len() > 1, "{damage}: {report}");
+        assert_eq!((report.items, report.pending), (1, 1), "{damage}");
     }
 }
 

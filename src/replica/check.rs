@@ -7,7 +7,7 @@ use super::collections::Life;
 use super::resources::{read_content, read_name};
 use super::state::{Bootstrap, Phase};
 use super::{automatic, schema, search};
-use crate::check::{Finding, FindingCode, Findings};
+use crate::check::{Finding, FindingCode, Findings, LISTED, is_damage};
 use crate::error::{Error, Result};
 use crate::protocol::{Content, Filter, Json, Limits, Seq};
 use rusqlite::types::ValueRef;
@@ -15,12 +15,11 @@ use rusqlite::{Connection, ErrorCode, Row};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-/// SQLite's own complaints; all of them, or as many as it lists.
+/// SQLite's own complaints, the first of them: what else is wrong is to be in the report, too.
 pub(crate) fn integrity(connection: &Connection, findings: &mut Findings) -> Result<()> {
     // What cannot be read is found below.
     let _ = search::reopen(connection);
-    // Half of what a report lists: what else is wrong is to be in it too.
-    let mut check = connection.prepare("PRAGMA integrity_check(50)")?;
+    let mut check = connection.prepare(&format!("PRAGMA integrity_check({})", LISTED / 2))?;
     let mut rows = check.query([])?;
     let mut complaints = 0;
     loop {
@@ -51,20 +50,21 @@ pub(crate) fn schema(connection: &Connection, path: &Path, findings: &mut Findin
     let has = |table: &str| present.keys().any(|object| object.kind == "table" && object.name == table);
     let mut declared = Declarations::default();
     if has("searches") {
-        for (table, search) in search::each(connection)? {
-            declared.take(table, search.and_then(|search| search::objects(&search)))?;
-        }
+        let objects = |search: Result<search::Search>| search::objects(&search?);
+        declared.take_each("search", search::each(connection), objects)?;
     }
     if has("indexes") {
-        for (table, index) in automatic::each(connection, automatic::MAIN)? {
-            declared.take(table, index.map(|index| index.objects()))?;
-        }
+        let objects = |index: Result<automatic::Automatic>| {
+            let index = index?;
+            index.path().map(|_| index.objects())
+        };
+        declared.take_each("index", automatic::each(connection, automatic::MAIN), objects)?;
     }
-    let expected = schema::expected(&declared.objects)?;
+    let (migrated, expected) = (schema::expected(&[])?, schema::expected(&declared.objects)?);
     let mut readable = true;
     for (object, sql) in &expected {
         if present.get(object) != Some(sql) {
-            readable &= object.kind != "table";
+            readable &= object.kind != "table" || !migrated.contains_key(object);
             let what = if present.contains_key(object) { "altered" } else { "missing" };
             let words = format!("the {} {} is {what}", object.kind, object.name);
             findings.add(Finding::new(FindingCode::Schema, "", words));
@@ -86,10 +86,25 @@ struct Declarations {
 }
 
 impl Declarations {
+    /// Takes what a table lists; if that cannot be read, every table that is named like one of these may be.
+    fn take_each<T>(
+        &mut self,
+        kind: &str,
+        listed: Result<Vec<(String, Result<T>)>>,
+        objects: impl Fn(Result<T>) -> Result<String>,
+    ) -> Result<()> {
+        match listed {
+            Ok(listed) => {
+                listed.into_iter().try_for_each(|(table, declaration)| self.take(table, objects(declaration)))
+            }
+            Err(error) => self.take(kind.to_owned(), Err(error)),
+        }
+    }
+
     fn take(&mut self, table: String, objects: Result<String>) -> Result<()> {
         match objects {
             Ok(objects) => self.objects.push(objects),
-            Err(Error::Corrupt(_)) => self.unread.push(table),
+            Err(error) if is_damage(&error) => self.unread.push(table),
             Err(error) => return Err(error),
         }
         Ok(())

@@ -49,7 +49,7 @@ pub(super) fn expected(declared: &[String]) -> Result<Objects> {
     let migrated = match MIGRATED.get() {
         Some(migrated) => migrated,
         None => {
-            let made = migrated()?;
+            let made = migrated(MIGRATIONS)?;
             MIGRATED.get_or_init(|| made)
         }
     };
@@ -67,10 +67,10 @@ pub(super) fn expected(declared: &[String]) -> Result<Objects> {
     present(&empty)
 }
 
-/// The schema as the migrations alone make it.
-fn migrated() -> Result<Objects> {
+/// The schema as migrations alone make it.
+fn migrated(steps: &[&str]) -> Result<Objects> {
     let empty = Connection::open_in_memory()?;
-    for step in MIGRATIONS {
+    for step in steps {
         empty.execute_batch(step)?;
     }
     present(&empty)
@@ -120,10 +120,25 @@ fn prepare_with(
     if id == APPLICATION_ID && version > supported {
         return Err(newer(version));
     }
-    if id == APPLICATION_ID && version > 0 {
-        // Before the journal mode or a migration writes to it.
-        check_tables(&look, if version == supported { TABLES } else { &["state"] })?;
-        state::load_limits(&look)?;
+    // Before the journal mode or a migration writes to it.
+    match usize::try_from(version).ok().and_then(|version| migrations.get(..version)) {
+        _ if id != APPLICATION_ID => {}
+        None | Some([]) => return Err(Error::Corrupt(format!("no replica's file is of version {version}"))),
+        Some(all) if all.len() == migrations.len() => {
+            check_tables(&look, TABLES)?;
+            state::load_limits(&look)?;
+        }
+        Some(older) => {
+            let there = present(&look)?;
+            let tables = migrated(older)?.into_iter().filter(|(object, _)| object.kind == "table");
+            for (object, sql) in tables {
+                if there.get(&object) != Some(&sql) {
+                    let text = format!("the table {} is not that of version {version}", object.name);
+                    return Err(Error::Corrupt(text));
+                }
+            }
+            state::load_limits(&look)?;
+        }
     }
     look.commit()?;
     if connection.is_readonly(rusqlite::MAIN_DB)? {

@@ -31,10 +31,12 @@ pub(crate) struct Search {
     fields: String,
 }
 
-const COLUMNS: &str = "id, collection, at_collection, at_key, fields";
+const COLUMNS: &str = "id, collection, at_collection, at_key, fields, name";
 
 impl Search {
     fn read(row: &Row<'_>) -> rusqlite::Result<Search> {
+        // Nobody finds one whose name is no text.
+        row.get_ref(5)?.as_str()?;
         Ok(Search { declared: Declared::read(row, "searches")?, fields: row.get(4)? })
     }
 
@@ -154,8 +156,9 @@ pub(super) fn objects(search: &Search) -> Result<String> {
 }
 
 fn fields(search: &Search) -> Result<Vec<String>> {
+    let is_field = |field: &String| beginning_of_long(field).is_none() && places(field).is_ok();
     match serde_json::from_str::<Vec<String>>(&search.fields) {
-        Ok(fields) if !fields.is_empty() && fields.iter().all(|field| places(field).is_ok()) => Ok(fields),
+        Ok(fields) if (1..=MOST_FIELDS).contains(&fields.len()) && fields.iter().all(is_field) => Ok(fields),
         // Without serde's words: a name may be in them.
         _ => Err(Error::Corrupt(format!("searches.fields: those of {} are none", search.table()))),
     }

@@ -13,7 +13,7 @@ use super::touched::{Base, Moved, Touched};
 use crate::error::{Error, Result};
 use crate::outbox::{Answer, Outcome, Payload, Queued, Rejection, conflicts, ledger, queue, rejections};
 use crate::planted::{Planted, planted};
-use crate::protocol::{Entry, EntryOutcome, OpKind, ResourceName, Scope, Seq};
+use crate::protocol::{Code, Entry, EntryOutcome, OpKind, ResourceName, Scope, Seq};
 use crate::replica::collections::{self, Life};
 use crate::replica::{Item, Writing, base, items, parts};
 use rusqlite::Connection;
@@ -131,7 +131,9 @@ impl<'a> Slice<'a> {
             // same op, changed by the server. The push that repeats it is told which.
             (Some(op), None) if !self.is_of(entry, &op)? => Ok(()),
             // Why it was given up is more to the point than what a server says of the rest of its batch, which it was made to reject.
-            (Some(op), Some(_)) if op.rejection.as_ref().is_some_and(|given_up| given_up.seq.is_none()) => Ok(()),
+            (Some(op), Some(_)) if self.life == Life::Incoming && is_given_up(&op) => {
+                queue::mark_known(self.connection, &op)
+            }
             // While a checkpoint is on its way the view is the old one, and so is the outbox beneath it.
             (Some(op), rejection) if self.life == Life::Incoming && !planted(Planted::Rule25SettlesBeforeSwap) => {
                 let answer = if rejection.is_some() { Answer::Rejected } else { Answer::Accepted };
@@ -470,4 +472,9 @@ fn commits(entry: &Entry, item: (&str, &str), payload: &Payload) -> Result<bool>
 fn item_name(connection: &Connection, item: i64) -> Result<(i64, String, String)> {
     let missing = || Error::Corrupt(format!("item {item} of a queued operation is missing"));
     items::name(connection, item)?.ok_or_else(missing)
+}
+
+/// Whether an op was rejected by what is between, or as another op of its ref; of what is `expired` the log knows better why.
+fn is_given_up(op: &Queued) -> bool {
+    op.rejection.as_ref().is_some_and(|why| why.seq.is_none() && why.code != Code::EXPIRED)
 }

@@ -11,7 +11,7 @@ use syncstore::{KeyRange, Options, Ref, Store};
 use syncstore_simulation::Random;
 
 /// Files that one process migrates, one after the other: more than it lives for.
-pub const FILES: usize = 40;
+pub const FILES: usize = 12;
 
 /// What a host knows of a replica.
 #[derive(Debug, PartialEq)]
@@ -42,7 +42,7 @@ pub fn run(seed: u64, deaths: u64) -> Kills {
         let dir = tempfile::tempdir().unwrap();
         let version = 1 + random.below(older::PRESENT as u64 - 1) as i64;
         let (known, ops) = make_older(dir.path(), version);
-        let after = Duration::from_micros(random.below(40_000));
+        let after = Duration::from_micros(random.below(25_000));
         let told = killed("migration", dir.path(), after);
         let what = format!("SEED={seed}: death {death}, version {version}, after {after:?}, {:?}", told.last());
         let said = |word: &str| told.iter().filter(|line| line.starts_with(word)).count();

@@ -72,6 +72,22 @@ fn a_file_of_any_earlier_version_is_migrated_and_keeps_what_it_has() {
 }
 
 #[test]
+fn a_damaged_file_of_an_earlier_version_is_refused_and_untouched() {
+    for damage in ["DELETE FROM state", "UPDATE state SET limits = '{'", "DROP TABLE outbox", "DROP TABLE ledger"] {
+        let dir = directory();
+        let path = dir.path().join("r.db");
+        open(&path).unwrap().set("notes", "n1", &1).unwrap();
+        let file = Connection::open(&path).unwrap();
+        older::turn_back(&file, 5).unwrap();
+        file.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(())).unwrap();
+        file.execute_batch(damage).unwrap();
+        drop(file);
+        let error = refused(&path);
+        assert!(matches!(error, Error::Corrupt(_)), "{damage}: {error:?}");
+    }
+}
+
+#[test]
 fn another_applications_database_is_refused_and_untouched() {
     for (mode, id) in [("DELETE", 0), ("WAL", 0), ("DELETE", 0x1234_5678), ("WAL", 0x1234_5678)] {
         let dir = directory();
@@ -88,13 +104,17 @@ fn another_applications_database_is_refused_and_untouched() {
 }
 
 #[test]
-fn a_damaged_file_that_is_refused_is_neither_migrated_nor_given_another_journal_mode() {
+fn a_damaged_file_that_is_refused_is_given_no_other_journal_mode() {
     for damage in [
         "DROP TABLE outbox",
         "DELETE FROM state",
         "UPDATE state SET limits = '{'",
         "DELETE FROM state; PRAGMA user_version = 3",
         "DROP TABLE state; PRAGMA user_version = 3",
+        "PRAGMA user_version = 0",
+        "PRAGMA user_version = -1",
+        "PRAGMA user_version = 3",
+        "PRAGMA user_version = 9",
     ] {
         let dir = directory();
         let path = dir.path().join("r.db");

@@ -562,6 +562,31 @@ fn a_finding_names_its_row_and_the_report_is_bounded() {
     assert_eq!((finding.op_ref, finding.key.as_deref()), (expected, Some("k000")));
 }
 
+#[test]
+fn what_sqlite_complains_of_again_and_again_leaves_room_for_what_else_is_wrong() {
+    let fleet = Fleet::new();
+    let path = fleet.path("a");
+    drop(fleet.open("a"));
+    let index = "FROM sqlite_schema WHERE name = 'outbox_item'";
+    let file = Connection::open(&path).unwrap();
+    let (root, sql): (i64, String) =
+        file.query_row(&format!("SELECT rootpage, sql {index}"), [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    file.execute_batch(&format!("PRAGMA writable_schema = ON; DELETE {index}")).unwrap();
+    drop(file);
+    // Rows that the index does not have, and of no item.
+    damage(
+        &path,
+        "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n LIMIT 120)
+         INSERT INTO outbox(id, random, item, kind, payload) SELECT n, 1, 999, 0, '1' FROM n",
+    );
+    let again = format!("INSERT INTO sqlite_schema VALUES ('index', 'outbox_item', 'outbox', {root}, '{sql}')");
+    damage(&path, &format!("PRAGMA writable_schema = ON; {again}"));
+    let report = fleet.open("a").check().unwrap();
+    let listed = |code| report.findings.iter().filter(|finding| finding.code == code).count();
+    assert_eq!((listed(FindingCode::Integrity), listed(FindingCode::OutboxItem)), (50, 50), "{report}");
+    assert_eq!(report.findings_total, 170);
+}
+
 fn damage(path: &Path, sql: &str) {
     Connection::open(path).unwrap().execute_batch(sql).unwrap();
 }

@@ -116,10 +116,11 @@ fn what_a_batch_was_given_up_for_while_a_checkpoint_loads_is_what_is_told() {
         Call::Push(request) if request.ops.iter().any(|op| op.key == "after") => Fault::LoseRequest,
         _ => Fault::None,
     });
-    store.sync(&interrupted).unwrap_err();
+    let error = store.sync(&interrupted).unwrap_err();
     assert!(store.bootstrap_progress().unwrap().is_some());
     let report = store.sync(&gateway).unwrap();
     assert_eq!((report.pulled, store.pending_count().unwrap()), (12, 0));
+    assert_eq!((error.report().rejected, report.rejected), (25, 0), "each is counted once");
     for op in receipt.ops {
         let Some(Outcome::Rejected(why)) = store.outcome(op).unwrap() else { panic!("{op} is not rejected") };
         assert_eq!((why.code, why.message.as_str()), (Code::TOO_LARGE, "a gateway's"));

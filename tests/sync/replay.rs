@@ -281,8 +281,8 @@ fn an_answer_far_ahead_of_a_replay_is_settled_or_doubted_by_the_last_transaction
         let last = 605;
         let (store, wire, [first, second]) = interrupted_between_two_pushes(&fleet, last);
         wire.on_pull(move |request| {
-            // Some of these alone are more than a transaction goes through.
-            let value = |seq: u64| json!(if seq < 12 { "x".repeat(1 << 20) } else { String::new() });
+            // These alone are more than a transaction goes through.
+            let value = |seq: u64| json!(if (550..556).contains(&seq) { "x".repeat(1 << 20) } else { String::new() });
             let mut entries: Vec<_> =
                 (6..last).map(|seq| set_entry(seq, foreign(seq), "c", &format!("k{seq}"), value(seq), 0)).collect();
             entries.push(match borne_out {
