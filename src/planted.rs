@@ -74,6 +74,7 @@ planted! {
     Rule26HintsKept,
     Rule26NothingUndone,
     Rule26AllUndone,
+    Rule29JoinsElsewhere,
     // And on the server's.
     Rule2RewindUnseen,
     Rule2FilterUnseen,

@@ -427,6 +427,15 @@ impl Device {
         let expected =
             ["collections WHERE life <> 0", "items", "resources", "base", "outbox"].into_iter().zip(expected);
         assert_eq!(rows, expected.collect(), "{} has more than it reads", self.name);
+        let sides = inspect::open(&self.path, self.disk.name()).and_then(|connection| inspect::with_sides(&connection));
+        for item in sides.expect("a healed device reads") {
+            let there = last.at(&item, last.head).is_some();
+            assert!(
+                !there || items.contains_key(&item),
+                "{} has a conflict on {item:?}, which its user does not see",
+                self.name
+            );
+        }
         if self.plan.searches {
             let found = store
                 .search(SEARCH, &syncstore::SearchQuery::words_so_far("m").limit(1_000))
