@@ -17,6 +17,7 @@ fn fail_each(fault: Fault, stride: usize) {
         disk.heal();
         if disk.faults() == 0 {
             assert!(host.errors.is_empty(), "nothing failed, and yet {:?}", host.errors);
+            assert!(host.turned_back, "it migrates a file");
             break;
         }
         struck += 1;

@@ -1,5 +1,6 @@
 //! What a host does with its store while the disk misbehaves, and what must be true afterwards.
 
+use crate::older;
 use crate::rig::{Clock, Items, Server};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
@@ -42,6 +43,8 @@ pub struct Host {
     /// Every error that the store answered.
     pub errors: Vec<Error>,
     bootstraps: Vec<BootstrapReason>,
+    /// Whether the file was one of an earlier version.
+    pub turned_back: bool,
 }
 
 /// Every which call is tried: all of them take minutes, which `SYNCSTORE_EVERY_CALL=1` asks for.
@@ -50,6 +53,9 @@ pub fn step(otherwise: usize) -> usize {
 }
 
 const LISTS: [&str; 2] = ["l0", "l1"];
+
+/// The earliest version of a file that has searches and indexes.
+const OLDER: i64 = 4;
 
 impl Host {
     pub fn new(disk: Disk, directory: &TempDir, durability: Durability) -> Host {
@@ -65,6 +71,7 @@ impl Host {
             id: 0,
             errors: Vec::new(),
             bootstraps: Vec::new(),
+            turned_back: false,
         }
     }
 
@@ -141,6 +148,24 @@ impl Host {
         }
     }
 
+    fn compact(&mut self) {
+        let Some(store) = &self.store else { return };
+        if let Err(error) = store.compact() {
+            self.errors.push(error);
+        }
+    }
+
+    /// Makes the file one of an earlier version, if the disk lets it: the next opening migrates it.
+    fn turn_back(&mut self) {
+        self.close();
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
+        let turned = Connection::open_with_flags_and_vfs(&self.path, flags, self.disk.name()).and_then(|file| {
+            let present = older::version(&file)? == older::PRESENT;
+            if present { older::turn_back(&file, OLDER).map(|()| true) } else { Ok(false) }
+        });
+        self.turned_back |= turned.unwrap_or(false);
+    }
+
     fn look(&mut self) {
         let Some(store) = &self.store else { return };
         let look = || {
@@ -168,6 +193,8 @@ impl Host {
             self.write(what);
         }
         self.sync(server);
+        self.compact();
+        self.turn_back();
         self.reopen();
         for what in [Append("l1"), Set("k0"), Pair, Append("l0"), Delete("k2")] {
             self.write(what);
@@ -193,6 +220,8 @@ impl Host {
         assert_eq!(self.integrity(), "ok");
         let store = self.open().expect("the store opens again");
         assert_eq!(self.integrity(), "ok", "after it was opened");
+        let report = store.check().expect("the store checks itself");
+        assert!(report.is_ok(), "{report}");
         let lost = self.forget_lost(&store, server, losable);
         self.check(&|collection, key| store.get::<Value>(collection, key).unwrap(), "in the store");
         (store, lost)
