@@ -96,12 +96,13 @@ pub fn untold(connection: &Connection) -> rusqlite::Result<BTreeSet<Name>> {
     Ok(rejected.into_iter().chain(conflicts).collect())
 }
 
-/// The items of which conflicts keep what the server said.
-pub fn with_sides(connection: &Connection) -> rusqlite::Result<Vec<Item>> {
+/// The items of which conflicts keep what the server said, and the text of it.
+pub fn with_sides(connection: &Connection) -> rusqlite::Result<Vec<(Item, String)>> {
     let mut find = connection.prepare(
-        "SELECT collection, key FROM conflicts WHERE base IS NOT NULL OR remote IS NOT NULL OR shown IS NOT NULL",
+        "SELECT collection, key, concat_ws(' ', base, remote, shown) FROM conflicts
+         WHERE base IS NOT NULL OR remote IS NOT NULL OR shown IS NOT NULL",
     )?;
-    find.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+    find.query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))?.collect()
 }
 
 /// How many rows each table has of what a replica holds for its user: all that a search of the file could find.

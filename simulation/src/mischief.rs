@@ -198,7 +198,10 @@ impl World {
         if self.random().percent(50) && device.restore_backup() {
             // A request that outlives the restore brings operations that the replica knows nothing of any more: the
             // hole that no rule of the wire closes (docs/RELIABILITY.md).
-            self.late.lock().expect("no panic while the post is held").retain(|late| late.sender != device.name);
+            self.late
+                .lock()
+                .expect("no panic while the post is held")
+                .retain(|late| late.sender != device.name || !late.request.is_push());
             self.start(device);
             return true;
         }

@@ -30,7 +30,36 @@ pub struct Link {
 pub struct Late {
     pub user: u64,
     pub sender: String,
-    pub request: PushRequest,
+    pub request: Request,
+}
+
+/// What a request asks for; one for the database's limits changes nothing, however late.
+#[derive(Clone, Debug)]
+pub enum Request {
+    Info,
+    Push(PushRequest),
+    Pull(PullRequest),
+    Checkpoint(CheckpointRequest),
+}
+
+impl Request {
+    pub fn is_push(&self) -> bool {
+        matches!(self, Request::Push(_))
+    }
+}
+
+impl std::fmt::Display for Request {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Request::Info => out.write_str("info"),
+            Request::Pull(_) => out.write_str("pull"),
+            Request::Checkpoint(_) => out.write_str("checkpoint"),
+            Request::Push(push) => {
+                out.write_str("push")?;
+                push.ops.iter().try_for_each(|op| write!(out, " {}", op.op_ref))
+            }
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,8 +136,13 @@ impl<'w> Way<'w> {
         }
     }
 
-    fn fate(&self, is_push: bool) -> Fate {
+    fn fate(&self, request: &Request) -> Fate {
         let faults = &self.world.plan.wire;
+        let may_be_late = match request {
+            Request::Info => false,
+            Request::Push(_) => true,
+            Request::Pull(_) | Request::Checkpoint(_) => self.world.plan.late_reads,
+        };
         if self.world.is_healed() {
             return Fate::Carried;
         }
@@ -122,7 +156,7 @@ impl<'w> Way<'w> {
             (faults.unavailable / 2, Fate::UnavailableBefore),
             (faults.unavailable / 2, Fate::UnavailableAfter),
         ];
-        if is_push {
+        if may_be_late {
             fates.push((faults.late, Fate::Late));
         }
         for (times, fate) in fates {
@@ -136,19 +170,21 @@ impl<'w> Way<'w> {
 
     fn meet<T: Serialize + DeserializeOwned>(
         &self,
-        what: &str,
-        push: Option<&PushRequest>,
+        request: &Request,
         ask: impl Fn(u64) -> Result<T, WireError>,
     ) -> Result<T, WireError> {
-        self.carry(what, push, ask).inspect_err(|error| self.note(error))
+        self.carry(request, ask).inspect_err(|error| self.note(error))
     }
 
     fn carry<T: Serialize + DeserializeOwned>(
         &self,
-        what: &str,
-        push: Option<&PushRequest>,
+        request: &Request,
         ask: impl Fn(u64) -> Result<T, WireError>,
     ) -> Result<T, WireError> {
+        let push = match request {
+            Request::Push(push) => Some(push),
+            _ => None,
+        };
         let world = self.world;
         let device = &world.devices[self.device];
         let calls = self.calls.fetch_add(1, Ordering::Relaxed);
@@ -158,8 +194,8 @@ impl<'w> Way<'w> {
             let (link, now) = (device.link(), world.now());
             (link.requests_lost_until > now, link.answers_lost_until > now, link.revoked_until > now, link.most_ops)
         };
-        let fate = self.fate(push.is_some());
-        world.trace(format_args!("{} {what} {fate:?} {no_request} {no_answer} {revoked}", device.name));
+        let fate = self.fate(request);
+        world.trace(format_args!("{} {request} {fate:?} {no_request} {no_answer} {revoked}", device.name));
         if no_request || fate == Fate::RequestLost {
             return Err(lost("the request"));
         }
@@ -189,9 +225,7 @@ impl<'w> Way<'w> {
         let answer = match fate {
             Fate::UnavailableBefore => return Err(unavailable(&mut world.random())),
             Fate::Late => {
-                if let Some(request) = push {
-                    world.post(Late { user, sender: device.name.clone(), request: request.clone() });
-                }
+                world.post(Late { user, sender: device.name.clone(), request: request.clone() });
                 return Err(lost("the request"));
             }
             Fate::Twice { second } => {
@@ -203,7 +237,7 @@ impl<'w> Way<'w> {
         };
         let text = summary(&answer);
         if world.plan.several_rights {
-            world.server.check_secrets(user, what, &text);
+            world.server.check_secrets(user, &request.to_string(), &text);
         }
         world.trace(format_args!("  {text}"));
         world.interlude();
@@ -258,14 +292,13 @@ fn unavailable(random: &mut Random) -> WireError {
 
 impl Wire for Way<'_> {
     fn info(&self) -> Result<DatabaseInfo, WireError> {
-        self.meet("info", None, |user| self.world.server.info(user))
+        self.meet(&Request::Info, |user| self.world.server.info(user))
     }
 
     fn push(&self, request: &PushRequest) -> Result<PushResponse, WireError> {
         let request = &self.sent(request)?;
-        let text = || request.ops.iter().map(|op| format!(" {}", op.op_ref)).collect::<String>();
         let device = &self.world.devices[self.device];
-        self.meet(&format!("push{}", text()), Some(request), |user| {
+        self.meet(&Request::Push(request.clone()), |user| {
             let answer = self.world.server.push(user, request);
             let results = answer.iter().flat_map(|answer| &answer.results);
             let expired = results.filter(|result| result.code == Some(Code::EXPIRED));
@@ -276,7 +309,7 @@ impl Wire for Way<'_> {
 
     fn pull(&self, request: &PullRequest) -> Result<InboxPage, WireError> {
         assert_eq!(request.wait, Duration::ZERO, "a sync does not wait for news");
-        self.meet("pull", None, |user| {
+        self.meet(&Request::Pull(request.clone()), |user| {
             let answer = self.world.server.pull(user, request);
             if matches!(answer, Err(WireError::CursorExpired(Expiry::Pruned))) {
                 self.world.devices[self.device].hear_pruned();
@@ -296,7 +329,7 @@ impl Wire for Way<'_> {
         if request.page.is_none() {
             self.world.devices[self.device].checkpoints.fetch_add(1, Ordering::Relaxed);
         }
-        self.meet("checkpoint", None, |user| self.world.server.checkpoint(user, request))
+        self.meet(&Request::Checkpoint(request.clone()), |user| self.world.server.checkpoint(user, request))
     }
 }
 

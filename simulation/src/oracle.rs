@@ -5,7 +5,7 @@
 
 use crate::rights::Sight;
 use serde_json::Value;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use syncstore::protocol::{BatchId, Change, Entry, EntryOutcome, Object, OpKind, Rev, Seq};
 use syncstore::{Filter, Ref, Relation, ResourceName};
@@ -181,6 +181,17 @@ impl Lineage {
     pub fn ended(&self, item: &Item, below: Seq) -> Option<(Seq, &Logged)> {
         let mut ends = self.log.range(..below).rev().filter(|(_, logged)| logged.item == *item && logged.ends_item());
         ends.next().map(|(seq, logged)| (*seq, logged))
+    }
+
+    /// The marks of an item's values before its last delete, and since.
+    pub fn marks_of_lives(&self, item: &Item) -> (HashSet<u64>, HashSet<u64>) {
+        let versions = self.versions.get(item).map_or(&[][..], Vec::as_slice);
+        let ended = versions.iter().rposition(|(_, version)| version.is_none()).unwrap_or(0);
+        let (earlier, present) = versions.split_at(ended);
+        let marks_in = |versions: &[(Seq, Version)]| {
+            versions.iter().flat_map(|(_, version)| version.iter()).flat_map(|(whole, _)| whole.marks()).collect()
+        };
+        (marks_in(earlier), marks_in(present))
     }
 
     /// Whether a reader may stand there: not between two entries of one batch.

@@ -100,6 +100,8 @@ pub struct Plan {
     pub coalescing: bool,
     pub attempts: u32,
     pub push_ops: u32,
+    /// Whether pulls and requests for checkpoints come late too.
+    pub late_reads: bool,
     pub pull_entries: u32,
     pub checkpoint_items: u32,
     /// Entries that the server's log keeps.
@@ -216,6 +218,8 @@ impl Plan {
             coalescing: random.percent(75),
             attempts: 1 + random.below(3) as u32,
             push_ops,
+            // One world in four again, and others than the harsh ones.
+            late_reads: seed % 4 == 1,
             pull_entries,
             checkpoint_items,
             log_entries: 20 + random.below(40),

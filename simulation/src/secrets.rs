@@ -30,12 +30,20 @@ fn tags_of(whole: &Whole) -> Tags {
 }
 
 /// The numbers of the marks in a text.
-fn marks(text: &str) -> impl Iterator<Item = u64> + '_ {
+pub fn marks(text: &str) -> impl Iterator<Item = u64> + '_ {
     text.match_indices("\"m").filter_map(|(at, _)| {
         let rest = &text[at + 2..];
         let end = rest.find("m\"")?;
         rest[..end].parse().ok()
     })
+}
+
+impl Whole {
+    /// The numbers of the marks in a value and what its resources hold.
+    pub fn marks(&self) -> Vec<u64> {
+        let contents: Vec<_> = self.resources.values().collect();
+        marks(&serde_json::to_string(&(&*self.value, contents)).expect("JSON")).collect()
+    }
 }
 
 impl Secrets {
@@ -47,9 +55,7 @@ impl Secrets {
     /// The log has an entry, which made `after` of an item.
     pub fn entry(&mut self, logged: &Logged, before: Option<&Whole>, after: Option<&Whole>) {
         let Some(after) = after else { return };
-        let contents: Vec<_> = after.resources.values().collect();
-        let text = serde_json::to_string(&(&*after.value, contents)).expect("JSON");
-        self.shown.push((marks(&text).collect(), [Some(tags_of(after)), None]));
+        self.shown.push((after.marks(), [Some(tags_of(after)), None]));
         if let Some(payload) = &logged.payload {
             // A patch may name what is in no version, for it tests or replaces it.
             let found: Vec<u64> = marks(&payload.to_string()).collect();

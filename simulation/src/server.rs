@@ -317,6 +317,11 @@ impl Server {
             let state = &mut *self.state();
             let from = request.cursor.as_ref().and_then(|cursor| state.cursors.get(cursor)).map_or(0, |known| known.0);
             state.judge.arrivals.pull(request.client, from, self.machine.unix_ms());
+            // Behind where a client has pulled from since, its checkpoint holds nothing (◆21): a late pull may expire.
+            let held = state.checkpoints.get(&request.client).and_then(|(held, _)| state.cursors.get(held));
+            if held.is_some_and(|held| held.0 < from) {
+                state.checkpoints.remove(&request.client);
+            }
         }
         match (&answer, &request.cursor) {
             (Ok(page), _) => self.judge_pull(&rights.sight, &request, page),

@@ -4,7 +4,7 @@ use crate::clock::{Clock, Machine};
 use crate::device::{Device, Process};
 use crate::disk::{Disk, Stop};
 use crate::mischief::Repair;
-use crate::network::{Late, Way};
+use crate::network::{Late, Request, Way};
 use crate::plan::Plan;
 use crate::random::Random;
 use crate::server::Server;
@@ -446,10 +446,22 @@ impl World {
             let at = self.below(late.len() as u64) as usize;
             late.swap_remove(at)
         };
-        let refs: String = late.request.ops.iter().map(|op| format!(" {}", op.op_ref)).collect();
-        self.trace(format_args!("late from {}:{refs}", late.sender));
-        self.count("late requests");
+        self.trace(format_args!("late from {}: {}", late.sender, late.request));
         // Nobody hears the answer, be it an error.
-        let _ = self.server.push(late.user, &late.request);
+        match &late.request {
+            Request::Info => {}
+            Request::Push(push) => {
+                self.count("late requests");
+                let _ = self.server.push(late.user, push);
+            }
+            Request::Pull(pull) => {
+                self.count("late reads");
+                let _ = self.server.pull(late.user, pull);
+            }
+            Request::Checkpoint(checkpoint) => {
+                self.count("late reads");
+                let _ = self.server.checkpoint(late.user, checkpoint);
+            }
+        }
     }
 }
