@@ -23,6 +23,7 @@ impl World {
         self.healed.store(true, Ordering::Relaxed);
         self.trace(format_args!("healed"));
         self.server.disk.heal();
+        self.server.machine.set_ahead(0);
         if self.server.is_down() {
             self.server.restart(None);
         }
@@ -49,6 +50,7 @@ impl World {
         // And so does the rest of one of which nobody knows any more that it failed.
         let waits = self.plan.shares_files()
             || self.plan.mischief.forget > 0
+            || self.plan.server_clock > 0
             // Nor may it have been told that the rest of one was given up.
             || self.plan.mischief.offence > 0
             || self.server.with_history(|lineages, _| lineages.len() > 1);

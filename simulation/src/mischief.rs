@@ -90,6 +90,11 @@ impl World {
             let ahead = self.below(2 * far.as_millis() as u64) as i64 - far.as_millis() as i64;
             device.machine.set_ahead(if self.random().percent(30) { 0 } else { ahead });
             "clock jumps"
+        } else if is(self.plan.server_clock) {
+            let far = *self.random().pick(&[HOUR, 2 * DAY, 100 * DAY]);
+            let ahead = self.below(2 * far.as_millis() as u64) as i64 - far.as_millis() as i64;
+            self.server.machine.set_ahead(if self.random().percent(30) { 0 } else { ahead });
+            "server's clock jumps"
         } else if is(plan.server_crash) {
             if self.server.is_down() {
                 return true;

@@ -230,7 +230,7 @@ impl Device {
                     || *code == Code::STALE
                     || *code == Code::FORBIDDEN && self.plan.several_rights
                     || *code == Code::BATCH_FAILED
-                    || *code == Code::EXPIRED && (self.plan.mischief.clock > 0 || self.plan.mischief.forget > 0)
+                    || *code == Code::EXPIRED && self.plan.forgets_refs()
                     || *code == Code::REF_REUSED && self.shares_file()
                     // What a batch is let go with, too.
                     || (*code == Code::INVALID || *code == Code::TOO_LARGE) && seq.is_some() && !op.given_up.is_empty()

@@ -100,6 +100,8 @@ pub struct Plan {
     pub coalescing: bool,
     pub attempts: u32,
     pub push_ops: u32,
+    /// Of 1,000 steps, in how many the server's clock jumps.
+    pub server_clock: u32,
     /// Whether pulls and requests for checkpoints come late too.
     pub late_reads: bool,
     pub pull_entries: u32,
@@ -220,11 +222,17 @@ impl Plan {
             push_ops,
             // One world in four again, and others than the harsh ones.
             late_reads: seed % 4 == 1,
+            server_clock: if seed % 4 == 2 { other.below(3) as u32 * 10 } else { 0 },
             pull_entries,
             checkpoint_items,
             log_entries: 20 + random.below(40),
             refs: Duration::from_secs(24 * 3600 * (17 + random.below(ref_days))),
         }
+    }
+
+    /// Whether refs may get too old for the server, by its clock or another's.
+    pub fn forgets_refs(&self) -> bool {
+        self.mischief.clock > 0 || self.mischief.forget > 0 || self.server_clock > 0
     }
 
     /// Whether a replica may share its history with another.

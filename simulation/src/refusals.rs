@@ -14,7 +14,7 @@ const STAGED: u64 = 7 * 24 * 3600 * 1000;
 /// What came near the server, as far as refusals hang on it.
 #[derive(Debug, Default)]
 pub struct Arrivals {
-    /// The server's clock, which never jumps, in milliseconds since 1970.
+    /// The latest that the server's clock has been, in milliseconds since 1970.
     now: u64,
     /// How long the server keeps the outcome of a ref, in milliseconds.
     kept: u64,
@@ -55,9 +55,15 @@ impl Arrivals {
         Arrivals { kept, log_entries: plan.log_entries, ..Arrivals::default() }
     }
 
+    /// The server's clock is `now`; the latest that it has been.
+    pub fn latest(&mut self, now: u64) -> u64 {
+        self.now = self.now.max(now);
+        self.now
+    }
+
     /// `now` is the server's clock.
     pub fn see(&mut self, request: &PushRequest, now: u64) {
-        self.now = now;
+        self.latest(now);
         for op in &request.ops {
             let alike = Op { base: None, batch: None, of: None, ..op.clone() };
             let text = serde_json::to_string(&alike).expect("an op encodes");
@@ -88,7 +94,7 @@ impl Arrivals {
 
     /// A client reads on from there; `now` is the server's clock.
     pub fn pull(&mut self, client: ClientId, from: Seq, now: u64) {
-        self.now = now;
+        self.latest(now);
         let pulled = self.pulled.entry(client).or_default();
         *pulled = from.max(*pulled);
     }

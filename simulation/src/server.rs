@@ -34,7 +34,7 @@ const EPOCH_GAP: Seq = 1 << 35;
 pub struct Server {
     directory: PathBuf,
     pub disk: Disk,
-    machine: Arc<Machine>,
+    pub machine: Arc<Machine>,
     plan: Plan,
     state: Mutex<State>,
     /// It was killed before what it had written was synced.
@@ -57,7 +57,7 @@ struct State {
     unjudged: Vec<Answered>,
     /// The checkpoint of each client, by its cursor, and when a page of it was last read. A client has one: the log is not
     /// held behind those before.
-    checkpoints: HashMap<ClientId, (Cursor, Duration)>,
+    checkpoints: HashMap<ClientId, (Cursor, u64)>,
     backup: Option<Backup>,
     /// It was restored, and has not begun a new epoch yet.
     restored: bool,
@@ -354,13 +354,20 @@ impl Server {
         state.cursors.insert(page.cursor.clone(), (page.seq, sight.clone(), filter));
     }
 
+    /// The latest that its clock has been while it was asked anything: what it forgot by that does not come back.
+    fn latest(&self) -> u64 {
+        let now = self.machine.unix_ms();
+        self.state().judge.arrivals.latest(now)
+    }
+
     /// A cursor has expired though nothing else is wrong with it.
     fn judge_pruned(&self, client: ClientId, cursor: &Cursor) {
         // One that forgot how far it had come asks again for what it said that it had.
         let forgets = self.plan.shares_files()
             || self.plan.mischief.crash > 0 && self.plan.durability == syncstore::Durability::Normal;
         let held = self.state().checkpoints.get(&client).filter(|(held, _)| held == cursor && !forgets).cloned();
-        let idle = held.map(|(_, read)| self.machine.monotonic().saturating_sub(read));
+        let latest = self.latest();
+        let idle = held.map(|(_, read)| Duration::from_millis(latest.saturating_sub(read)));
         assert!(
             idle.is_none_or(|idle| idle > CHECKPOINT_IDLE),
             "the cursor of a checkpoint expired {idle:?} after a page of it was read"
@@ -377,13 +384,14 @@ impl Server {
         let rights = self.rights(user);
         let caller = rights.caller(user);
         let is_up = !self.is_down();
+        self.latest();
         let answer = self.ask(|service| service.checkpoint(DB, &caller, &request));
         if request.page.is_none() && is_up {
             // Even where the server stops before it answers, a new one may have taken the place of the one before.
             self.state().checkpoints.remove(&request.client);
         }
         if let Ok(page) = &answer {
-            let read = self.machine.monotonic();
+            let read = self.machine.unix_ms();
             let state = &mut *self.state();
             state.checkpoints.insert(request.client, (page.cursor.clone(), read));
             let of = (page.seq, rights.sight.clone(), request.scope.filter.clone());
@@ -399,6 +407,7 @@ impl Server {
     }
 
     pub fn prune(&self) {
+        self.latest();
         // A server that is down prunes later.
         let _ = self.ask(|service| service.prune(DB));
         self.witness();
