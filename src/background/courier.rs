@@ -1,22 +1,14 @@
-//! Requests on threads of their own, which hold nothing of the store: whoever waits for one can go on without it.
+//! Threads that do what may take long, and hold nothing of the store.
+//!
+//! Written over [`super::primitives`], so that a test can try every interleaving.
 
-use super::lookout::Lookout;
-use crate::cancel::Cancel;
-use crate::protocol::{CheckpointPage, DatabaseInfo, InboxPage, PushRequest, PushResponse};
-use crate::wire::{CheckpointRequest, PullRequest, Traffic, Wire, WireError};
-use parking_lot::{Condvar, Mutex, MutexGuard};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Weak, mpsc};
-use std::time::{Duration, Instant};
+use super::primitives::{Condvar, Mutex, MutexGuard, PoisonError, mpsc, thread};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 /// The most threads at a time. Three have something to do (a request, a poll, the resolver); the others are left with calls that were
 /// given up, interrupted ones included, and have not come back.
-const MOST: usize = 8;
-
-/// What any request may take that does come back. A shorter backstop grows up to this with each call in a row that was given up, or a
-/// slow network would never get one through.
-const SLOW: Duration = Duration::from_secs(120);
+pub const MOST: usize = 8;
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -26,39 +18,48 @@ struct Errand {
     back: mpsc::Sender<Errand>,
 }
 
-/// The threads that make requests, as many as there are requests at a time.
-#[derive(Default)]
-struct Couriers {
+/// Why a job is not done.
+#[derive(Debug)]
+pub enum Unsent {
+    /// [`MOST`] are not done yet.
+    TooMany,
+    NoThread(std::io::Error),
+}
+
+/// The threads, as many as there are jobs at a time.
+pub struct Couriers {
     idle: Mutex<Vec<mpsc::Sender<Errand>>>,
-    /// Requests on their way, those that nobody waits for included.
+    /// Jobs under way, those that nobody waits for included.
     out: Mutex<usize>,
     back: Condvar,
-    /// Calls in a row that were given up.
-    given_up: AtomicU32,
+}
+
+impl Default for Couriers {
+    fn default() -> Couriers {
+        Couriers { idle: Mutex::new(Vec::new()), out: Mutex::new(0), back: Condvar::new() }
+    }
 }
 
 impl Couriers {
-    /// Has a job done on a thread that is idle, or a new one.
-    fn send(self: &Arc<Couriers>, job: Job) -> Result<(), WireError> {
+    /// Has a job done on a thread that is idle, or a new one. It must not panic.
+    pub fn send(self: &Arc<Couriers>, job: Job) -> Result<(), Unsent> {
         {
-            let mut out = self.out.lock();
+            let mut out = lock(&self.out);
             if *out >= MOST {
-                let why = format!("no further call is made while {MOST} have not come back");
-                return Err(WireError::Unreachable(why));
+                return Err(Unsent::TooMany);
             }
             *out += 1;
         }
         self.hand_over(job).map_err(|error| {
-            *self.out.lock() -= 1;
-            self.back.notify_all();
-            WireError::Unreachable(format!("there is no thread for the request: {error}"))
+            self.one_is_back();
+            Unsent::NoThread(error)
         })
     }
 
     fn hand_over(self: &Arc<Couriers>, job: Job) -> std::io::Result<()> {
         let mut job = job;
         loop {
-            let idle = self.idle.lock().pop();
+            let idle = lock(&self.idle).pop();
             let Some(back) = idle else { break };
             match back.send(Errand { job, back: back.clone() }) {
                 Ok(()) => return Ok(()),
@@ -67,14 +68,13 @@ impl Couriers {
         }
         let (back, errands) = mpsc::channel::<Errand>();
         let couriers = Arc::downgrade(self);
-        std::thread::Builder::new().name("syncstore-wire".into()).spawn(move || {
+        thread::Builder::new().name("syncstore-wire".into()).spawn(move || {
             // Ends when nobody can send it anything any more: each errand brings along the only way to send the next.
             while let Ok(Errand { job, back }) = errands.recv() {
                 job();
                 let Some(couriers) = Weak::upgrade(&couriers) else { return };
-                couriers.idle.lock().push(back);
-                *couriers.out.lock() -= 1;
-                couriers.back.notify_all();
+                lock(&couriers.idle).push(back);
+                couriers.one_is_back();
             }
         })?;
         // Its thread is there, so it takes it.
@@ -82,258 +82,47 @@ impl Couriers {
         Ok(())
     }
 
-    /// How long a call is waited for.
-    fn patience(&self, backstop: Duration) -> Duration {
-        let grown = backstop.saturating_mul(1 << self.given_up.load(Ordering::SeqCst).min(16));
-        grown.min(backstop.max(SLOW))
+    fn one_is_back(&self) {
+        *lock(&self.out) -= 1;
+        self.back.notify_all();
+    }
+
+    /// Waits until no job is under way, for so long at most; whether none is.
+    pub fn come_back(&self, patience: Duration) -> bool {
+        let waited = self.back.wait_timeout_while(lock(&self.out), patience, |out| *out > 0);
+        *waited.unwrap_or_else(PoisonError::into_inner).0 == 0
     }
 }
 
-/// What came back, or that nobody waits any more.
-struct Slot<T> {
-    came: Mutex<Option<Result<T, WireError>>>,
+/// Where one waits for what another brings, or for word that it is not to wait: what comes first counts.
+pub struct Slot<T> {
+    came: Mutex<Option<T>>,
     changed: Condvar,
 }
 
-/// A wire whose every call ends once it is cancelled, or after a time, whatever the wire beneath does.
-#[derive(Clone)]
-pub(super) struct Line {
-    wire: Arc<dyn Wire>,
-    cancel: Cancel,
-    couriers: Arc<Couriers>,
-    lookout: Arc<Lookout>,
-    backstop: Duration,
-    /// Whether a call over it was given up, after which it makes none.
-    gave_up: Arc<AtomicBool>,
-}
-
-impl Line {
-    /// One whose calls are given up after the backstop; while they are waited for, the lookout is kept.
-    pub fn new(wire: &Arc<dyn Wire>, cancel: &Cancel, lookout: Arc<Lookout>, backstop: Duration) -> Line {
-        let gave_up = Arc::default();
-        let line = Line {
-            wire: Arc::clone(wire),
-            cancel: cancel.clone(),
-            couriers: Arc::default(),
-            lookout,
-            backstop,
-            gave_up,
-        };
-        line.beside(wire, cancel)
+impl<T> Slot<T> {
+    pub fn new() -> Slot<T> {
+        Slot { came: Mutex::new(None), changed: Condvar::new() }
     }
 
-    /// Another one over the same threads, with a cancelling of its own.
-    pub fn beside(&self, wire: &Arc<dyn Wire>, cancel: &Cancel) -> Line {
-        let wire = wire.cancellable(cancel).unwrap_or_else(|| Arc::clone(wire));
-        Line { wire, cancel: cancel.clone(), gave_up: Arc::default(), ..self.clone() }
+    /// Brings it, and wakes who waits.
+    pub fn put(&self, what: T) {
+        lock(&self.came).get_or_insert(what);
+        self.changed.notify_all();
     }
 
-    /// Whether a call over it was given up.
-    pub fn gave_up(&self) -> bool {
-        self.gave_up.load(Ordering::SeqCst)
-    }
-
-    /// Waits until no request is on its way, for so long at most; whether none is.
-    pub fn come_back(&self, patience: Duration) -> bool {
-        let mut out = self.couriers.out.lock();
-        !self.couriers.back.wait_while_for(&mut out, |out| *out > 0, patience).timed_out()
-    }
-
-    /// Pulls, and hands over what came on the thread that made the request, unless it was cancelled.
-    pub fn pull_then(
-        &self,
-        request: PullRequest,
-        then: impl FnOnce(PullRequest, Result<InboxPage, WireError>) + Send + 'static,
-    ) -> Result<(), WireError> {
-        let (wire, cancel) = (Arc::clone(&self.wire), self.cancel.clone());
-        self.couriers.send(Box::new(move || {
-            let came = contained(|| wire.pull(&request));
-            drop(wire);
-            if !cancel.is_cancelled() {
-                then(request, came);
-            }
-        }))
-    }
-
-    /// Does something else that may take long on such a thread.
-    pub fn aside(&self, job: impl FnOnce() + Send + 'static) -> Result<(), WireError> {
-        self.couriers.send(Box::new(job))
-    }
-
-    fn call<T: Send + 'static>(
-        &self,
-        request: impl FnOnce(&dyn Wire) -> Result<T, WireError> + Send + 'static,
-    ) -> Result<T, WireError> {
-        let patience = self.couriers.patience(self.backstop);
-        let overdue = || Err(WireError::TimedOut(format!("a call of the wire did not come back within {patience:?}")));
-        if self.gave_up() {
-            return overdue();
+    /// Takes what came; waits for it for so long at most.
+    pub fn take(&self, patience: Duration) -> Option<T> {
+        let mut came = lock(&self.came);
+        if came.is_none() && !patience.is_zero() {
+            // One that wakes for nothing takes nothing, and its caller comes again.
+            came = self.changed.wait_timeout(came, patience).unwrap_or_else(PoisonError::into_inner).0;
         }
-        let slot = Arc::new(Slot { came: Mutex::new(None), changed: Condvar::new() });
-        let (wire, there) = (Arc::clone(&self.wire), Arc::downgrade(&slot));
-        self.couriers.send(Box::new(move || {
-            let came = contained(|| request(&*wire));
-            drop(wire);
-            // One that was given up, or interrupted, comes to nobody.
-            if let Some(slot) = there.upgrade() {
-                slot.came.lock().get_or_insert(came);
-                slot.changed.notify_all();
-            }
-        }))?;
-        let cancelled = Arc::clone(&slot);
-        let _hook = self.cancel.on_cancel(move || {
-            cancelled.came.lock().get_or_insert(Err(WireError::Cancelled));
-            cancelled.changed.notify_all();
-        });
-        let begun = Instant::now();
-        let mut came = slot.came.lock();
-        loop {
-            if let Some(came) = came.take() {
-                self.couriers.given_up.store(0, Ordering::SeqCst);
-                return came;
-            }
-            let left = patience.saturating_sub(begun.elapsed());
-            if left.is_zero() {
-                self.couriers.given_up.fetch_add(1, Ordering::SeqCst);
-                self.gave_up.store(true, Ordering::SeqCst);
-                return overdue();
-            }
-            let due = self.lookout.due();
-            if due.is_zero() {
-                // Without the lock, which the courier and whoever cancels need: it calls the host.
-                MutexGuard::unlocked(&mut came, || self.lookout.look());
-            } else {
-                slot.changed.wait_for(&mut came, left.min(due));
-            }
-        }
+        came.take()
     }
 }
 
-/// A panic of the host's wire, or of its source of credentials, as an error; it says nothing of what the panic said, which may
-/// be a secret.
-fn contained<T>(request: impl FnOnce() -> Result<T, WireError>) -> Result<T, WireError> {
-    catch_unwind(AssertUnwindSafe(request)).unwrap_or(Err(WireError::Panicked))
-}
-
-impl Wire for Line {
-    fn info(&self) -> Result<DatabaseInfo, WireError> {
-        self.call(|wire| wire.info())
-    }
-
-    fn push(&self, request: &PushRequest) -> Result<PushResponse, WireError> {
-        let request = request.clone();
-        self.call(move |wire| wire.push(&request))
-    }
-
-    fn pull(&self, request: &PullRequest) -> Result<InboxPage, WireError> {
-        let request = request.clone();
-        self.call(move |wire| wire.pull(&request))
-    }
-
-    fn checkpoint(&self, request: &CheckpointRequest) -> Result<CheckpointPage, WireError> {
-        let request = request.clone();
-        self.call(move |wire| wire.checkpoint(&request))
-    }
-
-    fn traffic(&self) -> Traffic {
-        self.wire.traffic()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::environment::SystemEnvironment;
-    use crate::replica::Replica;
-    use crate::sync::{RetryPolicy, Seat, Settings};
-
-    const BACKSTOP: Duration = Duration::from_millis(10);
-
-    /// A wire whose calls come back, with an error, once it is open.
-    #[derive(Default)]
-    struct Gate {
-        open: Mutex<bool>,
-        opened: Condvar,
-    }
-
-    impl Gate {
-        fn open(&self) {
-            *self.open.lock() = true;
-            self.opened.notify_all();
-        }
-
-        fn pass<T>(&self) -> Result<T, WireError> {
-            self.opened.wait_while(&mut self.open.lock(), |open| !*open);
-            Err(WireError::Unreachable("it is open".into()))
-        }
-    }
-
-    impl Wire for Gate {
-        fn info(&self) -> Result<DatabaseInfo, WireError> {
-            self.pass()
-        }
-        fn push(&self, _: &PushRequest) -> Result<PushResponse, WireError> {
-            self.pass()
-        }
-        fn pull(&self, _: &PullRequest) -> Result<InboxPage, WireError> {
-            self.pass()
-        }
-        fn checkpoint(&self, _: &CheckpointRequest) -> Result<CheckpointPage, WireError> {
-            self.pass()
-        }
-    }
-
-    fn patience_after(given_up: u32, backstop: Duration) -> Duration {
-        let couriers = Couriers { given_up: AtomicU32::new(given_up), ..Couriers::default() };
-        couriers.patience(backstop)
-    }
-
-    #[test]
-    fn the_patience_doubles_with_each_call_in_a_row_that_was_given_up_to_two_minutes() {
-        for (given_up, milliseconds) in [(0, 10), (1, 20), (2, 40), (13, 81_920), (14, 120_000), (16, 120_000)] {
-            assert_eq!(patience_after(given_up, BACKSTOP), Duration::from_millis(milliseconds), "{given_up}");
-        }
-        assert_eq!(patience_after(u32::MAX, BACKSTOP), SLOW);
-        for backstop in [SLOW, Duration::from_secs(15 * 60), Duration::MAX] {
-            for given_up in [0, 1, 16, u32::MAX] {
-                assert_eq!(patience_after(given_up, backstop), backstop, "{given_up}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_call_that_comes_back_ends_the_row_of_those_that_were_given_up() {
-        let dir = tempfile::tempdir().unwrap();
-        let replica = Arc::new(Replica::open_plain(&dir.path().join("s.db")));
-        let seat = Arc::new(Seat::new(Arc::clone(&replica), Arc::new(settings())));
-        let lookout = Arc::new(Lookout::new(replica, seat, SLOW));
-        let gate = Arc::new(Gate::default());
-        let (wire, cancel): (Arc<dyn Wire>, _) = (gate.clone(), Cancel::new());
-        let first = Line::new(&wire, &cancel, lookout, BACKSTOP);
-        // Each on a line of its own, as the background sync does after one that was given up.
-        let call = || first.beside(&wire, &cancel).info().unwrap_err();
-        for patience in ["10ms", "20ms", "40ms"] {
-            let error = call();
-            assert!(matches!(&error, WireError::TimedOut(words) if words.ends_with(patience)), "{error}");
-        }
-        // So many that the next one is waited for long enough on any machine.
-        first.couriers.given_up.store(16, Ordering::SeqCst);
-        gate.open();
-        assert!(matches!(call(), WireError::Unreachable(words) if words == "it is open"));
-        assert_eq!(first.couriers.patience(BACKSTOP), BACKSTOP);
-    }
-
-    fn settings() -> Settings {
-        Settings {
-            push_ops: 1,
-            pull_entries: 1,
-            checkpoint_items: 1,
-            pages: 1,
-            largest_file: u64::MAX,
-            prefetch: false,
-            retention: crate::Retention::default(),
-            retry: RetryPolicy::default(),
-            environment: Arc::new(SystemEnvironment::default()),
-        }
-    }
+/// A panic of one who holds it leaves nothing half done.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,6 +1,7 @@
 //! Syncing by itself: one thread that decides, looks and applies, and requests beside it.
 
 mod courier;
+mod line;
 mod lookout;
 mod mailbox;
 mod policy;
@@ -10,7 +11,8 @@ mod status;
 
 /// What [`mailbox`] is made of; a test puts others in their place.
 mod primitives {
-    pub use std::sync::{Condvar, Mutex, MutexGuard};
+    pub use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+    pub use std::thread;
 }
 
 pub use policy::SyncPolicy;
@@ -24,7 +26,7 @@ use crate::event::bus::Bus;
 use crate::replica::Replica;
 use crate::sync::{Seat, Settings};
 use crate::wire::Wire;
-use courier::Line;
+use line::Line;
 use lookout::Lookout;
 use mailbox::Mailbox;
 use parking_lot::{Condvar, Mutex};

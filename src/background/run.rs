@@ -1,6 +1,6 @@
 //! The thread of the background sync: does what the schedule says, and tells it what came of that.
 
-use super::courier::Line;
+use super::line::Line;
 use super::lookout::Lookout;
 use super::mailbox::Mailbox;
 use super::schedule::{Ended, News, Schedule, Step};

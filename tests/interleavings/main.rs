@@ -1,12 +1,18 @@
-//! The two places where threads of the background sync and of the host meet, under every order of steps that a scheduler
+//! The places where threads of the background sync and of the host meet, under every order of steps that a scheduler
 //! can think of.
 //!
 //! The sources of the crate themselves, with a lock and a condition variable whose every step is a choice (the crate
 //! `shuttle`). A lost wake shows as a deadlock: a wait never times out here.
 
 mod primitives {
-    pub use shuttle::sync::{Condvar, Mutex, MutexGuard};
+    pub use shuttle::sync::{Condvar, Mutex, MutexGuard, mpsc};
+    pub use shuttle::thread;
+    pub use std::sync::PoisonError;
 }
+
+#[path = "../../src/background/courier.rs"]
+#[allow(dead_code, reason = "why there is no thread, which nobody reads here")]
+mod courier;
 
 #[path = "../../src/background/mailbox.rs"]
 mod mailbox;
@@ -14,6 +20,7 @@ mod mailbox;
 #[allow(dead_code, reason = "what the crate uses besides")]
 mod queue;
 
+use courier::{Couriers, MOST, Slot, Unsent};
 use mailbox::Mailbox;
 use queue::{Bell, Entry, Next, Queue};
 use shuttle::sync::Arc;
@@ -47,6 +54,73 @@ fn what_is_posted_is_taken_and_no_post_is_slept_over() {
             let own: Vec<_> = taken.iter().filter(|n| **n / 10 == of).collect();
             assert_eq!(own, [&(of * 10), &(of * 10 + 1)], "in the order in which they were posted");
         }
+    });
+}
+
+#[test]
+fn each_job_is_done_once_and_all_are_once_none_is_under_way() {
+    every_order(|| {
+        let couriers = Arc::new(Couriers::default());
+        let done = Arc::new(AtomicUsize::new(0));
+        let sending: Vec<_> = (0..3)
+            .map(|_| {
+                let (couriers, done) = (Arc::clone(&couriers), Arc::clone(&done));
+                thread::spawn(move || {
+                    for _ in 0..2 {
+                        let done = Arc::clone(&done);
+                        let job = move || {
+                            done.fetch_add(1, Ordering::SeqCst);
+                        };
+                        couriers.send(Box::new(job)).unwrap();
+                    }
+                })
+            })
+            .collect();
+        sending.into_iter().for_each(|sending| sending.join().unwrap());
+        assert!(couriers.come_back(Duration::from_secs(1)));
+        assert_eq!(done.load(Ordering::SeqCst), 6);
+    });
+}
+
+#[test]
+fn no_more_jobs_than_there_may_be_threads_are_under_way() {
+    every_order(|| {
+        let couriers = Arc::new(Couriers::default());
+        let (gates, refused): (Vec<_>, Vec<_>) = (0..MOST + 1)
+            .map(|_| {
+                let gate = Arc::new(Slot::new());
+                let closed = Arc::clone(&gate);
+                (gate, couriers.send(Box::new(move || while closed.take(Duration::from_secs(1)).is_none() {})))
+            })
+            .unzip();
+        assert!(refused[..MOST].iter().all(Result::is_ok));
+        assert!(matches!(refused[MOST], Err(Unsent::TooMany)));
+        gates[0].put(());
+        gates[1..].iter().for_each(|gate| gate.put(()));
+        assert!(couriers.come_back(Duration::from_secs(1)));
+        // On a thread that has come back.
+        couriers.send(Box::new(|| {})).unwrap();
+        assert!(couriers.come_back(Duration::from_secs(1)));
+    });
+}
+
+#[test]
+fn who_waits_gets_what_came_first_and_never_sleeps_over_it() {
+    every_order(|| {
+        let slot = Arc::new(Slot::new());
+        let putting: Vec<_> = (0..2)
+            .map(|n| {
+                let slot = Arc::clone(&slot);
+                thread::spawn(move || slot.put(n))
+            })
+            .collect();
+        let came = loop {
+            if let Some(came) = slot.take(Duration::from_secs(1)) {
+                break came;
+            }
+        };
+        assert!(came < 2);
+        putting.into_iter().for_each(|putting| putting.join().unwrap());
     });
 }
 
