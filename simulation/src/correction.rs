@@ -36,6 +36,9 @@ pub fn may_become(op: &Op, settled: bool, now: &Fate, lineages: &[Lineage]) -> b
             !settled && (expired || lineages.len() > 1 || op.is_given_up((code, None)))
         }
         (Fate::Rejected(_, Some(_)), Fate::Accepted(_) | Fate::Undone(_)) => !settled && lost,
-        (Fate::Rejected(_, Some(_)), Fate::Rejected(..)) => !settled && (lost || expired),
+        // Refused all the same, for the reason of what is between.
+        (Fate::Rejected(_, Some(_)), Fate::Rejected(code, seq)) => {
+            !settled && (lost || expired || op.is_given_up((code, *seq)))
+        }
     }
 }

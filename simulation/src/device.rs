@@ -429,18 +429,21 @@ impl Device {
             ["collections WHERE life <> 0", "items", "resources", "base", "outbox"].into_iter().zip(expected);
         assert_eq!(rows, expected.collect(), "{} has more than it reads", self.name);
         let sides = inspect::open(&self.path, self.disk.name()).and_then(|connection| inspect::with_sides(&connection));
-        for (item, text) in sides.expect("a healed device reads") {
-            if last.at(&item, last.head).is_none() || items.contains_key(&item) {
+        for sides in sides.expect("a healed device reads") {
+            assert!(sides.is_open, "{} keeps the sides of what ended: {sides:?}", self.name);
+            if last.at(&sides.item, last.head).is_none() || items.contains_key(&sides.item) {
                 continue;
             }
-            // A life that ended while its user saw it leaves its conflicts, and the next one may be hidden.
-            let (earlier, present) = last.marks_of_lives(&item);
-            let hidden = marks(&text).find(|mark| present.contains(mark) && !earlier.contains(mark));
-            assert!(
-                last.ended(&item, last.head + 1).is_some() && hidden.is_none(),
-                "{} has a conflict on {item:?}, which its user does not see: {text}",
-                self.name
-            );
+            // A life that ended while its user saw it leaves the conflict on its value, and the next one may be hidden.
+            let said = [&sides.base, &sides.remote].into_iter().flatten();
+            let said: Vec<u64> = said.flat_map(|text| marks(text).collect::<Vec<_>>()).collect();
+            let of_before = !said.is_empty()
+                && sides.of_value
+                && keep.has(&sides.item.0, &sides.item.1)
+                && last
+                    .marks_before(&sides.item, (self.plan.mischief.rights == 0).then_some(sight))
+                    .is_superset(&said.into_iter().collect());
+            assert!(of_before, "{} has a conflict on what its user does not see: {sides:?}", self.name);
         }
         if self.plan.searches {
             let found = store

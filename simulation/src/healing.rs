@@ -50,13 +50,14 @@ impl World {
         // And so does the rest of one of which nobody knows any more that it failed.
         let waits = self.plan.shares_files()
             || self.plan.mischief.forget > 0
-            || self.plan.server_clock > 0
+            || self.plan.mischief.server_clock > 0
             // Nor may it have been told that the rest of one was given up.
             || self.plan.mischief.offence > 0
             || self.server.with_history(|lineages, _| lineages.len() > 1);
         while round < rounds {
             if waits && (round == 2 || round == 4) {
-                self.clock.advance(GIVEN_UP);
+                // And what came while the server's clock was ahead is given up that much later.
+                self.clock.advance(GIVEN_UP + self.server.most_ahead());
                 self.server.prune();
             }
             if round == 1 && self.plan.deals > 0 {

@@ -96,13 +96,28 @@ pub fn untold(connection: &Connection) -> rusqlite::Result<BTreeSet<Name>> {
     Ok(rejected.into_iter().chain(conflicts).collect())
 }
 
-/// The items of which conflicts keep what the server said, and the text of it.
-pub fn with_sides(connection: &Connection) -> rusqlite::Result<Vec<(Item, String)>> {
+/// A conflict that keeps what the server said.
+#[derive(Debug)]
+pub struct Sides {
+    pub item: Item,
+    /// Whether it is on the value of the item.
+    pub of_value: bool,
+    pub is_open: bool,
+    pub base: Option<String>,
+    pub remote: Option<String>,
+}
+
+pub fn with_sides(connection: &Connection) -> rusqlite::Result<Vec<Sides>> {
     let mut find = connection.prepare(
-        "SELECT collection, key, concat_ws(' ', base, remote, shown) FROM conflicts
-         WHERE base IS NOT NULL OR remote IS NOT NULL OR shown IS NOT NULL",
+        "SELECT collection, key, resource, ending IS NULL, base, remote FROM conflicts
+         WHERE base IS NOT NULL OR remote IS NOT NULL OR shown IS NOT NULL OR local IS NOT NULL",
     )?;
-    find.query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?)))?.collect()
+    let sides = find.query_map([], |row| {
+        let item = (row.get(0)?, row.get(1)?);
+        let of_value = row.get::<_, i64>(2)? == 0;
+        Ok(Sides { item, of_value, is_open: row.get(3)?, base: row.get(4)?, remote: row.get(5)? })
+    });
+    sides?.collect()
 }
 
 /// How many rows each table has of what a replica holds for its user: all that a search of the file could find.

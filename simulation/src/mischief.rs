@@ -90,7 +90,7 @@ impl World {
             let ahead = self.below(2 * far.as_millis() as u64) as i64 - far.as_millis() as i64;
             device.machine.set_ahead(if self.random().percent(30) { 0 } else { ahead });
             "clock jumps"
-        } else if is(self.plan.server_clock) {
+        } else if is(plan.server_clock) {
             let far = *self.random().pick(&[HOUR, 2 * DAY, 100 * DAY]);
             let ahead = self.below(2 * far.as_millis() as u64) as i64 - far.as_millis() as i64;
             self.server.machine.set_ahead(if self.random().percent(30) { 0 } else { ahead });
@@ -206,7 +206,7 @@ impl World {
             self.late
                 .lock()
                 .expect("no panic while the post is held")
-                .retain(|late| late.sender != device.name || !late.request.is_push());
+                .retain(|late| late.sender != device.name || late.request.push().is_none());
             self.start(device);
             return true;
         }

@@ -43,8 +43,11 @@ pub enum Request {
 }
 
 impl Request {
-    pub fn is_push(&self) -> bool {
-        matches!(self, Request::Push(_))
+    pub fn push(&self) -> Option<&PushRequest> {
+        match self {
+            Request::Push(push) => Some(push),
+            _ => None,
+        }
     }
 }
 
@@ -181,10 +184,7 @@ impl<'w> Way<'w> {
         request: &Request,
         ask: impl Fn(u64) -> Result<T, WireError>,
     ) -> Result<T, WireError> {
-        let push = match request {
-            Request::Push(push) => Some(push),
-            _ => None,
-        };
+        let push = request.push();
         let world = self.world;
         let device = &world.devices[self.device];
         let calls = self.calls.fetch_add(1, Ordering::Relaxed);

@@ -183,15 +183,12 @@ impl Lineage {
         ends.next().map(|(seq, logged)| (*seq, logged))
     }
 
-    /// The marks of an item's values before its last delete, and since.
-    pub fn marks_of_lives(&self, item: &Item) -> (HashSet<u64>, HashSet<u64>) {
+    /// The marks of an item's values before its last delete, as far as a reader who always saw the same saw them.
+    pub fn marks_before(&self, item: &Item, sight: Option<&Sight>) -> HashSet<u64> {
         let versions = self.versions.get(item).map_or(&[][..], Vec::as_slice);
         let ended = versions.iter().rposition(|(_, version)| version.is_none()).unwrap_or(0);
-        let (earlier, present) = versions.split_at(ended);
-        let marks_in = |versions: &[(Seq, Version)]| {
-            versions.iter().flat_map(|(_, version)| version.iter()).flat_map(|(whole, _)| whole.marks()).collect()
-        };
-        (marks_in(earlier), marks_in(present))
+        let wholes = versions[..ended].iter().flat_map(|(_, version)| version.iter()).map(|(whole, _)| whole);
+        wholes.filter(|whole| sight.is_none_or(|sight| sight.sees(whole))).flat_map(|whole| whole.marks()).collect()
     }
 
     /// Whether a reader may stand there: not between two entries of one batch.

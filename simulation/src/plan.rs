@@ -62,6 +62,8 @@ pub struct Mischief {
     pub rights: u32,
     /// What is between a device and the server takes offence at what is written on one item, for a while.
     pub offence: u32,
+    /// The server's clock jumps.
+    pub server_clock: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -96,14 +98,12 @@ pub struct Plan {
     pub mischief: Mischief,
     /// Machines come back, and are restored, while calls are under way; they stop again as they come back; and the server's disk fails, too.
     pub harsh: bool,
+    /// Whether pulls and requests for checkpoints come late too.
+    pub late_reads: bool,
     pub durability: Durability,
     pub coalescing: bool,
     pub attempts: u32,
     pub push_ops: u32,
-    /// Of 1,000 steps, in how many the server's clock jumps.
-    pub server_clock: u32,
-    /// Whether pulls and requests for checkpoints come late too.
-    pub late_reads: bool,
     pub pull_entries: u32,
     pub checkpoint_items: u32,
     /// Entries that the server's log keeps.
@@ -165,6 +165,7 @@ impl Plan {
             forget: some(25, 60),
             small_requests: some(15, 20),
             offence: 0,
+            server_clock: 0,
         };
         let searches = other.percent(if several_rights { 25 } else { 10 });
         // Damage to a search begins with a read that failed.
@@ -193,7 +194,8 @@ impl Plan {
         let harsh = seed % 4 == 3;
         let mut offences = Random::new(seed ^ 0x000f_fe4c_e500);
         let offence = if harsh && offences.percent(50) { 5 + offences.below(40) as u32 } else { 0 };
-        let mischief = Mischief { offence, ..mischief };
+        let server_clock = if seed % 4 == 2 { other.below(3) as u32 * 10 } else { 0 };
+        let mischief = Mischief { offence, server_clock, ..mischief };
         // Longer than the healing takes.
         let ref_days = if random.percent(60) { 3 } else { 74 };
         Plan {
@@ -216,13 +218,12 @@ impl Plan {
             wire: WireFaults { interlude, ..wire },
             mischief,
             harsh,
+            // One world in four again, and others than the harsh ones.
+            late_reads: seed % 4 == 1,
             durability: if random.percent(40) { Durability::Full } else { Durability::Normal },
             coalescing: random.percent(75),
             attempts: 1 + random.below(3) as u32,
             push_ops,
-            // One world in four again, and others than the harsh ones.
-            late_reads: seed % 4 == 1,
-            server_clock: if seed % 4 == 2 { other.below(3) as u32 * 10 } else { 0 },
             pull_entries,
             checkpoint_items,
             log_entries: 20 + random.below(40),
@@ -232,7 +233,8 @@ impl Plan {
 
     /// Whether refs may get too old for the server, by its clock or another's.
     pub fn forgets_refs(&self) -> bool {
-        self.mischief.clock > 0 || self.mischief.forget > 0 || self.server_clock > 0
+        let Mischief { clock, forget, server_clock, .. } = self.mischief;
+        clock > 0 || forget > 0 || server_clock > 0
     }
 
     /// Whether a replica may share its history with another.

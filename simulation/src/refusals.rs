@@ -14,8 +14,8 @@ const STAGED: u64 = 7 * 24 * 3600 * 1000;
 /// What came near the server, as far as refusals hang on it.
 #[derive(Debug, Default)]
 pub struct Arrivals {
-    /// The latest that the server's clock has been, in milliseconds since 1970.
-    now: u64,
+    /// What the server's clock said, each time that the server was asked something.
+    readings: Vec<u64>,
     /// How long the server keeps the outcome of a ref, in milliseconds.
     kept: u64,
     /// Entries that the server's log keeps.
@@ -26,10 +26,19 @@ pub struct Arrivals {
     pulled: HashMap<ClientId, Seq>,
 }
 
+/// When something came to the server, by its clock, which may jump.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// In milliseconds since 1970; the earliest, where it came again.
+    at: u64,
+    /// The reading of the clock at which it came first.
+    reading: usize,
+}
+
 #[derive(Debug)]
 struct Arrived {
     /// When it came first.
-    at: u64,
+    at: Moment,
     batch: Option<BatchId>,
     /// What ◆7 compares of it. Copies of a file may send different ops under one ref.
     ops: BTreeSet<String>,
@@ -41,7 +50,7 @@ struct Arrived {
 struct Members {
     of: u32,
     /// When its first op came first.
-    at: u64,
+    at: Moment,
     items: BTreeMap<Ref, Item>,
     /// Those that were told that another op is at fault.
     not_at_fault: HashSet<Ref>,
@@ -55,31 +64,45 @@ impl Arrivals {
         Arrivals { kept, log_entries: plan.log_entries, ..Arrivals::default() }
     }
 
-    /// The server's clock is `now`; the latest that it has been.
-    pub fn latest(&mut self, now: u64) -> u64 {
-        self.now = self.now.max(now);
-        self.now
+    /// The server is asked something when its clock is `now`.
+    pub fn read_clock(&mut self, now: u64) -> Moment {
+        self.readings.push(now);
+        Moment { at: now, reading: self.readings.len() - 1 }
+    }
+
+    /// The latest that the server's clock said.
+    pub fn latest(&self) -> u64 {
+        self.readings.iter().copied().max().unwrap_or_default()
+    }
+
+    /// The most that the server can have taken as the time since, in milliseconds.
+    pub fn age(&self, since: Moment) -> u64 {
+        let latest = self.readings[since.reading..].iter().max();
+        latest.map_or(0, |latest| latest.saturating_sub(since.at))
     }
 
     /// `now` is the server's clock.
     pub fn see(&mut self, request: &PushRequest, now: u64) {
-        self.latest(now);
+        let moment = self.read_clock(now);
         for op in &request.ops {
             let alike = Op { base: None, batch: None, of: None, ..op.clone() };
             let text = serde_json::to_string(&alike).expect("an op encodes");
             let arrived = self.refs.entry(op.op_ref);
-            let new = || Arrived { at: now, batch: op.batch, ops: BTreeSet::new(), bases: BTreeSet::new() };
+            let new = || Arrived { at: moment, batch: op.batch, ops: BTreeSet::new(), bases: BTreeSet::new() };
             let arrived = arrived.or_insert_with(new);
+            // The server may have been down, or full, before.
+            arrived.at.at = arrived.at.at.min(now);
             arrived.ops.insert(text);
             arrived.bases.insert(op.base);
             if let (Some(batch), Some(of)) = (op.batch, op.of) {
                 let members = self.batches.entry(batch).or_insert_with(|| Members {
                     of,
-                    at: now,
+                    at: moment,
                     items: BTreeMap::new(),
                     not_at_fault: HashSet::new(),
                     explained: false,
                 });
+                members.at.at = members.at.at.min(now);
                 // Its sender lets go of it so.
                 members.explained |= members.of != of;
                 members.items.insert(op.op_ref, item_of(op));
@@ -94,7 +117,7 @@ impl Arrivals {
 
     /// A client reads on from there; `now` is the server's clock.
     pub fn pull(&mut self, client: ClientId, from: Seq, now: u64) {
-        self.latest(now);
+        self.read_clock(now);
         let pulled = self.pulled.entry(client).or_default();
         *pulled = from.max(*pulled);
     }
@@ -109,7 +132,8 @@ impl Arrivals {
     pub fn refused(&mut self, op_ref: &Ref, batch: Option<BatchId>, code: &Code) {
         let Some(members) = batch.and_then(|batch| self.batches.get_mut(&batch)) else { return };
         if *code == Code::BATCH_FAILED {
-            let overdue = self.now.saturating_sub(members.at) > STAGED;
+            let overdue =
+                self.readings[members.at.reading..].iter().any(|now| now.saturating_sub(members.at.at) > STAGED);
             members.explained |= overdue && members.not_at_fault.is_empty();
             members.not_at_fault.insert(*op_ref);
         } else {
@@ -153,10 +177,13 @@ impl Judge {
             assert!(shared, "{op_ref} is said to be another op, and nobody sent one");
             return;
         }
-        let old = |at: u64| at < arrivals.now.saturating_sub(arrivals.kept);
-        assert!(old(op_ref.unix_ms()), "{op_ref} expired before its time");
+        let oldest = arrivals.latest().saturating_sub(arrivals.kept);
+        assert!(op_ref.unix_ms() < oldest, "{op_ref} expired before its time");
         if let Some(known) = known {
-            assert!(old(arrived.at), "{op_ref} was {known:?}, which was forgotten before its time");
+            assert!(
+                arrivals.age(arrived.at) > arrivals.kept,
+                "{op_ref} was {known:?}, which was forgotten before its time"
+            );
             let (Decided::Accepted(seq) | Decided::Rejected(_, Some(seq))) = known else { return };
             let pulled = |client| arrivals.pulled.get(client).is_some_and(|pulled| pulled >= seq);
             assert!(self.senders(op_ref).any(pulled), "{op_ref} was {known:?}, and its client has not pulled past it");

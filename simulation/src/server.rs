@@ -7,6 +7,7 @@ use crate::oracle::{Item, Lineage, Whole, resources_of};
 use crate::plan::Plan;
 use crate::random::Random;
 use crate::reader::{judge_checkpoint, judge_page};
+use crate::refusals::Moment;
 use crate::rights::{Rights, Sight};
 use crate::secrets::Secrets;
 use std::collections::{BTreeMap, HashMap};
@@ -55,12 +56,20 @@ struct State {
     judge: Judge,
     /// Answers whose entries could not be read yet, for the server stopped right behind them.
     unjudged: Vec<Answered>,
-    /// The checkpoint of each client, by its cursor, and when a page of it was last read. A client has one: the log is not
-    /// held behind those before.
-    checkpoints: HashMap<ClientId, (Cursor, u64)>,
+    /// The checkpoint of each client. A client has one: the log is not held behind those before.
+    checkpoints: HashMap<ClientId, Held>,
     backup: Option<Backup>,
     /// It was restored, and has not begun a new epoch yet.
     restored: bool,
+}
+
+/// A checkpoint that a client was given.
+struct Held {
+    cursor: Cursor,
+    /// When a page of it was last read.
+    read: Moment,
+    /// Whether that was the last page.
+    complete: bool,
 }
 
 /// A push, its answer, and the log's head before it.
@@ -220,10 +229,13 @@ impl Server {
         self.open(true);
         let mut state = self.state();
         state.witness = None;
+        // What was answered is in the log that is lost, though nobody came to read it there.
+        let answered = std::mem::take(&mut state.unjudged).into_iter().map(|answered| answered.response.seq).max();
+        let left = state.lineages.last_mut().expect("there is always one");
+        left.head = left.head.max(answered.unwrap_or_default());
         let restored = lineage.head;
         state.lineages.push(lineage.again(EPOCH_GAP));
         state.judge.rewind(restored);
-        state.unjudged.clear();
         state.checkpoints.clear();
         drop(state);
         self.witness();
@@ -317,9 +329,15 @@ impl Server {
             let state = &mut *self.state();
             let from = request.cursor.as_ref().and_then(|cursor| state.cursors.get(cursor)).map_or(0, |known| known.0);
             state.judge.arrivals.pull(request.client, from, self.machine.unix_ms());
-            // Behind where a client has pulled from since, its checkpoint holds nothing (◆21): a late pull may expire.
-            let held = state.checkpoints.get(&request.client).and_then(|(held, _)| state.cursors.get(held));
-            if held.is_some_and(|held| held.0 < from) {
+            // Once it was read to its end, a checkpoint holds nothing behind where its client reads on as the same reader
+            // (◆21): a pull that comes late may expire.
+            let held = state.checkpoints.get(&request.client).filter(|held| held.complete);
+            let held = held.and_then(|held| state.cursors.get(&held.cursor));
+            let since = request.cursor.as_ref().and_then(|cursor| state.cursors.get(cursor));
+            let reads_on = |(from, sight, filter): &(Seq, Sight, Filter)| {
+                held.is_some_and(|held| held.0 < *from && held.1 == *sight && held.2 == *filter)
+            };
+            if since.is_some_and(reads_on) && !matches!(answer, Err(WireError::CursorExpired(_))) {
                 state.checkpoints.remove(&request.client);
             }
         }
@@ -354,10 +372,16 @@ impl Server {
         state.cursors.insert(page.cursor.clone(), (page.seq, sight.clone(), filter));
     }
 
-    /// The latest that its clock has been while it was asked anything: what it forgot by that does not come back.
-    fn latest(&self) -> u64 {
+    /// It is asked something.
+    fn read_clock(&self) -> Moment {
         let now = self.machine.unix_ms();
-        self.state().judge.arrivals.latest(now)
+        self.state().judge.arrivals.read_clock(now)
+    }
+
+    /// How far its clock has been ahead of what it says now.
+    pub fn most_ahead(&self) -> Duration {
+        let latest = self.state().judge.arrivals.latest();
+        Duration::from_millis(latest.saturating_sub(self.machine.unix_ms()))
     }
 
     /// A cursor has expired though nothing else is wrong with it.
@@ -365,9 +389,9 @@ impl Server {
         // One that forgot how far it had come asks again for what it said that it had.
         let forgets = self.plan.shares_files()
             || self.plan.mischief.crash > 0 && self.plan.durability == syncstore::Durability::Normal;
-        let held = self.state().checkpoints.get(&client).filter(|(held, _)| held == cursor && !forgets).cloned();
-        let latest = self.latest();
-        let idle = held.map(|(_, read)| Duration::from_millis(latest.saturating_sub(read)));
+        let state = self.state();
+        let held = state.checkpoints.get(&client).filter(|held| held.cursor == *cursor && !forgets);
+        let idle = held.map(|held| Duration::from_millis(state.judge.arrivals.age(held.read)));
         assert!(
             idle.is_none_or(|idle| idle > CHECKPOINT_IDLE),
             "the cursor of a checkpoint expired {idle:?} after a page of it was read"
@@ -384,16 +408,17 @@ impl Server {
         let rights = self.rights(user);
         let caller = rights.caller(user);
         let is_up = !self.is_down();
-        self.latest();
+        self.read_clock();
         let answer = self.ask(|service| service.checkpoint(DB, &caller, &request));
         if request.page.is_none() && is_up {
             // Even where the server stops before it answers, a new one may have taken the place of the one before.
             self.state().checkpoints.remove(&request.client);
         }
         if let Ok(page) = &answer {
-            let read = self.machine.unix_ms();
+            let read = self.read_clock();
             let state = &mut *self.state();
-            state.checkpoints.insert(request.client, (page.cursor.clone(), read));
+            let held = Held { cursor: page.cursor.clone(), read, complete: page.next.is_none() };
+            state.checkpoints.insert(request.client, held);
             let of = (page.seq, rights.sight.clone(), request.scope.filter.clone());
             let (_, seen, filter) = state.cursors.entry(page.cursor.clone()).or_insert(of);
             assert_eq!(*filter, request.scope.filter, "a checkpoint of one filter is read on with another");
@@ -407,7 +432,7 @@ impl Server {
     }
 
     pub fn prune(&self) {
-        self.latest();
+        self.read_clock();
         // A server that is down prunes later.
         let _ = self.ask(|service| service.prune(DB));
         self.witness();

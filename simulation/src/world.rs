@@ -449,7 +449,7 @@ impl World {
         self.trace(format_args!("late from {}: {}", late.sender, late.request));
         // Nobody hears the answer, be it an error.
         match &late.request {
-            Request::Info => {}
+            Request::Info => unreachable!("a request for the limits is never late"),
             Request::Push(push) => {
                 self.count("late requests");
                 let _ = self.server.push(late.user, push);

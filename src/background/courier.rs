@@ -2,8 +2,8 @@
 //!
 //! Written over [`super::primitives`], so that a test can try every interleaving.
 
-use super::primitives::{Condvar, Mutex, MutexGuard, PoisonError, mpsc, thread};
-use std::sync::{Arc, Weak};
+use super::primitives::{Condvar, Mutex, MutexGuard, mpsc, thread};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
 /// The most threads at a time. Three have something to do (a request, a poll, the resolver); the others are left with calls that were
@@ -15,6 +15,7 @@ type Job = Box<dyn FnOnce() + Send>;
 /// A job, and the way back to the thread that does it.
 struct Errand {
     job: Job,
+    under_way: UnderWay,
     back: mpsc::Sender<Errand>,
 }
 
@@ -27,6 +28,7 @@ pub enum Unsent {
 }
 
 /// The threads, as many as there are jobs at a time.
+#[derive(Default)]
 pub struct Couriers {
     idle: Mutex<Vec<mpsc::Sender<Errand>>>,
     /// Jobs under way, those that nobody waits for included.
@@ -34,14 +36,20 @@ pub struct Couriers {
     back: Condvar,
 }
 
-impl Default for Couriers {
-    fn default() -> Couriers {
-        Couriers { idle: Mutex::new(Vec::new()), out: Mutex::new(0), back: Condvar::new() }
+/// A job that is under way until this is dropped: even one that panics, on whose thread nothing more is done, comes back.
+struct UnderWay(Weak<Couriers>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        if let Some(couriers) = self.0.upgrade() {
+            *lock(&couriers.out) -= 1;
+            couriers.back.notify_all();
+        }
     }
 }
 
 impl Couriers {
-    /// Has a job done on a thread that is idle, or a new one. It must not panic.
+    /// Has a job done on a thread that is idle, or a new one.
     pub fn send(self: &Arc<Couriers>, job: Job) -> Result<(), Unsent> {
         {
             let mut out = lock(&self.out);
@@ -50,41 +58,34 @@ impl Couriers {
             }
             *out += 1;
         }
-        self.hand_over(job).map_err(|error| {
-            self.one_is_back();
-            Unsent::NoThread(error)
-        })
+        self.hand_over(job, UnderWay(Arc::downgrade(self))).map_err(Unsent::NoThread)
     }
 
-    fn hand_over(self: &Arc<Couriers>, job: Job) -> std::io::Result<()> {
-        let mut job = job;
+    fn hand_over(self: &Arc<Couriers>, job: Job, under_way: UnderWay) -> std::io::Result<()> {
+        let (mut job, mut under_way) = (job, under_way);
         loop {
             let idle = lock(&self.idle).pop();
             let Some(back) = idle else { break };
-            match back.send(Errand { job, back: back.clone() }) {
+            match back.send(Errand { job, under_way, back: back.clone() }) {
                 Ok(()) => return Ok(()),
-                Err(mpsc::SendError(errand)) => job = errand.job,
+                Err(mpsc::SendError(errand)) => (job, under_way) = (errand.job, errand.under_way),
             }
         }
         let (back, errands) = mpsc::channel::<Errand>();
         let couriers = Arc::downgrade(self);
         thread::Builder::new().name("syncstore-wire".into()).spawn(move || {
             // Ends when nobody can send it anything any more: each errand brings along the only way to send the next.
-            while let Ok(Errand { job, back }) = errands.recv() {
+            while let Ok(Errand { job, under_way, back }) = errands.recv() {
                 job();
                 let Some(couriers) = Weak::upgrade(&couriers) else { return };
+                // First idle, then back, or the next job would have a thread of its own.
                 lock(&couriers.idle).push(back);
-                couriers.one_is_back();
+                drop(under_way);
             }
         })?;
         // Its thread is there, so it takes it.
-        let _ = back.send(Errand { job, back: back.clone() });
+        let _ = back.send(Errand { job, under_way, back: back.clone() });
         Ok(())
-    }
-
-    fn one_is_back(&self) {
-        *lock(&self.out) -= 1;
-        self.back.notify_all();
     }
 
     /// Waits until no job is under way, for so long at most; whether none is.

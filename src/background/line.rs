@@ -31,7 +31,6 @@ pub(super) struct Line {
 impl Line {
     /// One whose calls are given up after the backstop; while they are waited for, the lookout is kept.
     pub fn new(wire: &Arc<dyn Wire>, cancel: &Cancel, lookout: Arc<Lookout>, backstop: Duration) -> Line {
-        let gave_up = Arc::default();
         let line = Line {
             wire: Arc::clone(wire),
             cancel: cancel.clone(),
@@ -39,7 +38,7 @@ impl Line {
             given_up: Arc::default(),
             lookout,
             backstop,
-            gave_up,
+            gave_up: Arc::default(),
         };
         line.beside(wire, cancel)
     }
@@ -68,15 +67,14 @@ impl Line {
     ) -> Result<(), WireError> {
         let (wire, cancel) = (Arc::clone(&self.wire), self.cancel.clone());
         self.aside(move || {
-            let came = contained(|| wire.pull(&request));
-            drop(wire);
+            let came = contained(wire, |wire| wire.pull(&request));
             if !cancel.is_cancelled() {
                 then(request, came);
             }
         })
     }
 
-    /// Does something else that may take long on such a thread.
+    /// Does what may take long on a thread of the couriers.
     pub fn aside(&self, job: impl FnOnce() + Send + 'static) -> Result<(), WireError> {
         self.couriers.send(Box::new(job)).map_err(|unsent| {
             WireError::Unreachable(match unsent {
@@ -98,8 +96,7 @@ impl Line {
         let slot = Arc::new(Slot::new());
         let (wire, there) = (Arc::clone(&self.wire), Arc::downgrade(&slot));
         self.aside(move || {
-            let came = contained(|| request(&*wire));
-            drop(wire);
+            let came = contained(wire, request);
             // One that was given up, or interrupted, comes to nobody.
             if let Some(slot) = there.upgrade() {
                 slot.put(came);
@@ -132,10 +129,10 @@ fn patience(backstop: Duration, given_up: u32) -> Duration {
     backstop.saturating_mul(1 << given_up.min(16)).min(backstop.max(SLOW))
 }
 
-/// A panic of the host's wire, or of its source of credentials, as an error; it says nothing of what the panic said, which may
-/// be a secret.
-fn contained<T>(request: impl FnOnce() -> Result<T, WireError>) -> Result<T, WireError> {
-    catch_unwind(AssertUnwindSafe(request)).unwrap_or(Err(WireError::Panicked))
+/// What a request comes to, once the wire is let go of. A panic of the host's wire, of its source of credentials, or of what it does when it
+/// is dropped, is an error; it says nothing of what the panic said, which may be a secret.
+fn contained<T>(wire: Arc<dyn Wire>, request: impl FnOnce(&dyn Wire) -> Result<T, WireError>) -> Result<T, WireError> {
+    catch_unwind(AssertUnwindSafe(move || request(&*wire))).unwrap_or(Err(WireError::Panicked))
 }
 
 impl Wire for Line {

@@ -9,9 +9,9 @@ mod run;
 mod schedule;
 mod status;
 
-/// What [`mailbox`] is made of; a test puts others in their place.
+/// What [`courier`] and [`mailbox`] are made of; a test puts others in their place.
 mod primitives {
-    pub use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+    pub use std::sync::{Condvar, Mutex, MutexGuard, mpsc};
     pub use std::thread;
 }
 
