@@ -205,6 +205,15 @@ mod tests {
     }
 
     #[test]
+    fn a_job_that_panics_comes_back_and_takes_no_place_of_another() {
+        let couriers = Arc::new(Couriers::default());
+        for _ in 0..2 * MOST {
+            couriers.send(Box::new(|| std::panic::panic_any("as a host's does"))).unwrap();
+            assert!(couriers.come_back(SLOW));
+        }
+    }
+
+    #[test]
     fn the_patience_doubles_with_each_call_in_a_row_that_was_given_up_to_two_minutes() {
         for (given_up, milliseconds) in [(0, 10), (1, 20), (2, 40), (13, 81_920), (14, 120_000), (16, 120_000)] {
             assert_eq!(patience(BACKSTOP, given_up), Duration::from_millis(milliseconds), "{given_up}");
