@@ -431,14 +431,14 @@ impl Device {
         let sides = inspect::open(&self.path, self.disk.name()).and_then(|connection| inspect::with_sides(&connection));
         for sides in sides.expect("a healed device reads") {
             assert!(sides.is_open, "{} keeps the sides of what ended: {sides:?}", self.name);
-            if last.at(&sides.item, last.head).is_none() || items.contains_key(&sides.item) {
+            let says_nothing = sides.base.is_none() && sides.remote.is_none();
+            if says_nothing || last.at(&sides.item, last.head).is_none() || items.contains_key(&sides.item) {
                 continue;
             }
             // A life that ended while its user saw it leaves the conflict on its value, and the next one may be hidden.
             let said = [&sides.base, &sides.remote].into_iter().flatten();
             let said: Vec<u64> = said.flat_map(|text| marks(text).collect::<Vec<_>>()).collect();
-            let of_before = !said.is_empty()
-                && sides.of_value
+            let of_before = sides.of_value
                 && keep.has(&sides.item.0, &sides.item.1)
                 && last
                     .marks_before(&sides.item, (self.plan.mischief.rights == 0).then_some(sight))
