@@ -380,7 +380,12 @@ impl Device {
         self.disk.restore(&image);
         self.stops().restored(stops);
         told.ops.values_mut().for_each(Op::forget);
-        *self.told() = told;
+        let present = &mut *self.told();
+        for (op_ref, op) in &mut told.ops {
+            // The server may have been told so, and says it.
+            op.given_up = present.ops.remove(op_ref).map(|known| known.given_up).unwrap_or_default();
+        }
+        *present = told;
         true
     }
 

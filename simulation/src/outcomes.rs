@@ -138,8 +138,9 @@ impl Device {
                 let local =
                     matches!(before, Fate::Undone(_) | Fate::Rejected(_, None) | Fate::Retried(_) | Fate::Withdrawn(_));
                 let again = matches!(fate, Fate::Retried(_));
+                let between = matches!(&fate, Fate::Rejected(code, seq) if op.is_given_up((code, *seq)));
                 assert!(
-                    *before == fate || late || local || again,
+                    *before == fate || late || local || again || between,
                     "{name}: {op_ref} was {before:?} before the power loss"
                 );
             }
