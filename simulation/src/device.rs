@@ -433,23 +433,7 @@ impl Device {
         let expected =
             ["collections WHERE life <> 0", "items", "resources", "base", "outbox"].into_iter().zip(expected);
         assert_eq!(rows, expected.collect(), "{} has more than it reads", self.name);
-        let sides = inspect::open(&self.path, self.disk.name()).and_then(|connection| inspect::with_sides(&connection));
-        for sides in sides.expect("a healed device reads") {
-            assert!(sides.is_open, "{} keeps the sides of what ended: {sides:?}", self.name);
-            let says_nothing = sides.base.is_none() && sides.remote.is_none();
-            if says_nothing || last.at(&sides.item, last.head).is_none() || items.contains_key(&sides.item) {
-                continue;
-            }
-            // A life that ended while its user saw it leaves the conflict on its value, and the next one may be hidden.
-            let said = [&sides.base, &sides.remote].into_iter().flatten();
-            let said: Vec<u64> = said.flat_map(|text| marks(text).collect::<Vec<_>>()).collect();
-            let of_before = sides.of_value
-                && keep.has(&sides.item.0, &sides.item.1)
-                && last
-                    .marks_before(&sides.item, (self.plan.mischief.rights == 0).then_some(sight))
-                    .is_superset(&said.into_iter().collect());
-            assert!(of_before, "{} has a conflict on what its user does not see: {sides:?}", self.name);
-        }
+        self.settle_conflicts(last, sight, &keep, &items);
         if self.plan.searches {
             let found = store
                 .search(SEARCH, &syncstore::SearchQuery::words_so_far("m").limit(1_000))
@@ -460,6 +444,23 @@ impl Device {
             let searched: BTreeSet<&str> = searched.map(|((_, key), _)| key.as_str()).collect();
             assert_eq!(found, searched, "{} finds something else than its user sees", self.name);
             self.settle_index(store, &items);
+        }
+    }
+
+    /// Conflicts keep nothing of what its user does not see.
+    fn settle_conflicts(&self, last: &Lineage, sight: &Sight, keep: &Filter, items: &BTreeMap<Item, Whole>) {
+        let sides = inspect::open(&self.path, self.disk.name()).and_then(|connection| inspect::with_sides(&connection));
+        for sides in sides.expect("a healed device reads") {
+            assert!(sides.is_open, "{} keeps the sides of what ended: {sides:?}", self.name);
+            let says_nothing = sides.base.is_none() && sides.remote.is_none();
+            if says_nothing || last.at(&sides.item, last.head).is_none() || items.contains_key(&sides.item) {
+                continue;
+            }
+            // A life that ended while its user saw it leaves the conflict on its value, and the next one may be hidden.
+            let said = [&sides.base, &sides.remote].into_iter().flatten().flat_map(|text| marks(text)).collect();
+            let before = last.marks_before(&sides.item, (self.plan.mischief.rights == 0).then_some(sight));
+            let of_before = sides.of_value && keep.has(&sides.item.0, &sides.item.1) && before.is_superset(&said);
+            assert!(of_before, "{} has a conflict on what its user does not see: {sides:?}", self.name);
         }
     }
 

@@ -86,14 +86,10 @@ impl World {
             device.link().revoked_until = for_a_while;
             "revoked credentials"
         } else if is(plan.clock) {
-            let far = *self.random().pick(&[HOUR, 2 * DAY, 100 * DAY, 5 * 365 * DAY]);
-            let ahead = self.below(2 * far.as_millis() as u64) as i64 - far.as_millis() as i64;
-            device.machine.set_ahead(if self.random().percent(30) { 0 } else { ahead });
+            device.machine.set_ahead(self.any_lead(&[HOUR, 2 * DAY, 100 * DAY, 5 * 365 * DAY]));
             "clock jumps"
         } else if is(plan.server_clock) {
-            let far = *self.random().pick(&[HOUR, 2 * DAY, 100 * DAY]);
-            let ahead = self.below(2 * far.as_millis() as u64) as i64 - far.as_millis() as i64;
-            self.server.machine.set_ahead(if self.random().percent(30) { 0 } else { ahead });
+            self.server.machine.set_ahead(self.any_lead(&[HOUR, 2 * DAY, 100 * DAY]));
             "server's clock jumps"
         } else if is(plan.server_crash) {
             if self.server.is_down() {
@@ -167,6 +163,13 @@ impl World {
             self.clock.advance(200 * DAY);
             self.server.prune();
         }
+    }
+
+    /// How far a clock that jumps is ahead then, or behind, in milliseconds; it may be right again.
+    fn any_lead(&self, fars: &[Duration]) -> i64 {
+        let far = *self.random().pick(fars);
+        let ahead = self.below(2 * far.as_millis() as u64) as i64 - far.as_millis() as i64;
+        if self.random().percent(30) { 0 } else { ahead }
     }
 
     /// So many I/O calls later.

@@ -35,6 +35,13 @@ pub struct Moment {
     reading: usize,
 }
 
+impl Moment {
+    fn age(self, readings: &[u64]) -> u64 {
+        let latest = readings[self.reading..].iter().max();
+        latest.map_or(0, |latest| latest.saturating_sub(self.at))
+    }
+}
+
 #[derive(Debug)]
 struct Arrived {
     /// When it came first.
@@ -77,8 +84,7 @@ impl Arrivals {
 
     /// The most that the server can have taken as the time since, in milliseconds.
     pub fn age(&self, since: Moment) -> u64 {
-        let latest = self.readings[since.reading..].iter().max();
-        latest.map_or(0, |latest| latest.saturating_sub(since.at))
+        since.age(&self.readings)
     }
 
     /// `now` is the server's clock.
@@ -132,8 +138,7 @@ impl Arrivals {
     pub fn refused(&mut self, op_ref: &Ref, batch: Option<BatchId>, code: &Code) {
         let Some(members) = batch.and_then(|batch| self.batches.get_mut(&batch)) else { return };
         if *code == Code::BATCH_FAILED {
-            let overdue =
-                self.readings[members.at.reading..].iter().any(|now| now.saturating_sub(members.at.at) > STAGED);
+            let overdue = members.at.age(&self.readings) > STAGED;
             members.explained |= overdue && members.not_at_fault.is_empty();
             members.not_at_fault.insert(*op_ref);
         } else {

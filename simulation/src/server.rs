@@ -327,13 +327,13 @@ impl Server {
         let answer = self.ask(|service| service.inbox(DB, &caller, &request));
         {
             let state = &mut *self.state();
-            let from = request.cursor.as_ref().and_then(|cursor| state.cursors.get(cursor)).map_or(0, |known| known.0);
+            let since = request.cursor.as_ref().and_then(|cursor| state.cursors.get(cursor));
+            let from = since.map_or(0, |known| known.0);
             state.judge.arrivals.pull(request.client, from, self.machine.unix_ms());
             // Once it was read to its end, a checkpoint holds nothing behind where its client reads on as the same reader
             // (◆21): a pull that comes late may expire.
             let held = state.checkpoints.get(&request.client).filter(|held| held.complete);
             let held = held.and_then(|held| state.cursors.get(&held.cursor));
-            let since = request.cursor.as_ref().and_then(|cursor| state.cursors.get(cursor));
             let reads_on = |(from, sight, filter): &(Seq, Sight, Filter)| {
                 held.is_some_and(|held| held.0 < *from && held.1 == *sight && held.2 == *filter)
             };

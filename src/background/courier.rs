@@ -95,34 +95,6 @@ impl Couriers {
     }
 }
 
-/// Where one waits for what another brings, or for word that it is not to wait: what comes first counts.
-pub struct Slot<T> {
-    came: Mutex<Option<T>>,
-    changed: Condvar,
-}
-
-impl<T> Slot<T> {
-    pub fn new() -> Slot<T> {
-        Slot { came: Mutex::new(None), changed: Condvar::new() }
-    }
-
-    /// Brings it, and wakes who waits.
-    pub fn put(&self, what: T) {
-        lock(&self.came).get_or_insert(what);
-        self.changed.notify_all();
-    }
-
-    /// Takes what came; waits for it for so long at most.
-    pub fn take(&self, patience: Duration) -> Option<T> {
-        let mut came = lock(&self.came);
-        if came.is_none() && !patience.is_zero() {
-            // One that wakes for nothing takes nothing, and its caller comes again.
-            came = self.changed.wait_timeout(came, patience).unwrap_or_else(PoisonError::into_inner).0;
-        }
-        came.take()
-    }
-}
-
 /// A panic of one who holds it leaves nothing half done.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

@@ -1,7 +1,8 @@
 //! A wire whose calls are made by couriers, so that whoever waits for one can go on without it.
 
-use super::courier::{Couriers, MOST, Slot, Unsent};
+use super::courier::{Couriers, MOST, Unsent};
 use super::lookout::Lookout;
+use super::mailbox::Mailbox;
 use crate::cancel::Cancel;
 use crate::protocol::{CheckpointPage, DatabaseInfo, InboxPage, PushRequest, PushResponse};
 use crate::wire::{CheckpointRequest, PullRequest, Traffic, Wire, WireError};
@@ -93,22 +94,22 @@ impl Line {
         if self.gave_up() {
             return overdue();
         }
-        let slot = Arc::new(Slot::new());
-        let (wire, there) = (Arc::clone(&self.wire), Arc::downgrade(&slot));
+        let mailbox = Arc::new(Mailbox::<Option<_>>::new());
+        let (wire, there) = (Arc::clone(&self.wire), Arc::downgrade(&mailbox));
         self.aside(move || {
             let came = contained(wire, request);
             // One that was given up, or interrupted, comes to nobody.
-            if let Some(slot) = there.upgrade() {
-                slot.put(came);
+            if let Some(mailbox) = there.upgrade() {
+                mailbox.post_first(came);
             }
         })?;
-        let cancelled = Arc::clone(&slot);
-        let _hook = self.cancel.on_cancel(move || cancelled.put(Err(WireError::Cancelled)));
+        let cancelled = Arc::clone(&mailbox);
+        let _hook = self.cancel.on_cancel(move || cancelled.post_first(Err(WireError::Cancelled)));
         let begun = Instant::now();
         loop {
             let left = patience.saturating_sub(begun.elapsed());
             let due = self.lookout.due();
-            if let Some(came) = slot.take(left.min(due)) {
+            if let Some(came) = mailbox.take(left.min(due)) {
                 self.given_up.store(0, Ordering::SeqCst);
                 return came;
             }

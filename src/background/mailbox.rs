@@ -49,3 +49,12 @@ impl<M: Default> Mailbox<M> {
         self.content.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
+
+impl<T> Mailbox<Option<T>> {
+    /// Adds it, unless something is there: what comes first counts.
+    pub fn post_first(&self, what: T) {
+        self.post(|mail| {
+            mail.get_or_insert(what);
+        });
+    }
+}

@@ -19,7 +19,7 @@ mod mailbox;
 #[allow(dead_code, reason = "what the crate uses besides")]
 mod queue;
 
-use courier::{Couriers, MOST, Slot, Unsent};
+use courier::{Couriers, MOST, Unsent};
 use mailbox::Mailbox;
 use queue::{Bell, Entry, Next, Queue};
 use shuttle::sync::atomic::{AtomicUsize, Ordering};
@@ -101,16 +101,16 @@ fn one_after_the_other_is_done_on_one_thread() {
 fn couriers_that_nobody_needs_any_more_end_with_their_jobs() {
     every_order(|| {
         let couriers = Arc::new(Couriers::default());
-        let (gate, done) = (Arc::new(Slot::new()), Arc::new(Slot::new()));
+        let (gate, done) = (Arc::new(Mailbox::<Option<()>>::new()), Arc::new(Mailbox::<Option<()>>::new()));
         let (closed, open) = (Arc::clone(&gate), Arc::clone(&done));
         let job = move || {
             while closed.take(Duration::from_secs(1)).is_none() {}
-            open.put(());
+            open.post_first(());
         };
         couriers.send(Box::new(job)).unwrap();
         couriers.send(Box::new(|| {})).unwrap();
         drop(couriers);
-        gate.put(());
+        gate.post_first(());
         while done.take(Duration::from_secs(1)).is_none() {}
         // A thread that waits for another errand would be a deadlock.
     });
@@ -122,14 +122,14 @@ fn no_more_jobs_than_there_may_be_threads_are_under_way() {
         let couriers = Arc::new(Couriers::default());
         let (gates, refused): (Vec<_>, Vec<_>) = (0..MOST + 1)
             .map(|_| {
-                let gate = Arc::new(Slot::new());
+                let gate = Arc::new(Mailbox::<Option<()>>::new());
                 let closed = Arc::clone(&gate);
                 (gate, couriers.send(Box::new(move || while closed.take(Duration::from_secs(1)).is_none() {})))
             })
             .unzip();
         assert!(refused[..MOST].iter().all(Result::is_ok));
         assert!(matches!(refused[MOST], Err(Unsent::TooMany)));
-        gates.iter().for_each(|gate| gate.put(()));
+        gates.iter().for_each(|gate| gate.post_first(()));
         assert!(couriers.come_back(Duration::from_secs(1)));
         // On a thread that has come back.
         couriers.send(Box::new(|| {})).unwrap();
@@ -140,18 +140,18 @@ fn no_more_jobs_than_there_may_be_threads_are_under_way() {
 #[test]
 fn who_waits_gets_what_came_first_and_never_sleeps_over_it() {
     every_order(|| {
-        let slot = Arc::new(Slot::new());
+        let mailbox = Arc::new(Mailbox::<Option<usize>>::new());
         let putting: Vec<_> = (0..2)
             .map(|n| {
-                let slot = Arc::clone(&slot);
+                let mailbox = Arc::clone(&mailbox);
                 thread::spawn(move || {
-                    slot.put(2 * n);
-                    slot.put(2 * n + 1);
+                    mailbox.post_first(2 * n);
+                    mailbox.post_first(2 * n + 1);
                 })
             })
             .collect();
         let came = loop {
-            if let Some(came) = slot.take(Duration::from_secs(1)) {
+            if let Some(came) = mailbox.take(Duration::from_secs(1)) {
                 break came;
             }
         };
