@@ -223,6 +223,8 @@ fn service_options(
     options.environment = environment;
     options.new_epoch = new_epoch;
     options.open_databases = config.limits.open_databases;
+    options.most_databases = config.limits.databases;
+    options.largest_database = config.limits.database;
     Ok(options)
 }
 

@@ -2,7 +2,7 @@
 
 mod http_support;
 
-use http_support::{Fixture, client, gunzip, gzip, push_body, raw};
+use http_support::{Fixture, client, gunzip, gzip, push_body, raw, send};
 use serde_json::json;
 use std::io::{Read, Write};
 use syncstore::protocol::{CheckpointPage, DatabaseInfo, Format, InboxPage, PushRequest, PushResponse};
@@ -338,4 +338,30 @@ fn who_writes_a_body_to_no_path_or_by_another_method_reads_why_it_is_refused() {
         stream.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
     }
+}
+
+#[test]
+fn what_has_no_room_is_told_so_and_when_to_come_back() {
+    let mut config = Config::dev();
+    (config.limits.databases, config.limits.database) = (1, 1 << 20);
+    let fixture = Fixture::with(config);
+    let value = json!("x".repeat(100_000)).to_string();
+    let put = |db: &str, key: u32| {
+        send(&fixture.url, "PUT", &format!("/v1/{db}/data/c/{key}"), &[JSON], Some(value.as_bytes()))
+    };
+    assert_eq!(put("notes", 0).status, 200);
+    let refused = |answer: &http_support::Answer| {
+        let problem = answer.is_problem(503, "full");
+        assert_eq!(answer.header("retry-after"), "60");
+        problem.detail
+    };
+    assert!(refused(&put("other", 0)).contains("there are 1 databases"));
+    let last = (1..100).map(|key| put("notes", key)).find(|answer| answer.status != 200).expect("it is full at last");
+    assert!(refused(&last).contains("may have 1048576"));
+    let push = fixture.post("/v1/notes/sync/outbox", &[JSON], push_body(client(1), &["a"]).as_bytes());
+    refused(&push);
+    assert_eq!(fixture.get(&format!("/v1/notes/sync/inbox?client={}", client(2)), &[]).status, 200);
+    let metrics = fixture.get("/metrics", &[]).text();
+    let bytes = metrics.lines().find_map(|line| line.strip_prefix("syncstore_database_bytes{db=\"notes\"} "));
+    assert!(bytes.expect("a gauge").parse::<u64>().expect("bytes") >= 1 << 20, "{metrics}");
 }

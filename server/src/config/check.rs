@@ -230,6 +230,8 @@ token = "m3trics"
                 "limits.value: 16777217 is not between 1 and",
             ),
             ("log_retention = 5000", "batch = 16777217", "limits.batch: 16777217 is not between 1 and 16777216"),
+            ("log_retention = 5000", "database = 1048575", "limits.database: 1048575 is not between 1048576"),
+            ("log_retention = 5000", "databases = 0", "limits.databases: 0 is not between 1"),
             ("log_retention = 5000", "batch_ops = 16385", "limits.batch_ops: 16385 is not between 1 and 16384"),
             ("log_retention = 5000", "push_ops = 32769", "limits.push_ops: 32769 is not between 1 and 32768"),
             ("log_retention = 5000", "value = 4096\nbody = 4096", "limits.value: 4096 is not less than limits.body"),

@@ -46,6 +46,10 @@ pub struct ServerLimits {
     pub checkpoint_hours: u64,
     /// Databases open at a time (256).
     pub open_databases: usize,
+    /// Databases where a credential may make any; beyond, no other is made (10,000).
+    pub databases: usize,
+    /// Bytes of a database; beyond, only deletes are taken (64 GiB).
+    pub database: u64,
     /// Nonces of signed requests that are kept at a time; beyond, signed requests are answered 503 (1,000,000).
     pub nonces: usize,
     /// Connections at a time; beyond, they are answered 503 (4,096).
@@ -80,6 +84,8 @@ impl Default for ServerLimits {
             checkpoint_idle_hours: 24,
             checkpoint_hours: 7 * 24,
             open_databases: 256,
+            databases: 10_000,
+            database: 64 << 30,
             nonces: 1_000_000,
             connections: 4096,
             header_seconds: 30,
@@ -139,6 +145,7 @@ impl ServerLimits {
                 "push_ops" => 32_768,
                 // The writer looks through all of them, without their payloads, for each answer.
                 "queued_ops" => 1_000_000,
+                "database" => 1 << 48,
                 _ if field.ends_with("_days") || field.ends_with("_hours") || field.ends_with("_seconds") => 1_000_000,
                 _ => 1 << 30,
             };
@@ -170,6 +177,9 @@ impl ServerLimits {
         within("checkpoint_idle_hours", self.checkpoint_idle_hours, 1)?;
         within("checkpoint_hours", self.checkpoint_hours, 1)?;
         within("open_databases", self.open_databases as u64, 1)?;
+        within("databases", self.databases as u64, 1)?;
+        // Room for what is made of an empty one.
+        within("database", self.database, 1 << 20)?;
         within("nonces", self.nonces as u64, 1)?;
         within("connections", self.connections as u64, 1)?;
         within("header_seconds", self.header_seconds, 1)?;

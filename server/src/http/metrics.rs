@@ -136,6 +136,7 @@ fn of_databases(stats: &[DatabaseStats]) -> Registry {
     gauge("log_head", "The seq of the newest log entry", |stats| stats.head);
     gauge("log_entries", "Log entries kept", |stats| stats.log_entries);
     gauge("items", "Items", |stats| stats.items);
+    gauge("bytes", "Bytes, without free pages and the write-ahead log", |stats| stats.bytes);
     gauge("awaiting_approval_ops", "Ops that wait for the approver, or behind one that does", |stats| stats.queued_ops);
     gauge("awaiting_approval_bytes", "The bytes of those ops", |stats| stats.queued_bytes);
     gauge("queued_requests", "Requests that wait for the writer", |stats| stats.queued);

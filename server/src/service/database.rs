@@ -13,7 +13,7 @@ use super::{
 };
 use crate::core::approval::{Decided, Verdict};
 use crate::core::{Rules, cursor::Position};
-use crate::storage::sqlite::{LogBound, SqliteFile, SqliteSnapshot, WriterCaches};
+use crate::storage::sqlite::{self, LogBound, SqliteFile, SqliteSnapshot, WriterCaches};
 use crate::storage::{EpochId, Snapshot, StorageError};
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -67,10 +67,12 @@ impl Database {
         let file = file(&options, path);
         let mut connection = file.writer(new_epoch(&options))?;
         let state = *SqliteSnapshot::begin(&mut connection)?.state();
+        let bytes = sqlite::bytes(&connection)?;
         let stats = DatabaseStats {
             name: name.to_owned(),
             head: state.head,
             items: state.items,
+            bytes,
             log_entries: state.entries,
             queued_ops: state.queued,
             queued_bytes: state.queued_bytes,
@@ -95,6 +97,7 @@ impl Database {
             pruned_at: rounds.of(name),
             rounds,
             more_free: state.queued > 0,
+            bytes,
         };
         let handle = match options.writing {
             Writing::Caller => Handle::Caller(Box::new(writer)),

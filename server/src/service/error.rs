@@ -54,6 +54,9 @@ pub enum ServiceError {
     /// More waits than the service takes, or it is shutting down; later it may.
     #[error("the server cannot take the request now: {0}")]
     Overloaded(&'static str),
+    /// There is as much as there may be; later, when something was deleted or pruned, or the operator allows more, there may be room.
+    #[error("{0}")]
+    Full(String),
     /// The files failed.
     #[error("storage: {0}")]
     Storage(#[from] StorageError),
@@ -112,6 +115,7 @@ impl ServiceError {
             ServiceError::Invalid(_) => (422, "Unprocessable Content", "invalid"),
             ServiceError::TooLarge(_) => (413, "Content Too Large", "too_large"),
             ServiceError::Overloaded(_) => (503, "Service Unavailable", "overloaded"),
+            ServiceError::Full(_) => (503, "Service Unavailable", "full"),
             ServiceError::Storage(_) => (500, "Internal Server Error", "storage"),
         };
         let (reason, restored_seq) = match self {
@@ -149,7 +153,11 @@ impl ServiceError {
 
     /// When to try again, for the errors that pass by themselves.
     pub fn retry_after(&self) -> Option<Duration> {
-        matches!(self, ServiceError::Overloaded(_)).then_some(Duration::from_secs(1))
+        match self {
+            ServiceError::Overloaded(_) => Some(Duration::from_secs(1)),
+            ServiceError::Full(_) => Some(Duration::from_secs(60)),
+            _ => None,
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod presence;
 mod readers;
 mod registry;
 mod retention;
+mod room;
 mod rounds;
 mod scope;
 mod seal;

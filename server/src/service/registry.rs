@@ -10,7 +10,7 @@ use crate::storage::Transaction;
 use crate::storage::sqlite::{SqliteTransaction, WriterCaches};
 use parking_lot::{Condvar, Mutex};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use syncstore::protocol::is_database_name;
 
@@ -27,6 +27,8 @@ pub struct Registry {
 #[derive(Default)]
 struct Open {
     databases: BTreeMap<String, Place>,
+    // Of all that are there, as far as they have been seen: the directory when the service was opened, and each since.
+    known: BTreeSet<String>,
     // Databases that a thread is opening or closing, without the lock: who wants one of them waits, for two writers of
     // one file would each think that they know its head.
     busy: BTreeSet<String>,
@@ -73,6 +75,13 @@ fn database_name(file: &str) -> Option<String> {
     Some(name).filter(|name| file_name(name) == file)
 }
 
+/// The databases whose files are in a directory.
+fn names_in(directory: &Path) -> Result<BTreeSet<String>, ServiceError> {
+    let files = std::fs::read_dir(directory).map_err(StorageError::from)?;
+    let files: Vec<_> = files.collect::<Result<_, _>>().map_err(StorageError::from)?;
+    Ok(files.iter().filter_map(|file| database_name(file.file_name().to_str()?)).collect())
+}
+
 impl Registry {
     pub fn open(mut options: ServiceOptions) -> Result<Registry, ServiceError> {
         options.limits.nesting = options.limits.nesting.min(MOST_NESTING);
@@ -85,11 +94,11 @@ impl Registry {
             most_work: options.push_work,
         };
         let registry = Registry {
+            open: Mutex::new(Open { known: names_in(&options.data)?, ..Open::default() }),
             seal: Arc::new(Seal::new(options.environment.clone())),
             rounds: Arc::new(Rounds::new(options.environment.monotonic())),
             options: Arc::new(options),
             rules: Arc::new(rules),
-            open: Mutex::default(),
             settled: Condvar::new(),
         };
         if registry.options.new_epoch {
@@ -103,14 +112,9 @@ impl Registry {
 
     // What waits for an approver must not wait for somebody to use its database, too.
     fn open_queues(&self) -> Result<(), ServiceError> {
-        let mut waiting = Vec::new();
-        for entry in std::fs::read_dir(&self.options.data).map_err(StorageError::from)? {
-            let entry = entry.map_err(StorageError::from)?;
-            let name = entry.file_name().to_str().and_then(database_name);
-            if name.is_some() && database::file(&self.options, entry.path()).queued() > 0 {
-                waiting.extend(name);
-            }
-        }
+        let names = self.open.lock().known.clone();
+        let waits = |name: &String| database::file(&self.options, self.path(name)).queued() > 0;
+        let waiting: Vec<String> = names.into_iter().filter(waits).collect();
         for name in waiting.iter().take(self.options.open_databases) {
             if let Err(error) = self.database(name) {
                 tracing::warn!(database = name, %error, "what waits for the approver there waits on");
@@ -152,6 +156,10 @@ impl Registry {
         if open.closed {
             return Err(CLOSING);
         }
+        let most = self.options.most_databases;
+        if self.options.databases == Databases::Any && open.known.len() >= most && !open.known.contains(name) {
+            return Err(ServiceError::Full(format!("there are {most} databases, as many as there may be")));
+        }
         open.uses += 1;
         let used = open.uses;
         let full = open.databases.len() + open.opening >= self.options.open_databases.max(1);
@@ -168,15 +176,21 @@ impl Registry {
         names.extend(gone.iter().map(|(gone, _)| gone.clone()));
         open.busy.extend(names.iter().cloned());
         open.opening += 1;
+        // Before it is made, so that it counts for those that are made meanwhile.
+        let is_new = open.known.insert(name.to_owned());
         drop(open);
         let mut busy = Busy { registry: self, names, opening: 1 };
         if let Some((_, place)) = gone {
             // A failed one is closed whoever still reads from it: its writer may not have let go of the file.
             place.database.close();
         }
-        let path: PathBuf = self.options.data.join(file_name(name));
+        let path = self.path(name);
         let (options, rules, seal) = (self.options.clone(), self.rules.clone(), self.seal.clone());
-        let database = Arc::new(Database::open(name, path, options, rules, seal, self.rounds.clone())?);
+        let database = Database::open(name, path.clone(), options, rules, seal, self.rounds.clone());
+        if database.is_err() && is_new && !path.exists() {
+            self.open.lock().known.remove(name);
+        }
+        let database = Arc::new(database?);
         if self.options.approval.is_some() && self.options.writing == Writing::Thread {
             database.start_asking()?;
         }
@@ -190,6 +204,10 @@ impl Registry {
         open.opening -= std::mem::take(&mut busy.opening);
         drop(open);
         Ok(database)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.options.data.join(file_name(name))
     }
 
     pub fn stats(&self) -> Vec<DatabaseStats> {

@@ -3,6 +3,7 @@
 use super::approval::{Asking, Bell};
 use super::presence::Presence;
 use super::retention::Round;
+use super::room;
 use super::rounds::Rounds;
 use super::{Caller, DatabaseStats, ServiceError, ServiceOptions};
 use crate::core::approval::{self, Decided, Verdict};
@@ -63,6 +64,8 @@ pub struct Writer {
     pub rounds: Arc<Rounds>,
     // Whether there may be queued units that wait for nothing: verdicts left them, or the process before.
     pub more_free: bool,
+    // What the database has, as of the last commit: without its free pages and its write-ahead log.
+    pub bytes: u64,
 }
 
 // A group this large takes a fraction of a second, unless its values are large: then `ServiceOptions::push_work` ends it.
@@ -139,7 +142,11 @@ impl Writer {
         let mut transaction = SqliteTransaction::begin(&mut self.connection, &mut self.caches)?;
         self.shared.presence.record(&mut transaction)?;
         let result = work(&mut transaction)?;
-        Ok((result, transaction.commit()?))
+        let bytes = transaction.bytes()?;
+        let state = transaction.commit()?;
+        self.bytes = bytes;
+        self.shared.stats.lock().bytes = bytes;
+        Ok((result, state))
     }
 
     /// Does a group of jobs in one transaction, or in several when it takes long, and answers each with its own.
@@ -172,10 +179,14 @@ impl Writer {
     // The answers to the first of the jobs, at least one: as many as one transaction does before it has worked enough.
     fn decide(&mut self, group: &[Job]) -> Stored<Vec<Result<Answer, ServiceError>>> {
         let (rules, options) = (self.rules.clone(), self.options.clone());
-        let now = options.environment.unix_ms();
+        let (now, bytes) = (options.environment.unix_ms(), self.bytes);
         let (answers, state) = self.transact(|transaction| {
             let mut answers = Vec::with_capacity(group.len());
             for job in group {
+                if let Err(full) = room::check(job, bytes, &options) {
+                    answers.push((Since { first: transaction.state().next, decided: false }, Err(full)));
+                    continue;
+                }
                 let part = transaction.begin_part()?;
                 let first = transaction.state().next;
                 let answer = job.decide(transaction, &rules, &options, now);

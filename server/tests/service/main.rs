@@ -18,6 +18,7 @@ mod push;
 mod replay;
 mod resources;
 mod retention;
+mod room;
 mod tags;
 mod views;
 mod visibility;

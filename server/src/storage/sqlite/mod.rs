@@ -3,6 +3,7 @@
 mod batches;
 mod checkpoints;
 mod clients;
+mod content;
 mod index_entries;
 mod items;
 mod listings;
@@ -17,6 +18,7 @@ mod state;
 mod tags;
 mod transaction;
 
+pub use content::bytes;
 pub use log_bound::LogBound;
 pub use transaction::{SqliteSnapshot, SqliteTransaction, WriterCaches};
 

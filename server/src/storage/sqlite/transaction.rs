@@ -2,8 +2,8 @@
 
 use super::state::MAX_SEQ;
 use super::{
-    StorageError, Stored, batches, checkpoints, clients, index_entries, items, listings, log, refs, relations, state,
-    tags,
+    StorageError, Stored, batches, checkpoints, clients, content, index_entries, items, listings, log, refs, relations,
+    state, tags,
 };
 use crate::storage::{
     BatchKey, BatchRow, CheckpointRow, ClientKey, ClientRow, CollectionKey, CountedCollections, EpochId, Image,
@@ -64,6 +64,11 @@ impl<'c> SqliteTransaction<'c> {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let state = state::read(&transaction)?;
         Ok(SqliteTransaction { transaction, caches, state, parts: Vec::new(), work: 0, committed: false })
+    }
+
+    /// What the database has now, in bytes: without its free pages and without its write-ahead log.
+    pub fn bytes(&self) -> Stored<u64> {
+        content::bytes(&self.transaction)
     }
 
     /// Makes everything durable and returns the state it leaves.
