@@ -55,6 +55,7 @@ planted! {
     RetryLeavesTheRestOfItsBatch,
     ConflictLostAtRebase,
     EndedConflictKeepsSides,
+    ConflictOutlivesRevoke,
     ConflictBeginsUntold,
     ResolutionWithdrawsSent,
     WithdrawnForgotten,

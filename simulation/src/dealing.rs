@@ -19,9 +19,7 @@ impl World {
     pub fn deal(&self, device: &Device, process: &Process) {
         let mark = self.marks.fetch_add(1, Ordering::Relaxed);
         let mut random = self.random().split();
-        if self.plan.several_rights {
-            self.server.wrote(device.user(), mark);
-        }
+        self.server.wrote(device.user(), mark);
         let mark = secrets::mark(mark);
         let (store, name) = (&process.store, &device.name);
         match random.below(10) {

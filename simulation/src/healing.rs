@@ -96,7 +96,8 @@ impl World {
             device.check_outcomes(&self.server, true);
             device.check_confirmed(&self.server);
             let sight = self.server.rights(device.user()).sight;
-            self.server.with_history(|lineages, _| device.settle_in(lineages, &sight));
+            let knowledge = self.server.knowledge(device.user());
+            self.server.with_history(|lineages, _| device.settle_in(lineages, &sight, &knowledge));
             let process = device.process(0).expect("a healed device runs");
             device.check_report(&process.store);
             device.take_all_notices(&process.store);
@@ -120,6 +121,7 @@ impl World {
     fn sync_healed(&self, index: usize) {
         let device = &self.devices[index];
         let process = device.process(0).expect("a healed device runs");
+        device.check_view(&process.store);
         let result = process.store.sync(&Way::new(self, index));
         (0..device.learn_decisions(&process.store)).for_each(|_| self.count("conflicts resolved by a resolver"));
         self.tell_result(device, "sync", &result);

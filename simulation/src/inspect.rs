@@ -1,11 +1,14 @@
 //! What a replica file holds, read without the engine.
 
 use crate::notices::Name;
-use crate::oracle::{Content, Item, Resources};
+use crate::oracle::{Content, Item, Resources, Whole};
+use crate::secrets::marks_of_words;
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, Row};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
+use std::sync::Arc;
 use syncstore::protocol::{Rev, Seq};
 use syncstore::{ConflictId, Filter, Ref, ResourceName};
 
@@ -38,6 +41,29 @@ pub fn confirmed(connection: &Connection) -> rusqlite::Result<Confirmed> {
         )?
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
     let kept = kept.map_or(Filter::everything(), |text| Filter::parse(&text).expect("a stored filter"));
+    // What is loaded for another filter and not joined yet belongs to the rest, and takes the place of what was here for its ops alone.
+    let (mut items, mut outside) = (BTreeMap::new(), BTreeMap::new());
+    for (item, confirmed, pending) in stored(&moment, joins)? {
+        if kept.has(&item.0, &item.1) {
+            items.insert(item, confirmed);
+        } else {
+            outside.insert(item, pending);
+        }
+    }
+    Ok(Confirmed { position: position as Seq, cursor, items, kept, outside })
+}
+
+/// What is confirmed of all that a host may read, whether it is kept or not.
+pub fn beneath(connection: &Connection) -> rusqlite::Result<BTreeMap<Item, Whole>> {
+    let moment = connection.unchecked_transaction()?;
+    let stored = stored(&moment, false)?.into_iter();
+    Ok(stored.map(|(item, (value, resources, _), _)| (item, Whole { value: Arc::new(value), resources })).collect())
+}
+
+type Stored = (Item, (Value, Resources, Rev), bool);
+
+/// Each item that is confirmed, and whether something is pending on it; `incoming`: those that are being loaded, too.
+fn stored(moment: &Connection, incoming: bool) -> rusqlite::Result<Vec<Stored>> {
     let mut find = moment.prepare_cached(
         "SELECT c.name, i.key, i.rev, CASE WHEN i.pending > 0 THEN b.value ELSE i.value END, i.id, i.pending > 0
          FROM items i JOIN collections c ON c.id = i.collection LEFT JOIN base b ON b.item = i.id
@@ -52,23 +78,13 @@ pub fn confirmed(connection: &Connection) -> rusqlite::Result<Confirmed> {
         let (resource, content) = resource(row)?;
         resources.entry(row.get(0)?).or_default().insert(resource, content);
     }
-    // What is loaded for another filter and not joined yet belongs to the rest, and takes the place of what was here for its ops alone.
-    let rows = find.query_map([joins], |row| {
+    let rows = find.query_map([incoming], |row| {
         let value: String = row.get(3)?;
         let value = serde_json::from_str(&value).expect("a stored value is JSON");
         let resources = resources.remove(&row.get(4)?).unwrap_or_default();
-        Ok((((row.get(0)?, row.get(1)?), (value, resources, row.get::<_, i64>(2)? as Rev)), row.get(5)?))
+        Ok(((row.get(0)?, row.get(1)?), (value, resources, row.get::<_, i64>(2)? as Rev), row.get(5)?))
     })?;
-    let (mut items, mut outside) = (BTreeMap::new(), BTreeMap::new());
-    for row in rows {
-        let ((item, confirmed), pending): ((Item, _), bool) = row?;
-        if kept.has(&item.0, &item.1) {
-            items.insert(item, confirmed);
-        } else {
-            outside.insert(item, pending);
-        }
-    }
-    Ok(Confirmed { position: position as Seq, cursor, items, kept, outside })
+    rows.collect()
 }
 
 fn resource(row: &Row<'_>) -> rusqlite::Result<(ResourceName, Content)> {
@@ -103,24 +119,64 @@ pub struct Sides {
     /// Whether it is on the value of the item.
     pub of_value: bool,
     pub is_open: bool,
-    pub base: Option<String>,
-    pub remote: Option<String>,
+    /// Base, local and remote side, and what was shown, of what it has.
+    pub texts: Vec<String>,
 }
 
 pub fn with_sides(connection: &Connection) -> rusqlite::Result<Vec<Sides>> {
     let mut find = connection.prepare(
-        "SELECT collection, key, resource, ending IS NULL, base, remote FROM conflicts
+        "SELECT collection, key, resource, ending IS NULL, base, local, remote, shown FROM conflicts
          WHERE base IS NOT NULL OR remote IS NOT NULL OR shown IS NOT NULL OR local IS NOT NULL",
     )?;
     let sides = find.query_map([], |row| {
         let item = (row.get(0)?, row.get(1)?);
         let of_value = row.get::<_, i64>(2)? == 0;
-        Ok(Sides { item, of_value, is_open: row.get(3)?, base: row.get(4)?, remote: row.get(5)? })
+        let texts = (4..8).filter_map(|column| row.get(column).transpose()).collect::<rusqlite::Result<_>>()?;
+        Ok(Sides { item, of_value, is_open: row.get(3)?, texts })
     });
     sides?.collect()
 }
 
-/// How many rows each table has of what a replica holds for its user: all that a search of the file could find.
+/// A text of some table, with the marks in it.
+pub struct Marked {
+    /// Its table and column.
+    pub place: String,
+    /// Its item, where it is what a rejected or undone op meant, or had left there: the ledger keeps that for its user.
+    pub meant_on: Option<Item>,
+    pub marks: Vec<u64>,
+}
+
+/// Every text of every table that has marks, but for the sides of conflicts. What a full-text search keeps is no text.
+pub fn marked(connection: &Connection) -> rusqlite::Result<Vec<Marked>> {
+    let mut tables = connection
+        .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL %'")?;
+    let tables: Vec<String> = tables.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let mut marked = Vec::new();
+    for table in tables {
+        let mut all = connection.prepare(&format!("SELECT * FROM \"{table}\""))?;
+        let names: Vec<String> = all.column_names().map(str::to_owned).collect();
+        let mut rows = all.query([])?;
+        while let Some(row) = rows.next()? {
+            let is_kept = table == "ledger" && matches!(row.get("outcome")?, 2 | 8);
+            for (column, name) in names.iter().enumerate() {
+                let ValueRef::Text(text) = row.get_ref(column)? else { continue };
+                if table == "conflicts" && ["base", "local", "remote", "shown"].contains(&name.as_str()) {
+                    continue;
+                }
+                let marks: Vec<u64> = marks_of_words(&String::from_utf8_lossy(text)).collect();
+                if !marks.is_empty() {
+                    let is_meant = is_kept && ["payload", "meant"].contains(&name.as_str());
+                    let item = || -> rusqlite::Result<Item> { Ok((row.get("collection")?, row.get("key")?)) };
+                    let meant_on = is_meant.then(item).transpose()?;
+                    marked.push(Marked { place: format!("{table}.{name}"), meant_on, marks });
+                }
+            }
+        }
+    }
+    Ok(marked)
+}
+
+/// How many rows each table has of what is confirmed and pending.
 pub fn rows(connection: &Connection) -> rusqlite::Result<BTreeMap<&'static str, i64>> {
     let tables = ["collections WHERE life <> 0", "items", "resources", "base", "outbox"];
     let count = |table: &&'static str| {

@@ -28,6 +28,7 @@ mod plan;
 mod random;
 mod reader;
 mod refusals;
+mod residue;
 mod resolving;
 mod rights;
 mod runner;
@@ -36,6 +37,7 @@ mod server;
 mod stops;
 mod told;
 mod trace;
+mod view;
 mod workload;
 mod world;
 

@@ -3,6 +3,7 @@
 //! A model of its own: plain maps and the `json-patch` crate, none of the engine's or the server's code. A server that
 //! is restored begins another *lineage* of the log; what a replica holds belongs to one of them.
 
+use crate::residue::Seen;
 use crate::rights::Sight;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -183,12 +184,20 @@ impl Lineage {
         ends.next().map(|(seq, logged)| (*seq, logged))
     }
 
-    /// The marks of an item's values before its last delete, as far as a reader who always saw the same saw them.
-    pub fn marks_before(&self, item: &Item, sight: Option<&Sight>) -> HashSet<u64> {
-        let versions = self.versions.get(item).map_or(&[][..], Vec::as_slice);
+    /// The marks of all that an item ever was, as far as a reader saw it by one of `sights` while it had that.
+    pub fn marks_of(&self, item: &Item, sights: &[Seen]) -> HashSet<u64> {
+        marks_seen(self.versions_of(item), sights)
+    }
+
+    /// The same of what it was before its last delete.
+    pub fn marks_before(&self, item: &Item, sights: &[Seen]) -> HashSet<u64> {
+        let versions = self.versions_of(item);
         let ended = versions.iter().rposition(|(_, version)| version.is_none()).unwrap_or(0);
-        let wholes = versions[..ended].iter().flat_map(|(_, version)| version.iter()).map(|(whole, _)| whole);
-        wholes.filter(|whole| sight.is_none_or(|sight| sight.sees(whole))).flat_map(|whole| whole.marks()).collect()
+        marks_seen(&versions[..ended], sights)
+    }
+
+    fn versions_of(&self, item: &Item) -> &[(Seq, Version)] {
+        self.versions.get(item).map_or(&[], Vec::as_slice)
     }
 
     /// Whether a reader may stand there: not between two entries of one batch.
@@ -215,6 +224,14 @@ pub fn is_lost(lineages: &[Lineage], seq: Seq) -> bool {
         last = before.max(lineage.head);
         lineage.restored < seq && seq <= before
     })
+}
+
+fn marks_seen(versions: &[(Seq, Version)], sights: &[Seen]) -> HashSet<u64> {
+    let wholes = versions.iter().filter_map(|(seq, version)| Some((seq, &version.as_ref()?.0)));
+    let seen = wholes.filter(|(seq, whole)| {
+        sights.iter().any(|sight| sight.until.is_none_or(|until| **seq <= until) && sight.by.sees(whole))
+    });
+    seen.flat_map(|(_, whole)| whole.marks()).collect()
 }
 
 fn place(object: &Object) -> Item {

@@ -92,8 +92,10 @@ pub fn run_seeds(seeds: Seeds) -> BTreeMap<&'static str, u64> {
         }
     });
     if let Some(Failure { seed, words, trace }) = failure.into_inner().expect("no panic while a failure is told") {
+        // Not everything that a build with assertions finds is found without.
+        let release = if cfg!(debug_assertions) { "" } else { " --release" };
         let command =
-            format!("SYNCSTORE_SIM_SEEDS={seed} cargo test --release --test simulation no_promise -- --nocapture");
+            format!("SYNCSTORE_SIM_SEEDS={seed} cargo test{release} --test simulation no_promise -- --nocapture");
         eprintln!("{trace}\n\nseed {seed}: {words}\nreplay it: {command}\n(SYNCSTORE_SIM_TRACE=1 for the whole trace)");
         panic!("seed {seed}: {words}");
     }

@@ -38,6 +38,12 @@ pub fn marks(text: &str) -> impl Iterator<Item = u64> + '_ {
     })
 }
 
+/// The numbers of the marks in a text of any kind, each a word of its own.
+pub fn marks_of_words(text: &str) -> impl Iterator<Item = u64> + '_ {
+    let words = text.split(|c: char| !(c.is_alphanumeric() || c == '-' || c == '_'));
+    words.filter_map(|word| word.strip_prefix('m')?.strip_suffix('m')?.parse().ok())
+}
+
 impl Whole {
     /// The numbers of the marks in a value and what its resources hold.
     pub fn marks(&self) -> Vec<u64> {
@@ -50,6 +56,11 @@ impl Secrets {
     /// A user wrote this one.
     pub fn wrote(&mut self, user: u64, mark: u64) {
         self.own.entry(user).or_default().insert(mark);
+    }
+
+    /// All that a user wrote.
+    pub fn own(&self, user: u64) -> HashSet<u64> {
+        self.own.get(&user).cloned().unwrap_or_default()
     }
 
     /// The log has an entry, which made `after` of an item.
@@ -77,5 +88,18 @@ impl Secrets {
             let may = known.contains(&mark) || own.is_some_and(|own| own.contains(&mark));
             assert!(may, "user{user}, who sees {sight:?}, is told m{mark}m by {what}: {answer}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_are_found_wherever_they_stand() {
+        let found = |text: &str| marks_of_words(text).collect::<Vec<_>>();
+        assert_eq!(found(&mark(7)), [7]);
+        assert_eq!(found(r#"{"n":"m1m","in":"{\"o\":\"m2m\"}"}"#), [1, 2]);
+        assert!(found("mm m-1m m3 xm4m m5mx a-m6m").is_empty());
     }
 }

@@ -8,6 +8,7 @@ use crate::plan::Plan;
 use crate::random::Random;
 use crate::reader::{judge_checkpoint, judge_page};
 use crate::refusals::Moment;
+use crate::residue::{Knowledge, Seen};
 use crate::rights::{Rights, Sight};
 use crate::secrets::Secrets;
 use std::collections::{BTreeMap, HashMap};
@@ -46,6 +47,8 @@ struct State {
     service: Option<Arc<Service>>,
     /// Of each user.
     rights: Vec<Rights>,
+    /// All that each user ever saw by.
+    sights: Vec<Vec<Seen>>,
     /// What each cursor that was given out is of: its place, what its reader saw, and what it asked for.
     cursors: HashMap<Cursor, (Seq, Sight, Filter)>,
     secrets: Secrets,
@@ -103,6 +106,7 @@ impl Server {
             state: Mutex::new(State {
                 service: None,
                 rights: plan.rights.clone(),
+                sights: plan.rights.iter().map(|rights| vec![Seen { by: rights.sight.clone(), until: None }]).collect(),
                 cursors: HashMap::new(),
                 secrets: Secrets::default(),
                 witness: None,
@@ -132,7 +136,18 @@ impl Server {
 
     /// The operator gives a user other rights.
     pub fn set_rights(&self, user: u64, rights: Rights) {
-        self.state().rights[user as usize] = rights;
+        let state = &mut *self.state();
+        let until = state.lineages.iter().map(|lineage| lineage.head).max();
+        let sights = &mut state.sights[user as usize];
+        sights.last_mut().expect("there is always one").until = until;
+        sights.push(Seen { by: rights.sight.clone(), until: None });
+        state.rights[user as usize] = rights;
+    }
+
+    /// What a user may have come to know.
+    pub fn knowledge(&self, user: u64) -> Knowledge {
+        let state = self.state();
+        Knowledge { own: state.secrets.own(user), sights: state.sights[user as usize].clone() }
     }
 
     /// What the reader saw to whom a cursor was given.

@@ -353,9 +353,7 @@ impl World {
 
     fn write(&self, device: &Device, write: impl FnOnce(u64) -> String) {
         let mark = self.marks.fetch_add(1, Ordering::Relaxed);
-        if self.plan.several_rights {
-            self.server.wrote(device.user(), mark);
-        }
+        self.server.wrote(device.user(), mark);
         let done = write(mark);
         self.count("edits");
         self.trace(format_args!("{} {}", device.name, self.without_directory(&done)));

@@ -149,6 +149,7 @@ impl Contest {
         let row = parts::row(connection, name)?;
         // Nothing but a value can be made again of an item that is not there any more.
         let is_moot = |resource: &ResourceName| row.is_none() && *resource != ResourceName::Value;
+        let gone = gone && !planted(Planted::ConflictOutlivesRevoke);
         for Part { resource, open, theirs, seen } in self.parts {
             let shown = row.map_or(Ok(None), |row| parts::seen(connection, row, &resource))?;
             let left = row.map_or(Ok(false), |row| queue::any_on(connection, row.id, &resource))?;
