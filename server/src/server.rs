@@ -212,7 +212,8 @@ fn service_options(
     environment: Arc<dyn Environment>,
 ) -> Result<ServiceOptions, InvalidUrl> {
     let mut options = ServiceOptions::new(data);
-    options.databases = databases(config);
+    let (databases, named) = databases(config);
+    (options.databases, options.named) = (databases, named);
     options.policies = config.collections.iter().map(|(name, collection)| (name.clone(), collection.policy)).collect();
     options.approval = config.approver.as_ref().map(|approver| approver.options()).transpose()?;
     if let Some(approval) = &mut options.approval {
@@ -228,16 +229,16 @@ fn service_options(
     Ok(options)
 }
 
-// Databases that no credential opens need not be there.
-fn databases(config: &Config) -> service::Databases {
-    let mut named = BTreeSet::new();
+// What may be there, and what is named: databases that no credential opens need not be there.
+fn databases(config: &Config) -> (service::Databases, BTreeSet<String>) {
+    let (mut named, mut any) = (BTreeSet::new(), config.dev);
     for credential in &config.credentials {
         match &credential.databases {
-            Databases::All => return service::Databases::Any,
+            Databases::All => any = true,
             Databases::Only(names) => named.extend(names.iter().cloned()),
         }
     }
-    if config.dev { service::Databases::Any } else { service::Databases::Named(named) }
+    if any { (service::Databases::Any, named) } else { (service::Databases::Named(named), BTreeSet::new()) }
 }
 
 #[cfg(test)]

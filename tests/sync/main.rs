@@ -59,6 +59,7 @@ mod copies;
 mod data;
 mod declared;
 mod endless;
+mod full_server;
 mod hostile;
 mod ledger;
 mod limits;

@@ -66,7 +66,8 @@ fn begin<'a, T: Transaction>(
     let client = transaction.client_without_replica(&caller.user, now, SEEN_INTERVAL)?;
     // One request of a user knows nothing of the others: what they did is another's to it.
     let author = Author { client, since: transaction.state().next };
-    Ok(Push { author, ..Push::new(transaction, rules, caller, client, now) })
+    let bytes = transaction.bytes()?;
+    Ok(Push { author, bytes, ..Push::new(transaction, rules, caller, client, now) })
 }
 
 // A caller without a replica has nowhere to learn later what an approver has said.
@@ -78,7 +79,7 @@ fn unapproved(rules: &Rules, op: &Op) -> Option<Rejection> {
 /// Decides one op of a caller without a replica at `now` (milliseconds since 1970) and tells the rev that its item has
 /// then, or why the op was rejected; either is recorded under its ref, and what a repeat is told.
 ///
-/// Fails, with nothing recorded, when the item does not meet the conditions, which a repeat is not asked for.
+/// Fails, with nothing recorded, when the item does not meet the conditions, which a repeat is not asked for, and when there is no room.
 pub fn write(
     transaction: &mut impl Transaction,
     rules: &Rules,
@@ -105,12 +106,15 @@ pub fn write(
             base = conditions.base(rev, op.resource().ok()).or(base);
         }
     }
+    if push.has_no_room_for(op)? && push.transaction.find_ref(&op.op_ref)?.is_none() {
+        return Err(Refusal::Full);
+    }
     Ok(push.decide_alone(op, base)?)
 }
 
 /// Applies all ops of a batch of a caller without a replica, or none, and tells the rev that each leaves its item at.
 ///
-/// Fails, with nothing recorded, at the first op at fault.
+/// Fails, with nothing recorded, at the first op at fault, and when there is no room.
 pub fn batch(
     transaction: &mut impl Transaction,
     rules: &Rules,
@@ -147,6 +151,11 @@ pub fn batch(
         let message = "the ref was used before, and not all of this batch were";
         return Err(at(*index)(rejection(Code::REF_REUSED, message)));
     }
+    for op in ops {
+        if push.has_no_room_for(op)? {
+            return Err(Refusal::Full);
+        }
+    }
     for (index, op) in ops.iter().enumerate() {
         if let Some(refused) = unapproved(rules, op) {
             return Err(at(index)(refused));
@@ -162,7 +171,7 @@ pub fn batch(
 
 impl<'a, T: Transaction> Push<'a, T> {
     /// The rev of an op's item as the caller sees it, 0 without one, and whether there is what the op is on.
-    fn seen(&mut self, op: &Op) -> Stored<(Rev, bool)> {
+    pub fn seen(&mut self, op: &Op) -> Stored<(Rev, bool)> {
         let Some(collection) = self.transaction.find_collection(&op.collection)? else { return Ok((0, false)) };
         let Some(head) = self.transaction.item(collection, &op.key)? else { return Ok((0, false)) };
         let tags = self.transaction.tags(head.key)?;

@@ -15,6 +15,7 @@ mod examine;
 mod merge;
 mod policy;
 mod push;
+mod room;
 mod touched;
 mod work;
 
@@ -25,6 +26,7 @@ pub use direct::{Conditions, Expected, batch as write_batch, write};
 pub use examine::MOST_NESTING;
 pub use policy::Policy;
 pub use push::{SEEN_INTERVAL, claim, push};
+pub use room::Room;
 
 use crate::storage::{Rejection, StorageError};
 use approval::Approval;
@@ -41,6 +43,8 @@ pub struct Rules {
     pub policies: BTreeMap<String, Policy>,
     /// Which ops wait for an approver.
     pub approval: Approval,
+    /// How much a database may have.
+    pub room: Room,
     /// The bytes of values that one push makes the server read and write before the rest of it is skipped.
     pub most_work: u64,
 }
@@ -80,6 +84,9 @@ pub enum Refusal {
         /// What is wrong with it.
         rejection: Rejection,
     },
+    /// The database has no room for it.
+    #[error("the database is full: delete what is not needed, or ask its operator for more room")]
+    Full,
     /// The storage failed.
     #[error(transparent)]
     Storage(#[from] StorageError),

@@ -27,7 +27,7 @@ pub fn push(
     if ops > most {
         return Err(Refusal::TooLarge(format!("the push has {ops} operations; the limit is {most}")));
     }
-    let client = claim(transaction, &request.client, &caller.user, now)?;
+    let client = claim(transaction, rules, &request.client, &caller.user, now)?;
     if let Some(cursor) = request.cursor.as_ref().filter(|_| !planted(Planted::Rule6PushReadsNoCursor)) {
         // Another expiry is for the next pull to tell: what the log was is all that matters to a push.
         if let Ok(position) = cursor::decode(cursor)
@@ -37,6 +37,7 @@ pub fn push(
         }
     }
     let mut push = Push::new(transaction, rules, caller, client, now);
+    push.bytes = push.transaction.bytes()?;
     push.results.reserve(ops);
     if ops > 0 {
         push.hold()?;
@@ -53,9 +54,10 @@ pub fn push(
 /// A client that does not move is recorded as seen this often, in milliseconds.
 pub const SEEN_INTERVAL: u64 = 60 * 60 * 1000;
 
-/// The client, recorded as the user's when it is new. Fails when it is another user's.
+/// The client, recorded as the user's when it is new. Fails when it is another user's, and when it is new and there is no room.
 pub fn claim(
     transaction: &mut impl Transaction,
+    rules: &Rules,
     client: &ClientId,
     user: &str,
     now: u64,
@@ -68,7 +70,10 @@ pub fn claim(
             }
             Ok(row.key)
         }
-        None => Ok(transaction.add_client(client, user, now)?),
+        None => {
+            rules.room.admit(transaction, client)?;
+            Ok(transaction.add_client(client, user, now)?)
+        }
     }
 }
 
@@ -95,6 +100,8 @@ pub struct Push<'a, T> {
     // What the transaction had worked when this push began, and when the present batch did.
     pub began: u64,
     pub batch_began: u64,
+    // What the database had before a request, which alone looks for room; 0 where ops of an earlier one are decided.
+    pub bytes: u64,
     pub results: Vec<OpResult>,
 }
 
@@ -137,6 +144,7 @@ impl<'a, T: Transaction> Push<'a, T> {
             shown: 0,
             began,
             batch_began: began,
+            bytes: 0,
             results: Vec::new(),
         }
     }
@@ -160,6 +168,7 @@ impl<'a, T: Transaction> Push<'a, T> {
             || failed
             || full
             || self.is_spent()
+            || self.has_no_room_for(op)?
             || self.must_begin_later(op, batch)?
             || self.must_complete_later(batch)?;
         let perhaps_forgotten =

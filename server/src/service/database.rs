@@ -30,6 +30,7 @@ use tokio::sync::watch;
 
 pub struct Database {
     options: Arc<ServiceOptions>,
+    rules: Arc<Rules>,
     shared: Arc<Shared>,
     seal: Arc<Seal>,
     readers: Readers,
@@ -91,13 +92,14 @@ impl Database {
             caches: WriterCaches::default(),
             log_bound: LogBound::default(),
             options: options.clone(),
-            rules,
+            rules: rules.clone(),
             shared: shared.clone(),
             round: Round::Over,
             pruned_at: rounds.of(name),
             rounds,
             more_free: state.queued > 0,
             bytes,
+            log_kept: options.retention.log_entries,
         };
         let handle = match options.writing {
             Writing::Caller => Handle::Caller(Box::new(writer)),
@@ -109,6 +111,7 @@ impl Database {
         };
         Ok(Database {
             options,
+            rules,
             shared,
             seal,
             readers: Readers::new(file),
@@ -253,6 +256,7 @@ impl Database {
         let digest = caller.digest(&request.scope.filter);
         let now = self.options.environment.unix_ms();
         let page = self.readers.read(|snapshot| {
+            self.rules.room.admit(snapshot, &request.client)?;
             // Whose the client id is comes first: nothing is told to another user.
             self.shared.presence.meet(snapshot, &request.client, &caller.user, 0, now)?;
             let start: Position = inbox::start(snapshot, request, digest)?;
@@ -278,6 +282,7 @@ impl Database {
         };
         let random = || self.options.environment.random();
         let page = self.readers.read(|snapshot| {
+            self.rules.room.admit(snapshot, &request.client)?;
             self.shared.presence.meet(snapshot, &request.client, &caller.user, 0, now)?;
             let row = snapshot.checkpoint(&token.id)?.ok_or(ServiceError::CheckpointExpired)?;
             checkpoint::check(&row, snapshot, request, digest, &self.options.retention, now)?;

@@ -70,6 +70,7 @@ impl From<Refusal> for ServiceError {
             Refusal::TooLarge(what) => ServiceError::TooLarge(what),
             Refusal::Unmet { rev } => ServiceError::Unmet { rev },
             Refusal::BatchFailed { failed, rejection } => ServiceError::BatchFailed { failed, rejection },
+            Refusal::Full => ServiceError::Full(refusal.to_string()),
             Refusal::Storage(error) => ServiceError::Storage(error),
         }
     }

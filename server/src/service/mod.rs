@@ -11,7 +11,6 @@ mod presence;
 mod readers;
 mod registry;
 mod retention;
-mod room;
 mod rounds;
 mod scope;
 mod seal;

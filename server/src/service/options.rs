@@ -45,11 +45,14 @@ pub struct ServiceOptions {
     /// The most databases open at a time; the least recently used one that nobody uses is closed
     /// for the next. Default: 256.
     pub open_databases: usize,
+    /// Names for which there is always room, where any database may be made. Default: none.
+    pub named: BTreeSet<String>,
     /// The most databases where any may be made: those that are there stay, and no other is made. Counted when the service is
     /// opened, and as they are made. Default: 10,000.
     pub most_databases: usize,
-    /// The most bytes of a database, its free pages and its write-ahead log not counted, and what one group of writes brings more. Then
-    /// what is not a delete is refused, and with a sixteenth more whatever adds to it, until it has less. Default: 64 GiB.
+    /// The bytes of a database, its free pages and its write-ahead log not counted, from which on only deletes of items are taken and
+    /// everything else is answered `skipped`, or [`ServiceError::Full`] where there is no replica. Its log is then pruned to
+    /// half, once an `interval`, until it has less. With a sixteenth more, or four times `push_work` where that is more, nothing is taken. Default: 64 GiB.
     pub largest_database: u64,
     /// The most requests that may wait for one database's writer. Default: 1,024. Each has a thread of its caller's; the
     /// server lets fewer of one database in at a time.
@@ -78,6 +81,7 @@ impl ServiceOptions {
             writing: Writing::Thread,
             vfs: None,
             open_databases: 256,
+            named: BTreeSet::new(),
             most_databases: 10_000,
             largest_database: 64 << 30,
             queue: 1_024,

@@ -4,7 +4,7 @@ use super::database::{self, Database};
 use super::rounds::Rounds;
 use super::seal::Seal;
 use super::{ApprovalOptions, DatabaseStats, Databases, ServiceError, ServiceOptions, Writing};
-use crate::core::{MOST_NESTING, Rules};
+use crate::core::{MOST_NESTING, Room, Rules};
 use crate::storage::StorageError;
 use crate::storage::Transaction;
 use crate::storage::sqlite::{SqliteTransaction, WriterCaches};
@@ -27,7 +27,8 @@ pub struct Registry {
 #[derive(Default)]
 struct Open {
     databases: BTreeMap<String, Place>,
-    // Of all that are there, as far as they have been seen: the directory when the service was opened, and each since.
+    // Of all that are there, as far as they have been seen (the directory when the service was opened, and each since), and
+    // those for which there must be room.
     known: BTreeSet<String>,
     // Databases that a thread is opening or closing, without the lock: who wants one of them waits, for two writers of
     // one file would each think that they know its head.
@@ -91,10 +92,16 @@ impl Registry {
             limits: options.limits.clone(),
             policies: options.policies.clone(),
             approval,
+            room: Room {
+                limit: options.largest_database,
+                reserve: (options.largest_database / 16).max(options.push_work.saturating_mul(4)),
+            },
             most_work: options.push_work,
         };
+        let mut known = names_in(&options.data)?;
+        known.extend(options.named.iter().cloned());
         let registry = Registry {
-            open: Mutex::new(Open { known: names_in(&options.data)?, ..Open::default() }),
+            open: Mutex::new(Open { known, ..Open::default() }),
             seal: Arc::new(Seal::new(options.environment.clone())),
             rounds: Arc::new(Rounds::new(options.environment.monotonic())),
             options: Arc::new(options),
@@ -112,9 +119,8 @@ impl Registry {
 
     // What waits for an approver must not wait for somebody to use its database, too.
     fn open_queues(&self) -> Result<(), ServiceError> {
-        let names = self.open.lock().known.clone();
         let waits = |name: &String| database::file(&self.options, self.path(name)).queued() > 0;
-        let waiting: Vec<String> = names.into_iter().filter(waits).collect();
+        let waiting: Vec<String> = names_in(&self.options.data)?.into_iter().filter(waits).collect();
         for name in waiting.iter().take(self.options.open_databases) {
             if let Err(error) = self.database(name) {
                 tracing::warn!(database = name, %error, "what waits for the approver there waits on");

@@ -117,6 +117,7 @@ mod tests {
             limits: Limits::default(),
             policies: Default::default(),
             approval: Approval::default(),
+            room: crate::core::Room { limit: u64::MAX, reserve: 0 },
             most_work: u64::MAX,
         }
     }

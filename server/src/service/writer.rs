@@ -3,9 +3,8 @@
 use super::approval::{Asking, Bell};
 use super::presence::Presence;
 use super::retention::Round;
-use super::room;
 use super::rounds::Rounds;
-use super::{Caller, DatabaseStats, ServiceError, ServiceOptions};
+use super::{Caller, DatabaseStats, Retention, ServiceError, ServiceOptions};
 use crate::core::approval::{self, Decided, Verdict};
 use crate::core::cursor::Position;
 use crate::core::{Conditions, Refusal, Rules, claim, push, write, write_batch};
@@ -66,6 +65,8 @@ pub struct Writer {
     pub more_free: bool,
     // What the database has, as of the last commit: without its free pages and its write-ahead log.
     pub bytes: u64,
+    // How many entries of the log the present round of pruning keeps.
+    pub log_kept: u64,
 }
 
 // A group this large takes a fraction of a second, unless its values are large: then `ServiceOptions::push_work` ends it.
@@ -179,14 +180,10 @@ impl Writer {
     // The answers to the first of the jobs, at least one: as many as one transaction does before it has worked enough.
     fn decide(&mut self, group: &[Job]) -> Stored<Vec<Result<Answer, ServiceError>>> {
         let (rules, options) = (self.rules.clone(), self.options.clone());
-        let (now, bytes) = (options.environment.unix_ms(), self.bytes);
+        let now = options.environment.unix_ms();
         let (answers, state) = self.transact(|transaction| {
             let mut answers = Vec::with_capacity(group.len());
             for job in group {
-                if let Err(full) = room::check(job, bytes, &options) {
-                    answers.push((Since { first: transaction.state().next, decided: false }, Err(full)));
-                    continue;
-                }
                 let part = transaction.begin_part()?;
                 let first = transaction.state().next;
                 let answer = job.decide(transaction, &rules, &options, now);
@@ -204,7 +201,7 @@ impl Writer {
         self.more_free |= answers.iter().any(more_free);
         for job in &group[..answers.len()] {
             if matches!(job, Job::Prune { .. }) {
-                self.round = Round::BEGIN;
+                self.begin_round();
                 while self.round != Round::Over {
                     self.slice()?;
                 }
@@ -234,7 +231,8 @@ impl Writer {
             if !self.rest().is_zero() {
                 return;
             }
-            (self.round, self.pruned_at) = (Round::BEGIN, self.options.environment.monotonic());
+            self.begin_round();
+            self.pruned_at = self.options.environment.monotonic();
         }
         match self.slice() {
             Ok(()) if self.round == Round::Over => {
@@ -260,13 +258,33 @@ impl Writer {
         Ok(())
     }
 
+    // Half of the log goes with each round while the database is full: it may be all that can.
+    fn begin_round(&mut self) {
+        self.round = Round::BEGIN;
+        self.log_kept = self.options.retention.log_entries;
+        if self.rules.room.is_full(self.bytes) {
+            let (name, entries) = {
+                let stats = self.shared.stats.lock();
+                (stats.name.clone(), stats.log_entries)
+            };
+            self.log_kept = self.log_kept.min(entries / 2);
+            tracing::warn!(
+                database = name,
+                bytes = self.bytes,
+                "the database is full: only deletes are taken, and its log is pruned to {}",
+                self.log_kept
+            );
+        }
+    }
+
     fn slice(&mut self) -> Stored<()> {
-        let (rules, options, round) = (self.rules.clone(), self.options.clone(), self.round);
-        let now = options.environment.unix_ms();
+        let (rules, round) = (self.rules.clone(), self.round);
+        let now = self.options.environment.unix_ms();
+        let retention = Retention { log_entries: self.log_kept, ..self.options.retention.clone() };
         let before = self.shared.stats.lock().log_entries;
         let shared = self.shared.clone();
         let (next, state) =
-            self.transact(|transaction| round.slice(transaction, &rules, &options.retention, &shared.presence, now))?;
+            self.transact(|transaction| round.slice(transaction, &rules, &retention, &shared.presence, now))?;
         self.round = next;
         self.shared.record(&state, &[]);
         self.shared.stats.lock().pruned += before.saturating_sub(state.entries);
@@ -307,7 +325,7 @@ impl Job {
                 Ok(Answer::Batch(write_batch(transaction, rules, caller, ops, *batch, now)?))
             }
             Job::Checkpoint { client, user, digest, total, .. } => {
-                claim(transaction, client, user, now)?;
+                claim(transaction, rules, client, user, now)?;
                 let digest = *digest;
                 let position = Position::head(transaction, digest)?;
                 let id = (u128::from(options.environment.random()) << 64) | u128::from(options.environment.random());

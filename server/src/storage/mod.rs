@@ -25,6 +25,8 @@ pub type Stored<T> = Result<T, StorageError>;
 pub trait Snapshot: QueueSnapshot {
     /// The head of the log and everything else that there is one of.
     fn state(&self) -> &State;
+    /// What the database has, in bytes: without its free pages and without its write-ahead log.
+    fn bytes(&self) -> Stored<u64>;
     /// The ref of the log's entry at exactly `seq`.
     fn entry_ref(&self, seq: Seq) -> Stored<Option<Ref>>;
     /// The head that the log had when the epoch after `epoch` was begun; `None` for an unknown or the present epoch.

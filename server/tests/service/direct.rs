@@ -6,7 +6,7 @@ use syncstore::protocol::{BatchRequest, DataOp, Json, Op, Ref, Rev};
 use syncstore_server::approver::OpAnswer;
 use syncstore_server::service::{Caller, Conditions, Policy, ServiceError, WriteRequest};
 
-fn data_op(op: Op) -> DataOp {
+pub fn data_op(op: Op) -> DataOp {
     let Op {
         op_ref, kind, collection, key, value, patch, base, index, order, relation, predicate, object, tag, ..
     } = op;

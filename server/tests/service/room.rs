@@ -1,10 +1,17 @@
-//! A database, and a directory of them, take no more than they may.
+//! A database, and a directory of them, take no more than they may, and less again when there is less.
 
+use crate::direct::data_op;
 use crate::world::{DB, World, ada, id};
-use syncstore::protocol::PushRequest;
-use syncstore_server::service::{Databases, ServiceError};
+use syncstore::protocol::{Op, OpResult, PushOutcome, PushRequest};
+use syncstore_server::service::{Databases, ServiceError, ServiceOptions, WriteRequest};
 
 const MIB: u64 = 1 << 20;
+
+fn small(options: &mut ServiceOptions) {
+    options.largest_database = MIB;
+    // What is kept above that is four times as much.
+    options.push_work = 100_000;
+}
 
 fn is_full<T: std::fmt::Debug>(answer: Result<T, ServiceError>) -> bool {
     match answer {
@@ -22,58 +29,110 @@ fn bytes(world: &World) -> u64 {
     world.service.stats()[0].bytes
 }
 
-/// Sets large values until there is no room for another; how many there are then.
-fn fill(world: &World) -> u64 {
-    let value = format!("\"{}\"", "x".repeat(50_000));
-    (0..1_000)
-        .find(|n| is_full(world.try_push(1, &[world.set(&format!("k{n}"), &value)])))
-        .expect("there is an end to it")
+fn outcomes(results: &[OpResult]) -> Vec<PushOutcome> {
+    results.iter().map(|result| result.outcome).collect()
+}
+
+fn large(world: &World, key: &str) -> Op {
+    world.set(key, &format!("\"{}\"", "x".repeat(50_000)))
+}
+
+/// Sets large values until one is not taken; those that are.
+fn fill(world: &World) -> Vec<Op> {
+    let mut taken = Vec::new();
+    loop {
+        let op = large(world, &format!("k{}", taken.len()));
+        match world.push(1, std::slice::from_ref(&op))[0].outcome {
+            PushOutcome::Accepted => taken.push(op),
+            other => {
+                assert_eq!(other, PushOutcome::Skipped, "what has no room is neither taken nor refused for good");
+                return taken;
+            }
+        }
+        assert!(taken.len() < 1_000, "there is an end to it");
+    }
 }
 
 #[test]
-fn a_full_database_takes_deletes_alone_and_everything_again_once_they_are_pruned() {
-    let world = World::with(|options| {
-        options.largest_database = MIB;
-        options.retention.log_entries = 1;
-    });
-    let filled = fill(&world);
-    assert!((5..20).contains(&filled), "{filled} values and their log entries");
+fn a_full_database_takes_deletes_of_what_there_is_and_tells_what_became_of_the_rest() {
+    let world = World::with(small);
+    let taken = fill(&world);
     assert!((MIB..MIB + 200_000).contains(&bytes(&world)), "{}", bytes(&world));
+    let mut batched = world.delete("k1");
+    (batched.batch, batched.of) = (Some(syncstore::protocol::BatchId::from_random(7)), Some(2));
+    let ops = [
+        taken[0].clone(),
+        world.set("other", "1"),
+        world.delete("none"),
+        world.delete("k0"),
+        world.index("k2", "by", "1"),
+        batched,
+        world.delete("k1"),
+    ];
+    use PushOutcome::{Accepted, Skipped};
+    // What comes behind a skipped op on its item is skipped with it.
+    let expected = [Accepted, Skipped, Skipped, Accepted, Skipped, Skipped, Skipped];
+    assert_eq!(outcomes(&world.push(1, &ops)), expected);
+    assert_eq!(outcomes(&world.push(1, &[world.delete("k1")])), [Accepted]);
+    assert!(world.page(2, None, 1_000).is_ok(), "what there is can be read, by a new client too");
+}
 
-    let both = [world.delete("k0"), world.set("other", "1")];
-    assert!(is_full(world.try_push(1, &both)), "a push with anything but deletes");
-    assert!(world.page(2, None, 1_000).is_ok(), "what there is can be read");
-    let deletes: Vec<_> = (0..filled).map(|n| world.delete(&format!("k{n}"))).collect();
-    world.push(1, &deletes);
+#[test]
+fn a_database_that_its_log_has_filled_prunes_it_until_there_is_room() {
+    let world = World::with(small);
+    // One item, over and over: all but its last value is log, of which a million entries may be kept.
+    let mut sets = 0;
+    while world.push(1, &[large(&world, "k")])[0].outcome == PushOutcome::Accepted {
+        sets += 1;
+        assert!(sets < 1_000, "there is an end to it");
+    }
+    let kept = world.service.stats()[0].log_entries;
+    assert_eq!(kept, sets);
+    world.pass(61_000);
+    // The next one finds what the round of pruning has left, whatever becomes of itself.
+    world.push(1, &[world.set("other", "1")]);
+    assert_eq!(world.service.stats()[0].log_entries, kept / 2);
+    world.accept(1, large(&world, "k"));
+}
+
+#[test]
+fn a_database_that_its_items_have_filled_takes_others_once_some_are_deleted() {
+    let world = World::with(small);
+    let taken = fill(&world);
+    let deletes: Vec<Op> = (0..taken.len()).map(|n| world.delete(&format!("k{n}"))).collect();
+    assert!(world.push(1, &deletes).iter().all(|result| result.outcome == PushOutcome::Accepted));
     world.service.prune(DB).unwrap();
-    assert!(bytes(&world) < MIB / 2, "{}", bytes(&world));
+    assert!(bytes(&world) < MIB, "{}", bytes(&world));
     world.accept(1, world.set("other", "1"));
 }
 
 #[test]
-fn deletes_end_a_sixteenth_beyond_the_limit() {
-    let world = World::with(|options| options.largest_database = MIB);
+fn a_write_without_a_replica_is_told_that_there_is_no_room() {
+    let world = World::with(small);
     fill(&world);
-    let refused = (0..10_000).any(|_| {
-        let deletes: Vec<_> = (0..100).map(|n| world.delete(&format!("none{n}"))).collect();
-        is_full(world.try_push(1, &deletes))
-    });
-    assert!(refused && bytes(&world) < MIB * 5 / 4, "{}", bytes(&world));
-    assert!(is_full(world.checkpoint_as(&ada(), 3, None, 10)), "another checkpoint");
+    let write = |op: Op| {
+        let request = WriteRequest { op: data_op(op), conditions: Default::default() };
+        is_full(world.service.write(DB, &ada(), request))
+    };
+    assert!(write(world.set("other", "1")) && write(world.delete("none")));
+    assert!(!write(world.delete("k0")));
 }
 
 #[test]
-fn a_full_database_is_one_that_was_opened_again_too() {
-    let mut world = World::with(|options| options.largest_database = MIB);
-    fill(&world);
-    world.reopen(|_| {});
-    assert!(is_full(world.try_push(1, &[world.set("one", "1")])));
-    world.reopen(|options| options.largest_database = 2 * MIB);
-    world.accept(1, world.set("one", "1"));
+fn where_even_the_reserve_is_used_up_nobody_new_is_let_in() {
+    let mut world = World::with(small);
+    let taken = fill(&world);
+    world.reopen(|options| options.largest_database = MIB / 4);
+    assert!(is_full(world.page(2, None, 10)), "to read");
+    assert!(is_full(world.checkpoint_as(&ada(), 2, None, 10)), "to load");
+    assert!(is_full(world.try_push(2, &[world.delete("k0")])), "to push");
+    let repeated = world.push(1, &[taken[0].clone(), world.delete("k0")]);
+    assert_eq!(outcomes(&repeated), [PushOutcome::Accepted, PushOutcome::Skipped]);
+    assert!(world.checkpoint_as(&ada(), 1, None, 10).is_ok(), "who was here loads anew");
 }
 
 #[test]
-fn no_more_databases_are_made_than_there_may_be() {
+fn no_more_databases_are_made_than_there_may_be_but_those_that_are_named() {
     let mut world = World::with(|options| options.most_databases = 3);
     let push = |world: &World, name: &str| {
         let request = PushRequest { client: id(1), cursor: None, ops: vec![world.set("k", "1")] };
@@ -88,6 +147,8 @@ fn no_more_databases_are_made_than_there_may_be() {
         push(&world, "d") && !push(&world, "b") && !push(&world, "c"),
         "those that are there were counted, and stay"
     );
-    world.reopen(|options| options.databases = Databases::Named(["d".to_owned()].into()));
-    assert!(!push(&world, "d"), "one that the operator names is made");
+    world.reopen(|options| options.named = ["d".to_owned()].into());
+    assert!(!push(&world, "d") && push(&world, "e"));
+    world.reopen(|options| options.databases = Databases::Named(["e".to_owned()].into()));
+    assert!(!push(&world, "e"));
 }

@@ -66,11 +66,6 @@ impl<'c> SqliteTransaction<'c> {
         Ok(SqliteTransaction { transaction, caches, state, parts: Vec::new(), work: 0, committed: false })
     }
 
-    /// What the database has now, in bytes: without its free pages and without its write-ahead log.
-    pub fn bytes(&self) -> Stored<u64> {
-        content::bytes(&self.transaction)
-    }
-
     /// Makes everything durable and returns the state it leaves.
     pub fn commit(mut self) -> Stored<State> {
         state::write(&self.transaction, &self.state)?;
@@ -93,6 +88,9 @@ macro_rules! snapshot {
         impl Snapshot for $type<'_> {
             fn state(&self) -> &State {
                 &self.state
+            }
+            fn bytes(&self) -> Stored<u64> {
+                content::bytes(&self.transaction)
             }
             fn entry_ref(&self, seq: Seq) -> Stored<Option<Ref>> {
                 log::entry_ref(&self.transaction, seq)

@@ -1,0 +1,48 @@
+//! How much a database may have, and what is taken where it has that.
+
+use super::Refusal;
+use super::push::Push;
+use crate::storage::{Snapshot, Stored, Transaction};
+use syncstore::protocol::{ClientId, Op, OpKind, Resource};
+
+/// Bytes of a database, its free pages and its write-ahead log not counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// From here on an op is taken only if it deletes an item, and the log is pruned further than it would be.
+    pub limit: u64,
+    /// So many bytes above that not even a delete is taken, nor a client that was not here before. What one push brings is
+    /// less: it must not come from below the limit to here.
+    pub reserve: u64,
+}
+
+impl Room {
+    /// Whether a database of so many bytes takes only what makes room.
+    pub fn is_full(&self, bytes: u64) -> bool {
+        bytes >= self.limit
+    }
+
+    /// Whether it takes nothing more.
+    pub fn is_used_up(&self, bytes: u64) -> bool {
+        bytes >= self.limit.saturating_add(self.reserve)
+    }
+
+    /// Fails for a client that is new where there is room for none: anybody can make up ids.
+    pub fn admit(&self, snapshot: &impl Snapshot, client: &ClientId) -> Result<(), Refusal> {
+        let refused = self.is_used_up(snapshot.bytes()?) && snapshot.client(client)?.is_none();
+        if refused { Err(Refusal::Full) } else { Ok(()) }
+    }
+}
+
+impl<T: Transaction> Push<'_, T> {
+    /// Whether an op that is not known is not to be taken now, for want of room.
+    ///
+    /// A delete of what its caller does not see would leave a log entry and a ref, as often as it is repeated. An op of a batch is
+    /// kept until the others have come, which may never be taken.
+    pub fn has_no_room_for(&mut self, op: &Op) -> Stored<bool> {
+        if !self.rules.room.is_full(self.bytes) {
+            return Ok(false);
+        }
+        let deletes = op.kind == OpKind::Delete && op.batch.is_none() && op.resource() == Ok(Resource::Value);
+        Ok(!deletes || self.rules.room.is_used_up(self.bytes) || self.seen(op)?.0 == 0)
+    }
+}
