@@ -48,7 +48,7 @@ pub struct ServerLimits {
     pub open_databases: usize,
     /// Databases where a credential may make any; beyond, no other is made (10,000).
     pub databases: usize,
-    /// Bytes of a database; from there on only deletes of items are taken (64 GiB).
+    /// Bytes of a database; from there on little but deletes of items is taken (64 GiB).
     pub database: u64,
     /// Nonces of signed requests that are kept at a time; beyond, signed requests are answered 503 (1,000,000).
     pub nonces: usize,

@@ -106,7 +106,7 @@ pub fn write(
             base = conditions.base(rev, op.resource().ok()).or(base);
         }
     }
-    if push.has_no_room_for(op)? && push.transaction.find_ref(&op.op_ref)?.is_none() {
+    if push.has_no_room_for(op, None)? && push.transaction.find_ref(&op.op_ref)?.is_none() {
         return Err(Refusal::Full);
     }
     Ok(push.decide_alone(op, base)?)
@@ -152,7 +152,7 @@ pub fn batch(
         return Err(at(*index)(rejection(Code::REF_REUSED, message)));
     }
     for op in ops {
-        if push.has_no_room_for(op)? {
+        if push.has_no_room_for(op, None)? {
             return Err(Refusal::Full);
         }
     }

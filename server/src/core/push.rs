@@ -168,7 +168,7 @@ impl<'a, T: Transaction> Push<'a, T> {
             || failed
             || full
             || self.is_spent()
-            || self.has_no_room_for(op)?
+            || self.has_no_room_for(op, batch)?
             || self.must_begin_later(op, batch)?
             || self.must_complete_later(batch)?;
         let perhaps_forgotten =

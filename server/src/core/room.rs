@@ -2,7 +2,7 @@
 
 use super::Refusal;
 use super::push::Push;
-use crate::storage::{Snapshot, Stored, Transaction};
+use crate::storage::{BatchRow, BatchState, Snapshot, Stored, Transaction};
 use syncstore::protocol::{ClientId, Op, OpKind, Resource};
 
 /// Bytes of a database, its free pages and its write-ahead log not counted.
@@ -11,7 +11,7 @@ pub struct Room {
     /// From here on an op is taken only if it deletes an item, and the log is pruned further than it would be.
     pub limit: u64,
     /// So many bytes above that not even a delete is taken, nor a client that was not here before. What one push brings is
-    /// less: it must not come from below the limit to here.
+    /// less, a batch that it completes included: it must not come from below the limit to here.
     pub reserve: u64,
 }
 
@@ -36,13 +36,19 @@ impl Room {
 impl<T: Transaction> Push<'_, T> {
     /// Whether an op that is not known is not to be taken now, for want of room.
     ///
-    /// A delete of what its caller does not see would leave a log entry and a ref, as often as it is repeated. An op of a batch is
-    /// kept until the others have come, which may never be taken.
-    pub fn has_no_room_for(&mut self, op: &Op) -> Stored<bool> {
+    /// A delete of what its caller does not see would leave a log entry and a ref, as often as it is repeated. `batch`: the op's, as far as
+    /// it has come: what is staged takes its room anyway, and is to come to its end.
+    pub fn has_no_room_for(&mut self, op: &Op, batch: Option<BatchRow>) -> Stored<bool> {
         if !self.rules.room.is_full(self.bytes) {
             return Ok(false);
         }
-        let deletes = op.kind == OpKind::Delete && op.batch.is_none() && op.resource() == Ok(Resource::Value);
-        Ok(!deletes || self.rules.room.is_used_up(self.bytes) || self.seen(op)?.0 == 0)
+        if self.rules.room.is_used_up(self.bytes) {
+            return Ok(true);
+        }
+        if op.batch.is_some() {
+            return Ok(batch.is_none_or(|batch| batch.state != BatchState::Staged));
+        }
+        let deletes = op.kind == OpKind::Delete && op.resource() == Ok(Resource::Value);
+        Ok(!deletes || self.seen(op)?.0 == 0)
     }
 }

@@ -100,6 +100,7 @@ impl Database {
             more_free: state.queued > 0,
             bytes,
             log_kept: options.retention.log_entries,
+            halved_at: None,
         };
         let handle = match options.writing {
             Writing::Caller => Handle::Caller(Box::new(writer)),
@@ -274,7 +275,10 @@ impl Database {
             Some(page) => PageToken::decode(page, &self.seal).ok_or(ServiceError::CheckpointExpired)?,
             None => {
                 // Here, since it takes long and the one writer has others to serve.
-                let total = self.readers.read(|snapshot| checkpoint::total(snapshot, request, &caller.tags))?;
+                let total = self.readers.read(|snapshot| {
+                    self.rules.room.admit(snapshot, &request.client)?;
+                    checkpoint::total(snapshot, request, &caller.tags)
+                })?;
                 let (client, user) = (request.client, caller.user.clone());
                 let row = self.submit(0, |reply| Job::Checkpoint { client, user, digest, total, reply })?;
                 PageToken::first(row.id)

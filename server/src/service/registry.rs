@@ -94,7 +94,7 @@ impl Registry {
             approval,
             room: Room {
                 limit: options.largest_database,
-                reserve: (options.largest_database / 16).max(options.push_work.saturating_mul(4)),
+                reserve: (options.largest_database / 16).max(options.push_work.saturating_mul(20)),
             },
             most_work: options.push_work,
         };

@@ -67,6 +67,8 @@ pub struct Writer {
     pub bytes: u64,
     // How many entries of the log the present round of pruning keeps.
     pub log_kept: u64,
+    // What the database had when its log was last halved for want of room.
+    pub halved_at: Option<u64>,
 }
 
 // A group this large takes a fraction of a second, unless its values are large: then `ServiceOptions::push_work` ends it.
@@ -258,21 +260,31 @@ impl Writer {
         Ok(())
     }
 
-    // Half of the log goes with each round while the database is full: it may be all that can.
+    // Half of the log goes with each round while the database is full, unless the last half freed next to nothing: then it is not the log that
+    // fills it, and what waits at its clients needs the log to be judged by.
     fn begin_round(&mut self) {
         self.round = Round::BEGIN;
-        self.log_kept = self.options.retention.log_entries;
+        let kept = self.options.retention.log_entries;
+        let (name, entries) = {
+            let stats = self.shared.stats.lock();
+            (stats.name.clone(), stats.log_entries)
+        };
+        let came_to_its_end = entries <= self.log_kept;
+        let freed = self.halved_at.map(|bytes| bytes.saturating_sub(self.bytes));
+        let is_futile = came_to_its_end && freed.is_some_and(|freed| freed < self.rules.room.limit / 100);
+        if !self.rules.room.is_full(self.bytes) {
+            (self.log_kept, self.halved_at) = (kept, None);
+        } else if !is_futile {
+            (self.log_kept, self.halved_at) = (kept.min(entries / 2), Some(self.bytes));
+        }
         if self.rules.room.is_full(self.bytes) {
-            let (name, entries) = {
-                let stats = self.shared.stats.lock();
-                (stats.name.clone(), stats.log_entries)
-            };
-            self.log_kept = self.log_kept.min(entries / 2);
+            let (bytes, log_kept) = (self.bytes, self.log_kept);
             tracing::warn!(
                 database = name,
-                bytes = self.bytes,
-                "the database is full: only deletes are taken, and its log is pruned to {}",
-                self.log_kept
+                bytes,
+                entries,
+                log_kept,
+                "the database is full: deletes are taken at the most"
             );
         }
     }

@@ -2,14 +2,14 @@
 
 use crate::direct::data_op;
 use crate::world::{DB, World, ada, id};
-use syncstore::protocol::{Op, OpResult, PushOutcome, PushRequest};
+use syncstore::protocol::{BatchId, BatchRequest, Op, OpResult, PushOutcome, PushRequest};
 use syncstore_server::service::{Databases, ServiceError, ServiceOptions, WriteRequest};
 
 const MIB: u64 = 1 << 20;
 
 fn small(options: &mut ServiceOptions) {
     options.largest_database = MIB;
-    // What is kept above that is four times as much.
+    // What is kept above that is twenty times as much.
     options.push_work = 100_000;
 }
 
@@ -59,7 +59,7 @@ fn a_full_database_takes_deletes_of_what_there_is_and_tells_what_became_of_the_r
     let taken = fill(&world);
     assert!((MIB..MIB + 200_000).contains(&bytes(&world)), "{}", bytes(&world));
     let mut batched = world.delete("k1");
-    (batched.batch, batched.of) = (Some(syncstore::protocol::BatchId::from_random(7)), Some(2));
+    (batched.batch, batched.of) = (Some(BatchId::from_random(7)), Some(2));
     let ops = [
         taken[0].clone(),
         world.set("other", "1"),
@@ -96,6 +96,46 @@ fn a_database_that_its_log_has_filled_prunes_it_until_there_is_room() {
 }
 
 #[test]
+fn a_log_is_not_pruned_further_where_that_frees_little() {
+    let world = World::with(small);
+    for n in 0..64 {
+        world.accept(1, world.set("small", &n.to_string()));
+    }
+    fill(&world);
+    // The values are in the log, too: without these it is small.
+    let mut kept = world.service.stats()[0].log_entries;
+    for _ in 0..10 {
+        world.pass(61_000);
+        world.service.prune(DB).unwrap();
+        if world.push(1, &[large(&world, "more")])[0].outcome == PushOutcome::Accepted {
+            fill(&world);
+        }
+        kept = world.service.stats()[0].log_entries;
+    }
+    world.pass(61_000);
+    world.service.prune(DB).unwrap();
+    assert_eq!(world.service.stats()[0].log_entries, kept, "what is left stays");
+    assert!(kept > 0);
+}
+
+#[test]
+fn a_batch_of_which_a_part_is_there_comes_to_its_end() {
+    let of_batch = |op: Op, of| Op { batch: Some(BatchId::from_random(7)), of: Some(of), ..op };
+    use PushOutcome::{Accepted, Rejected, Staged};
+    for gives_up in [false, true] {
+        let world = World::with(small);
+        let first = of_batch(world.set("b", "1"), 2);
+        assert_eq!(outcomes(&world.push(1, std::slice::from_ref(&first))), [Staged]);
+        fill(&world);
+        // As a replica lets go of a batch (◆13).
+        let rest = of_batch(world.set("c", "1"), if gives_up { u32::MAX } else { 2 });
+        let last = if gives_up { Rejected } else { Accepted };
+        assert_eq!(outcomes(&world.push(1, &[rest])), [last]);
+        assert_eq!(outcomes(&world.push(1, &[first])), [last]);
+    }
+}
+
+#[test]
 fn a_database_that_its_items_have_filled_takes_others_once_some_are_deleted() {
     let world = World::with(small);
     let taken = fill(&world);
@@ -115,20 +155,41 @@ fn a_write_without_a_replica_is_told_that_there_is_no_room() {
         is_full(world.service.write(DB, &ada(), request))
     };
     assert!(write(world.set("other", "1")) && write(world.delete("none")));
-    assert!(!write(world.delete("k0")));
+    let batch = |ops: Vec<Op>| {
+        let ops = ops.into_iter().map(data_op).collect();
+        is_full(world.service.batch(DB, &ada(), BatchRequest { ops }))
+    };
+    assert!(batch(vec![world.delete("k1"), world.set("other", "1")]));
+    assert!(!batch(vec![world.delete("k1"), world.delete("k2")]));
+    fill(&world);
+    assert!(write(world.set("other", "1")) && !write(world.delete("k3")));
 }
 
 #[test]
 fn where_even_the_reserve_is_used_up_nobody_new_is_let_in() {
     let mut world = World::with(small);
     let taken = fill(&world);
-    world.reopen(|options| options.largest_database = MIB / 4);
+    world.reopen(|options| {
+        options.largest_database = MIB / 4;
+        options.push_work = 1_000;
+    });
     assert!(is_full(world.page(2, None, 10)), "to read");
     assert!(is_full(world.checkpoint_as(&ada(), 2, None, 10)), "to load");
     assert!(is_full(world.try_push(2, &[world.delete("k0")])), "to push");
     let repeated = world.push(1, &[taken[0].clone(), world.delete("k0")]);
     assert_eq!(outcomes(&repeated), [PushOutcome::Accepted, PushOutcome::Skipped]);
     assert!(world.checkpoint_as(&ada(), 1, None, 10).is_ok(), "who was here loads anew");
+    let before = bytes(&world);
+    for n in 0..200 {
+        // Refused before anything is looked for, and their batches fail.
+        let mut op = world.set("k", "1");
+        op.op_ref = syncstore::Ref::from_bytes([n; 16]);
+        (op.batch, op.of) = (Some(BatchId::from_random(n.into())), Some(2));
+        world.push(1, &[op]);
+    }
+    assert_eq!(bytes(&world), before);
+    world.reopen(|options| options.largest_database = 2 * MIB);
+    assert!(!is_full(world.page(2, None, 10)), "and when there is more room, it is let in");
 }
 
 #[test]
