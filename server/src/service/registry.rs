@@ -164,7 +164,9 @@ impl Registry {
         }
         let most = self.options.most_databases;
         if self.options.databases == Databases::Any && open.known.len() >= most && !open.known.contains(name) {
-            return Err(ServiceError::Full(format!("there are {most} databases, as many as there may be")));
+            return Err(ServiceError::Full(format!(
+                "there are as many databases as there may be, {most}: use one that is there, or ask the operator for more"
+            )));
         }
         open.uses += 1;
         let used = open.uses;

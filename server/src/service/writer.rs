@@ -147,6 +147,9 @@ impl Writer {
         let result = work(&mut transaction)?;
         let bytes = transaction.bytes()?;
         let state = transaction.commit()?;
+        if self.rules.room.is_full(bytes) && !self.rules.room.is_full(self.bytes) {
+            tracing::warn!(database = self.shared.stats.lock().name, bytes, "the database has become full");
+        }
         self.bytes = bytes;
         self.shared.stats.lock().bytes = bytes;
         Ok((result, state))
