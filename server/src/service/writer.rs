@@ -272,24 +272,24 @@ impl Writer {
             let stats = self.shared.stats.lock();
             (stats.name.clone(), stats.log_entries)
         };
+        if !self.rules.room.is_full(self.bytes) {
+            (self.log_kept, self.halved_at) = (kept, None);
+            return;
+        }
         let came_to_its_end = entries <= self.log_kept;
         let freed = self.halved_at.map(|bytes| bytes.saturating_sub(self.bytes));
         let is_futile = came_to_its_end && freed.is_some_and(|freed| freed < self.rules.room.limit / 100);
-        if !self.rules.room.is_full(self.bytes) {
-            (self.log_kept, self.halved_at) = (kept, None);
-        } else if !is_futile {
+        if !is_futile {
             (self.log_kept, self.halved_at) = (kept.min(entries / 2), Some(self.bytes));
         }
-        if self.rules.room.is_full(self.bytes) {
-            let (bytes, log_kept) = (self.bytes, self.log_kept);
-            tracing::warn!(
-                database = name,
-                bytes,
-                entries,
-                log_kept,
-                "the database is full: deletes are taken at the most"
-            );
-        }
+        let (bytes, log_kept) = (self.bytes, self.log_kept);
+        tracing::warn!(
+            database = name,
+            bytes,
+            entries,
+            log_kept,
+            "the database is full: deletes are taken at the most"
+        );
     }
 
     fn slice(&mut self) -> Stored<()> {
