@@ -153,6 +153,8 @@ impl Server {
                 // The pushes first: what was answered is durable, what was not waits for its answer no more.
                 service.shutdown();
                 drop(runtime);
+                // A forked process would keep it while it is open there.
+                let _ = lock.unlock();
                 drop(lock);
             }
         };

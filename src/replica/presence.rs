@@ -74,6 +74,13 @@ impl Presence {
     }
 }
 
+impl Drop for Presence {
+    fn drop(&mut self) {
+        // A forked process would keep it: see `Turn`.
+        self.end();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,5 +99,18 @@ mod tests {
         assert!(one.of_others() && !other.of_others());
         drop(other);
         assert!(!one.of_others());
+    }
+
+    #[test]
+    fn a_forked_process_is_no_watcher() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("r.db");
+        let (mut one, mut other) = (Presence::new(&path), Presence::new(&path));
+        other.begin().unwrap();
+        // What a fork makes of each open file.
+        let forked = other.file.as_ref().unwrap().try_clone().unwrap();
+        drop(other);
+        assert!(!one.of_others());
+        drop(forked);
     }
 }

@@ -15,7 +15,17 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// The turn to sync; given back when dropped. `None`: the file system has no locks.
 #[derive(Debug)]
-pub(crate) struct Turn(#[allow(dead_code)] Option<File>);
+pub(crate) struct Turn(Option<File>);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some(file) = &self.0 {
+            // Closing alone does not do it: a process that was forked meanwhile has the file open too, and the lock with it, until it
+            // becomes another program or ends.
+            let _ = file.unlock();
+        }
+    }
+}
 
 /// Takes the turn, waiting for another store up to `patience`, or for as long as it `goes_on`.
 pub(crate) fn take(
@@ -68,5 +78,18 @@ mod tests {
         assert!(matches!(take(&path, long, &environment, || false), Err(Error::Cancelled)));
         drop(first);
         take(&path, Duration::ZERO, &environment, || true).unwrap();
+    }
+
+    #[test]
+    fn a_forked_process_does_not_keep_the_turn() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("r.db");
+        let environment = SystemEnvironment::default();
+        let first = take(&path, Duration::ZERO, &environment, || true).unwrap();
+        // What a fork makes of each open file.
+        let forked = first.0.as_ref().unwrap().try_clone().unwrap();
+        drop(first);
+        take(&path, Duration::ZERO, &environment, || true).unwrap();
+        drop(forked);
     }
 }
