@@ -3866,6 +3866,15 @@ SYNCSTORE_API
 uint64_t syncstore_report_rejected(const syncstore_report *report);
 
 /**
+ * Operations that the server skipped when they were last offered: it has no room for them, or something on their item, or of their
+ * batch, has to be decided first. They stay pending, and go again with the next push.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+uint64_t syncstore_report_skipped(const syncstore_report *report);
+
+/**
  * Entries of the server's log that were read, this replica's own included.
  *
  * Thread: any.

@@ -373,6 +373,10 @@ impl Loop {
         if report.rejected > 0 {
             self.bus.log(LogLevel::Warn, || format!("{} operations were rejected", report.rejected));
         }
+        if report.skipped > 0 {
+            self.bus
+                .log(LogLevel::Warn, || format!("{} operations were skipped by the server, and wait", report.skipped));
+        }
         if let Some(reason) = &report.bootstrapped {
             self.bus.log(LogLevel::Info, || format!("loaded {} items from a checkpoint: {reason}", report.loaded));
         }

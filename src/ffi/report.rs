@@ -37,6 +37,7 @@ fn as_json(report: &SyncReport) -> String {
         pushed,
         accepted,
         rejected,
+        skipped,
         pulled,
         loaded,
         widened,
@@ -62,8 +63,8 @@ fn as_json(report: &SyncReport) -> String {
         Some(BootstrapReason::Diverged(why)) => (Some("diverged"), Some(why)),
     };
     json!({
-        "pushed": pushed, "accepted": accepted, "rejected": rejected, "pulled": pulled, "loaded": loaded,
-        "widened": widened, "removed": removed, "undone": undone, "bytes_sent": bytes_sent,
+        "pushed": pushed, "accepted": accepted, "rejected": rejected, "skipped": skipped, "pulled": pulled,
+        "loaded": loaded, "widened": widened, "removed": removed, "undone": undone, "bytes_sent": bytes_sent,
         "bytes_received": bytes_received, "round_trips": round_trips, "retries": retries,
         "bootstrapped": bootstrapped, "diverged": diverged, "position": position, "push_ms": ms(*push_time),
         "pull_ms": ms(*pull_time), "elapsed_ms": ms(*elapsed),
@@ -111,6 +112,15 @@ pub unsafe extern "C" fn syncstore_report_accepted(report: *const syncstore_repo
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn syncstore_report_rejected(report: *const syncstore_report) -> u64 {
     read!(report, 0, |report| Some(report.report.rejected))
+}
+
+/// Operations that the server skipped when they were last offered: it has no room for them, or something on their item, or of their
+/// batch, has to be decided first. They stay pending, and go again with the next push.
+///
+/// Thread: any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn syncstore_report_skipped(report: *const syncstore_report) -> u64 {
+    read!(report, 0, |report| Some(report.report.skipped))
 }
 
 /// Entries of the server's log that were read, this replica's own included.

@@ -32,6 +32,7 @@ impl Engine<'_> {
 
     /// Whether there was anything that it was not to try.
     fn push_around(&mut self, up_to: i64, life: Life) -> Result<bool, Halt> {
+        self.report.skipped = 0;
         let set_aside = &mut *self.set_aside;
         let (units, staged) = self.replica.read(|connection| {
             let units = set_aside.begin(|op_ref| {
@@ -212,6 +213,7 @@ impl Engine<'_> {
             if result.outcome == PushOutcome::Staged {
                 blocked.stage(&op.row);
             }
+            self.report.skipped += u64::from(result.outcome == PushOutcome::Skipped);
             let first = !self.counted.contains_key(&op.row.id());
             self.report.pushed += u64::from(first && result.outcome != PushOutcome::Skipped);
         }

@@ -14,6 +14,9 @@ pub struct SyncReport {
     pub accepted: u64,
     /// Operations that turned out rejected, likewise.
     pub rejected: u64,
+    /// Operations that the server skipped when they were last offered: it has no room for them, or something on their item, or of
+    /// their batch, has to be decided first. They stay pending, and go again with the next push.
+    pub skipped: u64,
     /// Entries of the log that were read, this replica's own included.
     pub pulled: u64,
     /// Items that came with a checkpoint.
