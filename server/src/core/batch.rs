@@ -126,8 +126,8 @@ impl<T: Transaction> Push<'_, T> {
     pub fn fail_batch(&mut self, batch: BatchId, of: u32) -> Stored<()> {
         let mut row = match self.transaction.batch(self.author.client, &batch)? {
             Some(row) if row.state != BatchState::Staged => return Ok(()),
-            // It is not begun later either, as long as that is so.
-            None if self.rules.room.is_full(self.bytes) => return Ok(()),
+            // Where even the reserve is gone: what comes of it is skipped then.
+            None if self.rules.room.is_used_up(self.bytes) => return Ok(()),
             Some(row) => row,
             None => begin(self.transaction, self.author.client, batch, of, self.now)?,
         };

@@ -8,7 +8,7 @@ use syncstore::protocol::{ClientId, Op, OpKind, Resource};
 /// Bytes of a database, its free pages and its write-ahead log not counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Room {
-    /// From here on an op is taken only if it deletes an item, and the log is pruned further than it would be.
+    /// From here on an op is taken only if it deletes an item.
     pub limit: u64,
     /// So many bytes above that not even a delete is taken, nor a client that was not here before. What one push brings is
     /// less, a batch that it completes included: it must not come from below the limit to here.
@@ -16,6 +16,11 @@ pub struct Room {
 }
 
 impl Room {
+    /// The bytes that the log may have, so that it is never the log that fills a database: deleting items must make room.
+    pub fn log(&self) -> u64 {
+        self.limit / 4
+    }
+
     /// Whether a database of so many bytes takes only what makes room.
     pub fn is_full(&self, bytes: u64) -> bool {
         bytes >= self.limit

@@ -135,6 +135,7 @@ fn of_databases(stats: &[DatabaseStats]) -> Registry {
     };
     gauge("log_head", "The seq of the newest log entry", |stats| stats.head);
     gauge("log_entries", "Log entries kept", |stats| stats.log_entries);
+    gauge("log_bytes", "Bytes of the log entries kept", |stats| stats.log_bytes);
     gauge("items", "Items", |stats| stats.items);
     gauge("bytes", "Bytes, without free pages and the write-ahead log", |stats| stats.bytes);
     gauge("awaiting_approval_ops", "Ops that wait for the approver, or behind one that does", |stats| stats.queued_ops);

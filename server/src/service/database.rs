@@ -75,6 +75,7 @@ impl Database {
             items: state.items,
             bytes,
             log_entries: state.entries,
+            log_bytes: state.log_bytes,
             queued_ops: state.queued,
             queued_bytes: state.queued_bytes,
             ..DatabaseStats::default()
@@ -99,8 +100,6 @@ impl Database {
             rounds,
             more_free: state.queued > 0,
             bytes,
-            log_kept: options.retention.log_entries,
-            halved_at: None,
         };
         let handle = match options.writing {
             Writing::Caller => Handle::Caller(Box::new(writer)),

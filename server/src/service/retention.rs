@@ -3,7 +3,7 @@
 use super::Retention;
 use super::presence::Presence;
 use crate::core::{Rules, approval, expire_batches};
-use crate::storage::{BatchKey, ClientKey, Stored, Transaction};
+use crate::storage::{BatchKey, ClientKey, LogKept, Stored, Transaction};
 use std::time::Duration;
 use syncstore::protocol::{ClientId, Ref, Seq};
 
@@ -84,7 +84,11 @@ impl Round {
                     None => Round::Log { held },
                 }
             }
-            Round::Log { held } => match transaction.prune_log(retention.log_entries, held, SLICE)? {
+            Round::Log { held } => match transaction.prune_log(
+                LogKept { entries: retention.log_entries, bytes: rules.room.log() },
+                held,
+                SLICE,
+            )? {
                 0 => Round::Refs(None),
                 _ => Round::Log { held },
             },

@@ -15,6 +15,8 @@ pub struct DatabaseStats {
     pub items: u64,
     /// The entries of its log that are kept.
     pub log_entries: u64,
+    /// The bytes of their texts, and 128 for each.
+    pub log_bytes: u64,
     /// Its bytes, free pages and write-ahead log not counted.
     pub bytes: u64,
     /// Requests that wait for its writer.

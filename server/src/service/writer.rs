@@ -4,7 +4,7 @@ use super::approval::{Asking, Bell};
 use super::presence::Presence;
 use super::retention::Round;
 use super::rounds::Rounds;
-use super::{Caller, DatabaseStats, Retention, ServiceError, ServiceOptions};
+use super::{Caller, DatabaseStats, ServiceError, ServiceOptions};
 use crate::core::approval::{self, Decided, Verdict};
 use crate::core::cursor::Position;
 use crate::core::{Conditions, Refusal, Rules, claim, push, write, write_batch};
@@ -65,10 +65,6 @@ pub struct Writer {
     pub more_free: bool,
     // What the database has, as of the last commit: without its free pages and its write-ahead log.
     pub bytes: u64,
-    // How many entries of the log the present round of pruning keeps.
-    pub log_kept: u64,
-    // What the database had when its log was last halved for want of room.
-    pub halved_at: Option<u64>,
 }
 
 // A group this large takes a fraction of a second, unless its values are large: then `ServiceOptions::push_work` ends it.
@@ -148,7 +144,8 @@ impl Writer {
         let bytes = transaction.bytes()?;
         let state = transaction.commit()?;
         if self.rules.room.is_full(bytes) && !self.rules.room.is_full(self.bytes) {
-            tracing::warn!(database = self.shared.stats.lock().name, bytes, "the database has become full");
+            let database = self.name();
+            tracing::warn!(database, bytes, "the database has become full");
         }
         self.bytes = bytes;
         self.shared.stats.lock().bytes = bytes;
@@ -241,8 +238,7 @@ impl Writer {
         }
         match self.slice() {
             Ok(()) if self.round == Round::Over => {
-                let name = self.shared.stats.lock().name.clone();
-                self.rounds.finished(&name, self.pruned_at);
+                self.rounds.finished(&self.name(), self.pruned_at);
             }
             Ok(()) => {}
             Err(error) => {
@@ -263,43 +259,27 @@ impl Writer {
         Ok(())
     }
 
-    // Half of the log goes with each round while the database is full, unless the last half freed next to nothing: then it is not the log that
-    // fills it, and what waits at its clients needs the log to be judged by.
     fn begin_round(&mut self) {
         self.round = Round::BEGIN;
-        let kept = self.options.retention.log_entries;
-        let (name, entries) = {
-            let stats = self.shared.stats.lock();
-            (stats.name.clone(), stats.log_entries)
-        };
-        if !self.rules.room.is_full(self.bytes) {
-            (self.log_kept, self.halved_at) = (kept, None);
-            return;
+        if self.rules.room.is_full(self.bytes) {
+            let database = self.name();
+            tracing::warn!(database, bytes = self.bytes, "the database is full: deletes are taken at the most");
         }
-        let came_to_its_end = entries <= self.log_kept;
-        let freed = self.halved_at.map(|bytes| bytes.saturating_sub(self.bytes));
-        let is_futile = came_to_its_end && freed.is_some_and(|freed| freed < self.rules.room.limit / 100);
-        if !is_futile {
-            (self.log_kept, self.halved_at) = (kept.min(entries / 2), Some(self.bytes));
-        }
-        let (bytes, log_kept) = (self.bytes, self.log_kept);
-        tracing::warn!(
-            database = name,
-            bytes,
-            entries,
-            log_kept,
-            "the database is full: deletes are taken at the most"
-        );
+    }
+
+    // A subscriber may ask for the numbers, so that they are not held while it is told.
+    fn name(&self) -> String {
+        self.shared.stats.lock().name.clone()
     }
 
     fn slice(&mut self) -> Stored<()> {
         let (rules, round) = (self.rules.clone(), self.round);
         let now = self.options.environment.unix_ms();
-        let retention = Retention { log_entries: self.log_kept, ..self.options.retention.clone() };
+        let options = self.options.clone();
         let before = self.shared.stats.lock().log_entries;
         let shared = self.shared.clone();
         let (next, state) =
-            self.transact(|transaction| round.slice(transaction, &rules, &retention, &shared.presence, now))?;
+            self.transact(|transaction| round.slice(transaction, &rules, &options.retention, &shared.presence, now))?;
         self.round = next;
         self.shared.record(&state, &[]);
         self.shared.stats.lock().pruned += before.saturating_sub(state.entries);
@@ -395,7 +375,8 @@ impl Shared {
     // After a commit: what was committed is announced and counted.
     fn record(&self, state: &State, answers: &[(Since, Result<Answer, ServiceError>)]) {
         let mut stats = self.stats.lock();
-        (stats.head, stats.items, stats.log_entries) = (state.head, state.items, state.entries);
+        (stats.head, stats.items) = (state.head, state.items);
+        (stats.log_entries, stats.log_bytes) = (state.entries, state.log_bytes);
         let waits = (stats.queued_ops, stats.queued_bytes) != (state.queued, state.queued_bytes);
         (stats.queued_ops, stats.queued_bytes) = (state.queued, state.queued_bytes);
         let mut pushes = 0;

@@ -11,8 +11,8 @@ pub use error::StorageError;
 pub use listing::{CountedCollections, ItemPlace, Listing};
 pub use row::{BatchKey, ClientKey, CollectionKey, EpochId, ItemKey, Part};
 pub use row::{
-    BatchRow, BatchState, CheckpointRow, ClientRow, Image, ItemHead, ItemMark, ItemRow, ItemSpan, Link, LogRow,
-    Payload, RefRow, RefState, Rejection, ResourceName, State, StoredEntry, Tombstone,
+    BatchRow, BatchState, CheckpointRow, ClientRow, Image, ItemHead, ItemMark, ItemRow, ItemSpan, Link, LogKept,
+    LogRow, Payload, RefRow, RefState, Rejection, ResourceName, State, StoredEntry, Tombstone,
 };
 
 use queued::{QueueSnapshot, QueueTransaction};
@@ -208,9 +208,9 @@ pub trait Transaction: Snapshot + QueueTransaction {
     fn checkpoints(&self, after: Option<&[u8; 16]>, limit: u32) -> Stored<Vec<CheckpointRow>>;
     /// Removes a checkpoint.
     fn remove_checkpoint(&mut self, id: &[u8; 16]) -> Stored<()>;
-    /// Removes up to `limit` of the oldest entries of the log, but for the newest `keep` and those above `held`, with the
+    /// Removes up to `limit` of the oldest entries of the log that are more than `keep`, but for those above `held`, with the
     /// tombstones of deletes among them. Returns how many.
-    fn prune_log(&mut self, keep: u64, held: Seq, limit: u32) -> Stored<u64>;
+    fn prune_log(&mut self, keep: LogKept, held: Seq, limit: u32) -> Stored<u64>;
     /// Looks at up to `limit` refs above `after` whose own time and commit are before `before`, and
     /// removes those that their client has pulled past or whose client is gone. Returns where to go on.
     fn prune_refs(&mut self, after: Option<Ref>, before: u64, limit: u32) -> Stored<Option<Ref>>;

@@ -39,6 +39,8 @@ pub struct State {
     pub items: u64,
     /// How many entries the log still has.
     pub entries: u64,
+    /// The bytes of those, as [`crate::storage::LogKept`] counts them.
+    pub log_bytes: u64,
     /// The seq of the last entry that was pruned, 0 before any was.
     pub pruned: Seq,
     /// Its ref, so that a cursor at exactly that entry can still be told from one of another log.
@@ -49,6 +51,22 @@ pub struct State {
     pub queued: u64,
     /// The bytes of their payloads, collections and keys.
     pub queued_bytes: u64,
+}
+
+/// How much of the log is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogKept {
+    /// The most entries.
+    pub entries: u64,
+    /// The most bytes: those of the texts of each entry, and 128.
+    pub bytes: u64,
+}
+
+impl LogKept {
+    /// Whether the log has no more than is kept.
+    pub fn holds(&self, state: &State) -> bool {
+        state.entries <= self.entries && state.log_bytes <= self.bytes
+    }
 }
 
 /// Whose a client id is.

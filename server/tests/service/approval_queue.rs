@@ -279,7 +279,7 @@ fn a_file_of_the_version_before_approval_is_taken() {
     let file = rusqlite::Connection::open(office.world.dir.path().join("db-notes.sqlite")).unwrap();
     file.execute_batch(
         "DROP TABLE queued; DROP TABLE units; ALTER TABLE state DROP COLUMN queued;
-         ALTER TABLE state DROP COLUMN queued_bytes; PRAGMA user_version = 1",
+         ALTER TABLE state DROP COLUMN queued_bytes; ALTER TABLE state DROP COLUMN log_bytes; PRAGMA user_version = 1",
     )
     .unwrap();
     drop(file);

@@ -1,7 +1,7 @@
 //! The tables `log` and `rejections`.
 
 use super::{State, StorageError, Stored, int, json_of, kind_number, kind_of, resource, tags, uint};
-use crate::storage::{ClientKey, LogRow, Payload, Rejection, ResourceName, StoredEntry};
+use crate::storage::{ClientKey, LogKept, LogRow, Payload, Rejection, ResourceName, StoredEntry};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use syncstore::planted::{Planted, planted};
 use syncstore::protocol::{BatchId, Code, OpKind, Ref, Rev, Seq};
@@ -20,7 +20,15 @@ fn blob(batch: &Option<BatchId>) -> Option<&[u8]> {
     batch.as_ref().map(|batch| batch.as_bytes().as_slice())
 }
 
-pub fn append(connection: &Connection, row: &LogRow<'_>) -> Stored<()> {
+// What an entry has beside its texts, about: so many small entries do not count as nothing.
+const ENTRY_BYTES: u64 = 128;
+
+/// What an entry counts for `State::log_bytes`, in SQL; `append` counts the same. SQLite does not read a text for its length.
+pub const BYTES: &str = "128 + coalesce(octet_length(key), 0) + coalesce(octet_length(name), 0) + coalesce(octet_length(tags), 0) \
+                         + coalesce(octet_length(tags_before), 0) + coalesce(octet_length(payload), 0)";
+
+/// Returns the bytes that it counts.
+pub fn append(connection: &Connection, row: &LogRow<'_>) -> Stored<u64> {
     let mut statement = connection
         .prepare_cached("INSERT INTO log VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)")?;
     let (on, name) = resource::columns(row.change.resource());
@@ -28,6 +36,9 @@ pub fn append(connection: &Connection, row: &LogRow<'_>) -> Stored<()> {
     let flags = [(row.no_op, NO_OP), (row.as_sent, AS_SENT), (retagged, RETAGGED), (row.altered, ALTERED)];
     let flags = flags.iter().filter(|(on, _)| *on).fold(0, |flags, (_, flag)| flags | flag);
     let before = if retagged { tags::column(row.tags_before)? } else { None };
+    let (after, payload) = (tags::column(row.tags_after)?, resource::payload(&row.change, row.image)?);
+    let texts = [Some(row.key), name, after.as_deref(), before.as_deref(), payload.as_deref()];
+    let bytes: usize = texts.into_iter().flatten().map(str::len).sum();
     statement.execute(params![
         int(row.seq),
         row.op_ref.as_bytes().as_slice(),
@@ -41,11 +52,11 @@ pub fn append(connection: &Connection, row: &LogRow<'_>) -> Stored<()> {
         blob(&row.batch),
         on,
         name,
-        tags::column(row.tags_after)?,
+        after,
         before,
-        resource::payload(&row.change, row.image)?,
+        payload,
     ])?;
-    Ok(())
+    Ok(ENTRY_BYTES + bytes as u64)
 }
 
 pub fn append_rejected(
@@ -56,7 +67,7 @@ pub fn append_rejected(
     batch: Option<BatchId>,
     now: u64,
     rejection: &Rejection,
-) -> Stored<()> {
+) -> Stored<u64> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO log VALUES (?1, ?2, ?3, 0, ?4, NULL, NULL, 0, ?5, ?6, 0, NULL, NULL, NULL, NULL)",
     )?;
@@ -64,7 +75,7 @@ pub fn append_rejected(
     let mut statement = connection.prepare_cached("INSERT INTO rejections VALUES (?1, ?2, ?3, ?4)")?;
     let detail = rejection.detail.as_ref().map(|detail| detail.as_str());
     statement.execute(params![int(seq), rejection.code.as_str(), rejection.message, detail])?;
-    Ok(())
+    Ok(ENTRY_BYTES)
 }
 
 pub fn rejection(connection: &Connection, seq: Seq) -> Stored<Option<Rejection>> {
@@ -160,23 +171,24 @@ pub fn entries(
     Ok(())
 }
 
-pub fn prune(connection: &Connection, state: &mut State, keep: u64, held: Seq, limit: u32) -> Stored<u64> {
-    let excess = state.entries.saturating_sub(keep).min(u64::from(limit));
-    if excess == 0 {
+pub fn prune(connection: &Connection, state: &mut State, keep: LogKept, held: Seq, limit: u32) -> Stored<u64> {
+    if keep.holds(state) {
         return Ok(0);
     }
-    let mut oldest = connection.prepare_cached(
-        "SELECT seq, ref, kind, flags, collection, key, resource FROM log WHERE seq <= ?1 ORDER BY seq LIMIT ?2",
-    )?;
+    let mut oldest = connection.prepare_cached(&format!(
+        "SELECT seq, ref, kind, flags, collection, key, resource, {BYTES} FROM log WHERE seq <= ?1 ORDER BY seq LIMIT ?2",
+    ))?;
     let mut tombstone =
         connection.prepare_cached("DELETE FROM tombstones WHERE collection = ?1 AND key = ?2 AND seq = ?3")?;
     // A reason lives as long as the ref or the entry, whichever goes later.
     let mut reason = connection
         .prepare_cached("DELETE FROM rejections WHERE seq = ?1 AND NOT EXISTS (SELECT 1 FROM refs WHERE ref = ?2)")?;
     let held = if planted(Planted::Rule21PrunesBehindCheckpoints) { state.head } else { held };
-    let mut rows = oldest.query(params![int(held), int(excess)])?;
+    let mut rows = oldest.query(params![int(held), limit])?;
     let mut removed = 0;
-    while let Some(row) = rows.next()? {
+    while !keep.holds(state)
+        && let Some(row) = rows.next()?
+    {
         let seq: i64 = row.get(0)?;
         let op_ref: [u8; 16] = row.get(1)?;
         let (kind, flags): (i64, i64) = (row.get(2)?, row.get(3)?);
@@ -190,10 +202,11 @@ pub fn prune(connection: &Connection, state: &mut State, keep: u64, held: Seq, l
             ])?;
         }
         (state.pruned, state.pruned_ref) = (uint(seq), Some(Ref::from_bytes(op_ref)));
+        state.entries = state.entries.saturating_sub(1);
+        state.log_bytes = state.log_bytes.saturating_sub(uint(row.get(7)?));
         removed += 1;
     }
     drop(rows);
     connection.prepare_cached("DELETE FROM log WHERE seq <= ?1")?.execute([int(state.pruned)])?;
-    state.entries -= removed;
     Ok(removed)
 }

@@ -1,11 +1,11 @@
 //! The tables, and which version of them a file has.
 
-use super::{EpochId, StorageError, Stored, not_ours};
+use super::{EpochId, StorageError, Stored, log, not_ours};
 use rusqlite::{Connection, TransactionBehavior};
 
 // "SySv": tells a file of this server from any other SQLite file.
 const APPLICATION_ID: i64 = 0x5379_5376;
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 // Rowid tables where rows are wide or keys come in any order; WITHOUT ROWID where the row is little more than its
 // key. `refs` is in the order of time by its UUIDv7 keys, so new ones go to its end. Index entries and tags repeat the
@@ -123,6 +123,15 @@ CREATE TABLE queued (
 CREATE INDEX queued_by_unit ON queued (unit);
 ";
 
+// From version 2: what the log has, so that it can be bounded by that.
+fn log_bytes() -> String {
+    format!(
+        "ALTER TABLE state ADD COLUMN log_bytes INTEGER NOT NULL DEFAULT 0;
+         UPDATE state SET log_bytes = (SELECT coalesce(sum({}), 0) FROM log);",
+        log::BYTES
+    )
+}
+
 // An older server of the same version keeps these up without knowing of them, so files that lack one get it, and keep their
 // version. What a push looks through before it does anything: a client's batches that are not complete, among many that
 // are. The oldest of those that are not complete. And the ops that wait on an item.
@@ -144,6 +153,7 @@ pub fn ensure(connection: &mut Connection, epoch: EpochId) -> Stored<()> {
             transaction.execute_batch(TABLES)?;
             transaction.execute("INSERT INTO state VALUES (1, ?1, 0, 1, 0, 0, 0, NULL, 0)", [epoch.as_slice()])?;
             transaction.execute_batch(QUEUE)?;
+            transaction.execute_batch(&log_bytes())?;
             transaction.execute_batch(LATER_INDEXES)?;
             transaction.execute("INSERT INTO epochs (epoch, head) VALUES (?1, 0)", [epoch.as_slice()])?;
             transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
@@ -154,9 +164,12 @@ pub fn ensure(connection: &mut Connection, epoch: EpochId) -> Stored<()> {
             transaction.execute_batch(LATER_INDEXES)?;
             Ok(transaction.commit()?)
         }
-        (APPLICATION_ID, 1) => {
-            transaction.execute_batch(NAMED_RESOURCES)?;
-            transaction.execute_batch(QUEUE)?;
+        (APPLICATION_ID, found @ 1..VERSION) => {
+            if found == 1 {
+                transaction.execute_batch(NAMED_RESOURCES)?;
+                transaction.execute_batch(QUEUE)?;
+            }
+            transaction.execute_batch(&log_bytes())?;
             transaction.execute_batch(LATER_INDEXES)?;
             transaction.pragma_update(None, "user_version", VERSION)?;
             Ok(transaction.commit()?)
@@ -192,6 +205,7 @@ mod tests {
         old.execute_batch(
             "DROP INDEX open_batches; DROP INDEX overdue_batches; DROP TABLE tags; DROP TABLE index_entries; DROP TABLE units; DROP TABLE queued;
              ALTER TABLE state DROP COLUMN queued; ALTER TABLE state DROP COLUMN queued_bytes;
+             ALTER TABLE state DROP COLUMN log_bytes;
              PRAGMA user_version = 1;
              CREATE TABLE tags (item INTEGER NOT NULL, tag TEXT NOT NULL, PRIMARY KEY (item, tag)) WITHOUT ROWID;
              CREATE TABLE index_entries (item INTEGER NOT NULL, name TEXT NOT NULL, ordering TEXT NOT NULL,

@@ -12,7 +12,8 @@ pub const MAX_SEQ: Seq = (1 << 53) - 1;
 
 pub fn read(connection: &Connection) -> Stored<State> {
     let mut statement = connection.prepare_cached(
-        "SELECT epoch, head, next, items, entries, pruned, pruned_ref, horizon, queued, queued_bytes FROM state WHERE id = 1",
+        "SELECT epoch, head, next, items, entries, pruned, pruned_ref, horizon, queued, queued_bytes,
+         log_bytes FROM state WHERE id = 1",
     )?;
     let state = statement.query_row([], |row| {
         Ok(State {
@@ -26,6 +27,7 @@ pub fn read(connection: &Connection) -> Stored<State> {
             horizon: uint(row.get(7)?),
             queued: uint(row.get(8)?),
             queued_bytes: uint(row.get(9)?),
+            log_bytes: uint(row.get(10)?),
         })
     });
     state.optional()?.ok_or_else(|| StorageError::corrupt("it has no state"))
@@ -34,7 +36,7 @@ pub fn read(connection: &Connection) -> Stored<State> {
 pub fn write(connection: &Connection, state: &State) -> Stored<()> {
     let mut statement = connection.prepare_cached(
         "UPDATE state SET epoch = ?1, head = ?2, next = ?3, items = ?4, entries = ?5, pruned = ?6, pruned_ref = ?7,
-         horizon = ?8, queued = ?9, queued_bytes = ?10 WHERE id = 1",
+         horizon = ?8, queued = ?9, queued_bytes = ?10, log_bytes = ?11 WHERE id = 1",
     )?;
     statement.execute(params![
         state.epoch.as_slice(),
@@ -47,6 +49,7 @@ pub fn write(connection: &Connection, state: &State) -> Stored<()> {
         int(state.horizon),
         int(state.queued),
         int(state.queued_bytes),
+        int(state.log_bytes),
     ])?;
     Ok(())
 }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::storage::{
     BatchKey, BatchRow, CheckpointRow, ClientKey, ClientRow, CollectionKey, CountedCollections, EpochId, Image,
-    ItemHead, ItemKey, ItemMark, ItemPlace, ItemRow, ItemSpan, Link, Listing, LogRow, Part, RefRow, RefState,
+    ItemHead, ItemKey, ItemMark, ItemPlace, ItemRow, ItemSpan, Link, Listing, LogKept, LogRow, Part, RefRow, RefState,
     Rejection, Snapshot, State, StoredEntry, Tombstone, Transaction,
 };
 use rusqlite::{Connection, TransactionBehavior};
@@ -307,7 +307,8 @@ impl Transaction for SqliteTransaction<'_> {
     fn append(&mut self, row: &LogRow<'_>) -> Stored<()> {
         self.state.head = row.seq;
         self.state.entries += 1;
-        log::append(&self.transaction, row)
+        self.state.log_bytes += log::append(&self.transaction, row)?;
+        Ok(())
     }
     fn append_rejected(
         &mut self,
@@ -320,7 +321,8 @@ impl Transaction for SqliteTransaction<'_> {
     ) -> Stored<()> {
         self.state.head = seq;
         self.state.entries += 1;
-        log::append_rejected(&self.transaction, seq, op_ref, client, batch, now, rejection)
+        self.state.log_bytes += log::append_rejected(&self.transaction, seq, op_ref, client, batch, now, rejection)?;
+        Ok(())
     }
     fn rev_after(&self, seq: Seq) -> Stored<Option<Rev>> {
         log::rev_after(&self.transaction, seq)
@@ -373,7 +375,7 @@ impl Transaction for SqliteTransaction<'_> {
     fn remove_checkpoint(&mut self, id: &[u8; 16]) -> Stored<()> {
         checkpoints::remove(&self.transaction, id)
     }
-    fn prune_log(&mut self, keep: u64, held: Seq, limit: u32) -> Stored<u64> {
+    fn prune_log(&mut self, keep: LogKept, held: Seq, limit: u32) -> Stored<u64> {
         log::prune(&self.transaction, &mut self.state, keep, held, limit)
     }
     fn prune_refs(&mut self, after: Option<Ref>, before: u64, limit: u32) -> Stored<Option<Ref>> {
