@@ -98,16 +98,26 @@ pub struct Server {
 
 /// Locks a data directory for one server, which would not wake the held requests of another; the end of the process unlocks
 /// it. Does nothing on a file system without locks.
-fn lock_data(data: &Path) -> Result<File, StartError> {
+fn lock_data(data: &Path) -> Result<DataLock, StartError> {
     let path = data.join("lock");
     let failed = |error| StartError::Lock { path: path.clone(), error };
     std::fs::create_dir_all(data).map_err(failed)?;
-    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+    let file = File::options().create(true).truncate(false).read(true).write(true).open(&path).map_err(failed)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(DataLock(file)),
         Err(TryLockError::WouldBlock) => Err(StartError::InUse(data.to_owned())),
-        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(file),
+        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(DataLock(file)),
         Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+/// The hand on a data directory.
+struct DataLock(File);
+
+impl Drop for DataLock {
+    fn drop(&mut self) {
+        // Closed alone, it would be kept by a process that was forked meanwhile, for as long as it is open there.
+        let _ = self.0.unlock();
     }
 }
 
@@ -153,8 +163,6 @@ impl Server {
                 // The pushes first: what was answered is durable, what was not waits for its answer no more.
                 service.shutdown();
                 drop(runtime);
-                // A forked process would keep it while it is open there.
-                let _ = lock.unlock();
                 drop(lock);
             }
         };
@@ -255,5 +263,15 @@ mod tests {
         assert!(matches!(second, Err(StartError::InUse(_))));
         first.stop();
         Server::start(ServerOptions::dev(dir.path())).unwrap().stop();
+    }
+
+    #[test]
+    fn a_forked_process_does_not_keep_a_data_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = lock_data(dir.path()).unwrap();
+        let forked = lock.0.try_clone().unwrap();
+        drop(lock);
+        lock_data(dir.path()).unwrap();
+        drop(forked);
     }
 }

@@ -38,6 +38,7 @@ fn as_json(report: &SyncReport) -> String {
         accepted,
         rejected,
         skipped,
+        full,
         pulled,
         loaded,
         widened,
@@ -63,7 +64,7 @@ fn as_json(report: &SyncReport) -> String {
         Some(BootstrapReason::Diverged(why)) => (Some("diverged"), Some(why)),
     };
     json!({
-        "pushed": pushed, "accepted": accepted, "rejected": rejected, "skipped": skipped, "pulled": pulled,
+        "pushed": pushed, "accepted": accepted, "rejected": rejected, "skipped": skipped, "full": full, "pulled": pulled,
         "loaded": loaded, "widened": widened, "removed": removed, "undone": undone, "bytes_sent": bytes_sent,
         "bytes_received": bytes_received, "round_trips": round_trips, "retries": retries,
         "bootstrapped": bootstrapped, "diverged": diverged, "position": position, "push_ms": ms(*push_time),
@@ -121,6 +122,14 @@ pub unsafe extern "C" fn syncstore_report_rejected(report: *const syncstore_repo
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn syncstore_report_skipped(report: *const syncstore_report) -> u64 {
     read!(report, 0, |report| Some(report.report.skipped))
+}
+
+/// Whether the server said that the database has no room. Then only deletes were offered to it after that, and all else stays pending, too.
+///
+/// Thread: any.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn syncstore_report_full(report: *const syncstore_report) -> bool {
+    read!(report, false, |report| Some(report.report.full))
 }
 
 /// Entries of the server's log that were read, this replica's own included.

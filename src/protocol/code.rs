@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt;
 
-/// Why an operation was rejected: one of the constants below, or a word a later server made up.
+/// Why an operation was rejected, or skipped: one of the constants below, or a word a later server made up.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Code(Cow<'static, str>);
@@ -33,6 +33,9 @@ impl Code {
 
     /// No approver decided on the operation for as long as the server keeps what waits for one.
     pub const UNDECIDED: Code = Code(Cow::Borrowed("undecided"));
+
+    /// The database has no room for the operation: of one that is skipped, not rejected.
+    pub const FULL: Code = Code(Cow::Borrowed("full"));
 
     /// The server accepted the operation and lost it: it was restored from an older backup. No server says this; a replica does.
     pub const UNDONE: Code = Code(Cow::Borrowed("undone"));

@@ -157,7 +157,7 @@ pub enum PushOutcome {
     Queued,
     /// Waits for the rest of its batch.
     Staged,
-    /// Followed a rejected op on the same item in this push; nothing is recorded.
+    /// Cannot be taken now, and nothing is recorded: for what came before it on its item, or for want of room.
     Skipped,
 }
 
@@ -172,7 +172,7 @@ pub struct OpResult {
     /// Its place in the log, when it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq: Option<Seq>,
-    /// Why it was rejected.
+    /// Why it was rejected; or skipped, where that is for want of room ([`Code::FULL`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<Code>,
     /// The reason in words.

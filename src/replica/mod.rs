@@ -11,6 +11,7 @@ pub(crate) mod collections;
 mod connection;
 mod declared;
 mod feed;
+mod file_lock;
 pub(crate) mod items;
 pub(crate) mod parts;
 mod presence;

@@ -3,6 +3,7 @@
 //! A lock of the operating system, which the end of a process gives back. All but the unlocking happens within write
 //! transactions, of which there is one at a time for a file, so that one store's look is never another's obstacle.
 
+use super::file_lock::FileLock;
 use crate::error::{Error, Result};
 use std::ffi::OsString;
 use std::fs::{File, TryLockError};
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub(super) struct Presence {
     path: PathBuf,
-    file: Option<File>,
+    file: Option<FileLock>,
     held: bool,
 }
 
@@ -29,7 +30,14 @@ impl Presence {
         let storage = |error: std::io::Error| Error::Storage(format!("{}: {error}", self.path.display()).into());
         let file = match self.file.take() {
             Some(file) => file,
-            None => File::options().create(true).truncate(false).write(true).open(&self.path).map_err(storage)?,
+            None => File::options()
+                .create(true)
+                .truncate(false)
+                .read(true)
+                .write(true)
+                .open(&self.path)
+                .map(FileLock::new)
+                .map_err(storage)?,
         };
         match file.try_lock_shared() {
             // Without locks others take its being there for a watcher.
@@ -46,7 +54,7 @@ impl Presence {
     pub fn end(&mut self) {
         if let Some(file) = self.file.as_ref().filter(|_| self.held) {
             // What cannot be unlocked makes others write a trail that nobody reads.
-            let _ = file.unlock();
+            file.release();
         }
         self.held = false;
     }
@@ -54,8 +62,8 @@ impl Presence {
     /// Whether another store watches, or cannot be told not to.
     pub fn of_others(&mut self) -> bool {
         if self.file.is_none() {
-            match File::options().write(true).open(&self.path) {
-                Ok(file) => self.file = Some(file),
+            match File::options().read(true).write(true).open(&self.path) {
+                Ok(file) => self.file = Some(FileLock::new(file)),
                 Err(error) => return error.kind() != ErrorKind::NotFound,
             }
         }
@@ -71,13 +79,6 @@ impl Presence {
             let _ = file.try_lock_shared();
         }
         !alone
-    }
-}
-
-impl Drop for Presence {
-    fn drop(&mut self) {
-        // A forked process would keep it: see `Turn`.
-        self.end();
     }
 }
 

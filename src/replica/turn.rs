@@ -1,8 +1,9 @@
 //! Whose turn it is to sync: one store at a time, of all that have the file open, in any process.
 //!
 //! A lock of the operating system on a file beside the replica, so that the end of a process, however it
-//! comes, gives the turn back.
+//! comes, gives the turn back: unless one that it had forked, and that is still that program, outlives it.
 
+use super::file_lock::FileLock;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use std::ffi::OsString;
@@ -15,16 +16,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// The turn to sync; given back when dropped. `None`: the file system has no locks.
 #[derive(Debug)]
-pub(crate) struct Turn(Option<File>);
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        if let Some(file) = &self.0 {
-            // Closing alone does not do it: a process that was forked meanwhile has the file open too, and the lock with it, until it
-            // becomes another program or ends.
-            let _ = file.unlock();
-        }
-    }
+pub(crate) struct Turn {
+    _lock: Option<FileLock>,
 }
 
 /// Takes the turn, waiting for another store up to `patience`, or for as long as it `goes_on`.
@@ -35,19 +28,20 @@ pub(crate) fn take(
     goes_on: impl Fn() -> bool,
 ) -> Result<Turn> {
     let path = beside(replica);
-    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = File::options().create(true).truncate(false).read(true).write(true).open(&path);
     let file = file.map_err(|error| Error::Storage(format!("{}: {error}", path.display()).into()))?;
+    let file = FileLock::new(file);
     let begun = environment.monotonic();
     loop {
         match file.try_lock() {
-            Ok(()) => return Ok(Turn(Some(file))),
+            Ok(()) => return Ok(Turn { _lock: Some(file) }),
             Err(TryLockError::WouldBlock) if environment.monotonic().saturating_sub(begun) >= patience => {
                 return Err(Error::SyncedElsewhere);
             }
             Err(TryLockError::WouldBlock) if !goes_on() => return Err(Error::Cancelled),
             Err(TryLockError::WouldBlock) => environment.sleep(LOOK_AGAIN),
             Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => {
-                return Ok(Turn(None));
+                return Ok(Turn { _lock: None });
             }
             Err(TryLockError::Error(error)) => {
                 return Err(Error::Storage(format!("{}: {error}", path.display()).into()));
@@ -87,7 +81,7 @@ mod tests {
         let environment = SystemEnvironment::default();
         let first = take(&path, Duration::ZERO, &environment, || true).unwrap();
         // What a fork makes of each open file.
-        let forked = first.0.as_ref().unwrap().try_clone().unwrap();
+        let forked = first._lock.as_ref().unwrap().try_clone().unwrap();
         drop(first);
         take(&path, Duration::ZERO, &environment, || true).unwrap();
         drop(forked);

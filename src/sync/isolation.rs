@@ -30,6 +30,8 @@ pub(crate) struct Aside {
     turn: Vec<Ref>,
     /// Whether one of those whose turn it was has gone.
     one_went: bool,
+    /// Whether the server had no room when it was last asked: then a pass begins with one op, and not with as many as go into a push.
+    pub is_server_full: bool,
 }
 
 impl Aside {

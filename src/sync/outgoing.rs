@@ -12,6 +12,10 @@ use std::collections::{HashMap, HashSet, VecDeque};
 /// in the message around it.
 const PUSH_BYTES: usize = 3 << 20;
 
+/// What one transaction reads to find them: where most of the outbox cannot go, the host's writes are not to wait for all of it.
+const MOST_ROWS: usize = 10_000;
+const MOST_BYTES: usize = 16 << 20;
+
 /// An op read for a push.
 pub(super) struct Outgoing {
     pub row: Queued,
@@ -69,6 +73,8 @@ pub(super) struct Blocked {
     staged: HashMap<BatchId, Vec<(i64, i64)>>,
     /// The first ops of units that are not to be tried this time.
     units: HashSet<Ref>,
+    /// The server has no room for anything but what makes some, and what completes a batch that it has begun.
+    pub is_server_full: bool,
 }
 
 impl Blocked {
@@ -87,6 +93,14 @@ impl Blocked {
         self.is_behind(row)
             || self.units.contains(&row.op_ref)
             || row.batch.is_some_and(|(id, _)| self.batches.contains(&id))
+            || (self.is_server_full && !self.may_have_room(row))
+    }
+
+    fn may_have_room(&self, row: &Queued) -> bool {
+        match row.batch {
+            Some((id, _)) => self.staged.contains_key(&id),
+            None => row.payload.kind == OpKind::Delete && row.payload.resource == ResourceName::Value,
+        }
     }
 
     /// Whether an op on the same item that cannot go came before it.
@@ -175,9 +189,13 @@ pub(super) fn take_ops(
     let mut left_out = false;
     let mut batch = None;
     let mut looked = Ok(());
+    let (mut rows_looked_at, mut bytes_looked_at) = (0, 0);
     queue::scan_unanswered(connection, after, up_to, |row, collection, key| {
         let op = Outgoing { row, collection, key };
-        let full = ops.len() >= most_ops || (!ops.is_empty() && bytes + op.bytes() > most_bytes);
+        let begins = op.row.batch.is_none() || op.row.batch != batch;
+        let looked_enough = begins && (rows_looked_at >= MOST_ROWS || bytes_looked_at >= MOST_BYTES);
+        (rows_looked_at, bytes_looked_at) = (rows_looked_at + 1, bytes_looked_at + op.bytes());
+        let full = looked_enough || ops.len() >= most_ops || (!ops.is_empty() && bytes + op.bytes() > most_bytes);
         if full {
             cut = true;
             return false;

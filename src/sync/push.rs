@@ -7,7 +7,7 @@ use super::{Engine, Halt, Stage};
 use crate::error::{Error, Result};
 use crate::outbox::{Answer, Rejection, queue};
 use crate::planted::{Planted, planted};
-use crate::protocol::{OpResult, PushOutcome, PushRequest, PushResponse, Scope};
+use crate::protocol::{Code, OpResult, PushOutcome, PushRequest, PushResponse, Scope};
 use crate::replica::collections::Life;
 use crate::replica::state::{Reason, State};
 use std::collections::VecDeque;
@@ -32,7 +32,7 @@ impl Engine<'_> {
 
     /// Whether there was anything that it was not to try.
     fn push_around(&mut self, up_to: i64, life: Life) -> Result<bool, Halt> {
-        self.report.skipped = 0;
+        (self.report.skipped, self.report.full) = (0, false);
         let set_aside = &mut *self.set_aside;
         let (units, staged) = self.replica.read(|connection| {
             let units = set_aside.begin(|op_ref| {
@@ -49,11 +49,15 @@ impl Engine<'_> {
             // even if the power fails.
             let limits = self.replica.newest_limits();
             let settings = self.settings;
+            let most = if after == 0 && self.set_aside.is_server_full { 1 } else { settings.push_ops as usize };
             let (ops, reached) = self.replica.write_synced(|connection| {
                 let awaited = Awaited::of(&State::load(connection)?, life);
-                take_ops(connection, (after, up_to), &mut blocked, &awaited, &limits, settings.push_ops as usize)
+                take_ops(connection, (after, up_to), &mut blocked, &awaited, &limits, most)
             })?;
             after = reached;
+            if ops.is_empty() && after < up_to {
+                continue;
+            }
             let done = ops.is_empty();
             if !done && self.push_split(ops, life, &mut blocked, &mut isolation)? {
                 continue;
@@ -206,6 +210,14 @@ impl Engine<'_> {
             }
             slice.finish()
         })?;
+        let full = Some(Code::FULL);
+        if response.results.iter().any(|result| result.outcome == PushOutcome::Skipped && result.code == full) {
+            // What became of an op is told as a push is answered, where a checkpoint has taken the log's place.
+            blocked.is_server_full = life == Life::Live;
+            (self.set_aside.is_server_full, self.report.full) = (true, true);
+        } else if !blocked.is_server_full {
+            self.set_aside.is_server_full = false;
+        }
         for (op, result) in part.iter().zip(&response.results) {
             if matches!(result.outcome, PushOutcome::Rejected | PushOutcome::Skipped) {
                 blocked.add(&op.row);

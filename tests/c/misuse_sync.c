@@ -177,7 +177,7 @@ static void reports(void)
 
     EXPECT(syncstore_report_pushed(NULL) == 0 && syncstore_report_accepted(NULL) == 0);
     EXPECT(syncstore_report_rejected(NULL) == 0 && syncstore_report_pulled(NULL) == 0);
-    EXPECT(syncstore_report_skipped(NULL) == 0);
+    EXPECT(syncstore_report_skipped(NULL) == 0 && !syncstore_report_full(NULL));
     EXPECT(syncstore_report_loaded(NULL) == 0 && syncstore_report_undone(NULL) == 0);
     EXPECT(syncstore_report_position(NULL) == 0 && syncstore_report_bootstrapped(NULL) == 0);
     EXPECT(syncstore_report_elapsed_ms(NULL) == 0);

@@ -164,11 +164,12 @@ impl<'a, T: Transaction> Push<'a, T> {
             None => None,
         };
         let full = queues && self.queue_is_full();
+        let no_room = self.has_no_room_for(op, batch)?;
         let blocked = held
             || failed
             || full
             || self.is_spent()
-            || self.has_no_room_for(op, batch)?
+            || no_room
             || self.must_begin_later(op, batch)?
             || self.must_complete_later(batch)?;
         let perhaps_forgotten =
@@ -184,7 +185,8 @@ impl<'a, T: Transaction> Push<'a, T> {
             }
             // What comes behind it on its item would overtake it.
             self.failed.insert(item);
-            return Ok(result(op.op_ref, PushOutcome::Skipped, None));
+            let code = no_room.then_some(Code::FULL);
+            return Ok(OpResult { code, ..result(op.op_ref, PushOutcome::Skipped, None) });
         }
         let fault = match fault {
             Some(fault) => Some(self.told_of(op, fault)?),

@@ -51,8 +51,8 @@ pub struct ServiceOptions {
     /// opened, and as they are made. Default: 10,000.
     pub most_databases: usize,
     /// The bytes of a database, its free pages and its write-ahead log not counted, from which on only deletes of items are taken and
-    /// everything else is answered `skipped`, or [`ServiceError::Full`](super::ServiceError::Full) where there is no replica. Its log is then pruned to
-    /// half, once an `interval`, until it has less or that frees little. With a sixteenth more, or twenty times `push_work` where that is more, nothing is taken. Default: 64 GiB.
+    /// everything else is answered `skipped`, or [`ServiceError::Full`](super::ServiceError::Full) where there is no replica. Its
+    /// log has a quarter of that at the most. With a sixteenth more, or twenty times `push_work` where that is more, nothing is taken. Default: 64 GiB.
     pub largest_database: u64,
     /// The most requests that may wait for one database's writer. Default: 1,024. Each has a thread of its caller's; the
     /// server lets fewer of one database in at a time.

@@ -2,7 +2,7 @@
 
 use crate::direct::data_op;
 use crate::world::{DB, World, ada, id};
-use syncstore::protocol::{BatchId, BatchRequest, Op, OpResult, PushOutcome, PushRequest};
+use syncstore::protocol::{BatchId, BatchRequest, Code, Op, OpResult, PushOutcome, PushRequest};
 use syncstore_server::service::{Databases, ServiceError, ServiceOptions, WriteRequest};
 
 const MIB: u64 = 1 << 20;
@@ -72,7 +72,10 @@ fn a_full_database_takes_deletes_of_what_there_is_and_tells_what_became_of_the_r
     use PushOutcome::{Accepted, Skipped};
     // What comes behind a skipped op on its item is skipped with it.
     let expected = [Accepted, Skipped, Skipped, Accepted, Skipped, Skipped, Skipped];
-    assert_eq!(outcomes(&world.push(1, &ops)), expected);
+    let results = world.push(1, &ops);
+    assert_eq!(outcomes(&results), expected);
+    let told: Vec<bool> = results.iter().map(|result| result.code == Some(Code::FULL)).collect();
+    assert_eq!(told, [false, true, true, false, true, true, false], "the last one is skipped for what came before it");
     assert_eq!(outcomes(&world.push(1, &[world.delete("k1")])), [Accepted]);
     assert!(world.page(2, None, 1_000).is_ok(), "what there is can be read, by a new client too");
 }

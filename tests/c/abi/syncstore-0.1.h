@@ -3875,6 +3875,14 @@ SYNCSTORE_API
 uint64_t syncstore_report_skipped(const syncstore_report *report);
 
 /**
+ * Whether the server said that the database has no room. Then only deletes were offered to it after that, and all else stays pending, too.
+ *
+ * Thread: any.
+ */
+SYNCSTORE_API
+bool syncstore_report_full(const syncstore_report *report);
+
+/**
  * Entries of the server's log that were read, this replica's own included.
  *
  * Thread: any.
