@@ -56,6 +56,7 @@ planted! {
     ConflictLostAtRebase,
     EndedConflictKeepsSides,
     ConflictOutlivesRevoke,
+    FullServerForEver,
     ConflictBeginsUntold,
     ResolutionWithdrawsSent,
     WithdrawnForgotten,
@@ -111,6 +112,7 @@ planted! {
     MergeTouchesNothing,
     MergeTouchesEverything,
     EndedItemKeepsRelations,
+    FullTakesAll,
     AnswersBeforeTheDisk,
     RecoveredLogLeftUnsynced,
 }

@@ -24,6 +24,7 @@ impl World {
         self.trace(format_args!("healed"));
         self.server.disk.heal();
         self.server.machine.set_ahead(0);
+        self.server.set_room(true);
         if self.server.is_down() {
             self.server.restart(None);
         }

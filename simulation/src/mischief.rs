@@ -15,6 +15,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 pub enum Repair {
     DeviceDisk(usize),
     ServerDisk,
+    ServerRoom,
 }
 
 impl World {
@@ -146,6 +147,13 @@ impl World {
             let offence = Offence::any(&mut self.random(), item, until);
             device.link().offence = Some(offence);
             "offences"
+        } else if is(plan.no_room) {
+            if nested || self.server.is_down() {
+                return true;
+            }
+            self.server.set_room(false);
+            self.later(for_a_while, Repair::ServerRoom);
+            "databases without room"
         } else {
             return false;
         };

@@ -64,6 +64,8 @@ pub struct Mischief {
     pub offence: u32,
     /// The server's clock jumps.
     pub server_clock: u32,
+    /// The server's database may have no more than it has, for a while.
+    pub no_room: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -166,6 +168,7 @@ impl Plan {
             small_requests: some(15, 20),
             offence: 0,
             server_clock: 0,
+            no_room: 0,
         };
         let searches = other.percent(if several_rights { 25 } else { 10 });
         // Damage to a search begins with a read that failed.
@@ -195,7 +198,9 @@ impl Plan {
         let mut offences = Random::new(seed ^ 0x000f_fe4c_e500);
         let offence = if harsh && offences.percent(50) { 5 + offences.below(40) as u32 } else { 0 };
         let server_clock = if seed % 4 == 2 { other.below(3) as u32 * 10 } else { 0 };
-        let mischief = Mischief { offence, server_clock, ..mischief };
+        // One world in sixteen, which has none of these.
+        let no_room = if seed % 16 == 8 { 10 + other.below(30) as u32 } else { 0 };
+        let mischief = Mischief { offence, server_clock, no_room, ..mischief };
         // Longer than the healing takes.
         let ref_days = if random.percent(60) { 3 } else { 74 };
         Plan {

@@ -68,7 +68,9 @@ struct Members {
 impl Arrivals {
     pub fn new(plan: &Plan) -> Arrivals {
         let kept = plan.refs.as_millis() as u64;
-        Arrivals { kept, log_entries: plan.log_entries, ..Arrivals::default() }
+        // Where there is no room, of the log a quarter is kept of what there is room for.
+        let log_entries = if plan.mischief.no_room > 0 { 0 } else { plan.log_entries };
+        Arrivals { kept, log_entries, ..Arrivals::default() }
     }
 
     /// The server is asked something when its clock is `now`.

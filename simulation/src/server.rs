@@ -18,7 +18,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use syncstore::Filter;
 use syncstore::environment::Environment;
-use syncstore::protocol::{CheckpointPage, ClientId, Cursor, DatabaseInfo, InboxPage, PushRequest, PushResponse, Seq};
+use syncstore::protocol::{
+    CheckpointPage, ClientId, Code, Cursor, DatabaseInfo, InboxPage, OpKind, PushOutcome, PushRequest, PushResponse,
+    Resource, Seq,
+};
 use syncstore::wire::{CheckpointRequest, Expiry, PullRequest, WireError};
 use syncstore_server::service::{self, Caller, InboxRequest, Policy, Service, ServiceError, ServiceOptions, Writing};
 
@@ -62,6 +65,8 @@ struct State {
     /// The checkpoint of each client. A client has one: the log is not held behind those before.
     checkpoints: HashMap<ClientId, Held>,
     backup: Option<Backup>,
+    /// The most bytes that the database may have: less than it has.
+    largest: Option<u64>,
     /// It was restored, and has not begun a new epoch yet.
     restored: bool,
 }
@@ -81,11 +86,27 @@ struct Answered {
     request: PushRequest,
     response: PushResponse,
     head: Seq,
+    /// Whether the database had no room.
+    full: bool,
 }
 
 struct Backup {
     image: Image,
     lineage: Lineage,
+}
+
+/// A database without room takes nothing new but deletes of items, and what completes a batch; and no other says that it has none.
+fn judge_room(full: bool, head: Seq, request: &PushRequest, response: &PushResponse) {
+    for (op, result) in request.ops.iter().zip(&response.results) {
+        let is_new = result.outcome == PushOutcome::Accepted && result.seq.is_some_and(|seq| seq > head);
+        let deletes = op.kind == OpKind::Delete && op.resource() == Ok(Resource::Value);
+        assert!(!full || !is_new || deletes || op.batch.is_some(), "{} is taken without room", op.op_ref);
+        assert!(
+            full || result.code != Some(Code::FULL),
+            "{} is skipped for want of room, and there is some",
+            op.op_ref
+        );
+    }
 }
 
 /// The reader who sees everything.
@@ -115,6 +136,7 @@ impl Server {
                 unjudged: Vec::new(),
                 checkpoints: HashMap::new(),
                 backup: None,
+                largest: None,
                 restored: false,
             }),
             unsynced: AtomicBool::new(false),
@@ -181,6 +203,9 @@ impl Server {
         options.retention.clients = Duration::from_secs(1_000 * 365 * 24 * 3600);
         options.retention.checkpoint_idle = CHECKPOINT_IDLE;
         let mut state = self.state();
+        if let Some(largest) = state.largest {
+            options.largest_database = largest;
+        }
         // Until a restored server has once begun, its operator says again that it is restored.
         state.restored |= new_epoch;
         options.new_epoch = state.restored;
@@ -223,6 +248,19 @@ impl Server {
         }
         self.open(false);
         self.witness();
+    }
+
+    /// The operator lets the database have as much as it likes, or half of what it has, and starts the server again with that.
+    pub fn set_room(&self, room: bool) {
+        let bytes = |service: &Arc<Service>| service.stats().first().map(|stats| stats.bytes / 2);
+        let mut state = self.state();
+        let largest = state.service.as_ref().and_then(bytes).filter(|_| !room);
+        let restarts = state.service.is_some() && !self.disk.is_stopped() && state.largest != largest;
+        state.largest = largest;
+        drop(state);
+        if restarts {
+            self.restart(None);
+        }
     }
 
     /// Keeps what it is now for a later [`Server::restore`].
@@ -301,7 +339,8 @@ impl Server {
             state.judge.read(&page.entries);
             state.witness = Some(page.cursor);
             if !page.more {
-                for Answered { rights, request, response, head } in std::mem::take(&mut state.unjudged) {
+                for Answered { rights, request, response, head, full } in std::mem::take(&mut state.unjudged) {
+                    judge_room(full, head, &request, &response);
                     state.judge.judge(lineage, head, &rights, &request, &response);
                 }
                 return true;
@@ -323,7 +362,8 @@ impl Server {
             let state = &mut *self.state();
             state.judge.hear(response);
             let head = state.lineages.last().expect("there is always one").head;
-            state.unjudged.push(Answered { rights, request: request.clone(), response: response.clone(), head });
+            let (request, response, full) = (request.clone(), response.clone(), state.largest.is_some());
+            state.unjudged.push(Answered { rights, request, response, head, full });
         }
         self.witness();
         answer

@@ -225,6 +225,7 @@ impl World {
         match repair {
             Repair::DeviceDisk(index) => self.devices[index].disk.set_capacity(None),
             Repair::ServerDisk => self.server.disk.set_capacity(None),
+            Repair::ServerRoom => self.server.set_room(true),
         }
     }
 

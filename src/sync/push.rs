@@ -43,6 +43,7 @@ impl Engine<'_> {
         })?;
         let held_back = !units.is_empty();
         let (mut blocked, mut isolation) = (Blocked::by(units, staged), Isolation::default());
+        blocked.is_server_full = self.set_aside.is_server_full && planted(Planted::FullServerForEver);
         let mut after = 0;
         loop {
             // On the disk before the first byte leaves: an op that the server may know never changes again,
