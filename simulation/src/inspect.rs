@@ -2,7 +2,7 @@
 
 use crate::notices::Name;
 use crate::oracle::{Content, Item, Resources, Whole};
-use crate::secrets::marks_of_words;
+use crate::secrets::{marks_of_bytes, marks_of_words};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, Row};
 use serde_json::Value;
@@ -137,7 +137,10 @@ pub fn with_sides(connection: &Connection) -> rusqlite::Result<Vec<Sides>> {
     sides?.collect()
 }
 
-/// A text of some table, with the marks in it.
+/// The bytes of an id, in which chance makes a mark at times.
+const ID: usize = 16;
+
+/// A text of some table, or bytes, with the marks in it.
 pub struct Marked {
     /// Its table and column.
     pub place: String,
@@ -146,7 +149,8 @@ pub struct Marked {
     pub marks: Vec<u64>,
 }
 
-/// Every text of every table that has marks, but for the sides of conflicts. What a full-text search keeps is no text.
+/// Every text of every table that has marks, but for the sides of conflicts, and all other bytes that have some. What a full-text
+/// search keeps is no text.
 pub fn marked(connection: &Connection) -> rusqlite::Result<Vec<Marked>> {
     let mut tables = connection
         .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL %'")?;
@@ -159,11 +163,16 @@ pub fn marked(connection: &Connection) -> rusqlite::Result<Vec<Marked>> {
         while let Some(row) = rows.next()? {
             let is_kept = table == "ledger" && matches!(row.get("outcome")?, 2 | 8);
             for (column, name) in names.iter().enumerate() {
-                let ValueRef::Text(text) = row.get_ref(column)? else { continue };
+                let marks: Vec<u64> = match row.get_ref(column)? {
+                    ValueRef::Text(text) => marks_of_words(&String::from_utf8_lossy(text)).collect(),
+                    // FTS5 keeps words of what was deleted until it merges; and an id has no room for a text.
+                    ValueRef::Blob(bytes) if table.starts_with("search_") || bytes.len() <= ID => continue,
+                    ValueRef::Blob(bytes) => marks_of_bytes(bytes).collect(),
+                    _ => continue,
+                };
                 if table == "conflicts" && ["base", "local", "remote", "shown"].contains(&name.as_str()) {
                     continue;
                 }
-                let marks: Vec<u64> = marks_of_words(&String::from_utf8_lossy(text)).collect();
                 if !marks.is_empty() {
                     let is_meant = is_kept && ["payload", "meant"].contains(&name.as_str());
                     let item = || -> rusqlite::Result<Item> { Ok((row.get("collection")?, row.get("key")?)) };

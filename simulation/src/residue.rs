@@ -4,7 +4,7 @@ use crate::device::Device;
 use crate::inspect::{self, Sides};
 use crate::oracle::{Item, Lineage, Whole};
 use crate::rights::Sight;
-use crate::secrets::marks;
+use crate::secrets::marks_of_words;
 use std::collections::{BTreeMap, HashSet};
 use syncstore::Filter;
 use syncstore::protocol::Seq;
@@ -74,7 +74,7 @@ impl Device {
     ) {
         assert!(sides.is_open, "{} keeps the sides of what ended: {sides:?}", self.name);
         let ever = knowledge.of(lineages, &sides.item);
-        let said: HashSet<u64> = sides.texts.iter().flat_map(|text| marks(text)).collect();
+        let said: HashSet<u64> = sides.texts.iter().flat_map(|text| marks_of_words(text)).collect();
         let strange = said.iter().find(|mark| !seen.contains(mark) && !ever.contains(mark));
         assert!(strange.is_none(), "{} has a conflict on what its user never saw: {sides:?}", self.name);
 

@@ -44,6 +44,18 @@ pub fn marks_of_words(text: &str) -> impl Iterator<Item = u64> + '_ {
     words.filter_map(|word| word.strip_prefix('m')?.strip_suffix('m')?.parse().ok())
 }
 
+/// The numbers of the marks in bytes, whatever stands around them: a length or a type may look like a letter.
+pub fn marks_of_bytes(bytes: &[u8]) -> impl Iterator<Item = u64> + '_ {
+    let starts = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'm').map(|(at, _)| &bytes[at + 1..]);
+    starts.filter_map(|rest| {
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        if rest.get(digits) != Some(&b'm') {
+            return None;
+        }
+        std::str::from_utf8(&rest[..digits]).ok()?.parse().ok()
+    })
+}
+
 impl Whole {
     /// The numbers of the marks in a value and what its resources hold.
     pub fn marks(&self) -> Vec<u64> {
@@ -100,6 +112,8 @@ mod tests {
         let found = |text: &str| marks_of_words(text).collect::<Vec<_>>();
         assert_eq!(found(&mark(7)), [7]);
         assert_eq!(found(r#"{"n":"m1m","in":"{\"o\":\"m2m\"}"}"#), [1, 2]);
+        let found_in_bytes = marks_of_bytes(b"\xffGm12m34m mm m5 \x17m6m\0").collect::<Vec<_>>();
+        assert_eq!(found_in_bytes, [12, 34, 6]);
         assert!(found("mm m-1m m3 xm4m m5mx a-m6m").is_empty());
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::environment::Still;
 use std::sync::OnceLock;
-use syncstore::protocol::{BatchId, ClientId, Cursor, Format, Json, Ref, is_database_name};
+use syncstore::protocol::{BatchId, ClientId, Cursor, Filter, Format, Json, Ref, is_database_name};
 use syncstore_server::config::Config;
 use syncstore_server::core::cursor::Position;
 use syncstore_server::fuzzing;
@@ -37,9 +37,12 @@ pub fn cursors_and_tokens(data: &[u8]) {
     if let Some(position) = Position::decode(&Cursor::new(text)) {
         assert_eq!(Position::decode(&position.encode()), Some(position), "a cursor keeps its parts");
     }
-    let (client, cursor, page, limit) = fuzzing::query(text);
+    let (_, _, _, limit, scope) = fuzzing::query(text);
     assert!(limit.is_none_or(|limit| (1..=10_000).contains(&limit)));
-    drop((client, cursor, page));
+    for filter in scope.into_iter().flat_map(|scope| [Some(scope.filter), scope.have]).flatten() {
+        let read = filter.text().map_or(Ok(Filter::everything()), |text| Filter::parse(&text));
+        assert_eq!(read.as_ref(), Ok(&filter), "a filter is what its text says");
+    }
     if let Ok(op) = text.parse::<Ref>() {
         assert_eq!(Ref::from_parts(op.order(), op.random()) == op, op.is_v7(), "a UUIDv7 is its parts");
         assert_eq!(op.to_string().parse::<Ref>(), Ok(op));

@@ -11,8 +11,8 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 use syncstore::protocol::{
-    CheckpointItem, CheckpointPage, Code, Cursor, DatabaseInfo, Entry, EntryOutcome, Format, InboxPage, Limits, OpKind,
-    OpResult, Problem, PushOutcome, PushRequest, PushResponse, Ref,
+    CheckpointItem, CheckpointPage, Code, Cursor, DatabaseInfo, Entry, EntryOutcome, Filter, Format, InboxPage, Limits,
+    OpKind, OpResult, Problem, PushOutcome, PushRequest, PushResponse, Ref,
 };
 use syncstore::wire::{CheckpointRequest, Expiry, PullRequest, Wire, WireError};
 use syncstore::{Error, Store};
@@ -30,24 +30,30 @@ pub fn messages_to_client(data: &[u8]) {
     let path = room.path().join("replica.db");
     std::fs::write(&path, &files().replica).expect("room for a file");
     let format = format_of(*mode);
+    let in_part = mode & 16 != 0;
     if mode & 1 == 0 {
         decode_each(format, rest);
         let chunks = rest.split(|byte| *byte == BETWEEN).map(<[u8]>::to_vec).collect();
         let wire = Recorded { format, chunks: Mutex::new(chunks) };
-        run(&path, |store| {
+        let keep = in_part.then(|| Filter::only(["lists"]).and_prefix("notes", "k1"));
+        run(&path, keep, |store| {
             for call in 0..3 {
                 sync(store, &wire, call);
             }
         });
     } else {
-        let wire = MadeUp {
-            script: Mutex::new(Script { source: Source::new(rest), answers: 0, log: Log::default() }),
-            kept: Mutex::default(),
-        };
-        run(&path, |store| {
+        let mut source = Source::new(rest);
+        let keep = (in_part && source.one_in(2)).then(|| source.filter());
+        let wire =
+            MadeUp { script: Mutex::new(Script { source, answers: 0, log: Log::default() }), kept: Mutex::default() };
+        run(&path, keep, |store| {
             for _ in 0..8 {
                 if wire.with(|script| script.source.is_empty()) {
                     break;
+                }
+                if in_part && wire.with(|script| script.source.one_in(4)) {
+                    let keep = wire.with(|script| script.source.filter());
+                    store.keep(&keep).expect("a filter that can be sent is taken");
                 }
                 step(store, &wire);
             }
@@ -57,8 +63,10 @@ pub fn messages_to_client(data: &[u8]) {
     assert_syncs(&path, room.path());
 }
 
-fn run(path: &Path, steps: impl FnOnce(&Store)) {
-    let store = Store::open(path, options(Still::new(5))).expect("the replica opens");
+fn run(path: &Path, keep: Option<Filter>, steps: impl FnOnce(&Store)) {
+    let mut options = options(Still::new(5));
+    options.keep = keep;
+    let store = Store::open(path, options).expect("the replica opens");
     steps(&store);
     read_all(&store).expect("the replica is readable whatever a server says");
 }

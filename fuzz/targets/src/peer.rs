@@ -225,6 +225,14 @@ pub fn assert_syncs(path: &Path, room: &Path) {
     let held_back = pending.iter().find(|op| unsent.contains(&op.state));
     assert!(waits || held_back.is_none(), "{held_back:?} was held back");
     read_all(&store).expect("the replica is readable");
+    let kept = store.kept().expect("what is kept is readable");
+    assert_eq!(kept.here, kept.keep, "not all that is kept is here");
+    for collection in store.collections().expect("the collections are readable") {
+        for item in store.list(&collection, &KeyRange::all()).expect("the items are readable").iter() {
+            let waits = pending.iter().any(|op| op.collection == collection && op.key == item.key);
+            assert!(waits || kept.keep.has(&collection, item.key), "{collection:?} {:?} is not kept", item.key);
+        }
+    }
     drop(store);
     assert_sound(path);
 }

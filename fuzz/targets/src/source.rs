@@ -2,8 +2,8 @@
 
 use arbitrary::Unstructured;
 use std::collections::BTreeMap;
-use syncstore::Ref;
 use syncstore::protocol::{BatchId, Json, Object, OpKind, Relation};
+use syncstore::{Filter, Ref};
 
 /// What an op or an entry is on and is set to, in the members that say so; nothing of it: the value.
 #[derive(Default)]
@@ -84,6 +84,30 @@ impl<'a> Source<'a> {
             11 => self.text(),
             n => format!("k{n}"),
         }
+    }
+
+    /// Everything, or a list that can be sent.
+    pub fn filter(&mut self) -> Filter {
+        let mut filter = match self.below(12) {
+            10 => Filter::everything(),
+            11 => Filter::parse(&self.text()).unwrap_or_default(),
+            _ => Filter::only::<String>([]),
+        };
+        for _ in 0..self.below(4) {
+            let prefix = match self.below(6) {
+                3 => self.key(),
+                4 => self.text(),
+                5 => "k".into(),
+                _ => String::new(),
+            };
+            filter = filter.and_prefix(self.collection(), prefix);
+        }
+        if filter.check().is_err() {
+            return Filter::everything();
+        }
+        let read = filter.text().map_or(Ok(Filter::everything()), |text| Filter::parse(&text));
+        assert_eq!(read.as_ref(), Ok(&filter), "a filter is what its text says");
+        filter
     }
 
     pub fn kind(&mut self) -> OpKind {

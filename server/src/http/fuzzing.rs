@@ -11,7 +11,7 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use std::sync::Arc;
 use syncstore::environment::Environment;
-use syncstore::protocol::{ClientId, Cursor};
+use syncstore::protocol::{ClientId, Cursor, Scope};
 
 /// Whom a value of `Authorization` proves its sender to be, for a `GET` of `target` without a body.
 pub fn authorize(
@@ -31,12 +31,16 @@ pub fn authorize(
     Some(identity.caller.user.clone())
 }
 
+/// What a query string may say: whose request it is, where it goes on, how much it asks for, and of what.
+type Parameters = (Option<ClientId>, Option<Cursor>, Option<String>, Option<u32>, Option<Scope>);
+
 /// The parameters of a query string, each as far as it can be read.
-pub fn query(text: &str) -> (Option<ClientId>, Option<Cursor>, Option<String>, Option<u32>) {
+pub fn query(text: &str) -> Parameters {
     let query = Query::parse(Some(text));
     assert!(query.wait().is_err() || query.wait().is_ok_and(|wait| wait <= super::query::LONGEST_WAIT));
     let _ = query.own_payloads();
-    (query.client().ok(), query.cursor().ok().flatten(), query.page().ok().flatten(), query.limit(500).ok())
+    let (cursor, page) = (query.cursor().ok().flatten(), query.page().ok().flatten());
+    (query.client().ok(), cursor, page, query.limit(500).ok(), query.scope().ok())
 }
 
 /// Whether the headers by which formats and codings are agreed on, or under which a write is done, can be read, each
