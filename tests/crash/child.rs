@@ -213,7 +213,7 @@ pub fn migrate() {
 fn write(store: &Store, random: &mut Random, next_id: &mut u64) {
     let id = *next_id;
     *next_id += 1;
-    let kind = random.below(10);
+    let kind = random.below(12);
     let key = random.below(4);
     let said = match kind {
         0..=2 => format!("append lists l{key} {id}"),
@@ -221,6 +221,7 @@ fn write(store: &Store, random: &mut Random, next_id: &mut u64) {
         4..=5 => format!("set own o{key} {id}"),
         6 => format!("change own o{key} {id}"),
         7 => format!("delete own o{key} {id}"),
+        8..=9 => format!("mark own o{key} {id}"),
         _ => format!("batch pairs l{key} {id}"),
     };
     tell(&format!("will {said}"));
@@ -232,6 +233,7 @@ fn write(store: &Store, random: &mut Random, next_id: &mut u64) {
             store.update("own", &format!("o{key}"), |value| value["id"] = id.into()).map(|op| op.into_iter().collect())
         }
         7 => store.delete("own", &format!("o{key}")).map(|op| vec![op]),
+        8..=9 => mark(store, &format!("o{key}"), id),
         _ => batch(store, key, id),
     };
     match answer {
@@ -247,6 +249,18 @@ fn write(store: &Store, random: &mut Random, next_id: &mut u64) {
 
 fn append(id: u64) -> Patch {
     serde_json::from_value(serde_json::json!([{"op": "add", "path": "/ids/-", "value": id}])).unwrap()
+}
+
+/// An index entry, a relation and a tag, all of the same write.
+fn mark(store: &Store, key: &str, id: u64) -> Result<Vec<Ref>, Error> {
+    let mut batch = store.batch();
+    batch.set_index("own", key, "mark", &id.to_string())?;
+    batch.set_relation("own", key, "mark", "made", ("lists", &id.to_string()))?;
+    match id % 2 {
+        0 => batch.remove_tag("own", key, "odd")?,
+        _ => batch.add_tag("own", key, "odd")?,
+    };
+    Ok(batch.commit()?.ops)
 }
 
 fn batch(store: &Store, key: u64, id: u64) -> Result<Vec<Ref>, Error> {

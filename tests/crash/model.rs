@@ -33,6 +33,8 @@ pub struct Model {
     appends: BTreeMap<u64, Append>,
     /// Of each key in `own`, the id of its value; `None`: deleted, or never there.
     own: BTreeMap<String, Option<u64>>,
+    /// Of each key in `own`, the id of the write that its index entry, relation and tag are of.
+    marks: BTreeMap<String, Option<u64>>,
     pair: Option<u64>,
     pub refs: BTreeSet<Ref>,
     /// Said and not answered when the process was killed.
@@ -75,7 +77,11 @@ impl Model {
                 self.appends.insert(write.id, Append { collection: write.collection, key: write.key, op });
             }
             "set" | "change" => drop(self.own.insert(write.key, Some(write.id))),
-            "delete" => drop(self.own.insert(write.key, None)),
+            "delete" => {
+                self.own.insert(write.key.clone(), None);
+                self.marks.insert(write.key, None);
+            }
+            "mark" => drop(self.marks.insert(write.key, Some(write.id))),
             "batch" => {
                 self.pair = Some(write.id);
                 self.appends.insert(write.id, Append { collection: "lists".into(), key: write.key, op: ops[1] });
@@ -107,6 +113,14 @@ impl Model {
                     if shown == new {
                         self.own.insert(write.key.clone(), new);
                     }
+                    if shown.is_none() {
+                        self.marks.insert(write.key.clone(), None);
+                    }
+                }
+                "mark" => {
+                    if marked(store, &write.key) == Some(write.id) {
+                        self.marks.insert(write.key.clone(), Some(write.id));
+                    }
                 }
                 "batch" => {
                     let whole = ids(store, "lists", &write.key).is_some_and(|ids| ids.contains(&write.id));
@@ -121,6 +135,9 @@ impl Model {
         assert_eq!(a, self.pair, "pairs");
         for (key, id) in &self.own {
             assert_eq!(own(store, key), *id, "own {key}");
+        }
+        for (key, id) in &self.marks {
+            assert_eq!(marked(store, key), *id, "marks of {key}");
         }
         self.check_appends(store);
     }
@@ -155,6 +172,9 @@ impl Model {
         for (key, id) in &self.own {
             assert_eq!(own(store, key), *id, "own {key}");
         }
+        for (key, id) in &self.marks {
+            assert_eq!(marked(store, key), *id, "marks of {key}");
+        }
         assert_eq!(store.get::<u64>("pairs", "a").unwrap(), self.pair);
         assert_eq!(store.get::<u64>("pairs", "b").unwrap(), self.pair);
         self.check_appends(store);
@@ -173,6 +193,18 @@ pub fn fate(store: &Store, op: Ref) -> Outcome {
 fn own(store: &Store, key: &str) -> Option<u64> {
     let value: Option<Value> = store.get("own", key).unwrap();
     value.map(|value| value["id"].as_u64().unwrap())
+}
+
+/// The write that the index entry, the relation and the tag of an item are of: the same, or it was done in part.
+fn marked(store: &Store, key: &str) -> Option<u64> {
+    let index = store.indexes("own", key).unwrap().remove("mark");
+    let relations = store.relations("own", key, None).unwrap();
+    let id: Option<u64> = index.map(|order| order.parse().unwrap());
+    let related: Vec<u64> = relations.iter().map(|one| one.object.key.parse().unwrap()).collect();
+    assert_eq!(related, id.into_iter().collect::<Vec<_>>(), "the relations of {key}");
+    let tags = store.tags("own", key).unwrap();
+    assert_eq!(tags.iter().any(|tag| tag == "odd"), id.is_some_and(|id| id % 2 == 1), "the tags of {key}: {tags:?}");
+    id
 }
 
 fn ids(store: &Store, collection: &str, key: &str) -> Option<Vec<u64>> {
