@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 use syncstore::environment::Environment;
-use syncstore::protocol::{CheckpointPage, ClientId, DatabaseInfo, InboxPage, PushRequest, PushResponse, Ref};
+use syncstore::protocol::{
+    CheckpointItem, CheckpointPage, ClientId, DatabaseInfo, InboxPage, PushRequest, PushResponse, Ref,
+};
 use syncstore::wire::{self, PullRequest, Wire, WireError};
 use syncstore_server::service::{
     Caller, CheckpointRequest, InboxRequest, Service, ServiceError, ServiceOptions, Tags, Writing,
@@ -178,14 +180,24 @@ impl Server {
     }
 
     pub fn items(&self) -> Items {
-        let mut items = Items::new();
+        let whole = self.checkpoint_items().into_iter();
+        whole.map(|item| ((item.collection, item.key), item.value.to_value().unwrap())).collect()
+    }
+
+    /// The index entries and the objects of the relations of an item.
+    pub fn resources(&self, collection: &str, key: &str) -> Vec<(String, String)> {
+        let is_it = |item: &CheckpointItem| item.collection == collection && item.key == key;
+        let Some(item) = self.checkpoint_items().into_iter().find(is_it) else { return Vec::new() };
+        item.indexes.into_iter().chain(item.relations.into_iter().map(|one| (one.id, one.object.key))).collect()
+    }
+
+    fn checkpoint_items(&self) -> Vec<CheckpointItem> {
+        let mut items = Vec::new();
         let mut page = None;
         loop {
             let request = CheckpointRequest { client: peer(), page, limit: 1_000, scope: Default::default() };
             let answer = self.ask(|service| service.checkpoint(DB, &caller(), &request)).unwrap();
-            for item in answer.items {
-                items.insert((item.collection, item.key), item.value.to_value().unwrap());
-            }
+            items.extend(answer.items);
             page = answer.next;
             if page.is_none() {
                 return items;

@@ -27,7 +27,7 @@ enum What {
     Append(&'static str),
     Set(&'static str),
     Delete(&'static str),
-    /// Sets both items of `pairs` to its id.
+    /// Sets both items of `pairs` to its id, and what the left one has beside its value.
     Pair,
 }
 
@@ -129,7 +129,10 @@ impl Host {
             What::Delete(key) => store.delete("own", key).map(|op| vec![op]),
             What::Pair => {
                 let mut batch = store.batch();
-                batch.set("pairs", "left", &value).unwrap().set("pairs", "right", &value).unwrap();
+                batch.set("pairs", "left", &value).unwrap();
+                batch.set_index("pairs", "left", "id", &id.to_string()).unwrap();
+                batch.set_relation("pairs", "left", "other", "with", ("pairs", &id.to_string())).unwrap();
+                batch.set("pairs", "right", &value).unwrap();
                 batch.commit().map(|receipt| receipt.ops)
             }
         };
@@ -224,6 +227,7 @@ impl Host {
         assert!(report.is_ok(), "{report}");
         let lost = self.forget_lost(&store, server, losable);
         self.check(&|collection, key| store.get::<Value>(collection, key).unwrap(), "in the store");
+        check_resources(&store);
         (store, lost)
     }
 
@@ -245,6 +249,8 @@ impl Host {
             }
         }
         assert_eq!(own, items, "store and server differ");
+        assert_eq!(resources(&store), server.resources("pairs", "left"), "store and server differ");
+        check_resources(&store);
         server.check_peer(&items);
         self.check(&|collection, key| items.get(&(collection.into(), key.into())).cloned(), "on the server");
         for op in self.attempts.iter().flat_map(|attempt| attempt.ops.iter().flatten()) {
@@ -325,4 +331,19 @@ impl Host {
             assert!(ids.is_subset(&tried), "{key} is {list:?} {place}");
         }
     }
+}
+
+/// The index entries and the objects of the relations of the left item of `pairs`.
+fn resources(store: &Store) -> Vec<(String, String)> {
+    let indexes = store.indexes("pairs", "left").unwrap();
+    let relations = store.relations("pairs", "left", None).unwrap();
+    indexes.into_iter().chain(relations.into_iter().map(|one| (one.id, one.object.key))).collect()
+}
+
+/// They are of the write that its value is of.
+fn check_resources(store: &Store) {
+    let value: Option<Value> = store.get("pairs", "left").unwrap();
+    let id = value.map(|value| value["id"].to_string());
+    let expected = id.into_iter().flat_map(|id| [("id".to_owned(), id.clone()), ("other".to_owned(), id)]);
+    assert_eq!(resources(store), expected.collect::<Vec<_>>(), "a batch in part");
 }
