@@ -3875,7 +3875,8 @@ SYNCSTORE_API
 uint64_t syncstore_report_skipped(const syncstore_report *report);
 
 /**
- * Whether the server said that the database has no room. Then only deletes were offered to it after that, and all else stays pending, too.
+ * Whether the server said, as it was last offered what waits, that the database has no room. After that only deletes were offered to it,
+ * and the rest of batches that it had begun (everything, where a checkpoint is loaded); all else stays pending, too.
  *
  * Thread: any.
  */

@@ -104,20 +104,31 @@ fn lock_data(data: &Path) -> Result<DataLock, StartError> {
     std::fs::create_dir_all(data).map_err(failed)?;
     let file = File::options().create(true).truncate(false).read(true).write(true).open(&path).map_err(failed)?;
     match file.try_lock() {
-        Ok(()) => Ok(DataLock(file)),
+        Ok(()) => Ok(DataLock::new(file)),
         Err(TryLockError::WouldBlock) => Err(StartError::InUse(data.to_owned())),
-        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(DataLock(file)),
+        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(DataLock::new(file)),
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }
 }
 
-/// The hand on a data directory.
-struct DataLock(File);
+/// The hand on a data directory, of the process that took it.
+struct DataLock {
+    file: File,
+    process: u32,
+}
+
+impl DataLock {
+    fn new(file: File) -> DataLock {
+        DataLock { file, process: std::process::id() }
+    }
+}
 
 impl Drop for DataLock {
     fn drop(&mut self) {
-        // Closed alone, it would be kept by a process that was forked meanwhile, for as long as it is open there.
-        let _ = self.0.unlock();
+        // Closed alone, it would be kept by a process that was forked meanwhile, for as long as it is open there; and that one must not take it away.
+        if self.process == std::process::id() {
+            let _ = self.file.unlock();
+        }
     }
 }
 
@@ -266,10 +277,13 @@ mod tests {
     }
 
     #[test]
-    fn a_forked_process_does_not_keep_a_data_directory() {
+    fn a_forked_process_neither_keeps_nor_takes_away_a_data_directory() {
         let dir = tempfile::tempdir().unwrap();
         let lock = lock_data(dir.path()).unwrap();
-        let forked = lock.0.try_clone().unwrap();
+        let fork = || DataLock { file: lock.file.try_clone().unwrap(), process: 0 };
+        let forked = fork();
+        drop(fork());
+        assert!(matches!(lock_data(dir.path()), Err(StartError::InUse(_))), "the fork let go, its parent has not");
         drop(lock);
         lock_data(dir.path()).unwrap();
         drop(forked);

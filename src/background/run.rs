@@ -53,6 +53,8 @@ pub(super) struct Loop {
     trouble: Option<String>,
     /// Whether the last run left what the server refuses, without saying why, and did everything else.
     refused: bool,
+    /// Whether the last push was told that there is no room: it is logged once.
+    server_was_full: bool,
     /// The last operation that a run has begun with.
     covered: i64,
     /// What the host wanted kept when the last run began that can bring it about.
@@ -96,6 +98,7 @@ impl Loop {
             bus,
             trouble: None,
             refused: false,
+            server_was_full: false,
             covered: 0,
             taken_up: None,
             lookout,
@@ -369,13 +372,19 @@ impl Loop {
         self.schedule.ran(now, Direction::Both, Ended::Failed, false, false, 0);
     }
 
-    fn log(&self, direction: Direction, report: &SyncReport) {
+    fn log(&mut self, direction: Direction, report: &SyncReport) {
         if report.rejected > 0 {
             self.bus.log(LogLevel::Warn, || format!("{} operations were rejected", report.rejected));
         }
-        if report.skipped > 0 {
+        if report.full && !self.server_was_full {
             self.bus
-                .log(LogLevel::Warn, || format!("{} operations were skipped by the server, and wait", report.skipped));
+                .log(LogLevel::Warn, || "the server's database has no room: it takes deletes, all else waits".into());
+        } else if report.skipped > 0 && !report.full {
+            self.bus
+                .log(LogLevel::Info, || format!("{} operations were skipped by the server, and wait", report.skipped));
+        }
+        if direction != Direction::Pull {
+            self.server_was_full = report.full;
         }
         if let Some(reason) = &report.bootstrapped {
             self.bus.log(LogLevel::Info, || format!("loaded {} items from a checkpoint: {reason}", report.loaded));

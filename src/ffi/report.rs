@@ -124,7 +124,8 @@ pub unsafe extern "C" fn syncstore_report_skipped(report: *const syncstore_repor
     read!(report, 0, |report| Some(report.report.skipped))
 }
 
-/// Whether the server said that the database has no room. Then only deletes were offered to it after that, and all else stays pending, too.
+/// Whether the server said, as it was last offered what waits, that the database has no room. After that only deletes were offered to it,
+/// and the rest of batches that it had begun (everything, where a checkpoint is loaded); all else stays pending, too.
 ///
 /// Thread: any.
 #[unsafe(no_mangle)]

@@ -75,6 +75,8 @@ pub(super) struct Blocked {
     units: HashSet<Ref>,
     /// The server has no room for anything but what makes some, and what completes a batch that it has begun.
     pub is_server_full: bool,
+    /// Batches whose first op was sent: the server may have begun them, though its answer was lost.
+    begun: HashSet<BatchId>,
 }
 
 impl Blocked {
@@ -98,7 +100,7 @@ impl Blocked {
 
     fn may_have_room(&self, row: &Queued) -> bool {
         match row.batch {
-            Some((id, _)) => self.staged.contains_key(&id),
+            Some((id, _)) => self.staged.contains_key(&id) || self.begun.contains(&id),
             None => row.payload.kind == OpKind::Delete && row.payload.resource == ResourceName::Value,
         }
     }
@@ -202,6 +204,9 @@ pub(super) fn take_ops(
         }
         if op.row.batch != batch {
             batch = op.row.batch;
+            if let Some((id, _)) = batch.filter(|_| op.row.sent) {
+                blocked.begun.insert(id);
+            }
             if !op.row.sent {
                 looked = blocked.add_batch_in_its_way(connection, &op.row, awaited);
             }

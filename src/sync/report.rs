@@ -17,7 +17,8 @@ pub struct SyncReport {
     /// Operations that the server skipped when they were last offered: it has no room for them, or something on their item, or of
     /// their batch, has to be decided first. They stay pending, and go again with the next push.
     pub skipped: u64,
-    /// Whether the server said that the database has no room. Then only deletes were offered to it after that, and all else stays pending, too.
+    /// Whether the server said, as it was last offered what waits, that the database has no room. After that only deletes were offered to it,
+    /// and the rest of batches that it had begun (everything, where a checkpoint is loaded); all else stays pending, too.
     pub full: bool,
     /// Entries of the log that were read, this replica's own included.
     pub pulled: u64,

@@ -203,6 +203,34 @@ fn log_lines_come_by_level_and_are_counted_beyond_their_bound() {
 }
 
 #[test]
+fn that_the_server_has_no_room_is_logged_once() {
+    let mut config = syncstore_server::config::Config::dev();
+    config.limits.database = 1 << 20;
+    let site = Site::with(config);
+    let store = site.store("one.db");
+    let mut options = EventOptions::default();
+    options.log_level = Some(LogLevel::Warn);
+    let warnings = store.events(options, || {});
+    let mut hears = Listener::new(&store);
+    let large = "x".repeat(100_000);
+    let refs: Vec<_> = (0..60).map(|n| store.set("c", &format!("k{n:02}"), &large).unwrap()).collect();
+    store.start(site.wire(), quick()).unwrap();
+    hears.until_settled(refs[0]);
+    // Each goes with a push of its own, which is told again that there is no room.
+    for n in 0..2 {
+        let delete = store.delete("c", &format!("k{n:02}")).unwrap();
+        hears.until_settled(delete);
+    }
+    store.stop(PATIENCE);
+    assert!(store.pending_count().unwrap() > 10);
+    let texts: Vec<String> = all(&warnings)
+        .into_iter()
+        .filter_map(|event| if let Event::Log(line) = event { Some(line.text) } else { None })
+        .collect();
+    assert_eq!(texts, ["the server's database has no room: it takes deletes, all else waits"]);
+}
+
+#[test]
 fn of_several_statuses_the_last_one_is_told() {
     let site = Site::new();
     let store = site.store("one.db");

@@ -117,10 +117,8 @@ impl Model {
                         self.marks.insert(write.key.clone(), None);
                     }
                 }
-                "mark" => {
-                    if marked(store, &write.key) == Some(write.id) {
-                        self.marks.insert(write.key.clone(), Some(write.id));
-                    }
+                "mark" if marked(store, &write.key) == Some(write.id) => {
+                    self.marks.insert(write.key.clone(), Some(write.id));
                 }
                 "batch" => {
                     let whole = ids(store, "lists", &write.key).is_some_and(|ids| ids.contains(&write.id));

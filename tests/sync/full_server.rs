@@ -97,6 +97,13 @@ fn once_a_server_has_no_room_only_deletes_are_offered_and_one_op_to_ask_again() 
 
 #[test]
 fn a_batch_that_a_full_server_has_a_part_of_is_offered_to_its_end() {
+    for answered in [true, false] {
+        ends_a_batch(answered);
+    }
+}
+
+/// `answered`: the replica was told that the server has the part.
+fn ends_a_batch(answered: bool) {
     let limit = Arc::new(AtomicU64::new(u64::MAX));
     let (fleet, largest) = (Fleet::new(), limit.clone());
     let server = Server::with(move |options| options.largest_database = largest.load(Ordering::Relaxed));
@@ -111,15 +118,40 @@ fn a_batch_that_a_full_server_has_a_part_of_is_offered_to_its_end() {
     let inner = server.wire();
     // A firewall takes offence at the first, which waits; of the batch two ops arrive.
     let firewall = Fault::Fail(WireError::Forbidden("by a firewall".into()));
-    let wire = FaultyWire::pushes(&inner, [firewall, Fault::None, Fault::LoseRequest]);
+    let faults =
+        if answered { [firewall, Fault::None, Fault::LoseRequest] } else { [firewall, Fault::LoseAnswer, Fault::None] };
+    let wire = FaultyWire::pushes(&inner, faults);
     store.sync(&wire).unwrap_err();
-    assert_eq!(offered(&wire), [vec!["early"], vec!["a", "b"], vec!["c", "d"]]);
+    assert_eq!(offered(&wire)[..2], [vec!["early"], vec!["a", "b"]]);
     limit.store(1, Ordering::Relaxed);
     server.restart();
     store.set("c", "late", &1).unwrap();
     let wire = FaultyWire::recording(&inner);
     store.sync(&wire).unwrap();
-    assert_eq!(offered(&wire)[..3], [vec!["early"], vec!["c", "d"], vec!["e"]]);
+    let rest: &[&[&str]] = if answered { &[&["c", "d"], &["e"]] } else { &[&["a", "b"], &["c", "d"], &["e"]] };
+    assert_eq!(offered(&wire)[0], ["early"]);
+    assert_eq!(offered(&wire)[1..=rest.len()], *rest);
     assert_eq!(server.items().len(), 5);
     assert_eq!(store.pending_count().unwrap(), 2, "and what is new waits");
+}
+
+#[test]
+fn what_may_go_is_found_behind_more_than_one_transaction_looks_at() {
+    let limit = Arc::new(AtomicU64::new(u64::MAX));
+    let (fleet, largest) = (Fleet::new(), limit.clone());
+    let server = Server::with(move |options| options.largest_database = largest.load(Ordering::Relaxed));
+    let store = fleet.open("a");
+    store.set("c", "x", &1).unwrap();
+    store.sync(&server.wire()).unwrap();
+    limit.store(1, Ordering::Relaxed);
+    server.restart();
+    for n in 0..12_000 {
+        store.set("c", &format!("k{n:05}"), &1).unwrap();
+    }
+    store.delete("c", "x").unwrap();
+    let inner = server.wire();
+    let wire = FaultyWire::recording(&inner);
+    store.sync(&wire).unwrap();
+    assert_eq!(offered(&wire)[1], ["x"]);
+    assert_eq!((server.items().len(), store.pending_count().unwrap()), (0, 12_000));
 }

@@ -17,7 +17,7 @@ pub struct Room {
 }
 
 impl Room {
-    /// The bytes that the log may have, so that it is never the log that fills a database: deleting items must make room.
+    /// The bytes that the log may have after a round of pruning, so that what fills a database is its items, and deleting them makes room.
     pub fn log(&self) -> u64 {
         self.limit / 4
     }

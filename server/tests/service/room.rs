@@ -3,7 +3,7 @@
 use crate::direct::data_op;
 use crate::world::{DB, World, ada, id};
 use syncstore::protocol::{BatchId, BatchRequest, Code, Op, OpResult, PushOutcome, PushRequest};
-use syncstore_server::service::{Databases, ServiceError, ServiceOptions, WriteRequest};
+use syncstore_server::service::{Caller, Databases, ServiceError, ServiceOptions, WriteRequest};
 
 const MIB: u64 = 1 << 20;
 
@@ -101,6 +101,34 @@ fn a_log_of_large_entries_has_a_quarter_of_its_database_after_each_round_however
     world.push(1, &[world.set("other", "1")]);
     assert_eq!(log(), (5, bytes_of(5)), "as many as a quarter holds");
     world.accept(1, large(&world, "k"));
+}
+
+#[test]
+fn what_a_log_has_is_counted_alike_as_it_grows_in_an_older_file_and_as_it_is_pruned() {
+    let mut world = World::with(|options| options.retention.log_entries = 1);
+    let grants = Caller { grant: vec!["t".into()], ..ada() };
+    world.accept(1, world.set("k", "\"ä\""));
+    world.accept(1, world.index("k", "by", "1"));
+    world.accept(1, world.relate("k", "r", "on", "other"));
+    world.accept_as(&grants, 1, world.tag("k", "t"));
+    world.accept(1, world.patch("k", r#"[{"op":"replace","path":"","value":2}]"#));
+    world.accept_as(&grants, 1, world.untag("k", "t"));
+    world.push(1, &[world.patch("none", "[]")]);
+    world.accept(1, world.delete("k"));
+    let log = |world: &World| (world.service.stats()[0].log_entries, world.service.stats()[0].log_bytes);
+    let before = log(&world);
+    assert_eq!(before.0, 8);
+    world.service.shutdown();
+    let file = rusqlite::Connection::open(world.dir.path().join(format!("db-{DB}.sqlite"))).unwrap();
+    file.execute_batch("ALTER TABLE state DROP COLUMN log_bytes; PRAGMA user_version = 2").unwrap();
+    drop(file);
+    world.reopen(|_| {});
+    world.page(1, None, 1).unwrap();
+    assert_eq!(log(&world), before, "as the server before had counted");
+    world.accept(1, world.set("k", "1"));
+    world.pass(61_000);
+    world.service.prune(DB).unwrap();
+    assert_eq!(log(&world), (1, 128 + 1 + 1), "and of what is gone nothing is left");
 }
 
 #[test]

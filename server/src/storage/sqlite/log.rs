@@ -207,6 +207,9 @@ pub fn prune(connection: &Connection, state: &mut State, keep: LogKept, held: Se
         removed += 1;
     }
     drop(rows);
+    if state.entries == 0 {
+        state.log_bytes = 0;
+    }
     connection.prepare_cached("DELETE FROM log WHERE seq <= ?1")?.execute([int(state.pruned)])?;
     Ok(removed)
 }
