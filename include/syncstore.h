@@ -3875,13 +3875,13 @@ SYNCSTORE_API
 uint64_t syncstore_report_skipped(const syncstore_report *report);
 
 /**
- * Whether the server said, as it was last offered what waits, that the database has no room. After that only deletes were offered to it,
- * and the rest of batches that it had begun (everything, where a checkpoint is loaded); all else stays pending, too.
+ * 1 where the server said, as it was last offered what waits, that the database has no room. After that only deletes were offered to it,
+ * and the rest of batches that it had begun (everything, where a checkpoint is loaded); all else stays pending, too. Otherwise 0.
  *
  * Thread: any.
  */
 SYNCSTORE_API
-bool syncstore_report_full(const syncstore_report *report);
+int32_t syncstore_report_full(const syncstore_report *report);
 
 /**
  * Entries of the server's log that were read, this replica's own included.

@@ -297,7 +297,7 @@ public:
     std::uint64_t rejected() const noexcept { return syncstore_report_rejected(c_handle()); }
     std::uint64_t skipped() const noexcept { return syncstore_report_skipped(c_handle()); }
     /// Whether the server said that the database has no room.
-    bool full() const noexcept { return syncstore_report_full(c_handle()); }
+    bool full() const noexcept { return syncstore_report_full(c_handle()) != 0; }
     std::uint64_t pulled() const noexcept { return syncstore_report_pulled(c_handle()); }
     std::uint64_t loaded() const noexcept { return syncstore_report_loaded(c_handle()); }
     std::uint64_t undone() const noexcept { return syncstore_report_undone(c_handle()); }

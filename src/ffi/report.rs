@@ -124,13 +124,13 @@ pub unsafe extern "C" fn syncstore_report_skipped(report: *const syncstore_repor
     read!(report, 0, |report| Some(report.report.skipped))
 }
 
-/// Whether the server said, as it was last offered what waits, that the database has no room. After that only deletes were offered to it,
-/// and the rest of batches that it had begun (everything, where a checkpoint is loaded); all else stays pending, too.
+/// 1 where the server said, as it was last offered what waits, that the database has no room. After that only deletes were offered to it,
+/// and the rest of batches that it had begun (everything, where a checkpoint is loaded); all else stays pending, too. Otherwise 0.
 ///
 /// Thread: any.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn syncstore_report_full(report: *const syncstore_report) -> bool {
-    read!(report, false, |report| Some(report.report.full))
+pub unsafe extern "C" fn syncstore_report_full(report: *const syncstore_report) -> i32 {
+    read!(report, 0, |report| Some(i32::from(report.report.full)))
 }
 
 /// Entries of the server's log that were read, this replica's own included.
